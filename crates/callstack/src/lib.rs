@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
+
+mod capture;
+mod module;
+mod stack;
+mod symbol;
+mod trim;
+
+// How the above is done, by platform. All unsafe code is in `loaded::dl` and in `unwind`.
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod loaded;
+mod resolve;
+mod unwind;
+
+pub use capture::{Completeness, MAX_FRAMES, capture, capture_with};
+pub use module::{Module, modules, refresh};
+pub use stack::Stack;
+pub use symbol::{Symbol, symbolize};
+pub use trim::{Group, group, trim, trim_leaf, trim_root};
+pub use unwind::UnwinderKind;

@@ -1,0 +1,140 @@
+//! Symbols from the ELF files of the loaded images.
+//!
+//! Every image opens its file when the first address in it is looked up, and keeps it. The main program is opened through
+//! `/proc/self/exe`, which is the running program even if its file was deleted or replaced. A library that was replaced is
+//! recognised by its build id and has no symbols: none is better than wrong ones.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use addr2line::Loader;
+
+use super::name;
+use crate::Symbol;
+use crate::loaded::{self, Image, Snapshot, note};
+
+/// The images at one moment.
+pub(crate) struct Modules(Arc<Snapshot>);
+
+impl Modules {
+    pub(crate) fn now() -> Self {
+        Self(loaded::current())
+    }
+
+    pub(crate) fn is_current(&self) -> bool {
+        self.0.generation == loaded::generation()
+    }
+
+    pub(crate) fn in_main_program(&self, address: usize) -> bool {
+        self.0.image_at(address).is_some_and(|image| image.is_main)
+    }
+
+    /// The symbols at `address`, innermost first; `None` if it is in no image.
+    pub(crate) fn symbols(&self, address: usize) -> Option<Vec<Symbol>> {
+        let image = self.0.image_at(address)?;
+        let debug = image.debug.get_or_init(|| DebugInfo::open(image));
+        let in_file = address.wrapping_sub(image.base) as u64;
+        Some(
+            debug
+                .as_ref()
+                .map(|debug| debug.symbols(in_file))
+                .unwrap_or_default(),
+        )
+    }
+}
+
+/// The open file of an image.
+pub(crate) struct DebugInfo(Mutex<Open>);
+
+struct Open {
+    loader: Loader,
+    /// The names and files that were handed out, to hand them out again.
+    strings: HashSet<Arc<str>>,
+}
+
+impl std::fmt::Debug for DebugInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DebugInfo").finish_non_exhaustive()
+    }
+}
+
+impl DebugInfo {
+    fn open(image: &Image) -> Option<Self> {
+        let path = if image.is_main {
+            "/proc/self/exe"
+        } else {
+            &*image.path
+        };
+        // The vdso has a name, but no file.
+        if !path.contains('/') {
+            return None;
+        }
+        let in_file = note::of_file(Path::new(path)).unwrap_or_default();
+        if in_file[..] != image.build_id[..] {
+            return None;
+        }
+        let loader = Loader::new(path).ok()?;
+        Some(Self(Mutex::new(Open {
+            loader,
+            strings: HashSet::new(),
+        })))
+    }
+
+    fn symbols(&self, address: u64) -> Vec<Symbol> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Open { loader, strings } = &mut *open;
+        let mut symbols = Vec::new();
+        let from_table = loader.find_symbol(address).map(name::demangle);
+        // Damaged debug information ends the list early; what was found before is kept.
+        if let Ok(mut frames) = loader.find_frames(address) {
+            let mut next = frames.next().ok().flatten();
+            while let Some(frame) = next {
+                next = frames.next().ok().flatten();
+                let inlined = next.is_some();
+                let function = frame
+                    .function
+                    .as_ref()
+                    .and_then(|function| function.demangle().ok());
+                let function = if inlined {
+                    function
+                } else {
+                    name::physical(function, from_table.clone())
+                };
+                let location = frame.location.as_ref();
+                symbols.push(Symbol {
+                    name: function.map(|name| shared(strings, &name)),
+                    file: location
+                        .and_then(|location| location.file)
+                        .map(|file| shared(strings, file)),
+                    // DWARF writes 0 for "unknown".
+                    line: location
+                        .and_then(|location| location.line)
+                        .filter(|line| *line != 0),
+                    column: location
+                        .and_then(|location| location.column)
+                        .filter(|column| *column != 0),
+                    inlined,
+                });
+            }
+        }
+        if symbols.is_empty()
+            && let Some(name) = from_table
+        {
+            symbols.push(Symbol {
+                name: Some(shared(strings, &name)),
+                ..Symbol::UNKNOWN
+            });
+        }
+        symbols
+    }
+}
+
+fn shared(strings: &mut HashSet<Arc<str>>, string: &str) -> Arc<str> {
+    if let Some(known) = strings.get(string) {
+        return Arc::clone(known);
+    }
+    let string: Arc<str> = string.into();
+    strings.insert(Arc::clone(&string));
+    string
+}

@@ -1,0 +1,93 @@
+//! Names of functions: demangling, and which of two sources to believe.
+
+use std::borrow::Cow;
+
+/// A readable name without a hash, for Rust and C++; anything else as it is.
+pub(crate) fn demangle(symbol: &str) -> Cow<'_, str> {
+    addr2line::demangle_auto(Cow::Borrowed(symbol), None)
+}
+
+/// The name of a function that was not inlined.
+///
+/// With `debug = "line-tables-only"` the debug information has no paths: a closure is called `{closure#0}` and nothing
+/// more. The symbol table has the full name, so it wins unless the debug information has a path as well. (If it has, both
+/// are the same, except where the linker has merged identical functions and left one symbol for all of them.)
+pub(crate) fn physical<'a>(
+    debug: Option<Cow<'a, str>>,
+    symbol: Option<Cow<'a, str>>,
+) -> Option<Cow<'a, str>> {
+    match (debug, symbol) {
+        (Some(debug), Some(symbol)) => Some(if has_path(&debug) { debug } else { symbol }),
+        (debug, symbol) => debug.or(symbol),
+    }
+}
+
+/// Whether the name itself is qualified, not only its generic arguments.
+fn has_path(name: &str) -> bool {
+    let mut depth = 0_u32;
+    let mut previous = 0;
+    for byte in name.bytes() {
+        match byte {
+            b'<' => depth += 1,
+            // The arrow of a function type closes nothing.
+            b'>' if previous != b'-' => depth = depth.saturating_sub(1),
+            b':' if previous == b':' && depth == 0 => return true,
+            _ => {}
+        }
+        previous = byte;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{demangle, has_path, physical};
+
+    #[test]
+    fn paths_within_generic_arguments_do_not_count() {
+        for with in ["a::b", "<a::T as b::U>::poll", "a::b<c::D>", "<T>::f"] {
+            assert!(has_path(with), "{with}");
+        }
+        for without in [
+            "main",
+            "{closure#0}",
+            "poll<a::T>",
+            "call_once<fn() -> a::T, b::U>",
+            "{impl#3}",
+        ] {
+            assert!(!has_path(without), "{without}");
+        }
+    }
+
+    #[test]
+    fn the_symbol_table_wins_only_over_a_name_without_path() {
+        let pick = |debug: Option<&'static str>, symbol: Option<&'static str>| {
+            physical(debug.map(Into::into), symbol.map(Into::into)).map(|name| name.into_owned())
+        };
+        assert_eq!(
+            pick(Some("{closure#0}"), Some("a::b::{{closure}}")).as_deref(),
+            Some("a::b::{{closure}}")
+        );
+        assert_eq!(
+            pick(Some("a::b"), Some("merged::c")).as_deref(),
+            Some("a::b")
+        );
+        assert_eq!(pick(None, Some("malloc")).as_deref(), Some("malloc"));
+        assert_eq!(pick(Some("malloc"), None).as_deref(), Some("malloc"));
+        assert_eq!(pick(None, None), None);
+    }
+
+    #[test]
+    fn rust_and_cpp_names_lose_their_mangling_and_their_hash() {
+        assert_eq!(
+            demangle("_ZN4core6option13unwrap_failed17h0123456789abcdefE"),
+            "core::option::unwrap_failed"
+        );
+        assert_eq!(
+            demangle("_RNvCskwGfYPst2Cb_3foo16example_function"),
+            "foo::example_function"
+        );
+        assert_eq!(demangle("_ZN3foo3barEi"), "foo::bar(int)");
+        assert_eq!(demangle("malloc"), "malloc");
+    }
+}

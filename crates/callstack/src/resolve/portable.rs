@@ -1,0 +1,32 @@
+//! Symbols by the `backtrace` crate, for platforms whose module list this crate does not read.
+
+use crate::Symbol;
+
+/// Nothing: the `backtrace` crate keeps the list.
+pub(crate) struct Modules;
+
+impl Modules {
+    pub(crate) fn now() -> Self {
+        Self
+    }
+
+    pub(crate) fn is_current(&self) -> bool {
+        true
+    }
+
+    /// The symbols at `address`, innermost first; `None` if there are none.
+    pub(crate) fn symbols(&self, address: usize) -> Option<Vec<Symbol>> {
+        let mut symbols = Vec::new();
+        backtrace::resolve(address as *mut _, |symbol| {
+            symbols.push(Symbol {
+                name: symbol.name().map(|name| format!("{name:#}").into()),
+                file: symbol.filename().map(|file| file.to_string_lossy().into()),
+                line: symbol.lineno(),
+                column: symbol.colno(),
+                inlined: true,
+            });
+        });
+        symbols.last_mut()?.inlined = false;
+        Some(symbols)
+    }
+}

@@ -1,0 +1,189 @@
+//! One shared copy of every distinct stack.
+//!
+//! # Invariant of the table
+//!
+//! The table holds weak references only, in shards by hash. An entry is added by [`Stack::intern`] and removed by the drop
+//! of the stack it refers to, both under the lock of its shard; so the table is as large as the set of stacks somebody
+//! holds. No stack is dropped and nothing is symbolised under that lock: the drop takes it.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use crate::{Symbol, symbolize};
+
+const SHARDS: usize = 16;
+
+/// More than one only if two stacks have the same 64-bit hash, or if one is just being dropped.
+type Bucket = Vec<Weak<Stack>>;
+
+static TABLE: LazyLock<[Mutex<HashMap<u64, Bucket>>; SHARDS]> = LazyLock::new(Default::default);
+
+/// One distinct captured stack (or several, as the branches of a `join!`), shared by everybody who captured it.
+#[derive(Debug)]
+pub struct Stack {
+    id: u64,
+    frames: Box<[usize]>,
+    symbols: OnceLock<Symbols>,
+}
+
+/// The symbols of all branches, and where each branch ends.
+#[derive(Debug)]
+struct Symbols {
+    all: Box<[Arc<Symbol>]>,
+    ends: Box<[usize]>,
+}
+
+impl Stack {
+    /// The one shared copy of this sequence of return addresses, leaf first.
+    ///
+    /// A 0 separates the branches of a stack that forks, one trace after the other.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use callstack::Stack;
+    ///
+    /// let stack = Stack::intern(&[0x1000, 0x2000]);
+    /// assert!(Arc::ptr_eq(&stack, &Stack::intern(&[0x1000, 0x2000])));
+    /// ```
+    ///
+    /// # Limitations
+    ///
+    /// Takes a lock that is shared by a sixteenth of all stacks, and allocates under it. A global allocator that interns
+    /// stacks must not do so for the allocations made here.
+    pub fn intern(frames: &[usize]) -> Arc<Stack> {
+        let id = hash(frames);
+        // Declared before the guard, so dropped after it: a stack that turns out to be another one with the same hash may
+        // be the last reference to it.
+        let mut others = Vec::new();
+        let mut shard = shard(id);
+        let bucket = shard.entry(id).or_default();
+        for stack in bucket.iter().filter_map(Weak::upgrade) {
+            if *stack.frames == *frames {
+                return stack;
+            }
+            others.push(stack);
+        }
+        let stack = Arc::new(Stack {
+            id,
+            frames: frames.into(),
+            symbols: OnceLock::new(),
+        });
+        bucket.push(Arc::downgrade(&stack));
+        stack
+    }
+
+    /// How many distinct stacks exist at this moment.
+    pub fn live_count() -> usize {
+        TABLE
+            .iter()
+            .map(|shard| lock(shard).values().map(Vec::len).sum::<usize>())
+            .sum()
+    }
+
+    /// The return addresses, leaf first, with a 0 between branches.
+    pub fn frames(&self) -> &[usize] {
+        &self.frames
+    }
+
+    /// A hash of the content: equal for equal stacks, for as long as this process runs.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The return addresses of each branch. Empty branches are left out.
+    pub fn branches(&self) -> impl Iterator<Item = &[usize]> {
+        branches(&self.frames)
+    }
+
+    /// Symbols, leaf first, inlined frames expanded; for a stack with several branches one after the other.
+    ///
+    /// Resolved once for a stack and then kept with it. Do so before the code is unloaded: an address says nothing
+    /// afterwards.
+    pub fn symbols(&self) -> &[Arc<Symbol>] {
+        &self.resolve().all
+    }
+
+    /// The symbols of each branch, in the order of [`branches`](Self::branches).
+    pub fn branch_symbols(&self) -> impl Iterator<Item = &[Arc<Symbol>]> {
+        let symbols = self.resolve();
+        let mut start = 0;
+        symbols
+            .ends
+            .iter()
+            .map(move |&end| &symbols.all[std::mem::replace(&mut start, end)..end])
+    }
+
+    fn resolve(&self) -> &Symbols {
+        self.symbols.get_or_init(|| {
+            let mut all = Vec::new();
+            let mut ends = Vec::new();
+            for branch in self.branches() {
+                for &ip in branch {
+                    all.extend(symbolize(ip).iter().cloned());
+                }
+                ends.push(all.len());
+            }
+            Symbols {
+                all: all.into(),
+                ends: ends.into(),
+            }
+        })
+    }
+}
+
+impl PartialEq for Stack {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other) || (self.id == other.id && self.frames == other.frames)
+    }
+}
+
+impl Eq for Stack {}
+
+impl Hash for Stack {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.id);
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        let mut shard = shard(self.id);
+        if let Entry::Occupied(mut bucket) = shard.entry(self.id) {
+            // Nobody can upgrade a reference to this stack any more, but somebody may have interned its twin already.
+            bucket.get_mut().retain(|stack| stack.strong_count() > 0);
+            if bucket.get().is_empty() {
+                bucket.remove();
+            }
+        }
+        // A burst of stacks should not be remembered for ever by the size of the table.
+        if shard.capacity() > 64 && shard.len() < shard.capacity() / 8 {
+            shard.shrink_to_fit();
+        }
+    }
+}
+
+fn branches(frames: &[usize]) -> impl Iterator<Item = &[usize]> {
+    frames
+        .split(|&ip| ip == 0)
+        .filter(|branch| !branch.is_empty())
+}
+
+fn hash(frames: &[usize]) -> u64 {
+    // Its keys are fixed, unlike those of a map.
+    let mut hasher = DefaultHasher::new();
+    frames.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn shard(id: u64) -> MutexGuard<'static, HashMap<u64, Bucket>> {
+    lock(&TABLE[(id % SHARDS as u64) as usize])
+}
+
+fn lock(shard: &Mutex<HashMap<u64, Bucket>>) -> MutexGuard<'_, HashMap<u64, Bucket>> {
+    // Nothing in the critical sections can panic half-way.
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,157 @@
+//! Walking the stack of the current thread, with one of two unwinders.
+//!
+//! [`hop`] (framehop) is the fast one: it reads nothing but the stack within a [`Window`] and sections that cannot go
+//! away, takes no lock and does not allocate. [`system`] (the `backtrace` crate) is the portable one; what it reads and
+//! locks is the platform's business. Both feed [`Frames`], which alone decides where a walk ends, so that they agree.
+
+#[cfg(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub(crate) mod hop;
+#[cfg(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub(crate) mod registers;
+#[cfg(not(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+#[path = "stack_pointer.rs"]
+pub(crate) mod registers;
+pub(crate) mod system;
+pub(crate) mod window;
+
+use crate::{Completeness, MAX_FRAMES};
+use registers::Registers;
+use window::Window;
+
+/// Which code walks the stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UnwinderKind {
+    /// framehop on 64-bit Linux on x86 and ARM; the same as `System` elsewhere.
+    Fast,
+    /// The unwinder of the platform, through the `backtrace` crate.
+    System,
+}
+
+/// A way to walk from a frame towards the root.
+pub(crate) trait Unwinder {
+    /// Passes every frame above the one of `start` to `frames`, until `frames` has enough or there are no more. Does not
+    /// allocate.
+    fn walk(
+        &mut self,
+        start: &Registers,
+        window: &Window<'_>,
+        frames: &mut Frames<'_>,
+    ) -> Completeness;
+}
+
+/// Collects return addresses and says when to stop.
+#[derive(Debug)]
+pub(crate) struct Frames<'a> {
+    out: &'a mut Vec<usize>,
+    room: usize,
+    limit: usize,
+}
+
+impl Frames<'_> {
+    /// Takes a frame, or says how the walk ended.
+    #[inline]
+    pub(crate) fn push(&mut self, ip: usize, sp: usize) -> Result<(), Completeness> {
+        if sp > self.limit {
+            return Err(Completeness::Complete);
+        }
+        // Some platforms report where the main thread returns to: nowhere. A 0 would separate branches.
+        if ip == 0 {
+            return Err(self.at_root());
+        }
+        if self.room == 0 {
+            return Err(Completeness::Truncated);
+        }
+        self.room -= 1;
+        // `out` has capacity for `room` more, so this does not allocate.
+        self.out.push(ip);
+        Ok(())
+    }
+
+    /// What it means that there are no more frames. A limit that is on the stack would have been met before.
+    pub(crate) fn at_root(&self) -> Completeness {
+        if self.limit == usize::MAX {
+            Completeness::Complete
+        } else {
+            Completeness::Broken
+        }
+    }
+
+    /// What it means that the word at `address`, which the last frame needs, is outside of the window. Only the frame
+    /// that contains the limit may reach beyond it.
+    #[cfg(all(
+        target_os = "linux",
+        target_pointer_width = "64",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ))]
+    pub(crate) fn at_end_of_window(&self, address: u64) -> Completeness {
+        const LARGEST_FRAME: u64 = 64 << 10;
+        let limit = self.limit as u64;
+        if address > limit && address - limit <= LARGEST_FRAME {
+            Completeness::Complete
+        } else {
+            Completeness::Broken
+        }
+    }
+}
+
+/// Walks from the caller of the function that `start` belongs to.
+pub(crate) fn walk(
+    kind: UnwinderKind,
+    start: &Registers,
+    limit: usize,
+    out: &mut Vec<usize>,
+) -> Completeness {
+    out.reserve(MAX_FRAMES);
+    match Window::up_to(limit, start) {
+        Some(window) => {
+            let mut frames = Frames {
+                out,
+                room: MAX_FRAMES,
+                limit,
+            };
+            dispatch(kind, start, &window, &mut frames)
+        }
+        None => {
+            let mut frames = Frames {
+                out,
+                room: 1,
+                limit: usize::MAX,
+            };
+            dispatch(kind, start, &Window::own_frame(start), &mut frames);
+            Completeness::Broken
+        }
+    }
+}
+
+fn dispatch(
+    kind: UnwinderKind,
+    start: &Registers,
+    window: &Window<'_>,
+    frames: &mut Frames<'_>,
+) -> Completeness {
+    match kind {
+        #[cfg(all(
+            target_os = "linux",
+            target_pointer_width = "64",
+            any(target_arch = "x86_64", target_arch = "aarch64")
+        ))]
+        UnwinderKind::Fast => hop::with(|unwinder| match unwinder {
+            Some(unwinder) => unwinder.walk(start, window, frames),
+            None => system::System.walk(start, window, frames),
+        }),
+        _ => system::System.walk(start, window, frames),
+    }
+}

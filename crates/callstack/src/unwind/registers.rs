@@ -1,0 +1,75 @@
+//! The registers framehop starts from.
+//!
+//! # Invariant
+//!
+//! [`Registers::here`] is inlined into its caller, so the values belong to the frame of that caller, and they describe
+//! it only until that function returns. Whoever uses them must be called by that function, and not as a tail call:
+//! pass them by reference, a frame that holds something borrowed cannot be left.
+
+#![allow(unsafe_code)]
+
+/// Registers of a frame that is still on the stack.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Registers {
+    /// An address inside of the function.
+    pub(crate) ip: usize,
+    pub(crate) sp: usize,
+    /// `rbp` or `x29`, whatever the function uses it for.
+    pub(crate) fp: usize,
+    /// `x30`; elsewhere the return address is on the stack.
+    #[cfg(target_arch = "aarch64")]
+    pub(crate) lr: usize,
+}
+
+impl Registers {
+    /// The registers of the function that calls this.
+    #[inline(always)]
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn here() -> Self {
+        let (ip, sp, fp): (u64, u64, u64);
+        // SAFETY: only reads registers; writes only its outputs.
+        unsafe {
+            std::arch::asm!(
+                "lea {ip}, [rip]",
+                "mov {sp}, rsp",
+                "mov {fp}, rbp",
+                ip = out(reg) ip,
+                sp = out(reg) sp,
+                fp = out(reg) fp,
+                options(nostack, preserves_flags),
+            );
+        }
+        Self {
+            ip: ip as usize,
+            sp: sp as usize,
+            fp: fp as usize,
+        }
+    }
+
+    /// The registers of the function that calls this.
+    #[inline(always)]
+    #[cfg(target_arch = "aarch64")]
+    pub(crate) fn here() -> Self {
+        let (ip, sp, fp, lr): (u64, u64, u64, u64);
+        // SAFETY: only reads registers; writes only its outputs.
+        unsafe {
+            std::arch::asm!(
+                "adr {ip}, .",
+                "mov {sp}, sp",
+                "mov {fp}, x29",
+                "mov {lr}, x30",
+                ip = out(reg) ip,
+                sp = out(reg) sp,
+                fp = out(reg) fp,
+                lr = out(reg) lr,
+                options(nostack, preserves_flags),
+            );
+        }
+        Self {
+            ip: ip as usize,
+            sp: sp as usize,
+            fp: fp as usize,
+            lr: lr as usize,
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The unwinder of the platform, through the `backtrace` crate.
+//!
+//! It finds its own registers, so the frames between `start` and itself are skipped by their stack pointers.
+
+#![cfg_attr(unix, allow(unsafe_code))]
+
+use super::registers::Registers;
+use super::window::Window;
+use super::{Frames, Unwinder};
+use crate::Completeness;
+
+pub(crate) struct System;
+
+impl Unwinder for System {
+    fn walk(
+        &mut self,
+        start: &Registers,
+        _window: &Window<'_>,
+        frames: &mut Frames<'_>,
+    ) -> Completeness {
+        let mut end = None;
+        trace(|frame| {
+            let sp = frame.sp() as usize;
+            // Stacks grow downwards: what is not above the frame of `start` was called by it. A platform that does not
+            // tell stack pointers says 0.
+            if sp != 0 && sp <= start.sp {
+                return true;
+            }
+            end = frames.push(frame.ip() as usize, sp).err();
+            end.is_none()
+        });
+        end.unwrap_or_else(|| frames.at_root())
+    }
+}
+
+#[cfg(unix)]
+fn trace(visit: impl FnMut(&backtrace::Frame) -> bool) {
+    // SAFETY: the lock of `backtrace::trace` protects symbolisation and `dbghelp`. On Unix a walk is `_Unwind_Backtrace`,
+    // which may run on many threads at once.
+    unsafe { backtrace::trace_unsynchronized(visit) }
+}
+
+#[cfg(not(unix))]
+fn trace(visit: impl FnMut(&backtrace::Frame) -> bool) {
+    backtrace::trace(visit);
+}

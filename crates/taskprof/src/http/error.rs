@@ -1,0 +1,83 @@
+//! From an error to an answer: a status and one sentence of plain text.
+//!
+//! `X-Go-Pprof` is what makes `go tool pprof` show the sentence and not only the status (source: `net/http/pprof`,
+//! `serveError`, and `cmd/pprof`, `fetch`). Not here: the sentences of the library (`error.rs` at the top).
+
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderName, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use crate::error::Error;
+
+/// The header that Go's client asks for before it prints a message.
+const X_GO_PPROF: HeaderName = HeaderName::from_static("x-go-pprof");
+
+/// A status and a sentence.
+#[derive(Debug)]
+pub(crate) struct HttpError {
+    status: StatusCode,
+    text: String,
+}
+
+impl HttpError {
+    fn new(status: StatusCode, text: impl Into<String>) -> Self {
+        HttpError {
+            status,
+            text: text.into(),
+        }
+    }
+
+    pub(crate) fn bad_request(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, text)
+    }
+
+    pub(crate) fn forbidden(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, text)
+    }
+
+    pub(crate) fn not_found(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, text)
+    }
+
+    pub(crate) fn method_not_allowed(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, text)
+    }
+
+    pub(crate) fn internal(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)
+    }
+}
+
+impl From<Error> for HttpError {
+    fn from(error: Error) -> Self {
+        let status = if error.is_busy() {
+            StatusCode::CONFLICT
+        } else if error.is_invalid_argument() {
+            StatusCode::BAD_REQUEST
+        } else {
+            StatusCode::INTERNAL_SERVER_ERROR
+        };
+        let mut text = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        Self::new(status, text)
+    }
+}
+
+impl IntoResponse for HttpError {
+    fn into_response(self) -> Response {
+        (
+            self.status,
+            [
+                (CONTENT_TYPE, "text/plain; charset=utf-8"),
+                (X_GO_PPROF, "1"),
+            ],
+            self.text + "\n",
+        )
+            .into_response()
+    }
+}

@@ -1,0 +1,125 @@
+//! The endpoint as an axum router with relative paths.
+//!
+//! Owns the list of routes and what surrounds each of them: response headers, the answer to a panic, to an unknown path
+//! and to a wrong method. Not here: a socket (`serve.rs`), who may call it (the application that nests it), how a
+//! profile is captured (`cpu.rs` at the top) or written (`write/`).
+
+mod cpu;
+mod endpoint;
+mod error;
+mod headers;
+mod index;
+mod params;
+
+use std::any::Any;
+
+use axum::Router;
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+
+pub(crate) use self::error::HttpError;
+
+/// The profiling endpoint as a router with relative paths, for any outer state.
+///
+/// `GET` the place where it is nested for a page that lists everything there is. Responses carry
+/// `X-Content-Type-Options`, `Cache-Control: no-store`, `Referrer-Policy` and a policy that forbids other hosts. Errors are
+/// one sentence of plain text, with `X-Go-Pprof: 1`, so that `go tool pprof` shows the sentence.
+///
+/// The router checks no credentials. Names of functions, source paths and thread names are in every profile, and a capture
+/// costs CPU time: nest it behind whatever protects your other internal pages, or use [`serve`](crate::serve()), which
+/// answers on loopback only.
+///
+/// # Examples
+///
+/// ```
+/// use axum::Router;
+///
+/// #[derive(Clone)]
+/// struct Application;
+///
+/// let app: Router = Router::<Application>::new()
+///     .nest("/debug/profile", taskprof::router())
+///     .with_state(Application);
+/// ```
+///
+/// With `nest_service` the page also answers at `/debug/profile/`, with a slash at the end:
+///
+/// ```
+/// let app: axum::Router = axum::Router::new().nest_service("/debug/profile", taskprof::router::<()>());
+/// ```
+///
+/// # Requirements
+///
+/// A server that drops the request's future when the client goes away, as hyper does: that is what ends a capture early.
+/// A time limit on responses (`tower-http`'s `TimeoutLayer`) must be longer than the longest capture.
+///
+/// # Limitations
+///
+/// axum's `nest` does not match `/debug/profile/` for any router that is nested at `/debug/profile`; `nest_service` does.
+pub fn router<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    protected(
+        Router::new()
+            .route("/", get(index::page))
+            .route(cpu::ENDPOINT.path, get(cpu::get).head(cpu::head)),
+    )
+}
+
+/// The router with what every answer has in common.
+pub(crate) fn protected<S>(router: Router<S>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    router
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(not_found)
+        .layer(CatchPanicLayer::custom(panicked))
+        // Outermost, so that the answer to a panic has the headers too.
+        .layer(map_response(headers::set))
+}
+
+async fn not_found() -> HttpError {
+    HttpError::not_found("there is no such page; the index lists what there is")
+}
+
+async fn method_not_allowed() -> HttpError {
+    HttpError::method_not_allowed("only GET and HEAD are answered here")
+}
+
+/// The message of the panic is on standard error; a client learns nothing of it.
+fn panicked(_message: Box<dyn Any + Send>) -> Response {
+    HttpError::internal("the profiler failed; its message is on the standard error of the process")
+        .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::{Request, StatusCode};
+    use http_body_util::BodyExt as _;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    // Through a private door: no public page panics.
+    #[tokio::test]
+    async fn a_panicking_handler_answers_500_and_does_not_tell_why() {
+        async fn handler() {
+            panic!("secret");
+        }
+        let app: Router = protected(Router::new().route("/", get(handler)));
+        let request = Request::get("/").body(Body::empty()).unwrap();
+        let response = app.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(
+            body,
+            "the profiler failed; its message is on the standard error of the process\n"
+        );
+    }
+}

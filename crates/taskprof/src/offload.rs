@@ -1,0 +1,67 @@
+//! Slow synchronous work on a thread of its own, awaited without any particular runtime.
+//!
+//! Not `spawn_blocking`: it needs a tokio runtime around it, its pool may be full of the very work that is being looked
+//! into, and a runtime waits for it at shutdown. Captures and writers are few and slow, so a thread each is cheap.
+
+use std::sync::mpsc;
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use crate::error::Error;
+
+/// What the thread can ask: whether the future that waits for it still exists.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    dropped: mpsc::Receiver<()>,
+}
+
+impl Wanted {
+    /// Sleeps for so long, or until the future is dropped; true if it is still there.
+    pub(crate) fn sleep(&self, time: std::time::Duration) -> bool {
+        // Nothing is ever sent: the other end is only dropped.
+        matches!(
+            self.dropped.recv_timeout(time),
+            Err(mpsc::RecvTimeoutError::Timeout)
+        )
+    }
+
+    /// True while somebody waits for the result.
+    pub(crate) fn is_wanted(&self) -> bool {
+        matches!(self.dropped.try_recv(), Err(mpsc::TryRecvError::Empty))
+    }
+}
+
+/// Runs `work` on a new thread of this name and gives its result.
+///
+/// # Errors
+///
+/// [`is_sampler`](Error::is_sampler) if the thread could not be started, or ended by a panic.
+///
+/// # Cancel safety
+///
+/// Dropping the future ends a [`Wanted::sleep`] at once; other work goes on until it asks.
+pub(crate) async fn run<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce(&Wanted) -> T + Send + 'static,
+) -> Result<T, Error> {
+    let (result_tx, result_rx) = oneshot::channel();
+    let (alive, dropped) = mpsc::channel::<()>();
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || {
+            let result = work(&Wanted { dropped });
+            // Fails only if nobody waits any more.
+            let _ = result_tx.send(result);
+        })
+        .map_err(|e| {
+            Error::sampler(format!("the thread {name} could not be started")).caused_by(e)
+        })?;
+    let result = result_rx.await;
+    drop(alive);
+    result.map_err(|_| {
+        Error::sampler(format!(
+            "the thread {name} panicked; its message is on standard error"
+        ))
+    })
+}

@@ -1,0 +1,118 @@
+//! From a frame to the names that are printed: the one place where writers ask what an address is called.
+//!
+//! An address without a symbol is named `module+0xoffset` (stable across runs, unlike the address itself) and counted.
+//! Not here: symbol lookup and its process-wide cache (`callstack`), escaping for a format (each writer's own).
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use callstack::Module;
+
+use crate::profile::Frame;
+
+/// One function at a frame; an address has several when functions were inlined.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    pub(crate) name: Arc<str>,
+    pub(crate) file: Option<Arc<str>>,
+    pub(crate) line: Option<u32>,
+}
+
+/// Names the frames of one profile and remembers what had no name.
+#[derive(Debug)]
+pub(crate) struct Resolver {
+    modules: Arc<[Module]>,
+    /// Indexes into `modules`, by start address: the list itself has the main program first.
+    by_start: Vec<usize>,
+    lines: HashMap<usize, Arc<[Line]>>,
+    unknown: HashSet<usize>,
+}
+
+impl Resolver {
+    pub(crate) fn new() -> Self {
+        let modules = callstack::modules();
+        let mut by_start: Vec<usize> = (0..modules.len()).collect();
+        by_start.sort_unstable_by_key(|&at| modules[at].start);
+        Resolver {
+            modules,
+            by_start,
+            lines: HashMap::new(),
+            unknown: HashSet::new(),
+        }
+    }
+
+    /// The functions at this frame, innermost first; never empty.
+    pub(crate) fn lines(&mut self, frame: &Frame) -> Arc<[Line]> {
+        match frame {
+            Frame::Named { name, file, line } => Arc::new([Line {
+                name: Arc::clone(name),
+                file: file.clone(),
+                line: *line,
+            }]),
+            Frame::Address(address) => {
+                if let Some(lines) = self.lines.get(address) {
+                    return Arc::clone(lines);
+                }
+                let lines = self.look_up(*address);
+                self.lines.insert(*address, Arc::clone(&lines));
+                lines
+            }
+        }
+    }
+
+    fn look_up(&mut self, address: usize) -> Arc<[Line]> {
+        let symbols = callstack::symbolize(address);
+        if symbols.iter().all(|symbol| symbol.name.is_none()) {
+            self.unknown.insert(address);
+        }
+        symbols
+            .iter()
+            .map(|symbol| Line {
+                name: match &symbol.name {
+                    Some(name) if !name.is_empty() => Arc::clone(name),
+                    _ => self.place(address),
+                },
+                file: symbol.file.clone(),
+                line: symbol.line,
+            })
+            .collect()
+    }
+
+    fn place(&self, address: usize) -> Arc<str> {
+        let instruction = address.wrapping_sub(1);
+        match self.module_at(instruction) {
+            None => format!("{instruction:#x}").into(),
+            Some(at) => {
+                let module = &self.modules[at];
+                let file = module.path.rsplit('/').next().unwrap_or(&module.path);
+                let offset = (instruction - module.start) as u64 + module.file_offset;
+                format!("{file}+{offset:#x}").into()
+            }
+        }
+    }
+
+    /// The index in [`modules`](Self::modules) of the module that holds this instruction.
+    pub(crate) fn module_at(&self, instruction: usize) -> Option<usize> {
+        let after = self
+            .by_start
+            .partition_point(|&at| self.modules[at].start <= instruction);
+        let at = *self.by_start.get(after.checked_sub(1)?)?;
+        (instruction < self.modules[at].end).then_some(at)
+    }
+
+    pub(crate) fn modules(&self) -> &[Module] {
+        &self.modules
+    }
+
+    /// A sentence about the addresses that had no symbol so far; `None` if all had one.
+    pub(crate) fn unknown(&self) -> Option<String> {
+        let unknown = self.unknown.len();
+        (unknown > 0).then(|| {
+            format!(
+                "{unknown} of {} addresses could not be symbolised and are shown as module+offset; \
+                 build with debug = 1 and without strip to see names",
+                self.lines.len()
+            )
+        })
+    }
+}

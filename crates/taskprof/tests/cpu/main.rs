@@ -1,0 +1,41 @@
+//! The CPU source: the protocol of a capture on a sampler made for tests, and a real capture.
+
+#[path = "../common/busy.rs"]
+mod busy;
+mod capture;
+#[path = "../common/go.rs"]
+mod go;
+mod real;
+mod script;
+#[path = "../common/xml.rs"]
+mod xml;
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+
+/// There is one capture at a time in a process, so the tests of this binary take turns.
+fn my_turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs a future on this thread without any runtime, which proves that captures need none.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        std::thread::park();
+    }
+}

@@ -1,0 +1,26 @@
+//! The writers, fed with profiles made by hand.
+
+mod folded;
+#[path = "../common/go.rs"]
+mod go;
+mod json;
+mod pprof;
+mod profile;
+mod svg;
+#[path = "../common/xml.rs"]
+mod xml;
+
+use taskprof::profile::{Frame, Profile, Sample, SampleType};
+
+/// A profile of one column from stacks of names, root first.
+fn named(stacks: &[(&[&str], i64)]) -> Profile {
+    let mut profile = Profile::new([SampleType::new("samples", "count")]);
+    for (stack, value) in stacks {
+        profile.samples.push(Sample {
+            stack: stack.iter().rev().map(|name| Frame::named(*name)).collect(),
+            values: vec![*value],
+            labels: vec![],
+        });
+    }
+    profile
+}

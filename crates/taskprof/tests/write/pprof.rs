@@ -1,0 +1,152 @@
+//! pprof: what the real `go tool pprof` makes of our files.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use taskprof::profile::{Frame, Label, Profile, Sample, SampleType};
+
+use crate::go::{go_tool_pprof_ok, tmp_dir};
+
+fn write(name: &str, profile: &Profile) -> (PathBuf, String) {
+    let dir = tmp_dir(name);
+    let file = dir.join("profile.pb.gz");
+    let bytes = taskprof::write::pprof(profile).unwrap();
+    assert_eq!(bytes[..2], [0x1f, 0x8b], "gzip");
+    std::fs::write(&file, bytes).unwrap();
+    (dir, file.to_str().unwrap().to_owned())
+}
+
+fn tasks() -> Profile {
+    let mut profile = Profile::new([
+        SampleType::new("tasks", "count"),
+        SampleType::new("waiting", "nanoseconds"),
+    ]);
+    profile.default_sample_type = Some("tasks".into());
+    profile.period_type = Some(SampleType::new("tasks", "count"));
+    profile.period = 1;
+    profile.duration = Duration::from_secs(2);
+    profile
+        .comments
+        .push("3 tasks could not be seen".to_owned());
+    profile.samples.push(Sample {
+        stack: vec![
+            Frame::named("<tokio::sync::Mutex<T> as core::fmt::Debug>::fmt"),
+            Frame::Named {
+                name: Arc::from("spawned here: app::main::{{closure}}"),
+                file: Some(Arc::from("src/main.rs")),
+                line: Some(42),
+            },
+        ],
+        values: vec![3, 1_500_000_000],
+        labels: vec![
+            Label::str("route", "GET /a"),
+            Label::num("age", 90, "seconds"),
+        ],
+    });
+    profile.samples.push(Sample {
+        stack: vec![],
+        values: vec![1, 0],
+        labels: vec![],
+    });
+    profile
+}
+
+// A `system_name` equal to the name makes the tool show `::fmt`.
+#[test]
+fn go_tool_pprof_shows_rust_names_whole() {
+    let (dir, file) = write("pprof-names", &tasks());
+    let top = go_tool_pprof_ok(&["-top", &file], &dir);
+    assert!(
+        top.contains("<tokio::sync::Mutex<T> as core::fmt::Debug>::fmt"),
+        "{top}"
+    );
+    assert!(
+        top.contains("spawned here: app::main::{{closure}}"),
+        "{top}"
+    );
+    assert!(top.contains("Type: tasks"), "the default column: {top}");
+    assert!(top.contains("Duration: 2s"), "{top}");
+}
+
+#[test]
+fn go_tool_pprof_sees_labels_units_lines_and_comments() {
+    let (dir, file) = write("pprof-details", &tasks());
+    let raw = go_tool_pprof_ok(&["-raw", &file], &dir);
+    assert!(
+        raw.contains("tasks/count[dflt] waiting/nanoseconds"),
+        "{raw}"
+    );
+    assert!(raw.contains("PeriodType: tasks count"), "{raw}");
+    assert!(raw.contains("src/main.rs:42"), "{raw}");
+    assert!(raw.contains("route:[GET /a]"), "{raw}");
+    assert!(raw.contains("age:[90 seconds]"), "{raw}");
+    let comments = go_tool_pprof_ok(&["-comments", &file], &dir);
+    assert!(comments.contains("3 tasks could not be seen"), "{comments}");
+    let focused = go_tool_pprof_ok(&["-top", "-tagfocus=age=60s:100s", &file], &dir);
+    assert!(focused.contains("Mutex<T>"), "{focused}");
+    let traces = go_tool_pprof_ok(&["-traces", "-sample_index=waiting", &file], &dir);
+    assert!(traces.contains("1.50s"), "{traces}");
+}
+
+#[test]
+fn a_profile_without_samples_keeps_its_types() {
+    let mut profile = tasks();
+    profile.samples.clear();
+    let (dir, file) = write("pprof-empty", &profile);
+    let raw = go_tool_pprof_ok(&["-raw", &file], &dir);
+    assert!(
+        raw.contains("tasks/count[dflt] waiting/nanoseconds"),
+        "{raw}"
+    );
+}
+
+#[inline(never)]
+fn an_address() -> usize {
+    // The address of code in this very binary: somewhere behind the entry of this function.
+    an_address as fn() -> usize as usize + 2
+}
+
+#[test]
+fn an_address_is_one_location_however_often_it_is_used() {
+    let mut profile = Profile::new([SampleType::new("samples", "count")]);
+    for _ in 0..3 {
+        profile.samples.push(Sample {
+            stack: vec![Frame::Address(an_address()), Frame::Address(0x11)],
+            values: vec![1],
+            labels: vec![],
+        });
+    }
+    let (dir, file) = write("pprof-address", &profile);
+    let raw = go_tool_pprof_ok(&["-raw", &file], &dir);
+    let (_, locations) = raw.split_once("Locations\n").unwrap();
+    let (locations, mappings) = locations.split_once("Mappings\n").unwrap();
+    let ids: HashSet<&str> = locations
+        .lines()
+        .filter_map(|line| line.split_once(": ").map(|(id, _)| id.trim()))
+        .filter(|id| id.parse::<u64>().is_ok())
+        .collect();
+    assert_eq!(ids.len(), 2, "{raw}");
+    // Inside the instruction: the captured address minus one.
+    assert!(
+        locations.contains(&format!("{:#x} ", an_address() - 1)),
+        "{raw}"
+    );
+    assert!(locations.contains("an_address"), "{raw}");
+    assert!(
+        locations.contains("0x10"),
+        "an unknown address is shown: {raw}"
+    );
+    let comments = go_tool_pprof_ok(&["-comments", &file], &dir);
+    assert!(
+        comments.contains("1 of 2 addresses could not be symbolised"),
+        "{comments}"
+    );
+    // The main program first, and the client told not to symbolise by itself.
+    if !callstack::modules().is_empty() {
+        let main = mappings.lines().next().unwrap();
+        assert!(main.contains("/write-"), "{mappings}");
+        assert!(main.contains("[FN][FL][LN][IN]"), "{mappings}");
+    }
+}

@@ -1,0 +1,222 @@
+//! Capturing a task's async stack: one poll with a waker of another identity.
+//!
+//! ```text
+//!  dump (any thread)                        worker
+//!  ─────────────────                        ──────
+//!  request(record)  ── mark, nudge ──▶  next poll of the task sees the mark
+//!      │                                poll_capturing: poll with the CAPTURING waker
+//!      │                                    leaf: stored.will_wake(cx.waker()) is false, so it clones
+//!      │                                    clone ─▶ on_waker_taken: unwind from here up to poll_capturing
+//!      │                                intern the stack, keep it in the record, end the poll, take the mark away
+//!      ◀─ unparked when the last of all marks is gone, otherwise it looks again every millisecond
+//! ```
+//!
+//! The mark is set and taken away by swaps, and whoever takes it away counts it off, so [`outstanding`] is exact
+//! whatever ends the capture: the poll, a panic in it, the end of the task, or a dump that gave up.
+//!
+//! Not here: which tasks are asked and how long a dump waits ([`crate::dump`]); how frames are unwound (callstack).
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::hint::black_box;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::thread::Thread;
+
+use callstack::Stack;
+
+use crate::record::{Captured, Identity, Record};
+
+/// Branches (wakers taken in one poll) of one task that are kept; the rest is counted.
+pub const MAX_BRANCHES: usize = 64;
+
+/// Marks that are set.
+static OUTSTANDING: AtomicUsize = AtomicUsize::new(0);
+/// Dumps that wait for marks to go.
+static WAITING: Mutex<Vec<Thread>> = Mutex::new(Vec::new());
+
+/// Asks for a capture in the task's next poll, and makes that poll happen soon.
+pub(crate) fn request(record: &'static Record) {
+    if record.request_capture() {
+        OUTSTANDING.fetch_add(1, Ordering::AcqRel);
+        if record.finished() {
+            // It ended before the mark, so nothing else would take it away.
+            withdraw(record);
+            return;
+        }
+    }
+    record.nudge();
+}
+
+/// Takes the mark away, if it is set.
+pub(crate) fn withdraw(record: &Record) {
+    if record.clear_capture() && OUTSTANDING.fetch_sub(1, Ordering::AcqRel) == 1 {
+        for thread in waiting().iter() {
+            thread.unpark();
+        }
+    }
+}
+
+fn waiting() -> MutexGuard<'static, Vec<Thread>> {
+    WAITING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has this thread unparked whenever no mark is left.
+pub(crate) struct Waiter(Thread);
+
+impl Waiter {
+    pub(crate) fn new() -> Waiter {
+        let thread = std::thread::current();
+        waiting().push(thread.clone());
+        Waiter(thread)
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        let mut waiting = waiting();
+        if let Some(at) = waiting.iter().position(|thread| thread.id() == self.0.id()) {
+            waiting.swap_remove(at);
+        }
+    }
+}
+
+/// The capture that this thread is in the middle of.
+struct Active {
+    record: &'static Record,
+    /// Address on this thread's stack, inside the frame of `poll_capturing`.
+    limit: usize,
+    /// Return addresses, leaf first; 0 between two branches.
+    frames: Vec<usize>,
+    branches: usize,
+    dropped: u32,
+    /// Wakers taken, those of equal stacks included.
+    taken: u64,
+}
+
+struct Local {
+    active: Option<Active>,
+    spare: Vec<usize>,
+}
+
+thread_local! {
+    static LOCAL: RefCell<Local> = const { RefCell::new(Local { active: None, spare: Vec::new() }) };
+}
+
+/// A leaf future took the waker of `record`, on this thread, right now: this is where the task suspends.
+pub(crate) fn on_waker_taken(record: &'static Record) {
+    on_suspension(record, 1);
+}
+
+/// A leaf future used the waker of `record` without taking it: the task yields.
+pub(crate) fn on_waker_used(record: &'static Record) {
+    on_suspension(record, 0);
+}
+
+fn on_suspension(record: &'static Record, taken: u64) {
+    let _ = LOCAL.try_with(|local| {
+        let Ok(mut local) = local.try_borrow_mut() else { return };
+        let Some(active) = local.active.as_mut().filter(|active| std::ptr::eq(active.record, record)) else {
+            return;
+        };
+        active.taken += taken;
+        if active.branches == MAX_BRANCHES {
+            active.dropped += 1;
+            return;
+        }
+        let start = active.frames.len();
+        if start > 0 {
+            active.frames.push(0);
+        }
+        let branch = active.frames.len();
+        callstack::capture(active.limit, &mut active.frames);
+        let (before, new) = active.frames.split_at(branch);
+        if new.is_empty() || before.split(|&ip| ip == 0).any(|earlier| earlier == new) {
+            active.frames.truncate(start);
+        } else {
+            active.branches += 1;
+        }
+    });
+}
+
+/// Restores the outer capture and settles this one, also when the poll panics.
+struct Session {
+    record: &'static Record,
+    outer: Option<Active>,
+    pending: bool,
+}
+
+impl Session {
+    fn begin(record: &'static Record, limit: usize) -> Session {
+        let outer = LOCAL.try_with(|local| {
+            let mut local = local.try_borrow_mut().ok()?;
+            let frames = std::mem::take(&mut local.spare);
+            local.active.replace(Active { record, limit, frames, branches: 0, dropped: 0, taken: 0 })
+        });
+        Session { record, outer: outer.ok().flatten(), pending: false }
+    }
+}
+
+impl Session {
+    /// Begins again if more wakers were taken than are still out: then a leaf was left behind in this very poll,
+    /// and its branch is history.
+    fn restart_if_moved(&self) -> bool {
+        let restart = LOCAL.try_with(|local| {
+            let mut local = local.try_borrow_mut().ok()?;
+            let active = local.active.as_mut()?;
+            if active.taken <= self.record.wakers() {
+                return None;
+            }
+            active.frames.clear();
+            (active.branches, active.dropped, active.taken) = (0, 0, 0);
+            Some(())
+        });
+        restart.ok().flatten().is_some()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let outer = self.outer.take();
+        let active = LOCAL
+            .try_with(|local| {
+                let mut local = local.try_borrow_mut().ok()?;
+                std::mem::replace(&mut local.active, outer)
+            })
+            .ok()
+            .flatten();
+        if let Some(mut active) = active {
+            if self.pending {
+                let stack = (!active.frames.is_empty()).then(|| Stack::intern(&active.frames));
+                let captured = Captured { polls: self.record.polls(), stack, dropped: active.dropped };
+                *self.record.captured() = Some(Box::new(captured));
+            }
+            active.frames.clear();
+            let _ = LOCAL.try_with(|local| {
+                if let Ok(mut local) = local.try_borrow_mut() {
+                    local.spare = active.frames;
+                }
+            });
+        }
+    }
+}
+
+/// Polls a future once with the capturing waker (twice if it moved on meanwhile). The caller takes the mark away when the
+/// poll is over and the record says so, else a dump would see the task running. Frames up to and including this function's make the trace.
+#[inline(never)]
+pub(crate) fn poll_capturing<F: Future>(mut future: Pin<&mut F>, record: &'static Record) -> Poll<F::Output> {
+    let anchor = 0_u8;
+    let limit = std::ptr::from_ref(black_box(&anchor)).addr();
+    let mut session = Session::begin(record, limit);
+    let mut poll = || {
+        record.with_waker(Identity::Capturing, |waker| future.as_mut().poll(&mut Context::from_waker(waker)))
+    };
+    let mut polled = poll();
+    if polled.is_pending() && session.restart_if_moved() {
+        polled = poll();
+    }
+    session.pending = polled.is_pending();
+    polled
+}

@@ -1,0 +1,132 @@
+//! What a dump looks at and how long it may take.
+
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::Id;
+use tokio::sync::oneshot;
+
+use super::{Dump, collect};
+use crate::ScopeRef;
+
+/// How long a dump waits for captures at the most.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(2);
+
+/// How long a dump waits for a runtime that answers nothing at all.
+pub const DEFAULT_STALL: Duration = Duration::from_millis(250);
+
+/// Which traces a dump shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Stacks {
+    /// Capture every task that is not being polled, unless its last capture is still true.
+    #[default]
+    Fresh,
+    /// Poll nothing; show those earlier captures that are still true.
+    Cached,
+    /// No traces and no wait reasons.
+    None,
+}
+
+/// A dump that is not the default one.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use taskscope::{DumpOptions, Stacks};
+///
+/// // From a plain thread, without disturbing any task:
+/// let dump = DumpOptions::new().stacks(Stacks::Cached).deadline(Duration::from_millis(100)).capture_blocking();
+/// assert!(dump.tasks.is_empty());
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "options do nothing until `capture` is called"]
+pub struct DumpOptions {
+    pub(super) deadline: Duration,
+    pub(super) stall: Duration,
+    pub(super) stacks: Stacks,
+    pub(super) scope: Option<ScopeRef>,
+    pub(super) runtime: Option<Id>,
+}
+
+impl Default for DumpOptions {
+    fn default() -> Self {
+        DumpOptions::new()
+    }
+}
+
+impl DumpOptions {
+    /// All tasks, fresh stacks, [`DEFAULT_DEADLINE`], [`DEFAULT_STALL`].
+    pub fn new() -> DumpOptions {
+        DumpOptions {
+            deadline: DEFAULT_DEADLINE,
+            stall: DEFAULT_STALL,
+            stacks: Stacks::default(),
+            scope: None,
+            runtime: None,
+        }
+    }
+
+    /// Returns at this time with what it has. The default is [`DEFAULT_DEADLINE`]. Longer helps only when there are
+    /// many tasks on busy runtimes.
+    pub fn deadline(mut self, deadline: Duration) -> DumpOptions {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Gives up on a runtime that has answered nothing for this long. The default is [`DEFAULT_STALL`]. Shorter answers sooner while a
+    /// service is blocked, and misses more stacks when the machine is overloaded.
+    pub fn stall(mut self, stall: Duration) -> DumpOptions {
+        self.stall = stall;
+        self
+    }
+
+    /// Chooses which traces are shown. The default is [`Stacks::Fresh`].
+    pub fn stacks(mut self, stacks: Stacks) -> DumpOptions {
+        self.stacks = stacks;
+        self
+    }
+
+    /// Only tasks of this scope and of those below it.
+    pub fn scope(mut self, scope: &ScopeRef) -> DumpOptions {
+        self.scope = Some(scope.clone());
+        self
+    }
+
+    /// Only tasks of this runtime.
+    pub fn runtime(mut self, runtime: Id) -> DumpOptions {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// Takes the dump without blocking the calling task. See [`dump`](super::dump).
+    ///
+    /// The work happens on a thread of its own. If the system has no thread left, tasks are not asked for captures,
+    /// and the dump says so by its `not_asked` count.
+    pub async fn capture(self) -> Dump {
+        let (sender, receiver) = oneshot::channel();
+        let options = self.clone();
+        let started = thread::Builder::new().name("taskscope-dump".into()).spawn(move || {
+            // A dump that nobody waits for any more is dropped here.
+            let _ = sender.send(collect::collect(&options));
+        });
+        if started.is_ok()
+            && let Ok(dump) = receiver.await
+        {
+            return dump;
+        }
+        collect::collect(&DumpOptions { stacks: Stacks::Cached, ..self })
+    }
+
+    /// Takes the dump on the calling thread.
+    ///
+    /// # Limitations
+    ///
+    /// Called from a task of a current-thread runtime, the other tasks of that runtime cannot answer, because this call is in their way:
+    /// use [`DumpOptions::capture`] there.
+    #[must_use]
+    pub fn capture_blocking(self) -> Dump {
+        collect::collect(&self)
+    }
+}

@@ -1,0 +1,127 @@
+//! Where one task is suspended, in words.
+
+use std::fmt;
+use std::sync::Arc;
+
+use callstack::{Stack, Symbol};
+
+use crate::wait::{self, WaitReason};
+
+/// Where a task is suspended: its async functions, innermost first. Several branches if it waits in a `select!` or a `join!`.
+#[derive(Debug)]
+pub struct Trace {
+    stack: Arc<Stack>,
+    branches: Vec<Branch>,
+}
+
+/// One way in which a task can be woken, and the async functions that lead there.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Branch {
+    /// Innermost first, inlined functions included. Glue of the standard library and this crate's own frames are left out.
+    pub frames: Vec<Arc<Symbol>>,
+    /// What the leaf waits for.
+    pub wait: WaitReason,
+}
+
+impl Trace {
+    pub(super) fn new(stack: Arc<Stack>) -> Trace {
+        let branches = stack.frames().split(|&ip| ip == 0).map(Branch::new).collect();
+        Trace { stack, branches }
+    }
+
+    /// The branches, in the order in which they were polled.
+    #[must_use]
+    pub fn branches(&self) -> &[Branch] {
+        &self.branches
+    }
+
+    /// The raw return addresses, innermost first, 0 between branches.
+    #[must_use]
+    pub fn stack(&self) -> &Arc<Stack> {
+        &self.stack
+    }
+
+    /// What the branches wait for, each kind once.
+    #[must_use]
+    pub fn wait_reason(&self) -> WaitReason {
+        WaitReason::any(self.branches.iter().map(|branch| &branch.wait))
+    }
+}
+
+impl Branch {
+    fn new(addresses: &[usize]) -> Branch {
+        let all: Vec<Arc<Symbol>> =
+            addresses.iter().flat_map(|&ip| callstack::symbolize(ip).to_vec()).collect();
+        let start = all.iter().position(|symbol| !is_waker(symbol)).unwrap_or(0);
+        // The function that polls for a capture is the root; what follows belongs to the runtime.
+        let end = all.iter().position(is_root).unwrap_or(all.len());
+        let task = all.get(start..end).filter(|frames| !frames.is_empty()).unwrap_or(&all);
+        let wait = wait::classify(task);
+        let mut frames: Vec<_> = task.iter().filter(|symbol| !is_glue(symbol)).cloned().collect();
+        if frames.is_empty() {
+            frames = task.to_vec();
+        }
+        Branch { frames, wait }
+    }
+}
+
+fn name(symbol: &Symbol) -> &str {
+    symbol.name.as_deref().unwrap_or("")
+}
+
+fn is_root(symbol: &Arc<Symbol>) -> bool {
+    name(symbol).contains("taskscope::capture::poll_capturing")
+}
+
+fn starts_with_any(symbol: &Symbol, prefixes: &[&str]) -> bool {
+    let path = name(symbol).trim_start_matches(['<', '&']).trim_start_matches("mut ");
+    prefixes.iter().any(|prefix| path.starts_with(prefix))
+}
+
+/// Between the leaf future and the unwinder.
+fn is_waker(symbol: &Arc<Symbol>) -> bool {
+    starts_with_any(
+        symbol,
+        &["callstack::", "backtrace::", "taskscope::capture::", "taskscope::record::", "core::", "std::"],
+    )
+}
+
+/// Functions that every future goes through and that tell nothing.
+fn is_glue(symbol: &Arc<Symbol>) -> bool {
+    // A name without a path is the compiler's, such as `__rust_try`.
+    symbol.name.as_deref().is_some_and(|name| !name.contains("::"))
+        || starts_with_any(
+            symbol,
+            &["core::", "std::", "alloc::", "F as core::", "taskscope::scope::run::", "taskscope::instrument::", "taskscope::record::"],
+        )
+}
+
+impl fmt::Display for Branch {
+    /// Two lines a frame: the function, then where it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for symbol in &self.frames {
+            writeln!(f, "    {}", symbol.name.as_deref().unwrap_or("(unknown function)"))?;
+            match (&symbol.file, symbol.line) {
+                (Some(file), Some(line)) => writeln!(f, "        {file}:{line}")?,
+                (Some(file), None) => writeln!(f, "        {file}")?,
+                (None, _) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Trace {
+    /// Two lines a frame; a heading before each branch if there is more than one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.branches.len();
+        for (at, branch) in self.branches.iter().enumerate() {
+            if count > 1 {
+                writeln!(f, "  branch {} of {count}: {}", at + 1, branch.wait)?;
+            }
+            write!(f, "{branch}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! The handle of a spawned task: tokio's, which also knows when it was dropped.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::task::{self, AbortHandle, JoinError};
+
+use crate::clock;
+use crate::record::Hold;
+
+/// Owns the permission to await a task's end, like [`tokio::task::JoinHandle`].
+///
+/// Dropping it detaches the task: the task goes on, and from then on dumps show it as *detached* and since when, because
+/// nobody is left who could await or abort it.
+///
+/// # Cancel safety
+///
+/// Awaiting `&mut handle` is cancel safe, as it is with tokio's.
+#[must_use = "dropping the handle detaches the task; say so with `drop(handle)` if that is meant"]
+pub struct JoinHandle<T> {
+    inner: task::JoinHandle<T>,
+    attached: Attached,
+}
+
+/// Marks the task as detached when dropped, unless it has ended or the handle was taken apart.
+struct Attached {
+    task: Hold,
+    armed: bool,
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        let record = self.task.record();
+        if self.armed && !record.finished() {
+            record.set_detached(clock::ticks());
+        }
+    }
+}
+
+impl<T> JoinHandle<T> {
+    pub(crate) fn new(inner: task::JoinHandle<T>, task: Hold) -> Self {
+        JoinHandle { inner, attached: Attached { task, armed: true } }
+    }
+
+    /// Asks the task to end at its next suspension, as [`tokio::task::JoinHandle::abort`] does.
+    pub fn abort(&self) {
+        self.inner.abort();
+    }
+
+    /// A handle that can abort the task and not await it. Holding one does not keep the task from being detached.
+    #[must_use]
+    pub fn abort_handle(&self) -> AbortHandle {
+        self.inner.abort_handle()
+    }
+
+    /// Whether the task has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.inner.is_finished()
+    }
+
+    /// Tokio's id of the task; dumps show the same number.
+    #[must_use]
+    pub fn id(&self) -> task::Id {
+        self.inner.id()
+    }
+
+    /// Tokio's own handle, for code that needs that type.
+    ///
+    /// # Limitations
+    ///
+    /// Nobody sees tokio's handle being dropped: the task does not become *detached*.
+    pub fn into_inner(mut self) -> task::JoinHandle<T> {
+        self.attached.armed = false;
+        self.inner
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.inner).poll(cx)
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle").field("id", &self.inner.id()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,70 @@
+//! Who started each tokio task, for which request, where it waits, since when, and why it has not stopped.
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! use taskscope::Scope;
+//!
+//! let request = Scope::new("GET /orders/{id}");
+//! request.spawn(async { tokio::time::sleep(std::time::Duration::from_secs(600)).await });
+//! tokio::task::yield_now().await;
+//! drop(request); // the request is over, its task is not
+//!
+//! let dump = taskscope::dump().await;
+//! let task = &dump.tasks[0];
+//! assert_eq!(task.verdict.name(), "outlived");
+//! assert_eq!(task.wait_reason().to_string(), "sleep");
+//! assert_eq!(task.scope.as_ref().map(|scope| scope.name()), Some("GET /orders/{id}"));
+//! # });
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! [`spawn`] is [`tokio::spawn`] with a record. A [`Scope`] owns tasks; with the feature `axum`, `ScopeLayer` opens one for each request.
+//! [`dump()`] shows what is alive, without stopping the runtime, on stable Rust and without `--cfg tokio_unstable`.
+//!
+//! # Limits
+//!
+//! * Tasks that other code spawns with plain `tokio::spawn` are counted for each runtime, not looked into.
+//! * A capture polls a task once more. See [`spawn`].
+//! * Records are reused memory: as many as there were tasks at the busiest moment.
+//!
+//! # Features
+//!
+//! * `axum`: `ScopeLayer`. Depends on axum for the matched route.
+#![deny(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod capture;
+mod clock;
+mod current;
+mod dump;
+mod ids;
+mod instrument;
+mod join;
+#[cfg(feature = "axum")]
+mod layer;
+mod pool;
+#[allow(unsafe_code, reason = "the record and its wakers; see the module's essay")]
+mod record;
+mod replaced;
+mod runtime;
+mod scope;
+mod spawn;
+mod stats;
+mod threads;
+mod verdict;
+mod wait;
+
+pub use self::capture::MAX_BRANCHES;
+pub use self::dump::{
+    Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Group, Missed, NoTrace, Stacks, State, TaskDump, ThreadInfo,
+    Trace, dump,
+};
+pub use self::join::JoinHandle;
+#[cfg(feature = "axum")]
+pub use self::layer::{ScopeBody, ScopeFuture, ScopeLayer, ScopeService};
+pub use self::runtime::{RuntimeGuard, RuntimeInfo, watch};
+pub use self::scope::{AtEnd, CancelReason, Run, Scope, ScopeRef, Survivors};
+pub use self::spawn::{Builder, background, spawn, spawn_local, spawn_named};
+pub use self::stats::{Stats, stats};
+pub use self::verdict::{BLOCKING_THRESHOLD, Verdict};
+pub use self::wait::{WaitKind, WaitReason};

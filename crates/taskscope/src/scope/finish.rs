@@ -1,0 +1,85 @@
+//! The orderly end of a scope.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use super::Scope;
+use crate::{Dump, DumpOptions, current};
+
+impl Scope {
+    /// Ends the scope, waits up to `grace` for its tasks to end, and names those that did not.
+    ///
+    /// The scope counts as ended from the call on, and [`AtEnd`](crate::AtEnd) is applied then. To have tasks asked to stop under the default
+    /// policy, call [`Scope::cancel`] first. Other guards of the same scope keep it open until they are gone.
+    /// The calling task is not waited for, should it belong to the scope itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Survivors`], with a dump of every task that is still alive. Each is also reported once as a `tracing` event with target
+    /// `taskscope::leak`.
+    ///
+    /// # Panics
+    ///
+    /// If `grace` is not zero and the runtime has no time driver.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancelling the wait leaves the scope ended and the survivors unreported.
+    pub async fn finish(self, grace: Duration) -> Result<(), Survivors> {
+        let scope = self.to_ref();
+        drop(self);
+        let own = current::task().and_then(|task| task.try_hold());
+        let own = own.is_some_and(|task| scope.contains(task.meta().scope.as_ref()));
+        let left = usize::from(own);
+        let done = scope.inner.until_at_most(left);
+        if grace.is_zero() {
+            if scope.tasks() <= left {
+                return Ok(());
+            }
+        } else if tokio::time::timeout(grace, done).await.is_ok() {
+            return Ok(());
+        }
+        let caller = tokio::task::try_id();
+        let mut dump = DumpOptions::new().scope(&scope).capture().await;
+        dump.tasks.retain(|task| caller.is_none_or(|id| crate::ids::number(id) != task.id));
+        if dump.tasks.is_empty() {
+            return Ok(());
+        }
+        for task in &dump.tasks {
+            let (name, file, line) = (task.name.as_deref(), task.site.file(), task.site.line());
+            tracing::warn!(
+                target: "taskscope::leak",
+                { task.id = task.id, task.name = name, loc.file = file, loc.line = line, scope = scope.name(),
+                  verdict = task.verdict.name(), age_ms = task.age.as_millis() as u64 },
+                "task outlived its scope"
+            );
+        }
+        Err(Survivors { scope: scope.name().into(), dump })
+    }
+}
+
+/// The tasks that were alive when [`Scope::finish`] gave up waiting for them.
+#[derive(Debug)]
+pub struct Survivors {
+    scope: Box<str>,
+    dump: Dump,
+}
+
+impl Survivors {
+    /// What is known about them.
+    #[must_use]
+    pub fn dump(&self) -> &Dump {
+        &self.dump
+    }
+}
+
+impl fmt::Display for Survivors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.dump.tasks.len();
+        let tasks = if count == 1 { "task is" } else { "tasks are" };
+        write!(f, "scope {:?} has ended and {count} {tasks} still alive", self.scope)
+    }
+}
+
+impl Error for Survivors {}

@@ -1,0 +1,214 @@
+//! What a suspended task waits for, told by the library function that took its waker.
+//!
+//! From the leaf outwards, as long as the frames are those of libraries that are known here, the outermost known function
+//! names the wait: a bounded channel's `send` acquires a semaphore inside, but "mpsc send" is what its author wrote.
+//! Not here: any knowledge of the user's own functions.
+
+use std::fmt;
+use std::sync::Arc;
+
+use callstack::Symbol;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal,)*) => {
+        /// The kind of thing that a task waits for.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum WaitKind {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl WaitKind {
+            /// Lower-case words, the same in every output.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(WaitKind::$variant => $text,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A message from an mpsc channel.
+    MpscRecv = "mpsc recv",
+    /// Room in a bounded mpsc channel.
+    MpscSend = "mpsc send",
+    /// The other side of a oneshot channel.
+    Oneshot = "oneshot recv",
+    /// A message from a broadcast channel.
+    Broadcast = "broadcast recv",
+    /// A change of a watch channel.
+    Watch = "watch changed",
+    /// A `Notify`.
+    Notify = "notify",
+    /// A `tokio::sync::Mutex`.
+    Mutex = "mutex lock",
+    /// A `tokio::sync::RwLock`.
+    RwLock = "rwlock",
+    /// A permit of a semaphore.
+    Semaphore = "semaphore acquire",
+    /// The other tasks at a barrier.
+    Barrier = "barrier",
+    /// A `OnceCell` that another task fills.
+    OnceCell = "once cell",
+    /// A point in time.
+    Sleep = "sleep",
+    /// The end of another task.
+    Join = "join",
+    /// The cancellation of a token.
+    Cancelled = "token cancelled",
+    /// A connection to accept.
+    Accept = "accept",
+    /// A connection to be made.
+    Connect = "connect",
+    /// Readiness of a socket, pipe or terminal.
+    Io = "io",
+    /// A file operation or another call on the blocking pool.
+    BlockingPool = "blocking pool",
+    /// A signal from the operating system.
+    Signal = "signal",
+    /// The end of a child process.
+    Process = "child process",
+    /// Its next turn: it yielded.
+    Yield = "yield",
+    /// A future of the `futures` crates that polls its children with wakers of its own: the trace ends here.
+    FuturesUnordered = "futures unordered",
+    /// A channel or lock of the `futures` crates.
+    Futures = "futures channel or lock",
+    /// An async-channel.
+    AsyncChannel = "async-channel",
+    /// A flume channel.
+    Flume = "flume",
+    /// Nothing: no waker of the task exists.
+    Nothing = "nothing",
+    /// It does not wait: it is being polled.
+    Running = "running",
+    /// It does not wait for anything but its turn.
+    Scheduled = "its turn",
+    /// A future that is not in the table.
+    Other = "other",
+    /// There is no trace to tell it from.
+    Unknown = "unknown",
+}
+
+/// Parts of function names and what they mean. Among entries that match the same function, the first counts.
+const KNOWN: &[(&str, WaitKind)] = &[
+    ("tokio::sync::mpsc::bounded::Sender", WaitKind::MpscSend),
+    ("tokio::sync::mpsc::bounded::Receiver", WaitKind::MpscRecv),
+    ("tokio::sync::mpsc::unbounded::UnboundedReceiver", WaitKind::MpscRecv),
+    ("tokio::sync::mpsc::chan::Rx", WaitKind::MpscRecv),
+    ("tokio::sync::oneshot::", WaitKind::Oneshot),
+    ("tokio::sync::broadcast::", WaitKind::Broadcast),
+    ("tokio::sync::watch::", WaitKind::Watch),
+    ("tokio::sync::mutex::", WaitKind::Mutex),
+    ("tokio::sync::rwlock::", WaitKind::RwLock),
+    ("tokio::sync::barrier::", WaitKind::Barrier),
+    ("tokio::sync::once_cell::", WaitKind::OnceCell),
+    ("tokio::sync::semaphore::", WaitKind::Semaphore),
+    ("tokio::sync::batch_semaphore::", WaitKind::Semaphore),
+    ("tokio::sync::notify::", WaitKind::Notify),
+    ("tokio_util::sync::cancellation_token::", WaitKind::Cancelled),
+    ("tokio::time::sleep::", WaitKind::Sleep),
+    ("tokio::time::interval::", WaitKind::Sleep),
+    ("tokio::runtime::task::join::JoinHandle", WaitKind::Join),
+    ("tokio::task::join_set::", WaitKind::Join),
+    ("taskscope::join::JoinHandle", WaitKind::Join),
+    ("tokio::task::yield_now::", WaitKind::Yield),
+    ("tokio::task::coop::consume_budget", WaitKind::Yield),
+    ("tokio::net::tcp::listener::", WaitKind::Accept),
+    ("tokio::net::unix::listener::", WaitKind::Accept),
+    ("TcpStream::connect", WaitKind::Connect),
+    ("UnixStream::connect", WaitKind::Connect),
+    ("tokio::signal::", WaitKind::Signal),
+    ("tokio::process::", WaitKind::Process),
+    ("tokio::fs::", WaitKind::BlockingPool),
+    ("tokio::blocking::", WaitKind::BlockingPool),
+    ("tokio::net::", WaitKind::Io),
+    ("tokio::io::", WaitKind::Io),
+    ("tokio::runtime::io::", WaitKind::Io),
+    ("FuturesUnordered", WaitKind::FuturesUnordered),
+    ("futures_channel::", WaitKind::Futures),
+    ("futures_util::lock::", WaitKind::Futures),
+    ("async_channel::", WaitKind::AsyncChannel),
+    ("flume::", WaitKind::Flume),
+];
+
+/// Libraries whose frames lie between a leaf and the function that its author called.
+const LIBRARIES: &[&str] = &[
+    "tokio::", "tokio_util::", "futures_util::", "futures_core::", "futures_channel::", "async_channel::", "event_listener::",
+    "event_listener_strategy::", "flume::", "core::", "std::", "alloc::", "pin_project", "taskscope::join::", "mio::",
+];
+
+/// What a task waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WaitReason {
+    /// The kinds, each once, in the order of the branches; one, unless the task waits in a `select!` or a `join!`.
+    pub kinds: Vec<WaitKind>,
+    /// For [`WaitKind::Other`], the function that took the waker.
+    pub function: Option<Arc<str>>,
+}
+
+impl WaitReason {
+    pub(crate) fn of(kind: WaitKind) -> WaitReason {
+        WaitReason { kinds: vec![kind], function: None }
+    }
+
+    pub(crate) fn any<'a>(reasons: impl Iterator<Item = &'a WaitReason>) -> WaitReason {
+        let mut any = WaitReason { kinds: Vec::new(), function: None };
+        for reason in reasons {
+            for kind in &reason.kinds {
+                if !any.kinds.contains(kind) {
+                    any.kinds.push(*kind);
+                }
+            }
+            any.function = any.function.or_else(|| reason.function.clone());
+        }
+        any
+    }
+}
+
+impl fmt::Display for WaitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, kind) in self.kinds.iter().enumerate() {
+            if at > 0 {
+                f.write_str(" | ")?;
+            }
+            match (&self.function, kind) {
+                (Some(function), WaitKind::Other) => write!(f, "other: {function}")?,
+                _ => f.write_str(kind.name())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Classifies frames, leaf first.
+pub(crate) fn classify(frames: &[Arc<Symbol>]) -> WaitReason {
+    let mut found = None;
+    for name in frames.iter().filter_map(|symbol| symbol.name.as_deref()) {
+        if !is_library(name) {
+            break;
+        }
+        let kind = KNOWN.iter().find(|(part, _)| name.contains(part)).map(|(_, kind)| *kind);
+        found = kind.or(found);
+    }
+    match found {
+        Some(kind) => WaitReason::of(kind),
+        None => {
+            let is_std = |name: &str| ["core::", "std::", "alloc::"].iter().any(|std| name.trim_start_matches('<').starts_with(std));
+            let names = || frames.iter().filter_map(|symbol| symbol.name.as_ref());
+            let function = names().find(|name| !is_std(name)).or_else(|| names().next()).cloned();
+            WaitReason { kinds: vec![WaitKind::Other], function }
+        }
+    }
+}
+
+/// Whether a function is a library's: by its own path, or by the type that a trait is implemented for.
+fn is_library(name: &str) -> bool {
+    let path = name.trim_start_matches(['<', '&']).trim_start_matches("mut ");
+    // A name without a path is the compiler's, such as `__rust_try`.
+    !path.contains("::") || LIBRARIES.iter().any(|library| path.starts_with(library))
+}
