@@ -33,6 +33,7 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod age;
 mod capture;
 mod clock;
 mod current;
@@ -54,6 +55,7 @@ mod threads;
 mod verdict;
 mod wait;
 
+pub use self::age::Age;
 pub use self::capture::MAX_BRANCHES;
 pub use self::dump::{
     Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Group, Missed, NoTrace, Stacks, State, TaskDump, ThreadInfo,

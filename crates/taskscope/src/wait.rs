@@ -185,23 +185,24 @@ impl fmt::Display for WaitReason {
     }
 }
 
-/// Classifies frames, leaf first.
-pub(crate) fn classify(frames: &[Arc<Symbol>]) -> WaitReason {
+/// Classifies frames, leaf first. Also tells the frame that named the wait; those before it are the library's own affair.
+pub(crate) fn classify(frames: &[Arc<Symbol>]) -> (WaitReason, usize) {
     let mut found = None;
-    for name in frames.iter().filter_map(|symbol| symbol.name.as_deref()) {
+    for (at, symbol) in frames.iter().enumerate() {
+        let Some(name) = symbol.name.as_deref() else { continue };
         if !is_library(name) {
             break;
         }
-        let kind = KNOWN.iter().find(|(part, _)| name.contains(part)).map(|(_, kind)| *kind);
+        let kind = KNOWN.iter().find(|(part, _)| name.contains(part)).map(|(_, kind)| (*kind, at));
         found = kind.or(found);
     }
     match found {
-        Some(kind) => WaitReason::of(kind),
+        Some((kind, at)) => (WaitReason::of(kind), at),
         None => {
             let is_std = |name: &str| ["core::", "std::", "alloc::"].iter().any(|std| name.trim_start_matches('<').starts_with(std));
             let names = || frames.iter().filter_map(|symbol| symbol.name.as_ref());
             let function = names().find(|name| !is_std(name)).or_else(|| names().next()).cloned();
-            WaitReason { kinds: vec![WaitKind::Other], function }
+            (WaitReason { kinds: vec![WaitKind::Other], function }, 0)
         }
     }
 }

@@ -197,7 +197,6 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
     if record.finished() {
         return None;
     }
-    let now = now.max(clock::ticks());
     let state = if reading.thread != 0 {
         let thread = threads::get(reading.thread)
             .map(|thread| ThreadInfo { name: thread.name, os_id: thread.os_id });

@@ -18,7 +18,8 @@ pub struct Trace {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Branch {
-    /// Innermost first, inlined functions included. Glue of the standard library and this crate's own frames are left out.
+    /// Innermost first, inlined functions included. The first is the library function that was awaited. What is below it, glue of
+    /// the standard library and this crate's own functions are left out.
     pub frames: Vec<Arc<Symbol>>,
     /// What the leaf waits for.
     pub wait: WaitReason,
@@ -57,8 +58,8 @@ impl Branch {
         // The function that polls for a capture is the root; what follows belongs to the runtime.
         let end = all.iter().position(is_root).unwrap_or(all.len());
         let task = all.get(start..end).filter(|frames| !frames.is_empty()).unwrap_or(&all);
-        let wait = wait::classify(task);
-        let mut frames: Vec<_> = task.iter().filter(|symbol| !is_glue(symbol)).cloned().collect();
+        let (wait, named_by) = wait::classify(task);
+        let mut frames: Vec<_> = task[named_by..].iter().filter(|symbol| !is_glue(symbol)).cloned().collect();
         if frames.is_empty() {
             frames = task.to_vec();
         }
@@ -97,14 +98,20 @@ fn is_glue(symbol: &Arc<Symbol>) -> bool {
         )
 }
 
+/// A dependency's file without the directory that cargo unpacked it in, and the standard library's without its build's.
+fn short(file: &str) -> &str {
+    let dependency = file.split_once("/registry/src/").and_then(|(_, rest)| rest.split_once('/')).map(|(_, rest)| rest);
+    dependency.or_else(|| file.strip_prefix("/rustc/")?.split_once('/').map(|(_, rest)| rest)).unwrap_or(file)
+}
+
 impl fmt::Display for Branch {
     /// Two lines a frame: the function, then where it is.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for symbol in &self.frames {
             writeln!(f, "    {}", symbol.name.as_deref().unwrap_or("(unknown function)"))?;
             match (&symbol.file, symbol.line) {
-                (Some(file), Some(line)) => writeln!(f, "        {file}:{line}")?,
-                (Some(file), None) => writeln!(f, "        {file}")?,
+                (Some(file), Some(line)) => writeln!(f, "        {}:{line}", short(file))?,
+                (Some(file), None) => writeln!(f, "        {}", short(file))?,
                 (None, _) => {}
             }
         }

@@ -1,0 +1,122 @@
+//! The report: what is left, in the order in which a person wants to read it.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use taskscope::{Age, Dump, Group};
+
+/// Names and scopes that are listed for one group; the rest is counted.
+const LISTED: usize = 8;
+
+/// Tasks that were alive when they should not have been.
+///
+/// `Display` is the report: a headline, then a block for each distinct verdict, spawn site and stack.
+#[derive(Debug, Clone)]
+pub struct Leaks {
+    dump: Dump,
+    untracked: usize,
+    waited: Duration,
+}
+
+impl Leaks {
+    pub(crate) fn new(dump: Dump, untracked: usize, waited: Duration) -> Leaks {
+        Leaks { dump, untracked, waited }
+    }
+
+    /// How many tasks there are, tracked and untracked.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.dump.tasks.len() + self.untracked
+    }
+
+    /// How many of them have no record, because plain `tokio::spawn` started them.
+    #[must_use]
+    pub fn untracked(&self) -> usize {
+        self.untracked
+    }
+
+    /// All that is known about those that have one.
+    #[must_use]
+    pub fn dump(&self) -> &Dump {
+        &self.dump
+    }
+
+    /// How long the check waited for them to end.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        self.waited
+    }
+}
+
+impl Error for Leaks {}
+
+impl fmt::Display for Leaks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.count();
+        let tasks = if count == 1 { "1 task is".to_owned() } else { format!("{count} tasks are") };
+        writeln!(f, "leakcheck: {tasks} still alive after {}", Age(self.waited))?;
+        let groups = self.dump.groups();
+        for (at, group) in groups.iter().enumerate() {
+            writeln!(f)?;
+            write_group(f, at + 1, group)?;
+        }
+        if self.untracked > 0 {
+            writeln!(f)?;
+            write_untracked(f, groups.len() + 1, self.untracked)?;
+        }
+        Ok(())
+    }
+}
+
+fn tasks(count: usize) -> String {
+    if count == 1 { "1 task".to_owned() } else { format!("{count} tasks") }
+}
+
+fn write_group(f: &mut fmt::Formatter<'_>, number: usize, group: &Group<'_>) -> fmt::Result {
+    let first = group.oldest();
+    let youngest = group.tasks.last().map_or(first.age, |task| task.age);
+    writeln!(f, "{number}. {} {}, waiting for {} since {}", tasks(group.tasks.len()), first.verdict, first.wait_reason(), Age(first.state.since()))?;
+    writeln!(f, "   spawned at {}", first.site)?;
+    writeln!(f, "   future     {}", first.future)?;
+    write_list(f, "name", group.names().iter().map(|name| name.to_string()))?;
+    write_list(f, "scope", group.scopes().iter().map(|scope| scope.to_string()))?;
+    if let Some(ended) = first.scope.as_ref().and_then(|scope| scope.ended()) {
+        writeln!(f, "              ended {} ago", Age(ended))?;
+    }
+    if group.tasks.len() == 1 {
+        writeln!(f, "   age        {}", Age(first.age))?;
+    } else {
+        writeln!(f, "   age        {} to {}", Age(youngest), Age(first.age))?;
+    }
+    let detached = group.tasks.iter().filter(|task| task.detached.is_some()).count();
+    if detached > 0 {
+        writeln!(f, "   detached   {detached} of {}: nobody has kept the JoinHandle", group.tasks.len())?;
+    }
+    match &first.trace {
+        Ok(trace) => {
+            writeln!(f, "   stack")?;
+            write!(f, "{trace}")?;
+        }
+        Err(why) => writeln!(f, "   stack      {}", why.to_string().trim_start_matches("no stack: "))?,
+    }
+    writeln!(f, "   hint       {}", first.verdict.advice())
+}
+
+fn write_list(f: &mut fmt::Formatter<'_>, what: &str, items: impl ExactSizeIterator<Item = String>) -> fmt::Result {
+    let count = items.len();
+    if count == 0 {
+        return Ok(());
+    }
+    let listed: Vec<String> = items.take(LISTED).collect();
+    write!(f, "   {what:<10} {}", listed.join(", "))?;
+    if count > LISTED {
+        write!(f, " and {} more", count - LISTED)?;
+    }
+    writeln!(f)
+}
+
+fn write_untracked(f: &mut fmt::Formatter<'_>, number: usize, untracked: usize) -> fmt::Result {
+    writeln!(f, "{number}. {} untracked: spawned with plain tokio::spawn, by this program or a library", tasks(untracked))?;
+    writeln!(f, "   hint       spawn with taskscope::spawn to see names, scopes and stacks; a connection that is still open keeps its server's and its client's task alive")
+}

@@ -1,0 +1,367 @@
+//! What a dump shows, what it leaves alone, and what it says of that which it could not see.
+
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use taskscope::{BLOCKING_THRESHOLD, Dump, DumpOptions, NoTrace, Stacks, State, Verdict};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::{mpsc, oneshot};
+
+const LONG: Duration = Duration::from_secs(600);
+
+fn current_thread() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn multi_thread() -> Runtime {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+fn of(runtime: &Handle) -> DumpOptions {
+    DumpOptions::new().runtime(runtime.id()).deadline(LONG).stall(LONG)
+}
+
+/// Lets everything that can run on a current-thread runtime run.
+async fn settle() {
+    for _ in 0..5 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Waits on a plain thread until a condition holds that other threads bring about.
+fn until(mut condition: impl FnMut() -> bool) {
+    while !condition() {
+        std::thread::yield_now();
+    }
+}
+
+async fn wait_in_my_function() {
+    pending_with_a_waker().await;
+}
+
+/// Suspends for ever, and can be woken: by a timer in ten minutes.
+async fn pending_with_a_waker() {
+    tokio::time::sleep(LONG).await;
+}
+
+#[test]
+fn a_plain_thread_sees_the_stacks_of_an_idle_multi_thread_runtime() {
+    let runtime = multi_thread();
+    let tasks: Vec<_> = (0..1000).map(|_| { let _entered = runtime.enter(); taskscope::spawn(wait_in_my_function()) }).collect();
+    until(|| of(runtime.handle()).stacks(Stacks::None).capture_blocking().tasks.iter().all(|task| task.polls > 0));
+    let dump = of(runtime.handle()).capture_blocking();
+    assert_eq!((dump.tasks.len(), dump.missed.total()), (1000, 0), "{:?}", dump.missed);
+    for task in &dump.tasks {
+        let text = task.trace.as_ref().unwrap().to_string();
+        assert!(text.contains("dumps::pending_with_a_waker") && text.contains("dumps::wait_in_my_function"), "{text}");
+    }
+    let groups = dump.groups();
+    assert_eq!((groups.len(), groups[0].tasks.len()), (1, 1000));
+    drop(tasks);
+}
+
+#[test]
+fn a_task_that_nobody_polls_is_captured_once_and_never_again() {
+    current_thread().block_on(async {
+        let _task = taskscope::spawn(wait_in_my_function());
+        settle().await;
+        let handle = Handle::current();
+        let first = of(&handle).capture().await;
+        let second = of(&handle).capture().await;
+        let cached = of(&handle).stacks(Stacks::Cached).capture().await;
+        for dump in [&second, &cached] {
+            assert_eq!(dump.tasks[0].polls, first.tasks[0].polls);
+            assert_eq!(dump.tasks[0].trace.as_ref().unwrap().to_string(), first.tasks[0].trace.as_ref().unwrap().to_string());
+        }
+    });
+}
+
+#[test]
+fn cached_and_no_stacks_poll_nothing_and_say_what_they_miss() {
+    current_thread().block_on(async {
+        let _task = taskscope::spawn(wait_in_my_function());
+        settle().await;
+        for stacks in [Stacks::Cached, Stacks::None] {
+            let dump = of(&Handle::current()).stacks(stacks).capture().await;
+            assert_eq!((dump.tasks[0].polls, dump.missed.not_asked), (1, 1));
+            assert_eq!(dump.tasks[0].trace.as_ref().unwrap_err(), &NoTrace::NotAsked);
+        }
+    });
+}
+
+#[test]
+fn a_capture_does_not_begin_a_new_wait() {
+    current_thread().block_on(async {
+        let _task = taskscope::spawn(wait_in_my_function());
+        settle().await;
+        let handle = Handle::current();
+        let waited = |dump: Dump| dump.tasks[0].state.since();
+        let before = waited(of(&handle).stacks(Stacks::None).capture().await);
+        let captured = waited(of(&handle).capture().await);
+        let after = waited(of(&handle).stacks(Stacks::None).capture().await);
+        assert!(before < captured && captured < after, "{before:?} {captured:?} {after:?}");
+    });
+}
+
+#[test]
+fn a_future_that_is_ready_when_polled_once_more_ends_in_the_dump() {
+    struct ReadyTheSecondTime(AtomicU32);
+    impl Future for ReadyTheSecondTime {
+        type Output = u32;
+        fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u32> {
+            std::mem::forget(cx.waker().clone());
+            match self.0.fetch_add(1, Ordering::Relaxed) {
+                0 => Poll::Pending,
+                polls => Poll::Ready(polls),
+            }
+        }
+    }
+    current_thread().block_on(async {
+        let task = taskscope::spawn(ReadyTheSecondTime(AtomicU32::new(0)));
+        settle().await;
+        assert!(of(&Handle::current()).capture().await.tasks.is_empty());
+        assert_eq!(task.await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_future_that_panics_when_polled_once_more_fails_as_its_own_task_and_the_dump_goes_on() {
+    struct PanicsTheSecondTime(bool);
+    impl Future for PanicsTheSecondTime {
+        type Output = ();
+        fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+            assert!(!std::mem::replace(&mut self.0, true), "polled without a wake");
+            Poll::Pending
+        }
+    }
+    for runtime in [current_thread(), multi_thread()] {
+        runtime.block_on(async {
+            let task = taskscope::spawn(PanicsTheSecondTime(false));
+            let _other = taskscope::spawn(wait_in_my_function());
+            until_polled(&Handle::current(), 2).await;
+            let dump = of(&Handle::current()).capture().await;
+            assert_eq!(dump.tasks.len(), 1);
+            assert!(dump.tasks[0].trace.is_ok());
+            assert!(task.await.unwrap_err().is_panic());
+        });
+    }
+}
+
+/// Waits until that many tasks of the runtime are suspended.
+async fn until_polled(runtime: &Handle, count: usize) {
+    loop {
+        let tasks = of(runtime).stacks(Stacks::None).capture_blocking().tasks;
+        if tasks.iter().filter(|task| task.state.name() == "idle").count() == count {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn a_task_without_a_waker_is_stuck_and_the_dump_says_why_it_has_no_stack() {
+    current_thread().block_on(async {
+        let _task = taskscope::spawn(pending::<()>());
+        settle().await;
+        let dump = of(&Handle::current()).capture().await;
+        let task = &dump.tasks[0];
+        assert_eq!((task.verdict, task.wait_reason().to_string().as_str()), (Verdict::Stuck, "nothing"));
+        assert_eq!(task.trace.as_ref().unwrap_err(), &NoTrace::NoWaker);
+        assert_eq!(dump.missed.no_waker, 1);
+        assert!(task.is_leak_suspect());
+    });
+}
+
+/// Every worker is in a `std::sync::Mutex`: the dump comes back, names the threads, and says what did not answer.
+#[test]
+fn a_dump_of_a_runtime_whose_workers_are_all_blocked_returns_and_names_the_threads() {
+    let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("blocked-worker").enable_all().build().unwrap();
+    let lock = Arc::new(Mutex::new(()));
+    let entered = Arc::new(Barrier::new(3));
+    let waiting = { let _entered = runtime.enter(); taskscope::spawn(wait_in_my_function()) };
+    until(|| of(runtime.handle()).stacks(Stacks::None).capture_blocking().tasks[0].state.name() == "idle");
+
+    let held = lock.lock().unwrap();
+    for _ in 0..2 {
+        let (lock, entered) = (lock.clone(), entered.clone());
+        let _entered = runtime.enter();
+        let _detached = taskscope::spawn_named("blocker", async move {
+            entered.wait();
+            drop(lock.lock().unwrap());
+        });
+    }
+    entered.wait();
+    let blocked = |task: &&taskscope::TaskDump| task.name.as_deref() == Some("blocker");
+    until(|| {
+        let tasks = of(runtime.handle()).stacks(Stacks::None).capture_blocking().tasks;
+        tasks.iter().filter(blocked).all(|task| task.state.since() > BLOCKING_THRESHOLD)
+    });
+    let started = Instant::now();
+    let dump = of(runtime.handle()).stall(Duration::from_millis(50)).capture_blocking();
+    assert!(started.elapsed() < LONG / 2);
+    assert_eq!((dump.missed.running, dump.missed.no_answer), (2, 1));
+    for task in dump.tasks.iter().filter(blocked) {
+        assert_eq!(task.verdict, Verdict::Blocking);
+        let State::Running { thread: Some(thread), since } = &task.state else { panic!("{:?}", task.state) };
+        assert_eq!(&*thread.name, "blocked-worker");
+        assert!(thread.os_id > 0 && *since > BLOCKING_THRESHOLD);
+    }
+    // The control: let go, and the same task answers.
+    drop(held);
+    until(|| of(runtime.handle()).stacks(Stacks::None).capture_blocking().tasks.len() == 1);
+    assert!(of(runtime.handle()).capture_blocking().tasks[0].trace.is_ok());
+    drop(waiting);
+}
+
+#[test]
+fn a_runtime_that_nobody_drives_is_given_up_after_the_stall() {
+    let runtime = current_thread();
+    let _task = runtime.block_on(async {
+        let task = taskscope::spawn(wait_in_my_function());
+        settle().await;
+        task
+    });
+    let dump = of(runtime.handle()).stall(Duration::from_millis(20)).capture_blocking();
+    assert_eq!((dump.tasks.len(), dump.missed.no_answer), (1, 1));
+    // And by the deadline, if that comes first.
+    let dump = of(runtime.handle()).deadline(Duration::from_millis(20)).capture_blocking();
+    assert_eq!(dump.missed.no_answer, 1);
+    // The mark is gone: driving the runtime does not capture, a later dump does.
+    runtime.block_on(async {
+        settle().await;
+        assert!(of(&Handle::current()).capture().await.tasks[0].trace.is_ok());
+    });
+}
+
+/// A blocked runtime does not keep the others from being seen.
+#[test]
+fn one_runtime_that_does_not_answer_does_not_hide_another() {
+    let (undriven, alive) = (current_thread(), multi_thread());
+    let _undriven = undriven.block_on(async { let task = taskscope::spawn(wait_in_my_function()); settle().await; task });
+    let _alive = alive.block_on(async { taskscope::spawn(wait_in_my_function()) });
+    until(|| of(alive.handle()).stacks(Stacks::None).capture_blocking().tasks[0].state.name() == "idle");
+    let dump = DumpOptions::new().deadline(LONG).stall(Duration::from_millis(50)).capture_blocking();
+    let trace = |runtime: &Runtime| {
+        let number = runtime.handle().id().to_string();
+        dump.tasks.iter().find(|task| task.runtime.to_string() == number).unwrap().trace.is_ok()
+    };
+    assert!(trace(&alive) && !trace(&undriven));
+}
+
+#[test]
+fn dumps_at_the_same_time_all_see_everything() {
+    let runtime = multi_thread();
+    let tasks: Vec<_> = (0..2000).map(|_| { let _entered = runtime.enter(); taskscope::spawn(wait_in_my_function()) }).collect();
+    until(|| of(runtime.handle()).stacks(Stacks::None).capture_blocking().tasks.iter().all(|task| task.polls > 0));
+    let dumpers: Vec<_> = (0..4)
+        .map(|_| {
+            let handle = runtime.handle().clone();
+            std::thread::spawn(move || of(&handle).capture_blocking())
+        })
+        .collect();
+    for dumper in dumpers {
+        let dump = dumper.join().unwrap();
+        assert_eq!((dump.tasks.len(), dump.missed.total()), (2000, 0), "{:?}", dump.missed);
+    }
+    drop(tasks);
+}
+
+#[test]
+fn a_dump_does_not_change_what_a_busy_program_computes() {
+    let runtime = multi_thread();
+    let handle = runtime.handle().clone();
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let dumper = std::thread::spawn({
+        let stop = stop.clone();
+        move || {
+            let mut dumps = 0;
+            while !stop.load(Ordering::Relaxed) {
+                drop(of(&handle).capture_blocking());
+                dumps += 1;
+            }
+            dumps
+        }
+    });
+    let sum = runtime.block_on(async {
+        let (first, mut input) = mpsc::channel::<u64>(4);
+        // A pipeline of stages, each a task with a bounded channel, a timeout and a lock.
+        let total = Arc::new(tokio::sync::Mutex::new(0));
+        for _ in 0..8 {
+            let (tx, rx) = mpsc::channel::<u64>(4);
+            let mut source = std::mem::replace(&mut input, rx);
+            let total = total.clone();
+            let _detached = taskscope::spawn(async move {
+                while let Ok(Some(value)) = tokio::time::timeout(LONG, source.recv()).await {
+                    *total.lock().await += value;
+                    if tx.send(value + 1).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        let _feeder = taskscope::spawn(async move {
+            for value in 0..2000 {
+                if first.send(value).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let mut sum = 0;
+        while let Some(value) = input.recv().await {
+            sum += value;
+        }
+        (sum, *total.lock().await)
+    });
+    stop.store(true, Ordering::Relaxed);
+    assert!(dumper.join().unwrap() > 0);
+    let fed: u64 = (0..2000).sum();
+    assert_eq!(sum, (fed + 8 * 2000, 8 * fed + 2000 * 28));
+}
+
+#[test]
+fn a_blocking_dump_inside_a_current_thread_runtime_comes_back_without_its_stacks() {
+    current_thread().block_on(async {
+        let _task = taskscope::spawn(wait_in_my_function());
+        settle().await;
+        let dump = of(&Handle::current()).stall(Duration::from_millis(20)).capture_blocking();
+        assert_eq!(dump.missed.no_answer, 1);
+    });
+}
+
+#[test]
+fn a_task_that_waits_in_more_ways_than_are_kept_says_how_many_were_dropped() {
+    current_thread().block_on(async {
+        let mut keep = Vec::new();
+        let leaves: Vec<_> = (0..taskscope::MAX_BRANCHES + 5)
+            .map(|_| {
+                let (tx, rx) = oneshot::channel::<()>();
+                keep.push(tx);
+                rx
+            })
+            .collect();
+        // `join_all` of so many would use a set; this polls each with the task's own waker, at a stack of its own.
+        let _task = taskscope::spawn(async move {
+            let mut leaves = leaves;
+            std::future::poll_fn(move |cx| {
+                fn descend(leaves: &mut [oneshot::Receiver<()>], cx: &mut Context<'_>) {
+                    if let Some((first, rest)) = leaves.split_first_mut() {
+                        let _ = std::hint::black_box(Pin::new(first).poll(cx));
+                        descend(rest, cx);
+                        std::hint::black_box(rest);
+                    }
+                }
+                descend(&mut leaves, cx);
+                Poll::<()>::Pending
+            })
+            .await;
+        });
+        settle().await;
+        let dump = of(&Handle::current()).capture().await;
+        assert_eq!(dump.tasks[0].trace.as_ref().unwrap().branches().len(), taskscope::MAX_BRANCHES);
+        assert_eq!(dump.tasks[0].branches_dropped, 5);
+    });
+}

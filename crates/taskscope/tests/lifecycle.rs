@@ -1,0 +1,296 @@
+//! The life of a task and its record: spawn, poll, panic, abort, runtime shutdown. One process, so counts are by runtime.
+
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use taskscope::{DumpOptions, Stacks, TaskDump};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::oneshot;
+
+fn current_thread() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn multi_thread() -> Runtime {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// The tasks of one runtime, without asking them for stacks.
+fn tasks_of(runtime: &Handle) -> Vec<TaskDump> {
+    DumpOptions::new().runtime(runtime.id()).stacks(Stacks::None).capture_blocking().tasks
+}
+
+#[test]
+fn a_task_behaves_as_tokios_own() {
+    for runtime in [current_thread(), multi_thread()] {
+        runtime.block_on(async {
+            let task = taskscope::spawn(async { (tokio::task::id(), 42) });
+            let id = task.id();
+            assert_eq!(task.await.unwrap(), (id, 42));
+
+            let error = taskscope::spawn(async { panic!("the payload") }).await.unwrap_err();
+            assert_eq!(*error.into_panic().downcast::<&str>().unwrap(), "the payload");
+
+            let task = taskscope::spawn(pending::<()>());
+            task.abort();
+            assert!(task.await.unwrap_err().is_cancelled());
+
+            let task = taskscope::spawn(async { 7 }).into_inner();
+            let plain: tokio::task::JoinHandle<i32> = task;
+            assert_eq!(plain.await.unwrap(), 7);
+        });
+    }
+}
+
+#[test]
+#[should_panic(expected = "there is no reactor running")]
+fn outside_of_a_runtime_spawn_panics_with_tokios_words() {
+    let _ = taskscope::spawn(async {});
+}
+
+#[test]
+fn a_record_is_small_and_is_used_again() {
+    let runtime = current_thread();
+    runtime.block_on(async { taskscope::spawn(async {}).await.unwrap() });
+    let before = taskscope::stats();
+    assert!(before.record_bytes / before.records <= 160, "{before:?}");
+    runtime.block_on(async {
+        for _ in 0..10_000 {
+            taskscope::spawn(async {}).await.unwrap();
+        }
+    });
+    // Other tests of this process take records, too, but not one for each of these tasks.
+    assert!(taskscope::stats().records < before.records + 5_000);
+}
+
+#[test]
+fn a_task_is_alive_from_spawn_until_its_future_is_gone() {
+    let runtime = current_thread();
+    let (open, closed) = oneshot::channel::<()>();
+    let task = runtime.block_on(async { taskscope::spawn_named("waiter", closed) });
+    let tasks = tasks_of(runtime.handle());
+    assert_eq!(tasks.len(), 1);
+    assert_eq!((tasks[0].name.as_deref(), tasks[0].polls), (Some("waiter"), 0));
+    assert_eq!(tasks[0].state.name(), "scheduled");
+    assert_eq!(tasks[0].id.to_string(), task.id().to_string());
+    assert!(tasks[0].site.file().ends_with("tests/lifecycle.rs"));
+    assert!(tasks[0].future.contains("oneshot::Receiver"));
+
+    drop(open);
+    runtime.block_on(task).unwrap().unwrap_err();
+    assert!(tasks_of(runtime.handle()).is_empty());
+}
+
+#[test]
+fn a_task_whose_handle_was_dropped_is_detached() {
+    let runtime = current_thread();
+    let kept = runtime.block_on(async {
+        drop(taskscope::spawn_named("dropped", pending::<()>()));
+        let inner = taskscope::spawn_named("taken apart", pending::<()>()).into_inner();
+        (taskscope::spawn_named("kept", pending::<()>()), inner)
+    });
+    for task in tasks_of(runtime.handle()) {
+        assert_eq!(task.detached.is_some(), task.name.as_deref() == Some("dropped"), "{:?}", task.name);
+    }
+    drop(kept);
+}
+
+#[test]
+fn a_child_knows_its_parent() {
+    let runtime = current_thread();
+    let (parent, child) = runtime.block_on(async {
+        let parent = taskscope::spawn(async { taskscope::spawn_named("child", pending::<()>()) });
+        (parent.id().to_string(), parent.await.unwrap())
+    });
+    let tasks = tasks_of(runtime.handle());
+    assert_eq!(tasks[0].parent.map(|id| id.to_string()), Some(parent));
+    drop(child);
+}
+
+#[test]
+fn panics_aborts_and_shutdown_leave_no_task_behind() {
+    struct PanicsInDrop;
+    impl Drop for PanicsInDrop {
+        fn drop(&mut self) {
+            panic!("in drop");
+        }
+    }
+    for runtime in [current_thread(), multi_thread()] {
+        let handle = runtime.handle().clone();
+        runtime.block_on(async {
+            let panics = taskscope::spawn(async { panic!("in poll") });
+            let drops = taskscope::spawn(async { drop(PanicsInDrop) });
+            let aborted = taskscope::spawn(async {
+                let _guard = PanicsInDrop;
+                pending::<()>().await;
+            });
+            tokio::task::yield_now().await;
+            aborted.abort();
+            assert!(panics.await.unwrap_err().is_panic());
+            assert!(drops.await.unwrap_err().is_panic());
+            assert!(aborted.await.is_err());
+            assert!(tasks_of(&handle).is_empty());
+            let _left = taskscope::spawn(pending::<()>());
+        });
+        assert_eq!(tasks_of(&handle).len(), 1);
+        drop(runtime);
+        assert!(tasks_of(&handle).is_empty());
+        let refused = { let _entered = handle.enter(); taskscope::spawn(async {}) };
+        assert!(refused.is_finished());
+        assert!(tasks_of(&handle).is_empty());
+    }
+}
+
+/// Polls nothing and gives its waker away.
+struct GivesItsWaker(Arc<Mutex<Vec<Waker>>>);
+
+impl Future for GivesItsWaker {
+    type Output = ();
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.lock().unwrap().push(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+#[test]
+fn a_waker_that_outlives_its_task_does_nothing_and_harms_nobody() {
+    let runtime = current_thread();
+    let wakers = Arc::new(Mutex::new(Vec::new()));
+    runtime.block_on(async {
+        let task = taskscope::spawn(GivesItsWaker(wakers.clone()));
+        tokio::task::yield_now().await;
+        task.abort();
+        let _ = task.await;
+    });
+    drop(runtime);
+    let kept = std::mem::take(&mut *wakers.lock().unwrap());
+    assert_eq!(kept.len(), 1);
+    for waker in kept {
+        let clone = waker.clone();
+        waker.wake_by_ref();
+        waker.wake();
+        std::thread::spawn(move || clone.wake()).join().unwrap();
+    }
+}
+
+#[test]
+fn a_task_is_stuck_when_its_last_waker_is_dropped_and_not_before() {
+    let runtime = current_thread();
+    let wakers = Arc::new(Mutex::new(Vec::new()));
+    let task = runtime.block_on(async {
+        let task = taskscope::spawn(GivesItsWaker(wakers.clone()));
+        tokio::task::yield_now().await;
+        task
+    });
+    let only = || tasks_of(runtime.handle()).remove(0);
+    assert_eq!((only().verdict.name(), only().wakers), ("idle", 1));
+    let second = wakers.lock().unwrap()[0].clone();
+    assert_eq!(only().wakers, 2);
+    wakers.lock().unwrap().clear();
+    assert_eq!(only().verdict.name(), "idle");
+    drop(second);
+    assert_eq!((only().verdict.name(), only().wakers), ("stuck", 0));
+    drop(task);
+}
+
+/// What tokio's own dump cannot do: the counts are those before, after any number of dumps and runtimes.
+#[test]
+fn a_runtime_that_is_dropped_during_a_dump_neither_blocks_it_nor_leaves_records() {
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let dumper = std::thread::spawn({
+        let stop = stop.clone();
+        move || {
+            let mut dumps = 0_u32;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                let dump = DumpOptions::new().deadline(Duration::from_secs(60)).capture_blocking();
+                drop(dump);
+                dumps += 1;
+            }
+            dumps
+        }
+    });
+    let mut handles = Vec::new();
+    for round in 0..60 {
+        let runtime = if round % 2 == 0 { current_thread() } else { multi_thread() };
+        runtime.block_on(async {
+            let tasks: Vec<_> = (0..300)
+                .map(|number| {
+                    taskscope::spawn(async move {
+                        if number % 3 == 0 {
+                            tokio::task::yield_now().await;
+                        } else {
+                            tokio::time::sleep(Duration::from_secs(600)).await;
+                        }
+                    })
+                })
+                .collect();
+            tokio::task::yield_now().await;
+            tasks.iter().step_by(5).for_each(|task| task.abort());
+        });
+        handles.push(runtime.handle().clone());
+        drop(runtime);
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(dumper.join().unwrap() > 0);
+    for handle in &handles {
+        assert!(tasks_of(handle).is_empty());
+        assert_eq!(handle.metrics().num_alive_tasks(), 0);
+    }
+}
+
+#[test]
+fn a_runtime_is_forgotten_with_its_last_task() {
+    let runtime = current_thread();
+    let id = runtime.handle().id();
+    let known = || taskscope::stats().runtimes.iter().any(|runtime| runtime.id == id);
+    assert!(!known());
+    let task = runtime.block_on(async { taskscope::spawn(pending::<()>()) });
+    assert!(known());
+    task.abort();
+    let _ = runtime.block_on(task);
+    assert!(!known());
+    let guard = taskscope::watch(runtime.handle());
+    assert!(known());
+    drop(guard);
+    assert!(!known());
+}
+
+#[test]
+fn runtimes_are_kept_apart_and_their_untracked_tasks_are_counted() {
+    let (one, two) = (current_thread(), Builder::new_multi_thread().worker_threads(1).name("orders").build().unwrap());
+    let _one = one.block_on(async { (taskscope::spawn(pending::<()>()), tokio::spawn(pending::<()>())) });
+    let _two = two.block_on(async { taskscope::spawn(pending::<()>()) });
+    let dump = DumpOptions::new().stacks(Stacks::None).capture_blocking();
+    let info = |runtime: &Runtime| dump.runtimes.iter().find(|info| info.id == runtime.handle().id()).unwrap();
+    assert_eq!((info(&one).tracked, info(&one).untracked, info(&one).flavor), (1, 1, "current_thread"));
+    assert_eq!((info(&two).tracked, info(&two).untracked, info(&two).flavor), (1, 0, "multi_thread"));
+    assert_eq!(info(&two).name.as_deref(), Some("orders"));
+    assert_eq!(tasks_of(one.handle())[0].runtime, info(&one).number);
+}
+
+#[test]
+fn tasks_of_a_local_set_have_records_and_are_not_mistaken_for_the_runtimes() {
+    let runtime = current_thread();
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let task = taskscope::spawn_local(async { std::rc::Rc::new(1) });
+        let _plain = tokio::spawn(pending::<()>());
+        let _local = taskscope::spawn_local(pending::<()>());
+        assert_eq!(*task.await.unwrap(), 1);
+        let dump = taskscope::DumpOptions::new().runtime(Handle::current().id()).capture().await;
+        assert_eq!((dump.runtimes[0].tracked, dump.runtimes[0].untracked), (1, 1));
+        assert_eq!(dump.tasks[0].verdict.name(), "stuck");
+    });
+}
+
+#[test]
+fn tasks_of_a_local_runtime_are_not_counted_twice() {
+    let runtime = Builder::new_current_thread().build_local(tokio::runtime::LocalOptions::default()).unwrap();
+    runtime.block_on(async {
+        let _local = taskscope::spawn_local(pending::<()>());
+        let info = &taskscope::DumpOptions::new().runtime(Handle::current().id()).capture().await.runtimes[0];
+        assert_eq!((info.tracked, info.untracked), (1, 0));
+    });
+}
