@@ -46,7 +46,9 @@ pub async fn check() -> Result<(), Leaks> {
 #[allow(clippy::missing_panics_doc, reason = "documented at `check`")]
 pub async fn check_with(options: Options) -> Result<(), Leaks> {
     let Ok(runtime) = Handle::try_current() else {
-        panic!("leakcheck: no tokio runtime here; call it inside the async test whose tasks are to be checked")
+        panic!(
+            "leakcheck: no tokio runtime here; call it inside the async test whose tasks are to be checked"
+        )
     };
     let look = Look::new(&runtime);
     for _ in 0..TURNS {
@@ -58,10 +60,12 @@ pub async fn check_with(options: Options) -> Result<(), Leaks> {
     let _clock = (runtime.runtime_flavor() == RuntimeFlavor::CurrentThread).then(ClockStopped::new);
     let (sender, receiver) = oneshot::channel();
     let settled = look.clone();
-    let helper = thread::Builder::new().name("leakcheck".into()).spawn(move || {
-        // The receiver is gone if the check was cancelled.
-        let _ = sender.send(settled.settle(&options));
-    });
+    let helper = thread::Builder::new()
+        .name("leakcheck".into())
+        .spawn(move || {
+            // The receiver is gone if the check was cancelled.
+            let _ = sender.send(settled.settle(&options));
+        });
     if helper.is_ok()
         && let Ok(result) = receiver.await
     {
@@ -72,7 +76,9 @@ pub async fn check_with(options: Options) -> Result<(), Leaks> {
 }
 
 /// Keeps a paused clock where it is, until dropped.
-struct ClockStopped(#[expect(dead_code, reason = "its drop ends the blocking call")] mpsc::Sender<()>);
+struct ClockStopped(
+    #[expect(dead_code, reason = "its drop ends the blocking call")] mpsc::Sender<()>,
+);
 
 impl ClockStopped {
     fn new() -> ClockStopped {
@@ -93,7 +99,11 @@ struct Look {
 
 impl Look {
     fn new(runtime: &Handle) -> Look {
-        Look { runtime: runtime.clone(), _watched: taskscope::watch(runtime), caller: task::try_id() }
+        Look {
+            runtime: runtime.clone(),
+            _watched: taskscope::watch(runtime),
+            caller: task::try_id(),
+        }
     }
 
     fn dump(&self) -> DumpOptions {
@@ -102,7 +112,10 @@ impl Look {
 
     /// What is left, without asking any task.
     fn quick(&self) -> Left {
-        Left::new(self.dump().stacks(Stacks::None).capture_blocking(), self.caller)
+        Left::new(
+            self.dump().stacks(Stacks::None).capture_blocking(),
+            self.caller,
+        )
     }
 
     /// Waits, on a plain thread, until nothing is left, or the time is up, or waiting is of no use.
@@ -133,13 +146,15 @@ struct Left {
 impl Left {
     fn new(mut dump: Dump, caller: Option<task::Id>) -> Left {
         let caller = caller.map(|id| id.to_string());
-        let is_caller = |task: &TaskDump| caller.as_ref().is_some_and(|id| *id == task.id.to_string());
+        let is_caller =
+            |task: &TaskDump| caller.as_ref().is_some_and(|id| *id == task.id.to_string());
         let mut untracked = dump.untracked();
         if caller.is_some() && !dump.tasks.iter().any(is_caller) {
             // The caller's own task has no record.
             untracked = untracked.saturating_sub(1);
         }
-        dump.tasks.retain(|task| !task.background && !is_caller(task));
+        dump.tasks
+            .retain(|task| !task.background && !is_caller(task));
         Left { dump, untracked }
     }
 
@@ -149,10 +164,19 @@ impl Left {
 
     /// Nothing that is left can ever end by itself.
     fn is_hopeless(&self) -> bool {
-        self.untracked == 0 && self.dump.tasks.iter().all(|task| task.verdict == Verdict::Stuck)
+        self.untracked == 0
+            && self
+                .dump
+                .tasks
+                .iter()
+                .all(|task| task.verdict == Verdict::Stuck)
     }
 
     fn into_result(self, waited: Duration) -> Result<(), Leaks> {
-        if self.is_clean() { Ok(()) } else { Err(Leaks::new(self.dump, self.untracked, waited)) }
+        if self.is_clean() {
+            Ok(())
+        } else {
+            Err(Leaks::new(self.dump, self.untracked, waited))
+        }
     }
 }

@@ -30,6 +30,7 @@
 //! * Calls on the blocking pool and plain threads are not looked at.
 //! * An untracked task of a `LocalSet` is not seen: tokio does not count it with the runtime's.
 #![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::expect_used, clippy::unwrap_used))]
 
 mod check;
 mod options;

@@ -30,7 +30,9 @@ impl Options {
     /// Waits up to [`DEFAULT_SETTLE`].
     #[must_use]
     pub fn new() -> Options {
-        Options { settle: DEFAULT_SETTLE }
+        Options {
+            settle: DEFAULT_SETTLE,
+        }
     }
 
     /// Waits up to this long, in real time, for tasks that are just ending. The default is [`DEFAULT_SETTLE`].

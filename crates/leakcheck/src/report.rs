@@ -13,7 +13,11 @@ const LISTED: usize = 8;
 ///
 /// `Display` is the report: a headline, then a block for each distinct verdict, spawn site and stack.
 #[derive(Debug, Clone)]
-pub struct Leaks {
+pub struct Leaks(Box<Found>);
+
+/// Boxed, so that the `Ok` of a clean check stays small.
+#[derive(Debug, Clone)]
+struct Found {
     dump: Dump,
     untracked: usize,
     waited: Duration,
@@ -21,31 +25,35 @@ pub struct Leaks {
 
 impl Leaks {
     pub(crate) fn new(dump: Dump, untracked: usize, waited: Duration) -> Leaks {
-        Leaks { dump, untracked, waited }
+        Leaks(Box::new(Found {
+            dump,
+            untracked,
+            waited,
+        }))
     }
 
     /// How many tasks there are, tracked and untracked.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.dump.tasks.len() + self.untracked
+        self.0.dump.tasks.len() + self.0.untracked
     }
 
     /// How many of them have no record, because plain `tokio::spawn` started them.
     #[must_use]
     pub fn untracked(&self) -> usize {
-        self.untracked
+        self.0.untracked
     }
 
     /// All that is known about those that have one.
     #[must_use]
     pub fn dump(&self) -> &Dump {
-        &self.dump
+        &self.0.dump
     }
 
     /// How long the check waited for them to end.
     #[must_use]
     pub fn waited(&self) -> Duration {
-        self.waited
+        self.0.waited
     }
 }
 
@@ -54,33 +62,56 @@ impl Error for Leaks {}
 impl fmt::Display for Leaks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.count();
-        let tasks = if count == 1 { "1 task is".to_owned() } else { format!("{count} tasks are") };
-        writeln!(f, "leakcheck: {tasks} still alive after {}", Age(self.waited))?;
-        let groups = self.dump.groups();
+        let tasks = if count == 1 {
+            "1 task is".to_owned()
+        } else {
+            format!("{count} tasks are")
+        };
+        writeln!(
+            f,
+            "leakcheck: {tasks} still alive after {}",
+            Age(self.0.waited)
+        )?;
+        let groups = self.0.dump.groups();
         for (at, group) in groups.iter().enumerate() {
             writeln!(f)?;
             write_group(f, at + 1, group)?;
         }
-        if self.untracked > 0 {
+        if self.0.untracked > 0 {
             writeln!(f)?;
-            write_untracked(f, groups.len() + 1, self.untracked)?;
+            write_untracked(f, groups.len() + 1, self.0.untracked)?;
         }
         Ok(())
     }
 }
 
 fn tasks(count: usize) -> String {
-    if count == 1 { "1 task".to_owned() } else { format!("{count} tasks") }
+    if count == 1 {
+        "1 task".to_owned()
+    } else {
+        format!("{count} tasks")
+    }
 }
 
 fn write_group(f: &mut fmt::Formatter<'_>, number: usize, group: &Group<'_>) -> fmt::Result {
     let first = group.oldest();
     let youngest = group.tasks.last().map_or(first.age, |task| task.age);
-    writeln!(f, "{number}. {} {}, waiting for {} since {}", tasks(group.tasks.len()), first.verdict, first.wait_reason(), Age(first.state.since()))?;
+    writeln!(
+        f,
+        "{number}. {} {}, waiting for {} since {}",
+        tasks(group.tasks.len()),
+        first.verdict,
+        first.wait_reason(),
+        Age(first.state.since())
+    )?;
     writeln!(f, "   spawned at {}", first.site)?;
     writeln!(f, "   future     {}", first.future)?;
     write_list(f, "name", group.names().iter().map(|name| name.to_string()))?;
-    write_list(f, "scope", group.scopes().iter().map(|scope| scope.to_string()))?;
+    write_list(
+        f,
+        "scope",
+        group.scopes().iter().map(|scope| scope.to_string()),
+    )?;
     if let Some(ended) = first.scope.as_ref().and_then(|scope| scope.ended()) {
         writeln!(f, "              ended {} ago", Age(ended))?;
     }
@@ -89,21 +120,37 @@ fn write_group(f: &mut fmt::Formatter<'_>, number: usize, group: &Group<'_>) -> 
     } else {
         writeln!(f, "   age        {} to {}", Age(youngest), Age(first.age))?;
     }
-    let detached = group.tasks.iter().filter(|task| task.detached.is_some()).count();
+    let detached = group
+        .tasks
+        .iter()
+        .filter(|task| task.detached.is_some())
+        .count();
     if detached > 0 {
-        writeln!(f, "   detached   {detached} of {}: nobody has kept the JoinHandle", group.tasks.len())?;
+        writeln!(
+            f,
+            "   detached   {detached} of {}: nobody has kept the JoinHandle",
+            group.tasks.len()
+        )?;
     }
     match &first.trace {
         Ok(trace) => {
             writeln!(f, "   stack")?;
             write!(f, "{trace}")?;
         }
-        Err(why) => writeln!(f, "   stack      {}", why.to_string().trim_start_matches("no stack: "))?,
+        Err(why) => writeln!(
+            f,
+            "   stack      {}",
+            why.to_string().trim_start_matches("no stack: ")
+        )?,
     }
     writeln!(f, "   hint       {}", first.verdict.advice())
 }
 
-fn write_list(f: &mut fmt::Formatter<'_>, what: &str, items: impl ExactSizeIterator<Item = String>) -> fmt::Result {
+fn write_list(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    items: impl ExactSizeIterator<Item = String>,
+) -> fmt::Result {
     let count = items.len();
     if count == 0 {
         return Ok(());
@@ -117,6 +164,13 @@ fn write_list(f: &mut fmt::Formatter<'_>, what: &str, items: impl ExactSizeItera
 }
 
 fn write_untracked(f: &mut fmt::Formatter<'_>, number: usize, untracked: usize) -> fmt::Result {
-    writeln!(f, "{number}. {} untracked: spawned with plain tokio::spawn, by this program or a library", tasks(untracked))?;
-    writeln!(f, "   hint       spawn with taskscope::spawn to see names, scopes and stacks; a connection that is still open keeps its server's and its client's task alive")
+    writeln!(
+        f,
+        "{number}. {} untracked: spawned with plain tokio::spawn, by this program or a library",
+        tasks(untracked)
+    )?;
+    writeln!(
+        f,
+        "   hint       spawn with taskscope::spawn to see names, scopes and stacks; a connection that is still open keeps its server's and its client's task alive"
+    )
 }

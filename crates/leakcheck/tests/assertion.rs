@@ -17,7 +17,9 @@ fn hasty() -> Options {
 }
 
 async fn leaks() -> Leaks {
-    leakcheck::check_with(hasty()).await.expect_err("something is left")
+    leakcheck::check_with(hasty())
+        .await
+        .expect_err("something is left")
 }
 
 #[tokio::test]
@@ -63,7 +65,9 @@ async fn an_untracked_task_that_is_just_ending_is_waited_for() {
 #[tokio::test]
 async fn a_stuck_task_is_not_waited_for() {
     let _detached = taskscope::spawn(std::future::pending::<()>());
-    let leaks = leakcheck::check_with(Options::new().settle(FOREVER)).await.expect_err("it is stuck");
+    let leaks = leakcheck::check_with(Options::new().settle(FOREVER))
+        .await
+        .expect_err("it is stuck");
     assert_eq!(leaks.dump().tasks[0].verdict, Verdict::Stuck);
 }
 
@@ -91,9 +95,18 @@ async fn a_task_of_plain_tokio_spawn_is_counted_as_untracked() {
     let leaks = leaks().await;
     assert_eq!((leaks.count(), leaks.untracked()), (1, 1));
     let text = leaks.to_string();
-    assert!(text.starts_with("leakcheck: 1 task is still alive after "), "{text}");
-    assert!(text.contains("1. 1 task untracked: spawned with plain tokio::spawn"), "{text}");
-    assert!(text.contains("spawn with taskscope::spawn to see"), "{text}");
+    assert!(
+        text.starts_with("leakcheck: 1 task is still alive after "),
+        "{text}"
+    );
+    assert!(
+        text.contains("1. 1 task untracked: spawned with plain tokio::spawn"),
+        "{text}"
+    );
+    assert!(
+        text.contains("spawn with taskscope::spawn to see"),
+        "{text}"
+    );
     drop(open);
     leakcheck::assert_none!(Options::new().settle(FOREVER));
 }
@@ -111,8 +124,17 @@ async fn the_callers_own_task_is_left_out() {
 async fn another_task_is_found_from_inside_a_task() {
     for tracked in [true, false] {
         let _stuck = taskscope::spawn(std::future::pending::<()>());
-        let check = async { leakcheck::check_with(hasty()).await.expect_err("one is stuck").count() };
-        let count = if tracked { taskscope::spawn(check).await } else { tokio::spawn(check).await };
+        let check = async {
+            leakcheck::check_with(hasty())
+                .await
+                .expect_err("one is stuck")
+                .count()
+        };
+        let count = if tracked {
+            taskscope::spawn(check).await
+        } else {
+            tokio::spawn(check).await
+        };
         assert_eq!(count.unwrap(), if tracked { 1 } else { 2 });
     }
 }
@@ -123,7 +145,9 @@ fn the_tasks_of_another_runtime_are_not_seen() {
     let _entered = other.enter();
     let _tracked = taskscope::spawn(std::future::pending::<()>());
     let _untracked = tokio::spawn(std::future::pending::<()>());
-    let own = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let own = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     own.block_on(async { leakcheck::assert_none!(hasty()) });
     other.block_on(async { assert_eq!(leaks().await.count(), 2) });
 }
@@ -136,14 +160,19 @@ fn parallel_tests_see_only_their_own_leaks() {
         .map(|test| {
             let barrier = barrier.clone();
             std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .unwrap();
                 runtime.block_on(async {
                     let leaking = if test % 2 == 0 { test / 2 + 1 } else { 0 };
                     for _ in 0..leaking {
                         let _detached = taskscope::spawn(std::future::pending::<()>());
                     }
                     barrier.wait();
-                    let found = leakcheck::check_with(hasty()).await.map_or_else(|leaks| leaks.count(), |()| 0);
+                    let found = leakcheck::check_with(hasty())
+                        .await
+                        .map_or_else(|leaks| leaks.count(), |()| 0);
                     barrier.wait();
                     assert_eq!(found, leaking);
                 });
@@ -159,7 +188,9 @@ fn parallel_tests_see_only_their_own_leaks() {
 async fn the_paused_clock_does_not_move() {
     let before = tokio::time::Instant::now();
     let sleeper = taskscope::spawn(tokio::time::sleep(Duration::from_secs(600)));
-    let leaks = leakcheck::check_with(Options::new().settle(Duration::from_millis(50))).await.expect_err("it sleeps");
+    let leaks = leakcheck::check_with(Options::new().settle(Duration::from_millis(50)))
+        .await
+        .expect_err("it sleeps");
     assert_eq!(leaks.dump().tasks[0].wait_reason().to_string(), "sleep");
     assert_eq!(before.elapsed(), Duration::ZERO);
     sleeper.abort();
@@ -167,7 +198,9 @@ async fn the_paused_clock_does_not_move() {
 
 #[test]
 fn a_runtime_without_time_and_io_can_be_checked() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let _stuck = taskscope::spawn(std::future::pending::<()>());
         assert_eq!(leaks().await.count(), 1);
@@ -176,7 +209,9 @@ fn a_runtime_without_time_and_io_can_be_checked() {
 
 #[test]
 fn tasks_of_a_local_set_are_found() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, async {
         let not_send = std::rc::Rc::new(());
         let _stuck = taskscope::spawn_local(async move {
@@ -205,13 +240,20 @@ async fn the_report_groups_and_tells_what_is_known() {
 
     let text = leaks().await.to_string();
     let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
-    let has = |start: &str| assert!(lines.iter().any(|line| line.starts_with(start)), "no line {start:?} in:\n{text}");
+    let has = |start: &str| {
+        assert!(
+            lines.iter().any(|line| line.starts_with(start)),
+            "no line {start:?} in:\n{text}"
+        );
+    };
     has("leakcheck: 4 tasks are still alive after ");
     has("1. 3 tasks outlived, waiting for oneshot recv since ");
     has("spawned at crates/leakcheck/tests/assertion.rs:");
     has("scope      POST /orders");
     has("detached   3 of 3");
-    has("assertion::the_report_groups_and_tells_what_is_known::{{closure}}::wait_for_acknowledgement::{{closure}}");
+    has(
+        "assertion::the_report_groups_and_tells_what_is_known::{{closure}}::wait_for_acknowledgement::{{closure}}",
+    );
     has("hint       end it with its scope");
     has("2. 1 task stuck, waiting for nothing since ");
     has("name       config watcher");
@@ -222,12 +264,17 @@ async fn the_report_groups_and_tells_what_is_known() {
 /// The message of a failed test is printed by the panic hook with this location.
 #[tokio::test]
 async fn the_panic_points_at_the_line_of_the_assertion() {
-    static SEEN: std::sync::Mutex<Option<(String, u32, std::thread::ThreadId)>> = std::sync::Mutex::new(None);
+    static SEEN: std::sync::Mutex<Option<(String, u32, std::thread::ThreadId)>> =
+        std::sync::Mutex::new(None);
     let previous = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        let mine = info.payload().downcast_ref::<String>().is_some_and(|text| text.contains("pointed at"));
+        let mine = info
+            .payload()
+            .downcast_ref::<String>()
+            .is_some_and(|text| text.contains("pointed at"));
         if let (true, Some(at)) = (mine, info.location()) {
-            *SEEN.lock().unwrap() = Some((at.file().to_owned(), at.line(), std::thread::current().id()));
+            *SEEN.lock().unwrap() =
+                Some((at.file().to_owned(), at.line(), std::thread::current().id()));
         } else {
             previous(info);
         }
@@ -236,16 +283,29 @@ async fn the_panic_points_at_the_line_of_the_assertion() {
     #[rustfmt::skip]
     let failed = AssertUnwindSafe(async { leakcheck::assert_none!(hasty()); }).catch_unwind().await;
     let text = *failed.unwrap_err().downcast::<String>().unwrap();
-    assert!(text.starts_with("leakcheck: 1 task is still alive"), "{text}");
+    assert!(
+        text.starts_with("leakcheck: 1 task is still alive"),
+        "{text}"
+    );
     let (file, seen, _) = SEEN.lock().unwrap().take().unwrap();
     assert!(file.ends_with("tests/assertion.rs"), "{file}");
-    let own = include_str!("assertion.rs").lines().nth(seen as usize - 1).unwrap();
-    assert!(own.contains("leakcheck::assert_none!(hasty())") && own.contains("catch_unwind"), "line {seen}: {own}");
+    let own = include_str!("assertion.rs")
+        .lines()
+        .nth(seen as usize - 1)
+        .unwrap();
+    assert!(
+        own.contains("leakcheck::assert_none!(hasty())") && own.contains("catch_unwind"),
+        "line {seen}: {own}"
+    );
 }
 
 #[test]
 fn outside_of_a_runtime_the_check_says_so() {
-    let panic = AssertUnwindSafe(leakcheck::check()).catch_unwind().now_or_never().unwrap().unwrap_err();
+    let panic = AssertUnwindSafe(leakcheck::check())
+        .catch_unwind()
+        .now_or_never()
+        .unwrap()
+        .unwrap_err();
     let text = panic.downcast_ref::<&str>().unwrap();
     assert!(text.contains("no tokio runtime"), "{text}");
 }

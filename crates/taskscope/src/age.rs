@@ -25,7 +25,9 @@ impl fmt::Display for Age {
         let text = match seconds {
             0 if self.0.subsec_nanos() == 0 => "0ns".to_owned(),
             0 if self.0.subsec_nanos() < 1_000 => format!("{}ns", self.0.subsec_nanos()),
-            0 if self.0.subsec_nanos() < 1_000_000 => format!("{:.1}us", self.0.as_secs_f64() * 1e6),
+            0 if self.0.subsec_nanos() < 1_000_000 => {
+                format!("{:.1}us", self.0.as_secs_f64() * 1e6)
+            }
             0 => format!("{:.1}ms", self.0.as_secs_f64() * 1e3),
             1..60 => format!("{:.1}s", self.0.as_secs_f64()),
             60..3600 => format!("{minutes}m{:02}s", seconds % 60),

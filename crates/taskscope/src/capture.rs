@@ -117,8 +117,14 @@ pub(crate) fn on_waker_used(record: &'static Record) {
 
 fn on_suspension(record: &'static Record, taken: u64) {
     let _ = LOCAL.try_with(|local| {
-        let Ok(mut local) = local.try_borrow_mut() else { return };
-        let Some(active) = local.active.as_mut().filter(|active| std::ptr::eq(active.record, record)) else {
+        let Ok(mut local) = local.try_borrow_mut() else {
+            return;
+        };
+        let Some(active) = local
+            .active
+            .as_mut()
+            .filter(|active| std::ptr::eq(active.record, record))
+        else {
             return;
         };
         active.taken += taken;
@@ -153,9 +159,20 @@ impl Session {
         let outer = LOCAL.try_with(|local| {
             let mut local = local.try_borrow_mut().ok()?;
             let frames = std::mem::take(&mut local.spare);
-            local.active.replace(Active { record, limit, frames, branches: 0, dropped: 0, taken: 0 })
+            local.active.replace(Active {
+                record,
+                limit,
+                frames,
+                branches: 0,
+                dropped: 0,
+                taken: 0,
+            })
         });
-        Session { record, outer: outer.ok().flatten(), pending: false }
+        Session {
+            record,
+            outer: outer.ok().flatten(),
+            pending: false,
+        }
     }
 }
 
@@ -190,7 +207,11 @@ impl Drop for Session {
         if let Some(mut active) = active {
             if self.pending {
                 let stack = (!active.frames.is_empty()).then(|| Stack::intern(&active.frames));
-                let captured = Captured { polls: self.record.polls(), stack, dropped: active.dropped };
+                let captured = Captured {
+                    polls: self.record.polls(),
+                    stack,
+                    dropped: active.dropped,
+                };
                 *self.record.captured() = Some(Box::new(captured));
             }
             active.frames.clear();
@@ -206,12 +227,17 @@ impl Drop for Session {
 /// Polls a future once with the capturing waker (twice if it moved on meanwhile). The caller takes the mark away when the
 /// poll is over and the record says so, else a dump would see the task running. Frames up to and including this function's make the trace.
 #[inline(never)]
-pub(crate) fn poll_capturing<F: Future>(mut future: Pin<&mut F>, record: &'static Record) -> Poll<F::Output> {
+pub(crate) fn poll_capturing<F: Future>(
+    mut future: Pin<&mut F>,
+    record: &'static Record,
+) -> Poll<F::Output> {
     let anchor = 0_u8;
     let limit = std::ptr::from_ref(black_box(&anchor)).addr();
     let mut session = Session::begin(record, limit);
     let mut poll = || {
-        record.with_waker(Identity::Capturing, |waker| future.as_mut().poll(&mut Context::from_waker(waker)))
+        record.with_waker(Identity::Capturing, |waker| {
+            future.as_mut().poll(&mut Context::from_waker(waker))
+        })
     };
     let mut polled = poll();
     if polled.is_pending() && session.restart_if_moved() {

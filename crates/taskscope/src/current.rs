@@ -26,7 +26,10 @@ pub(crate) fn task() -> Option<&'static Record> {
 /// The scope that a task spawned now belongs to.
 pub(crate) fn scope() -> Option<Arc<ScopeInner>> {
     if SCOPED.get() {
-        SCOPE.try_with(|scope| scope.try_borrow().ok()?.clone()).ok().flatten()
+        SCOPE
+            .try_with(|scope| scope.try_borrow().ok()?.clone())
+            .ok()
+            .flatten()
     } else {
         task()?.try_hold()?.meta().scope.clone()
     }
@@ -41,7 +44,10 @@ pub(crate) struct Outer {
 /// Makes `record` the current task, and its scope the current one.
 #[inline]
 pub(crate) fn enter_task(record: &'static Record) -> Outer {
-    Outer { task: TASK.replace(Some(record)), scoped: SCOPED.replace(false) }
+    Outer {
+        task: TASK.replace(Some(record)),
+        scoped: SCOPED.replace(false),
+    }
 }
 
 /// Restores what was current before.
@@ -53,9 +59,18 @@ pub(crate) fn leave_task(outer: &Outer) {
 
 /// Makes a scope current until the guard is dropped.
 pub(crate) fn enter_scope(scope: Arc<ScopeInner>) -> ScopeGuard {
-    let previous =
-        SCOPE.try_with(|slot| slot.try_borrow_mut().ok().and_then(|mut slot| slot.replace(scope))).ok().flatten();
-    ScopeGuard { previous, scoped: SCOPED.replace(true) }
+    let previous = SCOPE
+        .try_with(|slot| {
+            slot.try_borrow_mut()
+                .ok()
+                .and_then(|mut slot| slot.replace(scope))
+        })
+        .ok()
+        .flatten();
+    ScopeGuard {
+        previous,
+        scoped: SCOPED.replace(true),
+    }
 }
 
 /// Restores the scope that was current before [`enter_scope`].
@@ -68,7 +83,11 @@ impl Drop for ScopeGuard {
     fn drop(&mut self) {
         SCOPED.set(self.scoped);
         let previous = self.previous.take();
-        let left = SCOPE.try_with(|slot| slot.try_borrow_mut().ok().and_then(|mut slot| std::mem::replace(&mut *slot, previous)));
+        let left = SCOPE.try_with(|slot| {
+            slot.try_borrow_mut()
+                .ok()
+                .and_then(|mut slot| std::mem::replace(&mut *slot, previous))
+        });
         // Outside the borrow: this may be the last reference to the scope.
         drop(left);
     }

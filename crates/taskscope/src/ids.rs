@@ -31,8 +31,11 @@ pub(crate) fn number(id: Id) -> u64 {
 mod tests {
     #[test]
     fn the_number_is_the_one_that_tokio_prints() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let id = runtime.block_on(async { tokio::spawn(async { tokio::task::id() }).await.unwrap() });
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let id =
+            runtime.block_on(async { tokio::spawn(async { tokio::task::id() }).await.unwrap() });
         assert_eq!(super::number(id).to_string(), id.to_string());
     }
 }

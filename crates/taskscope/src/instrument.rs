@@ -39,7 +39,9 @@ impl<F: Future> Future for Instrumented<F> {
             poll.only_captured = true;
             return capture::poll_capturing(this.future, record);
         }
-        record.with_waker(Identity::Plain, |waker| this.future.poll(&mut Context::from_waker(waker)))
+        record.with_waker(Identity::Plain, |waker| {
+            this.future.poll(&mut Context::from_waker(waker))
+        })
     }
 }
 
@@ -59,7 +61,12 @@ impl PollGuard {
             record.set_id(tokio::task::try_id().map_or(0, ids::number));
         }
         let begun = record.begin_poll(cx.waker(), threads::index(), clock::ticks());
-        PollGuard { record, begun, outer: current::enter_task(record), only_captured: false }
+        PollGuard {
+            record,
+            begun,
+            outer: current::enter_task(record),
+            only_captured: false,
+        }
     }
 }
 
@@ -67,7 +74,8 @@ impl Drop for PollGuard {
     #[inline]
     fn drop(&mut self) {
         current::leave_task(&self.outer);
-        self.record.end_poll(&self.begun, clock::ticks(), self.only_captured);
+        self.record
+            .end_poll(&self.begun, clock::ticks(), self.only_captured);
         if self.only_captured {
             capture::withdraw(self.record);
         }

@@ -41,7 +41,10 @@ impl Drop for Attached {
 
 impl<T> JoinHandle<T> {
     pub(crate) fn new(inner: task::JoinHandle<T>, task: Hold) -> Self {
-        JoinHandle { inner, attached: Attached { task, armed: true } }
+        JoinHandle {
+            inner,
+            attached: Attached { task, armed: true },
+        }
     }
 
     /// Asks the task to end at its next suspension, as [`tokio::task::JoinHandle::abort`] does.
@@ -88,6 +91,8 @@ impl<T> Future for JoinHandle<T> {
 
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JoinHandle").field("id", &self.inner.id()).finish_non_exhaustive()
+        f.debug_struct("JoinHandle")
+            .field("id", &self.inner.id())
+            .finish_non_exhaustive()
     }
 }

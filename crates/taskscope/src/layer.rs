@@ -61,7 +61,10 @@ impl<S> Layer<S> for ScopeLayer {
     type Service = ScopeService<S>;
 
     fn layer(&self, inner: S) -> ScopeService<S> {
-        ScopeService { inner, at_end: self.at_end }
+        ScopeService {
+            inner,
+            at_end: self.at_end,
+        }
     }
 }
 
@@ -86,22 +89,38 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let route = request.extensions().get::<MatchedPath>().map_or("(no route)", MatchedPath::as_str);
+        let route = request
+            .extensions()
+            .get::<MatchedPath>()
+            .map_or("(no route)", MatchedPath::as_str);
         let name: Arc<str> = format!("{} {route}", method(request.method())).into();
         let bodiless = request.method() == http::Method::HEAD;
-        let guard = RequestGuard { scope: Scope::new(name).at_end(self.at_end), bodiless, complete: false };
+        let guard = RequestGuard {
+            scope: Scope::new(name).at_end(self.at_end),
+            bodiless,
+            complete: false,
+        };
         // Work that the service does before it returns its future belongs to the request, too.
         let _inside = crate::current::enter_scope(guard.scope.inner());
         let future = self.inner.call(request);
-        ScopeFuture { future: guard.scope.run(future), guard: Some(guard) }
+        ScopeFuture {
+            future: guard.scope.run(future),
+            guard: Some(guard),
+        }
     }
 }
 
 /// Extension methods are the client's words; they must not become names.
 fn method(method: &http::Method) -> &str {
-    const KNOWN: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+    const KNOWN: [&str; 9] = [
+        "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+    ];
     let method = method.as_str();
-    if KNOWN.contains(&method) { method } else { "(other method)" }
+    if KNOWN.contains(&method) {
+        method
+    } else {
+        "(other method)"
+    }
 }
 
 /// Ends the request's scope; without an orderly end, because the client has gone.
@@ -151,7 +170,8 @@ where
         match answer {
             Ok(response) => {
                 // A server need not poll a body that has nothing to say.
-                let over = guard.as_ref().is_some_and(|guard| guard.bodiless) || response.body().is_end_stream();
+                let over = guard.as_ref().is_some_and(|guard| guard.bodiless)
+                    || response.body().is_end_stream();
                 if over {
                     complete(&mut guard);
                 }
@@ -184,10 +204,16 @@ impl<B: Body> Body for ScopeBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
         let frame = {
-            let _inside = this.guard.as_ref().map(|guard| crate::current::enter_scope(guard.scope.inner()));
+            let _inside = this
+                .guard
+                .as_ref()
+                .map(|guard| crate::current::enter_scope(guard.scope.inner()));
             ready!(this.body.as_mut().poll_frame(cx))
         };
         // Servers do not ask again after the frame that completes the announced length.
@@ -208,6 +234,8 @@ impl<B: Body> Body for ScopeBody<B> {
 
 impl<B> fmt::Debug for ScopeBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ScopeBody").field("open", &self.guard.is_some()).finish_non_exhaustive()
+        f.debug_struct("ScopeBody")
+            .field("open", &self.guard.is_some())
+            .finish_non_exhaustive()
     }
 }

@@ -31,6 +31,7 @@
 //!
 //! * `axum`: `ScopeLayer`. Depends on axum for the matched route.
 #![deny(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::expect_used, clippy::unwrap_used))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod age;
@@ -44,7 +45,10 @@ mod join;
 #[cfg(feature = "axum")]
 mod layer;
 mod pool;
-#[allow(unsafe_code, reason = "the record and its wakers; see the module's essay")]
+#[allow(
+    unsafe_code,
+    reason = "the record and its wakers; see the module's essay"
+)]
 mod record;
 mod replaced;
 mod runtime;
@@ -58,8 +62,8 @@ mod wait;
 pub use self::age::Age;
 pub use self::capture::MAX_BRANCHES;
 pub use self::dump::{
-    Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Group, Missed, NoTrace, Stacks, State, TaskDump, ThreadInfo,
-    Trace, dump,
+    Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Group, Missed, NoTrace, Stacks,
+    State, TaskDump, ThreadInfo, Trace, dump,
 };
 pub use self::join::JoinHandle;
 #[cfg(feature = "axum")]

@@ -20,7 +20,10 @@ struct Pool {
     free: Vec<&'static Record>,
 }
 
-static POOL: Mutex<Pool> = Mutex::new(Pool { chunks: Vec::new(), free: Vec::new() });
+static POOL: Mutex<Pool> = Mutex::new(Pool {
+    chunks: Vec::new(),
+    free: Vec::new(),
+});
 
 fn pool() -> MutexGuard<'static, Pool> {
     POOL.lock().unwrap_or_else(PoisonError::into_inner)
@@ -59,7 +62,9 @@ pub(crate) fn take() -> &'static Record {
 /// Returns a record that nobody refers to any more.
 pub(crate) fn put(record: &'static Record) {
     let kept = LOCAL.try_with(|local| {
-        let Ok(mut local) = local.try_borrow_mut() else { return false };
+        let Ok(mut local) = local.try_borrow_mut() else {
+            return false;
+        };
         local.0.push(record);
         if local.0.len() >= 2 * BATCH {
             let spill = local.0.split_off(BATCH);

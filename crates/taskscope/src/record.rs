@@ -196,8 +196,8 @@ impl Record {
         // SAFETY: the last reference is gone and the record is not in the pool yet: nobody else can reach the cells.
         let (waker, meta) = unsafe { ((*self.waker.get()).take(), (*self.meta.get()).take()) };
         let captured = self.captured().take();
-        let replaced = (self.flags.load(Ordering::Relaxed) & REPLACED != 0)
-            .then(|| replaced::remove(self));
+        let replaced =
+            (self.flags.load(Ordering::Relaxed) & REPLACED != 0).then(|| replaced::remove(self));
         pool::put(self);
         // Last, with nothing of ours borrowed: dropping these may run code of the user or of tokio.
         drop((waker, meta, captured, replaced));
@@ -218,10 +218,15 @@ impl Record {
             // SAFETY: polls are exclusive (`Pin<&mut _>` of the one future that owns this record), none of our wakers
             // exists before the first poll, and others read the cell only after they see `polls` > 0.
             unsafe { *self.waker.get() = Some(waker.clone()) };
-        } else if !self.inner().will_wake(waker) || self.flags.load(Ordering::Relaxed) & REPLACED != 0 {
+        } else if !self.inner().will_wake(waker)
+            || self.flags.load(Ordering::Relaxed) & REPLACED != 0
+        {
             self.replace_waker(waker);
         }
-        let begun = Begun { was_since: self.since.load(Ordering::Relaxed), was_woken: self.woken_at.load(Ordering::Relaxed) != 0 };
+        let begun = Begun {
+            was_since: self.since.load(Ordering::Relaxed),
+            was_woken: self.woken_at.load(Ordering::Relaxed) != 0,
+        };
         self.thread.store(thread, Ordering::Relaxed);
         self.since.store(now, Ordering::Relaxed);
         self.woken_at.store(0, Ordering::Relaxed);
@@ -233,8 +238,13 @@ impl Record {
     #[inline]
     pub(crate) fn end_poll(&self, begun: &Begun, now: u64, only_captured: bool) {
         let spent = now.saturating_sub(self.since.load(Ordering::Relaxed));
-        self.busy.store(self.busy.load(Ordering::Relaxed) + spent, Ordering::Relaxed);
-        let since = if only_captured && !begun.was_woken { begun.was_since } else { now };
+        self.busy
+            .store(self.busy.load(Ordering::Relaxed) + spent, Ordering::Relaxed);
+        let since = if only_captured && !begun.was_woken {
+            begun.was_since
+        } else {
+            now
+        };
         self.since.store(since, Ordering::Relaxed);
         self.thread.store(0, Ordering::Release);
     }
@@ -262,7 +272,11 @@ impl Record {
 
     /// The borrowed waker that the task is polled with.
     #[inline]
-    pub(crate) fn with_waker<R>(&'static self, identity: Identity, f: impl FnOnce(&Waker) -> R) -> R {
+    pub(crate) fn with_waker<R>(
+        &'static self,
+        identity: Identity,
+        f: impl FnOnce(&Waker) -> R,
+    ) -> R {
         let vtable = match identity {
             Identity::Plain => &PLAIN,
             Identity::Capturing => &CAPTURING,
@@ -396,7 +410,9 @@ impl Drop for Hold {
 
 impl fmt::Debug for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hold").field("task", &self.0.id()).finish_non_exhaustive()
+        f.debug_struct("Hold")
+            .field("task", &self.0.id())
+            .finish_non_exhaustive()
     }
 }
 

@@ -38,7 +38,10 @@ impl RuntimeEntry {
     /// The entry of a runtime, made if there is none.
     pub(crate) fn of(handle: &Handle) -> Arc<RuntimeEntry> {
         let id = handle.id();
-        let last = LAST.try_with(|last| last.try_borrow().ok()?.upgrade()).ok().flatten();
+        let last = LAST
+            .try_with(|last| last.try_borrow().ok()?.upgrade())
+            .ok()
+            .flatten();
         if let Some(entry) = last.filter(|entry| entry.id == id) {
             return entry;
         }
@@ -105,7 +108,8 @@ impl RuntimeEntry {
     /// Learns from one `spawn_local`, by the counts before and after it, whether tokio counts such tasks. Only a
     /// `LocalRuntime` does, and stable tokio has no way to ask for one.
     pub(crate) fn learn_local(&self, before: usize, after: usize) {
-        let counted = after == before + 1 && self.handle.runtime_flavor() == RuntimeFlavor::CurrentThread;
+        let counted =
+            after == before + 1 && self.handle.runtime_flavor() == RuntimeFlavor::CurrentThread;
         self.locals_counted.store(counted, Ordering::Relaxed);
     }
 
@@ -122,7 +126,12 @@ impl RuntimeEntry {
         let alive = self.alive();
         let tracked = self.tracked.load(Ordering::Relaxed);
         let local = self.local.load(Ordering::Relaxed);
-        let counted = tracked + if self.locals_counted.load(Ordering::Relaxed) { local } else { 0 };
+        let counted = tracked
+            + if self.locals_counted.load(Ordering::Relaxed) {
+                local
+            } else {
+                0
+            };
         RuntimeInfo {
             id: self.id,
             number: self.number,
@@ -190,7 +199,9 @@ impl fmt::Debug for RuntimeInfo {
 /// Keeps a runtime in every dump while it has no task with a record.
 #[derive(Clone)]
 #[must_use = "the runtime is forgotten again when the guard is dropped"]
-pub struct RuntimeGuard(#[expect(dead_code, reason = "held for its reference only")] Arc<RuntimeEntry>);
+pub struct RuntimeGuard(
+    #[expect(dead_code, reason = "held for its reference only")] Arc<RuntimeEntry>,
+);
 
 impl fmt::Debug for RuntimeGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

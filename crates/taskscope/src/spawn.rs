@@ -154,7 +154,11 @@ impl Builder {
     }
 
     #[track_caller]
-    pub(crate) fn spawn_owned<F>(self, scope: Option<Arc<ScopeInner>>, future: F) -> JoinHandle<F::Output>
+    pub(crate) fn spawn_owned<F>(
+        self,
+        scope: Option<Arc<ScopeInner>>,
+        future: F,
+    ) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -165,7 +169,11 @@ impl Builder {
     }
 
     fn owner(&self) -> Option<Arc<ScopeInner>> {
-        if self.background { None } else { current::scope() }
+        if self.background {
+            None
+        } else {
+            current::scope()
+        }
     }
 
     /// Makes the record. The guard ends the task again if tokio's spawn function panics or refuses it.
@@ -185,7 +193,11 @@ impl Builder {
             name: self.name.map(Box::new),
             spawned_at: clock::ticks(),
             parent: current::task().map_or(0, |parent| parent.id()),
-            kind: if self.background { Kind::Background } else { Kind::Task },
+            kind: if self.background {
+                Kind::Background
+            } else {
+                Kind::Task
+            },
             local,
         }))
     }

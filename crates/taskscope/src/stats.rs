@@ -21,6 +21,14 @@ pub struct Stats {
 #[must_use]
 pub fn stats() -> Stats {
     let (records, records_in_use) = pool::size();
-    let runtimes = RuntimeEntry::all().into_iter().map(|entry| entry.info()).collect();
-    Stats { records, records_in_use, record_bytes: records * size_of::<crate::record::Record>(), runtimes }
+    let runtimes = RuntimeEntry::all()
+        .into_iter()
+        .map(|entry| entry.info())
+        .collect();
+    Stats {
+        records,
+        records_in_use,
+        record_bytes: records * size_of::<crate::record::Record>(),
+        runtimes,
+    }
 }

@@ -52,7 +52,10 @@ pub(crate) fn index() -> u32 {
 
 #[cold]
 fn register() -> u32 {
-    let thread = Thread { name: std::thread::current().name().unwrap_or("thread").into(), os_id: os_id() };
+    let thread = Thread {
+        name: std::thread::current().name().unwrap_or("thread").into(),
+        os_id: os_id(),
+    };
     let index = {
         let mut table = table();
         let free = table.iter().position(Option::is_none).unwrap_or_else(|| {
@@ -63,7 +66,9 @@ fn register() -> u32 {
         free as u32 + 1
     };
     // If this fails, the thread is ending; dropping the value frees the index again.
-    let kept = REGISTERED.try_with(|slot| slot.set(Some(Registered(index)))).is_ok();
+    let kept = REGISTERED
+        .try_with(|slot| slot.set(Some(Registered(index))))
+        .is_ok();
     INDEX.set(if kept { index } else { ENDING });
     INDEX.get()
 }
@@ -71,7 +76,8 @@ fn register() -> u32 {
 /// `/proc/thread-self` is a link to `PID/task/TID`.
 fn os_id() -> u32 {
     let link = std::fs::read_link("/proc/thread-self").ok();
-    link.and_then(|path| path.file_name()?.to_str()?.parse().ok()).unwrap_or(0)
+    link.and_then(|path| path.file_name()?.to_str()?.parse().ok())
+        .unwrap_or(0)
 }
 
 /// The thread with this index, unless it has ended.

@@ -41,10 +41,18 @@ impl Verdict {
     #[must_use]
     pub fn advice(self) -> &'static str {
         match self {
-            Verdict::Stuck => "nothing holds its waker: look for a future that returns Pending without keeping the waker, or `pending()`",
-            Verdict::Blocking => "move blocking work to `spawn_blocking`, or split it with `yield_now`",
-            Verdict::Outlived => "end it with its scope: select on the scope's token, or keep its handle and abort or await it",
-            Verdict::Idle => "make whatever it waits for happen before the end, or abort it and await its handle",
+            Verdict::Stuck => {
+                "nothing holds its waker: look for a future that returns Pending without keeping the waker, or `pending()`"
+            }
+            Verdict::Blocking => {
+                "move blocking work to `spawn_blocking`, or split it with `yield_now`"
+            }
+            Verdict::Outlived => {
+                "end it with its scope: select on the scope's token, or keep its handle and abort or await it"
+            }
+            Verdict::Idle => {
+                "make whatever it waits for happen before the end, or abort it and await its handle"
+            }
             Verdict::Active => "await its handle, or tell it to stop",
         }
     }

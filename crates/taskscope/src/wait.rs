@@ -97,7 +97,10 @@ kinds! {
 const KNOWN: &[(&str, WaitKind)] = &[
     ("tokio::sync::mpsc::bounded::Sender", WaitKind::MpscSend),
     ("tokio::sync::mpsc::bounded::Receiver", WaitKind::MpscRecv),
-    ("tokio::sync::mpsc::unbounded::UnboundedReceiver", WaitKind::MpscRecv),
+    (
+        "tokio::sync::mpsc::unbounded::UnboundedReceiver",
+        WaitKind::MpscRecv,
+    ),
     ("tokio::sync::mpsc::chan::Rx", WaitKind::MpscRecv),
     ("tokio::sync::oneshot::", WaitKind::Oneshot),
     ("tokio::sync::broadcast::", WaitKind::Broadcast),
@@ -109,7 +112,10 @@ const KNOWN: &[(&str, WaitKind)] = &[
     ("tokio::sync::semaphore::", WaitKind::Semaphore),
     ("tokio::sync::batch_semaphore::", WaitKind::Semaphore),
     ("tokio::sync::notify::", WaitKind::Notify),
-    ("tokio_util::sync::cancellation_token::", WaitKind::Cancelled),
+    (
+        "tokio_util::sync::cancellation_token::",
+        WaitKind::Cancelled,
+    ),
     ("tokio::time::sleep::", WaitKind::Sleep),
     ("tokio::time::interval::", WaitKind::Sleep),
     ("tokio::runtime::task::join::JoinHandle", WaitKind::Join),
@@ -137,8 +143,21 @@ const KNOWN: &[(&str, WaitKind)] = &[
 
 /// Libraries whose frames lie between a leaf and the function that its author called.
 const LIBRARIES: &[&str] = &[
-    "tokio::", "tokio_util::", "futures_util::", "futures_core::", "futures_channel::", "async_channel::", "event_listener::",
-    "event_listener_strategy::", "flume::", "core::", "std::", "alloc::", "pin_project", "taskscope::join::", "mio::",
+    "tokio::",
+    "tokio_util::",
+    "futures_util::",
+    "futures_core::",
+    "futures_channel::",
+    "async_channel::",
+    "event_listener::",
+    "event_listener_strategy::",
+    "flume::",
+    "core::",
+    "std::",
+    "alloc::",
+    "pin_project",
+    "taskscope::join::",
+    "mio::",
 ];
 
 /// What a task waits for.
@@ -153,11 +172,17 @@ pub struct WaitReason {
 
 impl WaitReason {
     pub(crate) fn of(kind: WaitKind) -> WaitReason {
-        WaitReason { kinds: vec![kind], function: None }
+        WaitReason {
+            kinds: vec![kind],
+            function: None,
+        }
     }
 
     pub(crate) fn any<'a>(reasons: impl Iterator<Item = &'a WaitReason>) -> WaitReason {
-        let mut any = WaitReason { kinds: Vec::new(), function: None };
+        let mut any = WaitReason {
+            kinds: Vec::new(),
+            function: None,
+        };
         for reason in reasons {
             for kind in &reason.kinds {
                 if !any.kinds.contains(kind) {
@@ -189,27 +214,47 @@ impl fmt::Display for WaitReason {
 pub(crate) fn classify(frames: &[Arc<Symbol>]) -> (WaitReason, usize) {
     let mut found = None;
     for (at, symbol) in frames.iter().enumerate() {
-        let Some(name) = symbol.name.as_deref() else { continue };
+        let Some(name) = symbol.name.as_deref() else {
+            continue;
+        };
         if !is_library(name) {
             break;
         }
-        let kind = KNOWN.iter().find(|(part, _)| name.contains(part)).map(|(_, kind)| (*kind, at));
+        let kind = KNOWN
+            .iter()
+            .find(|(part, _)| name.contains(part))
+            .map(|(_, kind)| (*kind, at));
         found = kind.or(found);
     }
     match found {
         Some((kind, at)) => (WaitReason::of(kind), at),
         None => {
-            let is_std = |name: &str| ["core::", "std::", "alloc::"].iter().any(|std| name.trim_start_matches('<').starts_with(std));
+            let is_std = |name: &str| {
+                ["core::", "std::", "alloc::"]
+                    .iter()
+                    .any(|std| name.trim_start_matches('<').starts_with(std))
+            };
             let names = || frames.iter().filter_map(|symbol| symbol.name.as_ref());
-            let function = names().find(|name| !is_std(name)).or_else(|| names().next()).cloned();
-            (WaitReason { kinds: vec![WaitKind::Other], function }, 0)
+            let function = names()
+                .find(|name| !is_std(name))
+                .or_else(|| names().next())
+                .cloned();
+            (
+                WaitReason {
+                    kinds: vec![WaitKind::Other],
+                    function,
+                },
+                0,
+            )
         }
     }
 }
 
 /// Whether a function is a library's: by its own path, or by the type that a trait is implemented for.
 fn is_library(name: &str) -> bool {
-    let path = name.trim_start_matches(['<', '&']).trim_start_matches("mut ");
+    let path = name
+        .trim_start_matches(['<', '&'])
+        .trim_start_matches("mut ");
     // A name without a path is the compiler's, such as `__rust_try`.
     !path.contains("::") || LIBRARIES.iter().any(|library| path.starts_with(library))
 }

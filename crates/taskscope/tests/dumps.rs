@@ -18,11 +18,18 @@ fn current_thread() -> Runtime {
 }
 
 fn multi_thread() -> Runtime {
-    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
 }
 
 fn of(runtime: &Handle) -> DumpOptions {
-    DumpOptions::new().runtime(runtime.id()).deadline(LONG).stall(LONG)
+    DumpOptions::new()
+        .runtime(runtime.id())
+        .deadline(LONG)
+        .stall(LONG)
 }
 
 /// Lets everything that can run on a current-thread runtime run.
@@ -51,13 +58,34 @@ async fn pending_with_a_waker() {
 #[test]
 fn a_plain_thread_sees_the_stacks_of_an_idle_multi_thread_runtime() {
     let runtime = multi_thread();
-    let tasks: Vec<_> = (0..1000).map(|_| { let _entered = runtime.enter(); taskscope::spawn(wait_in_my_function()) }).collect();
-    until(|| of(runtime.handle()).stacks(Stacks::None).capture_blocking().tasks.iter().all(|task| task.polls > 0));
+    let tasks: Vec<_> = (0..1000)
+        .map(|_| {
+            let _entered = runtime.enter();
+            taskscope::spawn(wait_in_my_function())
+        })
+        .collect();
+    until(|| {
+        of(runtime.handle())
+            .stacks(Stacks::None)
+            .capture_blocking()
+            .tasks
+            .iter()
+            .all(|task| task.polls > 0)
+    });
     let dump = of(runtime.handle()).capture_blocking();
-    assert_eq!((dump.tasks.len(), dump.missed.total()), (1000, 0), "{:?}", dump.missed);
+    assert_eq!(
+        (dump.tasks.len(), dump.missed.total()),
+        (1000, 0),
+        "{:?}",
+        dump.missed
+    );
     for task in &dump.tasks {
         let text = task.trace.as_ref().unwrap().to_string();
-        assert!(text.contains("dumps::pending_with_a_waker") && text.contains("dumps::wait_in_my_function"), "{text}");
+        assert!(
+            text.contains("dumps::pending_with_a_waker")
+                && text.contains("dumps::wait_in_my_function"),
+            "{text}"
+        );
     }
     let groups = dump.groups();
     assert_eq!((groups.len(), groups[0].tasks.len()), (1, 1000));
@@ -75,7 +103,10 @@ fn a_task_that_nobody_polls_is_captured_once_and_never_again() {
         let cached = of(&handle).stacks(Stacks::Cached).capture().await;
         for dump in [&second, &cached] {
             assert_eq!(dump.tasks[0].polls, first.tasks[0].polls);
-            assert_eq!(dump.tasks[0].trace.as_ref().unwrap().to_string(), first.tasks[0].trace.as_ref().unwrap().to_string());
+            assert_eq!(
+                dump.tasks[0].trace.as_ref().unwrap().to_string(),
+                first.tasks[0].trace.as_ref().unwrap().to_string()
+            );
         }
     });
 }
@@ -88,7 +119,10 @@ fn cached_and_no_stacks_poll_nothing_and_say_what_they_miss() {
         for stacks in [Stacks::Cached, Stacks::None] {
             let dump = of(&Handle::current()).stacks(stacks).capture().await;
             assert_eq!((dump.tasks[0].polls, dump.missed.not_asked), (1, 1));
-            assert_eq!(dump.tasks[0].trace.as_ref().unwrap_err(), &NoTrace::NotAsked);
+            assert_eq!(
+                dump.tasks[0].trace.as_ref().unwrap_err(),
+                &NoTrace::NotAsked
+            );
         }
     });
 }
@@ -103,7 +137,10 @@ fn a_capture_does_not_begin_a_new_wait() {
         let before = waited(of(&handle).stacks(Stacks::None).capture().await);
         let captured = waited(of(&handle).capture().await);
         let after = waited(of(&handle).stacks(Stacks::None).capture().await);
-        assert!(before < captured && captured < after, "{before:?} {captured:?} {after:?}");
+        assert!(
+            before < captured && captured < after,
+            "{before:?} {captured:?} {after:?}"
+        );
     });
 }
 
@@ -134,7 +171,10 @@ fn a_future_that_panics_when_polled_once_more_fails_as_its_own_task_and_the_dump
     impl Future for PanicsTheSecondTime {
         type Output = ();
         fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-            assert!(!std::mem::replace(&mut self.0, true), "polled without a wake");
+            assert!(
+                !std::mem::replace(&mut self.0, true),
+                "polled without a wake"
+            );
             Poll::Pending
         }
     }
@@ -155,7 +195,12 @@ fn a_future_that_panics_when_polled_once_more_fails_as_its_own_task_and_the_dump
 async fn until_polled(runtime: &Handle, count: usize) {
     loop {
         let tasks = of(runtime).stacks(Stacks::None).capture_blocking().tasks;
-        if tasks.iter().filter(|task| task.state.name() == "idle").count() == count {
+        if tasks
+            .iter()
+            .filter(|task| task.state.name() == "idle")
+            .count()
+            == count
+        {
             return;
         }
         tokio::task::yield_now().await;
@@ -169,7 +214,10 @@ fn a_task_without_a_waker_is_stuck_and_the_dump_says_why_it_has_no_stack() {
         settle().await;
         let dump = of(&Handle::current()).capture().await;
         let task = &dump.tasks[0];
-        assert_eq!((task.verdict, task.wait_reason().to_string().as_str()), (Verdict::Stuck, "nothing"));
+        assert_eq!(
+            (task.verdict, task.wait_reason().to_string().as_str()),
+            (Verdict::Stuck, "nothing")
+        );
         assert_eq!(task.trace.as_ref().unwrap_err(), &NoTrace::NoWaker);
         assert_eq!(dump.missed.no_waker, 1);
         assert!(task.is_leak_suspect());
@@ -179,11 +227,27 @@ fn a_task_without_a_waker_is_stuck_and_the_dump_says_why_it_has_no_stack() {
 /// Every worker is in a `std::sync::Mutex`: the dump comes back, names the threads, and says what did not answer.
 #[test]
 fn a_dump_of_a_runtime_whose_workers_are_all_blocked_returns_and_names_the_threads() {
-    let runtime = Builder::new_multi_thread().worker_threads(2).thread_name("blocked-worker").enable_all().build().unwrap();
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("blocked-worker")
+        .enable_all()
+        .build()
+        .unwrap();
     let lock = Arc::new(Mutex::new(()));
     let entered = Arc::new(Barrier::new(3));
-    let waiting = { let _entered = runtime.enter(); taskscope::spawn(wait_in_my_function()) };
-    until(|| of(runtime.handle()).stacks(Stacks::None).capture_blocking().tasks[0].state.name() == "idle");
+    let waiting = {
+        let _entered = runtime.enter();
+        taskscope::spawn(wait_in_my_function())
+    };
+    until(|| {
+        of(runtime.handle())
+            .stacks(Stacks::None)
+            .capture_blocking()
+            .tasks[0]
+            .state
+            .name()
+            == "idle"
+    });
 
     let held = lock.lock().unwrap();
     for _ in 0..2 {
@@ -197,43 +261,75 @@ fn a_dump_of_a_runtime_whose_workers_are_all_blocked_returns_and_names_the_threa
     entered.wait();
     let blocked = |task: &&taskscope::TaskDump| task.name.as_deref() == Some("blocker");
     until(|| {
-        let tasks = of(runtime.handle()).stacks(Stacks::None).capture_blocking().tasks;
-        tasks.iter().filter(blocked).all(|task| task.state.since() > BLOCKING_THRESHOLD)
+        let tasks = of(runtime.handle())
+            .stacks(Stacks::None)
+            .capture_blocking()
+            .tasks;
+        tasks
+            .iter()
+            .filter(blocked)
+            .all(|task| task.state.since() > BLOCKING_THRESHOLD)
     });
     let started = Instant::now();
-    let dump = of(runtime.handle()).stall(Duration::from_millis(50)).capture_blocking();
+    let dump = of(runtime.handle())
+        .stall(Duration::from_millis(50))
+        .capture_blocking();
     assert!(started.elapsed() < LONG / 2);
     assert_eq!((dump.missed.running, dump.missed.no_answer), (2, 1));
     for task in dump.tasks.iter().filter(blocked) {
         assert_eq!(task.verdict, Verdict::Blocking);
-        let State::Running { thread: Some(thread), since } = &task.state else { panic!("{:?}", task.state) };
+        let State::Running {
+            thread: Some(thread),
+            since,
+        } = &task.state
+        else {
+            panic!("{:?}", task.state)
+        };
         assert_eq!(&*thread.name, "blocked-worker");
         assert!(thread.os_id > 0 && *since > BLOCKING_THRESHOLD);
     }
     // The control: let go, and the same task answers.
     drop(held);
-    until(|| of(runtime.handle()).stacks(Stacks::None).capture_blocking().tasks.len() == 1);
-    assert!(of(runtime.handle()).capture_blocking().tasks[0].trace.is_ok());
+    until(|| {
+        of(runtime.handle())
+            .stacks(Stacks::None)
+            .capture_blocking()
+            .tasks
+            .len()
+            == 1
+    });
+    assert!(
+        of(runtime.handle()).capture_blocking().tasks[0]
+            .trace
+            .is_ok()
+    );
     drop(waiting);
 }
 
 #[test]
 fn a_runtime_that_nobody_drives_is_given_up_after_the_stall() {
     let runtime = current_thread();
-    let _task = runtime.block_on(async {
-        let task = taskscope::spawn(wait_in_my_function());
+    runtime.block_on(async {
+        drop(taskscope::spawn(wait_in_my_function()));
         settle().await;
-        task
     });
-    let dump = of(runtime.handle()).stall(Duration::from_millis(20)).capture_blocking();
+    let dump = of(runtime.handle())
+        .stall(Duration::from_millis(20))
+        .capture_blocking();
     assert_eq!((dump.tasks.len(), dump.missed.no_answer), (1, 1));
     // And by the deadline, if that comes first.
-    let dump = of(runtime.handle()).deadline(Duration::from_millis(20)).capture_blocking();
+    let dump = of(runtime.handle())
+        .deadline(Duration::from_millis(20))
+        .capture_blocking();
     assert_eq!(dump.missed.no_answer, 1);
     // The mark is gone: driving the runtime does not capture, a later dump does.
     runtime.block_on(async {
         settle().await;
-        assert!(of(&Handle::current()).capture().await.tasks[0].trace.is_ok());
+        assert!(
+            of(&Handle::current()).capture().await.tasks[0]
+                .trace
+                .is_ok()
+        );
     });
 }
 
@@ -241,13 +337,32 @@ fn a_runtime_that_nobody_drives_is_given_up_after_the_stall() {
 #[test]
 fn one_runtime_that_does_not_answer_does_not_hide_another() {
     let (undriven, alive) = (current_thread(), multi_thread());
-    let _undriven = undriven.block_on(async { let task = taskscope::spawn(wait_in_my_function()); settle().await; task });
-    let _alive = alive.block_on(async { taskscope::spawn(wait_in_my_function()) });
-    until(|| of(alive.handle()).stacks(Stacks::None).capture_blocking().tasks[0].state.name() == "idle");
-    let dump = DumpOptions::new().deadline(LONG).stall(Duration::from_millis(50)).capture_blocking();
+    undriven.block_on(async {
+        drop(taskscope::spawn(wait_in_my_function()));
+        settle().await;
+    });
+    alive.block_on(async { drop(taskscope::spawn(wait_in_my_function())) });
+    until(|| {
+        of(alive.handle())
+            .stacks(Stacks::None)
+            .capture_blocking()
+            .tasks[0]
+            .state
+            .name()
+            == "idle"
+    });
+    let dump = DumpOptions::new()
+        .deadline(LONG)
+        .stall(Duration::from_millis(50))
+        .capture_blocking();
     let trace = |runtime: &Runtime| {
         let number = runtime.handle().id().to_string();
-        dump.tasks.iter().find(|task| task.runtime.to_string() == number).unwrap().trace.is_ok()
+        dump.tasks
+            .iter()
+            .find(|task| task.runtime.to_string() == number)
+            .unwrap()
+            .trace
+            .is_ok()
     };
     assert!(trace(&alive) && !trace(&undriven));
 }
@@ -255,8 +370,20 @@ fn one_runtime_that_does_not_answer_does_not_hide_another() {
 #[test]
 fn dumps_at_the_same_time_all_see_everything() {
     let runtime = multi_thread();
-    let tasks: Vec<_> = (0..2000).map(|_| { let _entered = runtime.enter(); taskscope::spawn(wait_in_my_function()) }).collect();
-    until(|| of(runtime.handle()).stacks(Stacks::None).capture_blocking().tasks.iter().all(|task| task.polls > 0));
+    let tasks: Vec<_> = (0..2000)
+        .map(|_| {
+            let _entered = runtime.enter();
+            taskscope::spawn(wait_in_my_function())
+        })
+        .collect();
+    until(|| {
+        of(runtime.handle())
+            .stacks(Stacks::None)
+            .capture_blocking()
+            .tasks
+            .iter()
+            .all(|task| task.polls > 0)
+    });
     let dumpers: Vec<_> = (0..4)
         .map(|_| {
             let handle = runtime.handle().clone();
@@ -265,7 +392,12 @@ fn dumps_at_the_same_time_all_see_everything() {
         .collect();
     for dumper in dumpers {
         let dump = dumper.join().unwrap();
-        assert_eq!((dump.tasks.len(), dump.missed.total()), (2000, 0), "{:?}", dump.missed);
+        assert_eq!(
+            (dump.tasks.len(), dump.missed.total()),
+            (2000, 0),
+            "{:?}",
+            dump.missed
+        );
     }
     drop(tasks);
 }
@@ -327,7 +459,9 @@ fn a_blocking_dump_inside_a_current_thread_runtime_comes_back_without_its_stacks
     current_thread().block_on(async {
         let _task = taskscope::spawn(wait_in_my_function());
         settle().await;
-        let dump = of(&Handle::current()).stall(Duration::from_millis(20)).capture_blocking();
+        let dump = of(&Handle::current())
+            .stall(Duration::from_millis(20))
+            .capture_blocking();
         assert_eq!(dump.missed.no_answer, 1);
     });
 }
@@ -361,7 +495,10 @@ fn a_task_that_waits_in_more_ways_than_are_kept_says_how_many_were_dropped() {
         });
         settle().await;
         let dump = of(&Handle::current()).capture().await;
-        assert_eq!(dump.tasks[0].trace.as_ref().unwrap().branches().len(), taskscope::MAX_BRANCHES);
+        assert_eq!(
+            dump.tasks[0].trace.as_ref().unwrap().branches().len(),
+            taskscope::MAX_BRANCHES
+        );
         assert_eq!(dump.tasks[0].branches_dropped, 5);
     });
 }

@@ -27,7 +27,10 @@ async fn serve(app: Router) -> TcpStream {
 }
 
 async fn send(stream: &mut TcpStream, request: &str) {
-    stream.write_all(format!("{request} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes()).await.unwrap();
+    stream
+        .write_all(format!("{request} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
 }
 
 /// Reads until the answer contains `end`.
@@ -46,7 +49,10 @@ async fn read_until(stream: &mut TcpStream, end: &str) -> String {
 async fn ended(seen: &Seen) -> (String, Option<CancelReason>) {
     let scope = seen.lock().unwrap().last().unwrap().clone();
     scope.token().cancelled().await;
-    (scope.name().to_owned(), scope.cancelled().map(|(reason, _)| reason))
+    (
+        scope.name().to_owned(),
+        scope.cancelled().map(|(reason, _)| reason),
+    )
 }
 
 #[tokio::test]
@@ -69,17 +75,25 @@ async fn scopes_are_named_by_method_and_matched_route() {
     ] {
         send(&mut stream, request).await;
         read_until(&mut stream, "\r\n\r\n").await;
-        assert_eq!(ended(&seen).await, (name.to_owned(), Some(CancelReason::Ended)));
+        assert_eq!(
+            ended(&seen).await,
+            (name.to_owned(), Some(CancelReason::Ended))
+        );
     }
 }
 
 #[tokio::test]
 async fn tasks_that_a_handler_spawns_belong_to_the_request() {
     let app = Router::new()
-        .route("/", get(|| async {
-            let name = taskscope::spawn(async { Scope::current().map(|scope| scope.name().to_owned()) });
-            name.await.unwrap().unwrap_or_default()
-        }))
+        .route(
+            "/",
+            get(|| async {
+                let name = taskscope::spawn(async {
+                    Scope::current().map(|scope| scope.name().to_owned())
+                });
+                name.await.unwrap().unwrap_or_default()
+            }),
+        )
         .layer(ScopeLayer::new());
     let mut stream = serve(app).await;
     send(&mut stream, "GET /").await;
@@ -96,13 +110,20 @@ async fn a_streaming_body_keeps_the_scope_open_until_it_ends() {
         move || async move {
             note(&seen);
             let mut receiver = receiver.lock().unwrap().take().unwrap();
-            Body::new(StreamBody::new(futures::stream::poll_fn(move |cx| receiver.poll_recv(cx))))
+            Body::new(StreamBody::new(futures::stream::poll_fn(move |cx| {
+                receiver.poll_recv(cx)
+            })))
         }
     };
-    let app = Router::new().route("/", get(handler)).layer(ScopeLayer::new().at_end(AtEnd::Cancel));
+    let app = Router::new()
+        .route("/", get(handler))
+        .layer(ScopeLayer::new().at_end(AtEnd::Cancel));
     let mut stream = serve(app).await;
     send(&mut stream, "GET /").await;
-    frames.send(Ok(http_body::Frame::data(Bytes::from_static(b"first")))).await.unwrap();
+    frames
+        .send(Ok(http_body::Frame::data(Bytes::from_static(b"first"))))
+        .await
+        .unwrap();
     read_until(&mut stream, "first").await;
     let scope = seen.lock().unwrap()[0].clone();
     assert!(scope.ended().is_none());
@@ -123,7 +144,9 @@ async fn a_client_that_goes_away_ends_the_scope_while_the_handler_is_waiting() {
             std::future::pending::<()>().await;
         }
     };
-    let app = Router::new().route("/", get(handler)).layer(ScopeLayer::new().at_end(AtEnd::Cancel));
+    let app = Router::new()
+        .route("/", get(handler))
+        .layer(ScopeLayer::new().at_end(AtEnd::Cancel));
     let mut stream = serve(app).await;
     send(&mut stream, "GET /").await;
     calls.recv().await.unwrap();
@@ -139,11 +162,18 @@ async fn a_client_that_goes_away_ends_the_scope_in_the_middle_of_a_body() {
         let seen = seen.clone();
         move || async move {
             note(&seen);
-            let first = futures::stream::iter([Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::from_static(b"first")))]);
-            Body::new(StreamBody::new(futures::StreamExt::chain(first, futures::stream::pending())))
+            let first = futures::stream::iter([Ok::<_, std::io::Error>(http_body::Frame::data(
+                Bytes::from_static(b"first"),
+            ))]);
+            Body::new(StreamBody::new(futures::StreamExt::chain(
+                first,
+                futures::stream::pending(),
+            )))
         }
     };
-    let app = Router::new().route("/", get(handler)).layer(ScopeLayer::new().at_end(AtEnd::Cancel));
+    let app = Router::new()
+        .route("/", get(handler))
+        .layer(ScopeLayer::new().at_end(AtEnd::Cancel));
     let mut stream = serve(app).await;
     send(&mut stream, "GET /").await;
     read_until(&mut stream, "first").await;
@@ -160,7 +190,12 @@ async fn under_the_default_policy_the_end_is_only_noted() {
         let seen = seen.clone();
         move || async move { note(&seen) }
     };
-    let mut stream = serve(Router::new().route("/", get(handler)).layer(ScopeLayer::new())).await;
+    let mut stream = serve(
+        Router::new()
+            .route("/", get(handler))
+            .layer(ScopeLayer::new()),
+    )
+    .await;
     send(&mut stream, "GET /").await;
     read_until(&mut stream, "\r\n\r\n").await;
     let scope = seen.lock().unwrap()[0].clone();

@@ -1,5 +1,10 @@
 //! The life of a task and its record: spawn, poll, panic, abort, runtime shutdown. One process, so counts are by runtime.
 
+#![allow(
+    clippy::async_yields_async,
+    reason = "a handle that leaves the runtime unawaited is what is tested"
+)]
+
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -15,12 +20,20 @@ fn current_thread() -> Runtime {
 }
 
 fn multi_thread() -> Runtime {
-    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
 }
 
 /// The tasks of one runtime, without asking them for stacks.
 fn tasks_of(runtime: &Handle) -> Vec<TaskDump> {
-    DumpOptions::new().runtime(runtime.id()).stacks(Stacks::None).capture_blocking().tasks
+    DumpOptions::new()
+        .runtime(runtime.id())
+        .stacks(Stacks::None)
+        .capture_blocking()
+        .tasks
 }
 
 #[test]
@@ -31,8 +44,13 @@ fn a_task_behaves_as_tokios_own() {
             let id = task.id();
             assert_eq!(task.await.unwrap(), (id, 42));
 
-            let error = taskscope::spawn(async { panic!("the payload") }).await.unwrap_err();
-            assert_eq!(*error.into_panic().downcast::<&str>().unwrap(), "the payload");
+            let error = taskscope::spawn(async { panic!("the payload") })
+                .await
+                .unwrap_err();
+            assert_eq!(
+                *error.into_panic().downcast::<&str>().unwrap(),
+                "the payload"
+            );
 
             let task = taskscope::spawn(pending::<()>());
             task.abort();
@@ -48,7 +66,7 @@ fn a_task_behaves_as_tokios_own() {
 #[test]
 #[should_panic(expected = "there is no reactor running")]
 fn outside_of_a_runtime_spawn_panics_with_tokios_words() {
-    let _ = taskscope::spawn(async {});
+    drop(taskscope::spawn(async {}));
 }
 
 #[test]
@@ -73,7 +91,10 @@ fn a_task_is_alive_from_spawn_until_its_future_is_gone() {
     let task = runtime.block_on(async { taskscope::spawn_named("waiter", closed) });
     let tasks = tasks_of(runtime.handle());
     assert_eq!(tasks.len(), 1);
-    assert_eq!((tasks[0].name.as_deref(), tasks[0].polls), (Some("waiter"), 0));
+    assert_eq!(
+        (tasks[0].name.as_deref(), tasks[0].polls),
+        (Some("waiter"), 0)
+    );
     assert_eq!(tasks[0].state.name(), "scheduled");
     assert_eq!(tasks[0].id.to_string(), task.id().to_string());
     assert!(tasks[0].site.file().ends_with("tests/lifecycle.rs"));
@@ -93,7 +114,12 @@ fn a_task_whose_handle_was_dropped_is_detached() {
         (taskscope::spawn_named("kept", pending::<()>()), inner)
     });
     for task in tasks_of(runtime.handle()) {
-        assert_eq!(task.detached.is_some(), task.name.as_deref() == Some("dropped"), "{:?}", task.name);
+        assert_eq!(
+            task.detached.is_some(),
+            task.name.as_deref() == Some("dropped"),
+            "{:?}",
+            task.name
+        );
     }
     drop(kept);
 }
@@ -138,7 +164,10 @@ fn panics_aborts_and_shutdown_leave_no_task_behind() {
         assert_eq!(tasks_of(&handle).len(), 1);
         drop(runtime);
         assert!(tasks_of(&handle).is_empty());
-        let refused = { let _entered = handle.enter(); taskscope::spawn(async {}) };
+        let refused = {
+            let _entered = handle.enter();
+            taskscope::spawn(async {})
+        };
         assert!(refused.is_finished());
         assert!(tasks_of(&handle).is_empty());
     }
@@ -205,7 +234,9 @@ fn a_runtime_that_is_dropped_during_a_dump_neither_blocks_it_nor_leaves_records(
         move || {
             let mut dumps = 0_u32;
             while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                let dump = DumpOptions::new().deadline(Duration::from_secs(60)).capture_blocking();
+                let dump = DumpOptions::new()
+                    .deadline(Duration::from_secs(60))
+                    .capture_blocking();
                 drop(dump);
                 dumps += 1;
             }
@@ -214,7 +245,11 @@ fn a_runtime_that_is_dropped_during_a_dump_neither_blocks_it_nor_leaves_records(
     });
     let mut handles = Vec::new();
     for round in 0..60 {
-        let runtime = if round % 2 == 0 { current_thread() } else { multi_thread() };
+        let runtime = if round % 2 == 0 {
+            current_thread()
+        } else {
+            multi_thread()
+        };
         runtime.block_on(async {
             let tasks: Vec<_> = (0..300)
                 .map(|number| {
@@ -245,7 +280,12 @@ fn a_runtime_that_is_dropped_during_a_dump_neither_blocks_it_nor_leaves_records(
 fn a_runtime_is_forgotten_with_its_last_task() {
     let runtime = current_thread();
     let id = runtime.handle().id();
-    let known = || taskscope::stats().runtimes.iter().any(|runtime| runtime.id == id);
+    let known = || {
+        taskscope::stats()
+            .runtimes
+            .iter()
+            .any(|runtime| runtime.id == id)
+    };
     assert!(!known());
     let task = runtime.block_on(async { taskscope::spawn(pending::<()>()) });
     assert!(known());
@@ -260,13 +300,36 @@ fn a_runtime_is_forgotten_with_its_last_task() {
 
 #[test]
 fn runtimes_are_kept_apart_and_their_untracked_tasks_are_counted() {
-    let (one, two) = (current_thread(), Builder::new_multi_thread().worker_threads(1).name("orders").build().unwrap());
-    let _one = one.block_on(async { (taskscope::spawn(pending::<()>()), tokio::spawn(pending::<()>())) });
+    let (one, two) = (
+        current_thread(),
+        Builder::new_multi_thread()
+            .worker_threads(1)
+            .name("orders")
+            .build()
+            .unwrap(),
+    );
+    let _one = one.block_on(async {
+        (
+            taskscope::spawn(pending::<()>()),
+            tokio::spawn(pending::<()>()),
+        )
+    });
     let _two = two.block_on(async { taskscope::spawn(pending::<()>()) });
     let dump = DumpOptions::new().stacks(Stacks::None).capture_blocking();
-    let info = |runtime: &Runtime| dump.runtimes.iter().find(|info| info.id == runtime.handle().id()).unwrap();
-    assert_eq!((info(&one).tracked, info(&one).untracked, info(&one).flavor), (1, 1, "current_thread"));
-    assert_eq!((info(&two).tracked, info(&two).untracked, info(&two).flavor), (1, 0, "multi_thread"));
+    let info = |runtime: &Runtime| {
+        dump.runtimes
+            .iter()
+            .find(|info| info.id == runtime.handle().id())
+            .unwrap()
+    };
+    assert_eq!(
+        (info(&one).tracked, info(&one).untracked, info(&one).flavor),
+        (1, 1, "current_thread")
+    );
+    assert_eq!(
+        (info(&two).tracked, info(&two).untracked, info(&two).flavor),
+        (1, 0, "multi_thread")
+    );
     assert_eq!(info(&two).name.as_deref(), Some("orders"));
     assert_eq!(tasks_of(one.handle())[0].runtime, info(&one).number);
 }
@@ -279,18 +342,30 @@ fn tasks_of_a_local_set_have_records_and_are_not_mistaken_for_the_runtimes() {
         let _plain = tokio::spawn(pending::<()>());
         let _local = taskscope::spawn_local(pending::<()>());
         assert_eq!(*task.await.unwrap(), 1);
-        let dump = taskscope::DumpOptions::new().runtime(Handle::current().id()).capture().await;
-        assert_eq!((dump.runtimes[0].tracked, dump.runtimes[0].untracked), (1, 1));
+        let dump = taskscope::DumpOptions::new()
+            .runtime(Handle::current().id())
+            .capture()
+            .await;
+        assert_eq!(
+            (dump.runtimes[0].tracked, dump.runtimes[0].untracked),
+            (1, 1)
+        );
         assert_eq!(dump.tasks[0].verdict.name(), "stuck");
     });
 }
 
 #[test]
 fn tasks_of_a_local_runtime_are_not_counted_twice() {
-    let runtime = Builder::new_current_thread().build_local(tokio::runtime::LocalOptions::default()).unwrap();
+    let runtime = Builder::new_current_thread()
+        .build_local(tokio::runtime::LocalOptions::default())
+        .unwrap();
     runtime.block_on(async {
         let _local = taskscope::spawn_local(pending::<()>());
-        let info = &taskscope::DumpOptions::new().runtime(Handle::current().id()).capture().await.runtimes[0];
+        let info = &taskscope::DumpOptions::new()
+            .runtime(Handle::current().id())
+            .capture()
+            .await
+            .runtimes[0];
         assert_eq!((info.tracked, info.untracked), (1, 0));
     });
 }

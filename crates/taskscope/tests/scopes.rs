@@ -7,8 +7,14 @@ use taskscope::{AtEnd, CancelReason, DumpOptions, Scope, Verdict};
 use tokio::runtime::Handle;
 
 async fn task_named(name: &str) -> taskscope::TaskDump {
-    let dump = DumpOptions::new().runtime(Handle::current().id()).capture().await;
-    dump.tasks.into_iter().find(|task| task.name.as_deref() == Some(name)).unwrap()
+    let dump = DumpOptions::new()
+        .runtime(Handle::current().id())
+        .capture()
+        .await;
+    dump.tasks
+        .into_iter()
+        .find(|task| task.name.as_deref() == Some(name))
+        .unwrap()
 }
 
 fn current() -> Option<String> {
@@ -22,19 +28,28 @@ async fn what_is_spawned_inside_a_scope_belongs_to_it_at_any_depth() {
     let deep = scope
         .run(async {
             assert_eq!(current().as_deref(), Some("import"));
-            taskscope::spawn(async { taskscope::spawn(async { current() }).await.unwrap() }).await.unwrap()
+            taskscope::spawn(async { taskscope::spawn(async { current() }).await.unwrap() })
+                .await
+                .unwrap()
         })
         .await;
     assert_eq!(deep.as_deref(), Some("import"));
     assert_eq!(current(), None);
-    let from_plain = scope.run(async { tokio::spawn(async { current() }).await.unwrap() }).await;
-    assert_eq!(from_plain, None, "a plain task has no record that could carry the scope");
+    let from_plain = scope
+        .run(async { tokio::spawn(async { current() }).await.unwrap() })
+        .await;
+    assert_eq!(
+        from_plain, None,
+        "a plain task has no record that could carry the scope"
+    );
 }
 
 #[tokio::test]
 async fn a_background_task_belongs_to_no_scope() {
     let scope = Scope::new("request");
-    scope.run(async { drop(taskscope::background("reaper", pending::<()>())) }).await;
+    scope
+        .run(async { drop(taskscope::background("reaper", pending::<()>())) })
+        .await;
     tokio::task::yield_now().await;
     drop(scope);
     let task = task_named("reaper").await;
@@ -47,7 +62,9 @@ async fn a_nested_scope_is_current_while_it_runs_and_the_outer_one_after() {
     outer
         .run(async {
             let inner = Scope::new("inner");
-            inner.run(async { assert_eq!(current().as_deref(), Some("inner")) }).await;
+            inner
+                .run(async { assert_eq!(current().as_deref(), Some("inner")) })
+                .await;
             assert_eq!(current().as_deref(), Some("outer"));
             // A task spawned for another scope does not see the spawner's.
             let other = inner.spawn(async { current() }).await.unwrap();
@@ -58,10 +75,15 @@ async fn a_nested_scope_is_current_while_it_runs_and_the_outer_one_after() {
 
 #[tokio::test]
 async fn a_task_outlives_its_scope_when_the_last_guard_is_gone_and_not_before() {
-    let scope = Scope::new("request").label("id", "1").label("peer", "local").label("id", "2");
+    let scope = Scope::new("request")
+        .label("id", "1")
+        .label("peer", "local")
+        .label("id", "2");
     let second = scope.clone();
     let (_open, closed) = tokio::sync::oneshot::channel::<()>();
-    let _task = scope.run(async { taskscope::spawn_named("survivor", closed) }).await;
+    scope
+        .run(async { drop(taskscope::spawn_named("survivor", closed)) })
+        .await;
     tokio::task::yield_now().await;
     drop(scope);
     assert_eq!(task_named("survivor").await.verdict, Verdict::Idle);
@@ -71,7 +93,11 @@ async fn a_task_outlives_its_scope_when_the_last_guard_is_gone_and_not_before() 
     assert!(task.is_leak_suspect());
     let scope = task.scope.unwrap();
     assert!(scope.ended().is_some());
-    let labels: Vec<_> = scope.labels().into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let labels: Vec<_> = scope
+        .labels()
+        .into_iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
     assert_eq!(labels, ["id=2", "peer=local"]);
 }
 
@@ -79,7 +105,14 @@ async fn a_task_outlives_its_scope_when_the_last_guard_is_gone_and_not_before() 
 async fn a_task_of_an_open_child_outlives_the_parent_that_ended() {
     let parent = Scope::new("connection");
     let child = parent.child("request");
-    let _task = child.run(async { taskscope::spawn_named("survivor", tokio::time::sleep(Duration::from_secs(600))) }).await;
+    child
+        .run(async {
+            drop(taskscope::spawn_named(
+                "survivor",
+                tokio::time::sleep(Duration::from_secs(600)),
+            ));
+        })
+        .await;
     tokio::task::yield_now().await;
     assert_eq!(parent.to_ref().tasks(), 1);
     drop(parent);
@@ -97,8 +130,17 @@ async fn cancelling_reaches_the_scopes_below_with_its_reason_and_not_those_above
     child.cancel(CancelReason::Explicit);
     assert!(child.token().is_cancelled() && grandchild.token().is_cancelled());
     assert!(!parent.token().is_cancelled());
-    let reason = |scope: &Scope| scope.to_ref().cancelled().map(|(reason, ago)| (reason, ago.is_some()));
-    assert_eq!(reason(&child), Some((CancelReason::Shutdown, true)), "the first reason is kept");
+    let reason = |scope: &Scope| {
+        scope
+            .to_ref()
+            .cancelled()
+            .map(|(reason, ago)| (reason, ago.is_some()))
+    };
+    assert_eq!(
+        reason(&child),
+        Some((CancelReason::Shutdown, true)),
+        "the first reason is kept"
+    );
     assert_eq!(reason(&grandchild), Some((CancelReason::Parent, true)));
     assert_eq!(reason(&parent), None);
     parent.token().cancel();
@@ -130,13 +172,21 @@ async fn finish_waits_for_tasks_that_end_within_the_grace() {
 #[tokio::test]
 async fn finish_names_the_survivors() {
     let scope = Scope::new("request");
-    let _task = scope.run(async { taskscope::spawn_named("survivor", pending::<()>()) }).await;
+    scope
+        .run(async { drop(taskscope::spawn_named("survivor", pending::<()>())) })
+        .await;
     let _other = taskscope::spawn(pending::<()>());
     tokio::task::yield_now().await;
     let survivors = scope.finish(Duration::from_millis(1)).await.unwrap_err();
-    assert_eq!(survivors.to_string(), "scope \"request\" has ended and 1 task is still alive");
+    assert_eq!(
+        survivors.to_string(),
+        "scope \"request\" has ended and 1 task is still alive"
+    );
     let task = &survivors.dump().tasks[0];
-    assert_eq!((task.name.as_deref(), task.verdict), (Some("survivor"), Verdict::Stuck));
+    assert_eq!(
+        (task.name.as_deref(), task.verdict),
+        (Some("survivor"), Verdict::Stuck)
+    );
 }
 
 #[tokio::test]

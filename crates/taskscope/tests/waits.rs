@@ -21,7 +21,10 @@ where
     let dump = DumpOptions::new().runtime(runtime).capture().await;
     task.abort();
     let _ = task.await;
-    dump.tasks.into_iter().find(|task| task.id.to_string() == id).unwrap()
+    dump.tasks
+        .into_iter()
+        .find(|task| task.id.to_string() == id)
+        .unwrap()
 }
 
 async fn my_own_function<F: Future>(leaf: F) {
@@ -162,7 +165,10 @@ struct KeepsItsWaker(Arc<std::sync::Mutex<Option<std::task::Waker>>>);
 
 impl Future for KeepsItsWaker {
     type Output = ();
-    fn poll(self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<()> {
+    fn poll(
+        self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<()> {
         *self.0.lock().unwrap() = Some(cx.waker().clone());
         std::task::Poll::Pending
     }
@@ -173,6 +179,9 @@ async fn a_leaf_that_nobody_knows_is_named_by_its_function() {
     let slot = Arc::new(std::sync::Mutex::new(None));
     let task = dump_of(my_own_function(KeepsItsWaker(slot.clone()))).await;
     let reason = task.wait_reason().to_string();
-    assert!(reason.starts_with("other: ") && reason.contains("KeepsItsWaker"), "{reason}");
+    assert!(
+        reason.starts_with("other: ") && reason.contains("KeepsItsWaker"),
+        "{reason}"
+    );
     slot.lock().unwrap().take();
 }

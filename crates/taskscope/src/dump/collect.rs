@@ -26,8 +26,17 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
     let started = Instant::now();
     let mut holds: Vec<Hold> = pool::in_use()
         .filter(|hold| !hold.record().finished())
-        .filter(|hold| options.runtime.is_none_or(|id| hold.meta().runtime.id() == id))
-        .filter(|hold| options.scope.as_ref().is_none_or(|scope| scope.contains(hold.meta().scope.as_ref())))
+        .filter(|hold| {
+            options
+                .runtime
+                .is_none_or(|id| hold.meta().runtime.id() == id)
+        })
+        .filter(|hold| {
+            options
+                .scope
+                .as_ref()
+                .is_none_or(|scope| scope.contains(hold.meta().scope.as_ref()))
+        })
         .collect();
     holds.sort_by_key(|hold| hold.meta().spawned_at);
     let asked_from: Vec<u64> = holds.iter().map(|hold| hold.record().polls()).collect();
@@ -48,7 +57,9 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
             Stacks::Cached => Asked::Cached,
             Stacks::None => Asked::No,
         };
-        let Some(task) = task::read(hold, asked, now, &mut traces) else { continue };
+        let Some(task) = task::read(hold, asked, now, &mut traces) else {
+            continue;
+        };
         match task.trace {
             Ok(_) => {}
             Err(NoTrace::Running) => missed.running += 1,
@@ -63,7 +74,13 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
         .filter(|entry| options.runtime.is_none_or(|id| entry.id() == id))
         .map(|entry| entry.info())
         .collect();
-    Dump { taken_at, took: started.elapsed(), tasks, runtimes, missed }
+    Dump {
+        taken_at,
+        took: started.elapsed(),
+        tasks,
+        runtimes,
+        missed,
+    }
 }
 
 /// Traces by stack: thousands of tasks share a few.
@@ -72,7 +89,10 @@ pub(super) struct Traces(HashMap<*const Stack, Arc<Trace>>);
 
 impl Traces {
     pub(super) fn get(&mut self, stack: &Arc<Stack>) -> Arc<Trace> {
-        self.0.entry(Arc::as_ptr(stack)).or_insert_with(|| Arc::new(Trace::new(stack.clone()))).clone()
+        self.0
+            .entry(Arc::as_ptr(stack))
+            .or_insert_with(|| Arc::new(Trace::new(stack.clone())))
+            .clone()
     }
 }
 
@@ -126,14 +146,21 @@ fn capture_idle(holds: &[Hold], deadline: Instant, stall: Duration) {
     let mut queues: HashMap<*const RuntimeEntry, Queue<'_>> = HashMap::new();
     for hold in holds {
         let record = hold.record();
-        let captured = record.captured().as_ref().is_some_and(|captured| captured.polls == record.polls());
+        let captured = record
+            .captured()
+            .as_ref()
+            .is_some_and(|captured| captured.polls == record.polls());
         // A task without its first poll has nothing to show: tokio is about to poll it anyway.
         if captured || record.finished() || record.thread() != 0 || record.polls() == 0 {
             continue;
         }
         queues
             .entry(Arc::as_ptr(&hold.meta().runtime))
-            .or_insert_with(|| Queue { todo: Vec::new(), asked: Vec::new(), answered_at: start })
+            .or_insert_with(|| Queue {
+                todo: Vec::new(),
+                asked: Vec::new(),
+                answered_at: start,
+            })
             .todo
             .push(hold);
     }

@@ -31,7 +31,11 @@ impl<'a> Group<'a> {
     /// The names of their scopes, each once, in alphabetical order.
     #[must_use]
     pub fn scopes(&self) -> Vec<Arc<str>> {
-        distinct(self.tasks.iter().filter_map(|task| task.scope.as_ref().map(|scope| scope.name().into())))
+        distinct(
+            self.tasks
+                .iter()
+                .filter_map(|task| task.scope.as_ref().map(|scope| scope.name().into())),
+        )
     }
 }
 
@@ -67,7 +71,13 @@ pub(super) fn by_likeness(tasks: &[TaskDump]) -> Vec<Group<'_>> {
     // A total order, so that two dumps of the same tasks read alike.
     groups.sort_by_key(|group| {
         let first = group.oldest();
-        (std::cmp::Reverse(group.tasks.len()), first.site.file(), first.site.line(), first.site.column(), first.id)
+        (
+            std::cmp::Reverse(group.tasks.len()),
+            first.site.file(),
+            first.site.line(),
+            first.site.column(),
+            first.id,
+        )
     });
     groups
 }

@@ -107,16 +107,21 @@ impl DumpOptions {
     pub async fn capture(self) -> Dump {
         let (sender, receiver) = oneshot::channel();
         let options = self.clone();
-        let started = thread::Builder::new().name("taskscope-dump".into()).spawn(move || {
-            // A dump that nobody waits for any more is dropped here.
-            let _ = sender.send(collect::collect(&options));
-        });
+        let started = thread::Builder::new()
+            .name("taskscope-dump".into())
+            .spawn(move || {
+                // A dump that nobody waits for any more is dropped here.
+                let _ = sender.send(collect::collect(&options));
+            });
         if started.is_ok()
             && let Ok(dump) = receiver.await
         {
             return dump;
         }
-        collect::collect(&DumpOptions { stacks: Stacks::Cached, ..self })
+        collect::collect(&DumpOptions {
+            stacks: Stacks::Cached,
+            ..self
+        })
     }
 
     /// Takes the dump on the calling thread.

@@ -90,7 +90,9 @@ impl State {
     #[must_use]
     pub fn since(&self) -> Duration {
         match self {
-            State::Running { since, .. } | State::Scheduled { since } | State::Idle { since } => *since,
+            State::Running { since, .. } | State::Scheduled { since } | State::Idle { since } => {
+                *since
+            }
         }
     }
 }
@@ -124,7 +126,9 @@ impl fmt::Display for NoTrace {
         f.write_str(match self {
             NoTrace::Running => "no stack: being polled right now",
             NoTrace::NoAnswer => "no stack: its runtime did not poll it in time",
-            NoTrace::NoWaker => "no stack: it took no waker when polled, so nothing shows where it waits",
+            NoTrace::NoWaker => {
+                "no stack: it took no waker when polled, so nothing shows where it waits"
+            }
             NoTrace::NotAsked => "no stack: not asked for",
         })
     }
@@ -138,7 +142,9 @@ impl TaskDump {
             (Ok(trace), _) => trace.wait_reason(),
             (Err(_), State::Running { .. }) => WaitReason::of(WaitKind::Running),
             (Err(_), State::Scheduled { .. }) => WaitReason::of(WaitKind::Scheduled),
-            (Err(NoTrace::NoWaker), _) if self.verdict == Verdict::Stuck => WaitReason::of(WaitKind::Nothing),
+            (Err(NoTrace::NoWaker), _) if self.verdict == Verdict::Stuck => {
+                WaitReason::of(WaitKind::Nothing)
+            }
             (Err(_), _) => WaitReason::of(WaitKind::Unknown),
         }
     }
@@ -181,13 +187,19 @@ fn steady(record: &Record) -> Reading {
     let mut reading = once();
     for _ in 0..8 {
         let again = once();
-        if again.polls == reading.polls && again.thread == reading.thread && again.wakers == reading.wakers {
+        if again.polls == reading.polls
+            && again.thread == reading.thread
+            && again.wakers == reading.wakers
+        {
             return again;
         }
         reading = again;
     }
     // Not steady: never take this one for a task without wakers.
-    Reading { wakers: reading.wakers.max(1), ..reading }
+    Reading {
+        wakers: reading.wakers.max(1),
+        ..reading
+    }
 }
 
 /// The task of a record, unless it has ended meanwhile.
@@ -198,13 +210,22 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
         return None;
     }
     let state = if reading.thread != 0 {
-        let thread = threads::get(reading.thread)
-            .map(|thread| ThreadInfo { name: thread.name, os_id: thread.os_id });
-        State::Running { thread, since: clock::between(reading.since, now) }
+        let thread = threads::get(reading.thread).map(|thread| ThreadInfo {
+            name: thread.name,
+            os_id: thread.os_id,
+        });
+        State::Running {
+            thread,
+            since: clock::between(reading.since, now),
+        }
     } else if reading.woken_at != 0 {
-        State::Scheduled { since: clock::between(reading.woken_at, now) }
+        State::Scheduled {
+            since: clock::between(reading.woken_at, now),
+        }
     } else {
-        State::Idle { since: clock::between(reading.since, now) }
+        State::Idle {
+            since: clock::between(reading.since, now),
+        }
     };
     let (trace, branches_dropped) = trace(record, &reading, asked, &state, traces);
     let scope = meta.scope.clone().map(ScopeRef::from_inner);
@@ -248,8 +269,13 @@ fn trace(
         (Asked::Since(_), _) => NoTrace::NoAnswer,
     };
     // Copied out, so that the record's lock is not held while symbols are looked up.
-    let captured = record.captured().as_ref().map(|it| (it.polls, it.stack.clone(), it.dropped));
-    let Some((polls, stack, dropped)) = captured else { return (Err(none), 0) };
+    let captured = record
+        .captured()
+        .as_ref()
+        .map(|it| (it.polls, it.stack.clone(), it.dropped));
+    let Some((polls, stack, dropped)) = captured else {
+        return (Err(none), 0);
+    };
     let counts = match asked {
         Asked::No => false,
         Asked::Cached => polls == reading.polls,

@@ -27,7 +27,11 @@ pub struct Branch {
 
 impl Trace {
     pub(super) fn new(stack: Arc<Stack>) -> Trace {
-        let branches = stack.frames().split(|&ip| ip == 0).map(Branch::new).collect();
+        let branches = stack
+            .frames()
+            .split(|&ip| ip == 0)
+            .map(Branch::new)
+            .collect();
         Trace { stack, branches }
     }
 
@@ -52,14 +56,23 @@ impl Trace {
 
 impl Branch {
     fn new(addresses: &[usize]) -> Branch {
-        let all: Vec<Arc<Symbol>> =
-            addresses.iter().flat_map(|&ip| callstack::symbolize(ip).to_vec()).collect();
+        let all: Vec<Arc<Symbol>> = addresses
+            .iter()
+            .flat_map(|&ip| callstack::symbolize(ip).to_vec())
+            .collect();
         let start = all.iter().position(|symbol| !is_waker(symbol)).unwrap_or(0);
         // The function that polls for a capture is the root; what follows belongs to the runtime.
         let end = all.iter().position(is_root).unwrap_or(all.len());
-        let task = all.get(start..end).filter(|frames| !frames.is_empty()).unwrap_or(&all);
+        let task = all
+            .get(start..end)
+            .filter(|frames| !frames.is_empty())
+            .unwrap_or(&all);
         let (wait, named_by) = wait::classify(task);
-        let mut frames: Vec<_> = task[named_by..].iter().filter(|symbol| !is_glue(symbol)).cloned().collect();
+        let mut frames: Vec<_> = task[named_by..]
+            .iter()
+            .filter(|symbol| !is_glue(symbol))
+            .cloned()
+            .collect();
         if frames.is_empty() {
             frames = task.to_vec();
         }
@@ -76,7 +89,9 @@ fn is_root(symbol: &Arc<Symbol>) -> bool {
 }
 
 fn starts_with_any(symbol: &Symbol, prefixes: &[&str]) -> bool {
-    let path = name(symbol).trim_start_matches(['<', '&']).trim_start_matches("mut ");
+    let path = name(symbol)
+        .trim_start_matches(['<', '&'])
+        .trim_start_matches("mut ");
     prefixes.iter().any(|prefix| path.starts_with(prefix))
 }
 
@@ -84,31 +99,62 @@ fn starts_with_any(symbol: &Symbol, prefixes: &[&str]) -> bool {
 fn is_waker(symbol: &Arc<Symbol>) -> bool {
     starts_with_any(
         symbol,
-        &["callstack::", "backtrace::", "taskscope::capture::", "taskscope::record::", "core::", "std::"],
+        &[
+            "callstack::",
+            "backtrace::",
+            "taskscope::capture::",
+            "taskscope::record::",
+            "core::",
+            "std::",
+        ],
     )
 }
 
 /// Functions that every future goes through and that tell nothing.
 fn is_glue(symbol: &Arc<Symbol>) -> bool {
     // A name without a path is the compiler's, such as `__rust_try`.
-    symbol.name.as_deref().is_some_and(|name| !name.contains("::"))
+    symbol
+        .name
+        .as_deref()
+        .is_some_and(|name| !name.contains("::"))
         || starts_with_any(
             symbol,
-            &["core::", "std::", "alloc::", "F as core::", "taskscope::scope::run::", "taskscope::instrument::", "taskscope::record::"],
+            &[
+                "core::",
+                "std::",
+                "alloc::",
+                "F as core::",
+                "taskscope::scope::run::",
+                "taskscope::instrument::",
+                "taskscope::record::",
+            ],
         )
 }
 
 /// A dependency's file without the directory that cargo unpacked it in, and the standard library's without its build's.
 fn short(file: &str) -> &str {
-    let dependency = file.split_once("/registry/src/").and_then(|(_, rest)| rest.split_once('/')).map(|(_, rest)| rest);
-    dependency.or_else(|| file.strip_prefix("/rustc/")?.split_once('/').map(|(_, rest)| rest)).unwrap_or(file)
+    let dependency = file
+        .split_once("/registry/src/")
+        .and_then(|(_, rest)| rest.split_once('/'))
+        .map(|(_, rest)| rest);
+    dependency
+        .or_else(|| {
+            file.strip_prefix("/rustc/")?
+                .split_once('/')
+                .map(|(_, rest)| rest)
+        })
+        .unwrap_or(file)
 }
 
 impl fmt::Display for Branch {
     /// Two lines a frame: the function, then where it is.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for symbol in &self.frames {
-            writeln!(f, "    {}", symbol.name.as_deref().unwrap_or("(unknown function)"))?;
+            writeln!(
+                f,
+                "    {}",
+                symbol.name.as_deref().unwrap_or("(unknown function)")
+            )?;
             match (&symbol.file, symbol.line) {
                 (Some(file), Some(line)) => writeln!(f, "        {}:{line}", short(file))?,
                 (Some(file), None) => writeln!(f, "        {}", short(file))?,

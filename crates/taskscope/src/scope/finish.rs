@@ -42,7 +42,8 @@ impl Scope {
         }
         let caller = tokio::task::try_id();
         let mut dump = DumpOptions::new().scope(&scope).capture().await;
-        dump.tasks.retain(|task| caller.is_none_or(|id| crate::ids::number(id) != task.id));
+        dump.tasks
+            .retain(|task| caller.is_none_or(|id| crate::ids::number(id) != task.id));
         if dump.tasks.is_empty() {
             return Ok(());
         }
@@ -55,7 +56,10 @@ impl Scope {
                 "task outlived its scope"
             );
         }
-        Err(Survivors { scope: scope.name().into(), dump })
+        Err(Survivors {
+            scope: scope.name().into(),
+            dump,
+        })
     }
 }
 
@@ -78,7 +82,11 @@ impl fmt::Display for Survivors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.dump.tasks.len();
         let tasks = if count == 1 { "task is" } else { "tasks are" };
-        write!(f, "scope {:?} has ended and {count} {tasks} still alive", self.scope)
+        write!(
+            f,
+            "scope {:?} has ended and {count} {tasks} still alive",
+            self.scope
+        )
     }
 }
 

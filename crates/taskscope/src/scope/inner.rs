@@ -68,7 +68,9 @@ pub(crate) struct ScopeInner {
 
 impl ScopeInner {
     pub(crate) fn open(name: Arc<str>, parent: Option<Arc<ScopeInner>>) -> Arc<ScopeInner> {
-        let token = parent.as_ref().map_or_else(CancellationToken::new, |parent| parent.token.child_token());
+        let token = parent
+            .as_ref()
+            .map_or_else(CancellationToken::new, |parent| parent.token.child_token());
         Arc::new(ScopeInner {
             name,
             labels: Mutex::new(Vec::new()),
@@ -122,7 +124,8 @@ impl ScopeInner {
     }
 
     pub(crate) fn set_at_end(&self, policy: AtEnd) {
-        self.cancel_at_end.store(policy == AtEnd::Cancel, Ordering::Relaxed);
+        self.cancel_at_end
+            .store(policy == AtEnd::Cancel, Ordering::Relaxed);
     }
 
     pub(crate) fn guard_added(&self) {
@@ -146,7 +149,11 @@ impl ScopeInner {
     }
 
     pub(crate) fn ended(&self) -> Option<Duration> {
-        let first = self.chain().map(|scope| scope.ended_at.load(Ordering::Acquire)).filter(|&at| at != 0).min()?;
+        let first = self
+            .chain()
+            .map(|scope| scope.ended_at.load(Ordering::Acquire))
+            .filter(|&at| at != 0)
+            .min()?;
         Some(clock::between(first, clock::ticks()))
     }
 
@@ -162,11 +169,19 @@ impl ScopeInner {
         if let Some(&(reason, at)) = self.cancelled.get() {
             return Some((reason, Some(ago(at))));
         }
-        let above = self.chain().skip(1).find(|scope| scope.token.is_cancelled());
+        let above = self
+            .chain()
+            .skip(1)
+            .find(|scope| scope.token.is_cancelled());
         if let Some(above) = above {
-            return Some((CancelReason::Parent, above.cancelled.get().map(|&(_, at)| ago(at))));
+            return Some((
+                CancelReason::Parent,
+                above.cancelled.get().map(|&(_, at)| ago(at)),
+            ));
         }
-        self.token.is_cancelled().then_some((CancelReason::Explicit, None))
+        self.token
+            .is_cancelled()
+            .then_some((CancelReason::Explicit, None))
     }
 
     pub(crate) fn task_started(&self) {

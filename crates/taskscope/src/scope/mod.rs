@@ -46,12 +46,16 @@ pub struct Scope {
 impl Scope {
     /// Opens a scope without a parent.
     pub fn new(name: impl Into<Arc<str>>) -> Scope {
-        Scope { inner: ScopeInner::open(name.into(), None) }
+        Scope {
+            inner: ScopeInner::open(name.into(), None),
+        }
     }
 
     /// Opens a scope below this one: its token is cancelled with this one's.
     pub fn child(&self, name: impl Into<Arc<str>>) -> Scope {
-        Scope { inner: ScopeInner::open(name.into(), Some(self.inner.clone())) }
+        Scope {
+            inner: ScopeInner::open(name.into(), Some(self.inner.clone())),
+        }
     }
 
     /// The innermost scope that the running code works for: that of the [`Scope::run`] it is in, or of its task.
@@ -125,7 +129,9 @@ impl Scope {
     /// A reference that does not keep the scope open.
     #[must_use]
     pub fn to_ref(&self) -> ScopeRef {
-        ScopeRef { inner: self.inner.clone() }
+        ScopeRef {
+            inner: self.inner.clone(),
+        }
     }
 }
 
@@ -133,7 +139,9 @@ impl Clone for Scope {
     /// Another guard: the scope ends when all of them are gone.
     fn clone(&self) -> Scope {
         self.inner.guard_added();
-        Scope { inner: self.inner.clone() }
+        Scope {
+            inner: self.inner.clone(),
+        }
     }
 }
 

@@ -39,6 +39,8 @@ impl<F: Future> Future for Run<F> {
 
 impl<F> fmt::Debug for Run<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Run").field("scope", &self.scope).finish_non_exhaustive()
+        f.debug_struct("Run")
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
     }
 }
