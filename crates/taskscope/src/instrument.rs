@@ -1,6 +1,6 @@
 //! The future that `spawn` gives to tokio: the user's future and the task's record.
 //!
-//! It adds one pointer to the future and no allocation. Everything it does per poll is here and in
+//! It adds two pointers to the future and no allocation. Everything it does per poll is here and in
 //! [`Record::begin_poll`]: two clock readings, a thread-local set and restored, a handful of relaxed stores.
 
 use std::future::Future;
@@ -14,7 +14,8 @@ use crate::{capture, clock, current, ids, threads};
 
 pin_project! {
     pub(crate) struct Instrumented<F> {
-        // Dropped first: a task is alive until its future is gone.
+        // Dropped in this order: a task is alive, and busy, until its future is gone.
+        departure: Departure,
         #[pin]
         future: F,
         task: TaskGuard,
@@ -23,7 +24,11 @@ pin_project! {
 
 impl<F> Instrumented<F> {
     pub(crate) fn new(future: F, task: TaskGuard) -> Self {
-        Instrumented { future, task }
+        Instrumented {
+            departure: Departure(task.0.record()),
+            future,
+            task,
+        }
     }
 }
 
@@ -34,23 +39,28 @@ impl<F: Future> Future for Instrumented<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let record = this.task.0.record();
-        let mut poll = PollGuard::begin(record, cx);
-        if record.wants_capture() {
-            poll.only_captured = true;
-            return capture::poll_capturing(this.future, record);
-        }
-        record.with_waker(Identity::Plain, |waker| {
-            this.future.poll(&mut Context::from_waker(waker))
-        })
+        let mut guard = PollGuard::begin(record, cx);
+        let polled = if record.wants_capture() {
+            guard.captures = true;
+            capture::poll_capturing(this.future, record)
+        } else {
+            record.with_waker(Identity::Plain, |waker| {
+                this.future.poll(&mut Context::from_waker(waker))
+            })
+        };
+        guard.suspended = polled.is_pending();
+        polled
     }
 }
 
-/// The time that a task spends in one poll, on this thread; ends also when the poll panics.
+/// The time that a task spends in one poll, on this thread. A task that is ready, or that panics, goes on running
+/// until its future has been dropped: it must not be taken for an idle one without wakers.
 struct PollGuard {
     record: &'static Record,
     begun: Begun,
     outer: current::Outer,
-    only_captured: bool,
+    captures: bool,
+    suspended: bool,
 }
 
 impl PollGuard {
@@ -65,7 +75,8 @@ impl PollGuard {
             record,
             begun,
             outer: current::enter_task(record),
-            only_captured: false,
+            captures: false,
+            suspended: false,
         }
     }
 }
@@ -74,10 +85,23 @@ impl Drop for PollGuard {
     #[inline]
     fn drop(&mut self) {
         current::leave_task(&self.outer);
-        self.record
-            .end_poll(&self.begun, clock::ticks(), self.only_captured);
-        if self.only_captured {
+        if self.suspended {
+            self.record
+                .end_poll(&self.begun, clock::ticks(), self.captures);
+        }
+        if self.captures {
             capture::withdraw(self.record);
+        }
+    }
+}
+
+/// Dropped before the future, it says that this thread is now busy with the task: a destructor can block, too.
+struct Departure(&'static Record);
+
+impl Drop for Departure {
+    fn drop(&mut self) {
+        if self.0.thread() == 0 {
+            self.0.begin_drop(threads::index(), clock::ticks());
         }
     }
 }

@@ -249,6 +249,12 @@ impl Record {
         self.thread.store(0, Ordering::Release);
     }
 
+    /// Marks the task as running while its future is dropped without a poll.
+    pub(crate) fn begin_drop(&self, thread: u32, now: u64) {
+        self.since.store(now, Ordering::Relaxed);
+        self.thread.store(thread, Ordering::Release);
+    }
+
     #[cold]
     fn replace_waker(&'static self, waker: &Waker) {
         self.flags.fetch_or(REPLACED, Ordering::Relaxed);

@@ -10,7 +10,7 @@ use callstack::Stack;
 use super::task::{self, Asked};
 use super::{Dump, DumpOptions, Missed, NoTrace, Stacks, Trace};
 use crate::capture::{self, Waiter};
-use crate::record::Hold;
+use crate::record::{Hold, Record};
 use crate::runtime::RuntimeEntry;
 use crate::{clock, pool};
 
@@ -43,9 +43,7 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
     if options.stacks == Stacks::Fresh && !holds.is_empty() {
         callstack::refresh();
         let deadline = started + options.deadline;
-        // Those that were in a poll the first time may be idle now.
-        capture_idle(&holds, deadline, options.stall);
-        capture_idle(&holds, deadline, options.stall);
+        capture_all(&holds, deadline, options.stall);
     }
     let mut traces = Traces::default();
     let mut missed = Missed::default();
@@ -96,10 +94,41 @@ impl Traces {
     }
 }
 
+/// A task that was asked for a capture.
+struct AskedTask<'a> {
+    hold: &'a Hold,
+    /// Its polls before it was asked.
+    polls: u64,
+}
+
+impl AskedTask<'_> {
+    /// Whether there is something to wait for. A mark that is gone without a capture was taken away by another dump that gave
+    /// up: this one has not, and asks again.
+    fn is_awaited(&self, stall: Duration) -> bool {
+        let record = self.hold.record();
+        if in_long_poll(record, stall) {
+            capture::withdraw(record);
+            return false;
+        }
+        if record.wants_capture() {
+            return true;
+        }
+        let captured = record
+            .captured()
+            .as_ref()
+            .is_some_and(|captured| captured.polls > self.polls);
+        if captured || record.finished() {
+            return false;
+        }
+        capture::request(record);
+        true
+    }
+}
+
 /// The tasks of one runtime on their way to a capture.
 struct Queue<'a> {
     todo: Vec<&'a Hold>,
-    asked: Vec<&'a Hold>,
+    asked: Vec<AskedTask<'a>>,
     answered_at: Instant,
 }
 
@@ -107,7 +136,7 @@ impl<'a> Queue<'a> {
     /// Sees who has answered, asks more, gives up on a runtime that answers nothing. False: all done.
     fn advance(&mut self, now: Instant, stall: Duration) -> bool {
         let before = self.asked.len();
-        self.asked.retain(|hold| hold.record().wants_capture());
+        self.asked.retain(|task| task.is_awaited(stall));
         if self.asked.len() < before {
             self.answered_at = now;
         } else if before > 0 && now.duration_since(self.answered_at) > stall {
@@ -119,8 +148,9 @@ impl<'a> Queue<'a> {
             }
             let count = self.todo.len().min(WINDOW - self.asked.len());
             for hold in self.todo.drain(self.todo.len() - count..) {
+                let polls = hold.record().polls();
                 capture::request(hold.record());
-                self.asked.push(hold);
+                self.asked.push(AskedTask { hold, polls });
             }
         }
         !self.asked.is_empty()
@@ -128,8 +158,8 @@ impl<'a> Queue<'a> {
 
     fn give_up(&mut self) {
         self.todo.clear();
-        for hold in self.asked.drain(..) {
-            capture::withdraw(hold.record());
+        for task in self.asked.drain(..) {
+            capture::withdraw(task.hold.record());
         }
     }
 }
@@ -140,8 +170,13 @@ impl Drop for Queue<'_> {
     }
 }
 
-/// Captures every task that is not being polled and whose last capture is no longer true.
-fn capture_idle(holds: &[Hold], deadline: Instant, stall: Duration) {
+/// Whether the task has been in one poll for so long that its runtime would be given up for it.
+fn in_long_poll(record: &Record, stall: Duration) -> bool {
+    record.thread() != 0 && clock::between(record.since(), clock::ticks()) >= stall
+}
+
+/// Captures every task whose last capture is no longer true, except those in a long poll.
+fn capture_all(holds: &[Hold], deadline: Instant, stall: Duration) {
     let start = Instant::now();
     let mut queues: HashMap<*const RuntimeEntry, Queue<'_>> = HashMap::new();
     for hold in holds {
@@ -151,7 +186,7 @@ fn capture_idle(holds: &[Hold], deadline: Instant, stall: Duration) {
             .as_ref()
             .is_some_and(|captured| captured.polls == record.polls());
         // A task without its first poll has nothing to show: tokio is about to poll it anyway.
-        if captured || record.finished() || record.thread() != 0 || record.polls() == 0 {
+        if captured || record.finished() || record.polls() == 0 || in_long_poll(record, stall) {
             continue;
         }
         queues
