@@ -41,9 +41,10 @@ pub enum Completeness {
 /// # Overhead
 ///
 /// A few nanoseconds for a frame that this thread has seen before, some hundred for a new one. The first capture in a
-/// process reads the list of loaded modules, the first one on a thread allocates about 32 KiB and asks for the bounds of
-/// its stack (on the main thread libc reads `/proc/self/maps` for that). Later ones take no lock, and allocate only if
-/// `out` lacks room for [`MAX_FRAMES`] more.
+/// process reads the list of loaded modules (some hundred microseconds). The first one on a thread allocates about 32 KiB
+/// and asks for the bounds of its stack (on the main thread libc reads `/proc/self/maps` for that); a thread with so many
+/// different stacks that its cache is crowded allocates more, up to 256 KiB in all. Otherwise a capture takes no lock, and
+/// allocates only if `out` lacks room for [`MAX_FRAMES`] more.
 ///
 /// # Limitations
 ///

@@ -1,4 +1,5 @@
 //! The list of modules, for the mappings of a profile.
+#![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(clippy::unwrap_used)]
 
 use callstack::modules;

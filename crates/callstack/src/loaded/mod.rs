@@ -55,7 +55,7 @@ pub(crate) struct Snapshot {
     pub(crate) images: Vec<Arc<Image>>,
     pub(crate) modules: Arc<[Module]>,
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-    pub(crate) unwinder: crate::unwind::hop::Unwinder,
+    pub(crate) unwinder: Arc<crate::unwind::hop::Unwinder>,
     counters: Counters,
 }
 
@@ -133,7 +133,7 @@ fn read(previous: Option<&Snapshot>) -> Snapshot {
         generation: 1,
         modules: modules(&images),
         #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-        unwinder: crate::unwind::hop::unwinder(&images),
+        unwinder: Arc::new(crate::unwind::hop::unwinder(&images)),
         images,
         counters,
     }

@@ -17,7 +17,9 @@ impl Modules {
     /// The symbols at `address`, innermost first; `None` if there are none.
     pub(crate) fn symbols(&self, address: usize) -> Option<Vec<Symbol>> {
         let mut symbols = Vec::new();
-        backtrace::resolve(address as *mut _, |symbol| {
+        // `resolve` expects a return address and subtracts one, which our caller has done.
+        let return_address = address.wrapping_add(1);
+        backtrace::resolve(return_address as *mut _, |symbol| {
             symbols.push(Symbol {
                 name: symbol.name().map(|name| format!("{name:#}").into()),
                 file: symbol.filename().map(|file| file.to_string_lossy().into()),

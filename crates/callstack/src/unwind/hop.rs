@@ -1,8 +1,14 @@
 //! Unwinding with framehop, from the `.eh_frame` sections that are in memory.
 //!
-//! Every thread keeps a [`Walker`]: the snapshot it used last and framehop's rule cache. A rule is only valid for the
-//! modules it was made from, and framehop tells them apart by a 16-bit number that wraps; so a new snapshot gets a new
-//! cache. The walker is taken out of its slot while it is used: somebody who captures again in the meantime (a global
+//! Every thread keeps a [`Walker`]: the [`Unwinder`] of the snapshot it used last, and framehop's rule cache. A rule is only
+//! valid for the modules it was made from, and framehop tells them apart by a 16-bit number that wraps; so a new snapshot
+//! gets a new cache. A thread that does not capture any more keeps the old unwinder (not the whole snapshot).
+//!
+//! framehop's cache has 509 slots, and the slot of an address is its remainder; two return addresses of one stack that
+//! share a slot evict each other in every capture, and each time costs as much as ten frames. So a walker that sees many
+//! evictions gets more caches, up to [`MOST_CACHES`], and spreads the addresses over them by the quotient.
+//!
+//! The walker is taken out of its slot while it is used: somebody who captures again in the meantime (a global
 //! allocator, a signal handler) finds the slot empty, works with a walker of their own, and nothing is borrowed twice.
 
 use std::cell::Cell;
@@ -20,7 +26,7 @@ use super::window::Window;
 use super::{Frames, Unwinder as UnwinderTrait};
 use crate::Completeness;
 use crate::loaded::dl::Section;
-use crate::loaded::{self, Image, Snapshot};
+use crate::loaded::{self, Image};
 
 /// framehop with the modules of one snapshot; shared by all threads.
 pub(crate) struct Unwinder {
@@ -64,10 +70,23 @@ pub(crate) fn unwinder(images: &[Arc<Image>]) -> Unwinder {
     }
 }
 
+type Cache = CacheNative<MustNotAllocateDuringUnwind>;
+
+/// The number of slots of a framehop cache. Wrong only means slower.
+const SLOTS: u64 = 509;
+/// Each takes 32 KiB.
+const MOST_CACHES: usize = 8;
+/// So many evictions make the number of caches double.
+const EVICTIONS: u64 = 1000;
+
 /// What one thread needs to walk its stack.
 pub(crate) struct Walker {
-    snapshot: Arc<Snapshot>,
-    cache: CacheNative<MustNotAllocateDuringUnwind>,
+    generation: u64,
+    unwinder: Arc<Unwinder>,
+    /// Never empty; a power of two.
+    caches: Vec<Cache>,
+    /// At this number of evictions in all caches, there will be more of them.
+    grow_at: u64,
 }
 
 thread_local! {
@@ -81,13 +100,13 @@ pub(crate) fn with(f: impl FnOnce(Option<&mut Walker>) -> Completeness) -> Compl
     // A thread whose thread-locals are gone already works with a temporary walker.
     let kept = WALKER.try_with(Cell::take).ok().flatten();
     let walker = match kept {
-        Some(walker) if walker.snapshot.generation == loaded::generation() => Some(walker),
+        Some(walker) if walker.generation == loaded::generation() => Some(walker),
         outdated => make(outdated),
     };
     let Some(mut walker) = walker else {
         return f(None);
     };
-    if !walker.snapshot.unwinder.usable {
+    if !walker.unwinder.usable {
         return f(None);
     }
     // framehop and gimli return errors, but a sum over damaged tables can still overflow, and a debug build then panics.
@@ -95,6 +114,7 @@ pub(crate) fn with(f: impl FnOnce(Option<&mut Walker>) -> Completeness) -> Compl
     let Ok(completeness) = catch_unwind(AssertUnwindSafe(|| f(Some(&mut walker)))) else {
         return Completeness::Broken;
     };
+    walker.grow_if_crowded();
     let _ = WALKER.try_with(|slot| slot.set(Some(walker)));
     completeness
 }
@@ -113,10 +133,26 @@ fn make(outdated: Option<Box<Walker>>) -> Option<Box<Walker>> {
     }
     let _made = Made;
     drop(outdated);
+    let snapshot = loaded::current();
     Some(Box::new(Walker {
-        snapshot: loaded::current(),
-        cache: CacheNative::new_in(),
+        generation: snapshot.generation,
+        unwinder: Arc::clone(&snapshot.unwinder),
+        caches: vec![Cache::new_in()],
+        grow_at: EVICTIONS,
     }))
+}
+
+impl Walker {
+    /// Allocates, so not during a walk.
+    fn grow_if_crowded(&mut self) {
+        let evictions = |cache: &Cache| cache.stats().miss_wrong_address_count;
+        let seen: u64 = self.caches.iter().map(evictions).sum();
+        if seen >= self.grow_at && self.caches.len() < MOST_CACHES {
+            self.caches
+                .resize_with(self.caches.len() * 2, Cache::new_in);
+            self.grow_at = seen + EVICTIONS;
+        }
+    }
 }
 
 impl UnwinderTrait for Walker {
@@ -126,12 +162,14 @@ impl UnwinderTrait for Walker {
         window: &Window<'_>,
         frames: &mut Frames<'_>,
     ) -> Completeness {
-        let unwinder = &self.snapshot.unwinder.framehop;
+        let unwinder = &self.unwinder.framehop;
         let mut registers = native(start, unwinder.max_known_code_address());
         let mut address = FrameAddress::from_instruction_pointer(start.ip as u64);
         let mut read = |address| window.read(address);
+        let most = self.caches.len() - 1;
         loop {
-            match unwinder.unwind_frame(address, &mut registers, &mut self.cache, &mut read) {
+            let cache = &mut self.caches[(address.address_for_lookup() / SLOTS) as usize & most];
+            match unwinder.unwind_frame(address, &mut registers, cache, &mut read) {
                 Ok(Some(return_address)) => {
                     let Some(next) = FrameAddress::from_return_address(return_address) else {
                         return frames.at_root();
@@ -141,6 +179,11 @@ impl UnwinderTrait for Walker {
                     {
                         return end;
                     }
+                }
+                // On ARM framehop ends where the saved frame pointer is 0: it does not step out of the first function on a
+                // stack, so a limit in that function is met there and not behind it.
+                Ok(None) if cfg!(target_arch = "aarch64") => {
+                    return frames.in_first_function(registers.sp());
                 }
                 Ok(None) => return frames.at_root(),
                 Err(Error::CouldNotReadStack(address)) => return frames.at_end_of_window(address),
@@ -165,4 +208,51 @@ fn native(start: &Registers, highest_code: u64) -> UnwindRegsNative {
         start.sp as u64,
         start.fp as u64,
     )
+}
+
+#[cfg(all(test, target_env = "gnu"))]
+#[allow(unsafe_code, clippy::unwrap_used)]
+mod tests {
+    use super::with;
+    use crate::unwind::registers::Registers;
+    use crate::unwind::window::Window;
+    use crate::unwind::{Frames, Unwinder as _};
+    use crate::{modules, refresh};
+
+    /// Between an unload and the next refresh, the unwinder still looks into the tables of the library that is gone.
+    #[test]
+    fn the_tables_of_an_unloaded_library_can_still_be_read() {
+        // A part of every glibc, and not needed by this test program.
+        // SAFETY: its initialisers are harmless.
+        let library = unsafe { libc::dlopen(c"libresolv.so.2".as_ptr(), libc::RTLD_NOW) };
+        assert!(!library.is_null());
+        refresh();
+        let is_library = |line: &str| line.contains("libresolv");
+        let module = modules()
+            .iter()
+            .find(|module| is_library(&module.path))
+            .unwrap()
+            .clone();
+        // SAFETY: opened above, closed once.
+        unsafe { libc::dlclose(library) };
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        assert!(
+            !maps.lines().any(is_library),
+            "something else needs the library: {maps}"
+        );
+
+        let mut start = Registers::here();
+        let mut out = Vec::new();
+        for ip in (module.start..module.end).step_by(64) {
+            start.ip = ip;
+            let window = Window::up_to(usize::MAX, &start).unwrap();
+            let mut frames = Frames {
+                out: &mut out,
+                room: 0,
+                limit: usize::MAX,
+                leaf_only: false,
+            };
+            with(|walker| walker.unwrap().walk(&start, &window, &mut frames));
+        }
+    }
 }

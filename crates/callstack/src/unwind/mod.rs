@@ -52,12 +52,22 @@ pub(crate) trait Unwinder {
     ) -> Completeness;
 }
 
+/// A limit further away than this is not in the frame in question.
+#[cfg(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+const LARGEST_FRAME: u64 = 64 << 10;
+
 /// Collects return addresses and says when to stop.
 #[derive(Debug)]
 pub(crate) struct Frames<'a> {
     out: &'a mut Vec<usize>,
     room: usize,
     limit: usize,
+    /// Stop after the first: nothing is known about the memory behind its frame.
+    leaf_only: bool,
 }
 
 impl Frames<'_> {
@@ -77,6 +87,9 @@ impl Frames<'_> {
         self.room -= 1;
         // `out` has capacity for `room` more, so this does not allocate.
         self.out.push(ip);
+        if self.leaf_only {
+            return Err(Completeness::Broken);
+        }
         Ok(())
     }
 
@@ -89,6 +102,20 @@ impl Frames<'_> {
         }
     }
 
+    /// What it means that the last frame, at `sp`, is known to be the first on this stack.
+    #[cfg(all(
+        target_os = "linux",
+        target_pointer_width = "64",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ))]
+    pub(crate) fn in_first_function(&self, sp: u64) -> Completeness {
+        if (self.limit as u64).wrapping_sub(sp) <= LARGEST_FRAME {
+            Completeness::Complete
+        } else {
+            self.at_root()
+        }
+    }
+
     /// What it means that the word at `address`, which the last frame needs, is outside of the window. Only the frame
     /// that contains the limit may reach beyond it.
     #[cfg(all(
@@ -97,7 +124,6 @@ impl Frames<'_> {
         any(target_arch = "x86_64", target_arch = "aarch64")
     ))]
     pub(crate) fn at_end_of_window(&self, address: u64) -> Completeness {
-        const LARGEST_FRAME: u64 = 64 << 10;
         let limit = self.limit as u64;
         if address > limit && address - limit <= LARGEST_FRAME {
             Completeness::Complete
@@ -121,6 +147,7 @@ pub(crate) fn walk(
                 out,
                 room: MAX_FRAMES,
                 limit,
+                leaf_only: false,
             };
             dispatch(kind, start, &window, &mut frames)
         }
@@ -129,6 +156,7 @@ pub(crate) fn walk(
                 out,
                 room: 1,
                 limit: usize::MAX,
+                leaf_only: true,
             };
             dispatch(kind, start, &Window::own_frame(start), &mut frames);
             Completeness::Broken

@@ -15,7 +15,7 @@ impl Unwinder for System {
     fn walk(
         &mut self,
         start: &Registers,
-        _window: &Window<'_>,
+        window: &Window<'_>,
         frames: &mut Frames<'_>,
     ) -> Completeness {
         let mut end = None;
@@ -26,7 +26,11 @@ impl Unwinder for System {
             if sp != 0 && sp <= start.sp {
                 return true;
             }
-            end = frames.push(frame.ip() as usize, sp).err();
+            end = if sp <= window.end() {
+                frames.push(frame.ip() as usize, sp).err()
+            } else {
+                Some(Completeness::Broken)
+            };
             end.is_none()
         });
         end.unwrap_or_else(|| frames.at_root())

@@ -48,6 +48,11 @@ impl<'a> Window<'a> {
         }
     }
 
+    /// The end of the stack, as far as it is known.
+    pub(crate) fn end(&self) -> usize {
+        self.range.end
+    }
+
     /// Reads one word, if it is within the window.
     #[inline]
     #[cfg(all(
@@ -140,9 +145,9 @@ mod bounds {
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 mod bounds {
-    /// Only framehop reads through a window, and it runs on Linux.
+    /// Unknown, and not needed: only framehop reads through a window.
     pub(super) fn own() -> Option<std::ops::Range<usize>> {
-        None
+        Some(0..usize::MAX)
     }
 }
 
