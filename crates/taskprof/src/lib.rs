@@ -42,9 +42,15 @@ mod resolve;
 pub mod sampler;
 mod serve;
 mod slot;
+pub mod tasks;
 pub mod write;
 
 pub use crate::error::Error;
 pub use crate::http::router;
 pub use crate::profile::Profile;
 pub use crate::serve::{Server, serve};
+
+/// The examples of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -8,16 +8,16 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
-use axum::Router;
 use axum::extract::Request;
 use axum::http::header::HOST;
 use axum::http::uri::Authority;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use tokio::sync::oneshot;
 
-use crate::http::{self, HttpError};
+use crate::http::{self, HttpError, OwnRuntime};
 
 /// Where the router is nested.
 const PREFIX: &str = "/debug/profile";
@@ -25,7 +25,8 @@ const PREFIX: &str = "/debug/profile";
 /// Serves the endpoint at `http://addr/debug/profile`, on a thread of its own, until the returned [`Server`] is dropped.
 ///
 /// The pages are those of [`router`](crate::router). The thread `taskprof-http` runs its own current-thread tokio runtime, so
-/// it answers when the application's runtime is stuck, and no runtime is needed to call this. `/` redirects to the index.
+/// it answers when the application's runtime is stuck, and no runtime is needed to call this. If there is one, its untracked tasks
+/// are counted from the start. `/` redirects to the index.
 ///
 /// Only loopback addresses are accepted, and only requests to `localhost` or a loopback address are answered: a web page
 /// that resolves its own name to 127.0.0.1 gets 403.
@@ -71,6 +72,9 @@ pub fn serve(addr: impl ToSocketAddrs) -> io::Result<Server> {
     listener.set_nonblocking(true)?;
     let local_addr = listener.local_addr()?;
 
+    let watched = tokio::runtime::Handle::try_current()
+        .ok()
+        .map(|runtime| taskscope::watch(&runtime));
     let (stop, stopped) = oneshot::channel();
     let (ready_tx, ready) = mpsc::channel();
     let thread = thread::Builder::new()
@@ -82,6 +86,7 @@ pub fn serve(addr: impl ToSocketAddrs) -> io::Result<Server> {
             local_addr,
             stop: Some(stop),
             thread: Some(thread),
+            _watched: watched,
         }),
         Ok(Err(e)) => Err(explain(&e, "taskprof cannot start its runtime")),
         Err(mpsc::RecvError) => Err(io::Error::other(
@@ -133,7 +138,11 @@ fn app() -> Router {
         .route("/", get(async || Redirect::temporary(PREFIX)))
         // Not `nest`, which would not answer with a slash at the end.
         .nest_service(PREFIX, http::router::<()>());
-    http::protected(pages.layer(from_fn(loopback_host)))
+    http::protected(
+        pages
+            .layer(Extension(OwnRuntime))
+            .layer(from_fn(loopback_host)),
+    )
 }
 
 /// Answers only requests that name a loopback host.
@@ -172,6 +181,8 @@ pub struct Server {
     local_addr: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    /// The runtime that it was started from: shown also while none of its tasks has a record.
+    _watched: Option<taskscope::RuntimeGuard>,
 }
 
 impl Server {

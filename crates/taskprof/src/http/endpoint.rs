@@ -24,4 +24,4 @@ pub(crate) struct Parameter {
 }
 
 /// Every page but the index, in the order in which the index shows them.
-pub(crate) static ALL: &[&Endpoint] = &[&super::cpu::ENDPOINT];
+pub(crate) static ALL: &[&Endpoint] = &[&super::tasks::ENDPOINT, &super::cpu::ENDPOINT];

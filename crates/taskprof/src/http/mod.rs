@@ -10,16 +10,33 @@ mod error;
 mod headers;
 mod index;
 mod params;
+mod tasks;
 
 use std::any::Any;
 
-use axum::Router;
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
+use taskscope::RuntimeGuard;
+use tokio::runtime::Handle;
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub(crate) use self::error::HttpError;
+
+/// In the extensions of requests that are answered on a runtime of our own.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnRuntime;
+
+/// Makes the application's runtime known for as long as one of its requests is answered; our own is none of its business.
+fn watch_application(own: Option<&Extension<OwnRuntime>>) -> Option<RuntimeGuard> {
+    match own {
+        Some(Extension(OwnRuntime)) => None,
+        None => Handle::try_current()
+            .ok()
+            .map(|runtime| taskscope::watch(&runtime)),
+    }
+}
 
 /// The profiling endpoint as a router with relative paths, for any outer state.
 ///
@@ -65,7 +82,8 @@ where
     protected(
         Router::new()
             .route("/", get(index::page))
-            .route(cpu::ENDPOINT.path, get(cpu::get).head(cpu::head)),
+            .route(cpu::ENDPOINT.path, get(cpu::get).head(cpu::head))
+            .route(tasks::ENDPOINT.path, get(tasks::get).head(tasks::head)),
     )
 }
 

@@ -37,10 +37,14 @@ impl Query {
             }
             if !endpoint.parameters.iter().any(|known| known.name == name) {
                 let known: Vec<&str> = endpoint.parameters.iter().map(|p| p.name).collect();
+                let known = if known.is_empty() {
+                    "none are known here".to_owned()
+                } else {
+                    format!("known here: {}", known.join(", "))
+                };
                 return Err(HttpError::bad_request(format!(
-                    "unknown parameter {}; known here: {}",
-                    quoted(name),
-                    known.join(", ")
+                    "unknown parameter {}; {known}",
+                    quoted(name)
                 )));
             }
             if self.pairs[..at].iter().any(|(earlier, _)| earlier == name) {
@@ -96,6 +100,11 @@ impl Query {
                 )))
             }
         }
+    }
+
+    /// Whether the parameter is given at all.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
     }
 
     fn get(&self, name: &str) -> Option<&str> {

@@ -1,5 +1,11 @@
 //! The CPU source: the protocol of a capture on a sampler made for tests, and a real capture.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests; the exemption in clippy.toml covers only test functions"
+)]
+
 #[path = "../common/busy.rs"]
 mod busy;
 mod capture;
@@ -15,11 +21,18 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
+use std::time::Duration;
 
 /// There is one capture at a time in a process, so the tests of this binary take turns.
+///
+/// A turn begins when the capture that the test before has abandoned is over.
 fn my_turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let (script, _events) = script::Script::new();
+    let capture = taskprof::cpu::Cpu::with_sampler(script);
+    block_on(capture.capture(Duration::from_millis(1))).unwrap();
+    turn
 }
 
 /// Runs a future on this thread without any runtime, which proves that captures need none.

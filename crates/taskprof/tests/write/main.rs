@@ -1,5 +1,11 @@
 //! The writers, fed with profiles made by hand.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests; the exemption in clippy.toml covers only test functions"
+)]
+
 mod folded;
 #[path = "../common/go.rs"]
 mod go;
@@ -7,6 +13,7 @@ mod json;
 mod pprof;
 mod profile;
 mod svg;
+mod wire;
 #[path = "../common/xml.rs"]
 mod xml;
 

@@ -1,0 +1,251 @@
+//! A dump as JSON: everything that the text has, for scripts.
+
+use std::time::UNIX_EPOCH;
+
+use serde::Serialize;
+use taskscope::{Dump, RuntimeInfo, ScopeRef, State, TaskDump};
+
+use super::profile::remarks;
+use crate::error::Error;
+
+/// Writes a dump as one JSON object.
+///
+/// The schema, version 1; a later version may add fields:
+///
+/// ```json
+/// {
+///   "version": 1,
+///   "taken_unix_seconds": 1795209608.25,
+///   "took_seconds": 0.012,
+///   "notes": ["3 live tasks of runtime 1 are untracked: …"],
+///   "missed": {"running": 0, "no_answer": 0, "no_waker": 1, "not_asked": 0},
+///   "runtimes": [{"id": 1, "name": "orders", "flavor": "multi_thread", "workers": 2, "tracked": 5, "untracked": 3}],
+///   "tasks": [
+///     {
+///       "id": 17, "name": "audit", "state": "idle", "state_seconds": 4.5, "thread": null,
+///       "verdict": "outlived", "wait": ["mpsc recv"], "background": false,
+///       "scope": {"name": "POST /orders", "labels": {"id": "7"}, "ended_seconds": 4.4, "cancelled": null, "cancelled_seconds": null},
+///       "spawned": {"file": "src/main.rs", "line": 40, "column": 9}, "parent": 12, "future": "app::audit::{{closure}}",
+///       "runtime": 1, "age_seconds": 4.6, "busy_seconds": 0.00002, "polls": 2, "wakers": 1, "detached_seconds": 4.6,
+///       "branches": [{"wait": ["mpsc recv"], "frames": [{"function": "app::audit::{{closure}}", "file": "src/main.rs", "line": 41}]}],
+///       "no_stack": null, "branches_dropped": 0
+///     }
+///   ]
+/// }
+/// ```
+///
+/// Tasks are listed oldest first; frames innermost first. `thread` is `{"name", "os_id"}` of a running task. `no_stack` says
+/// why `branches` is empty. What is not known is `null`.
+///
+/// # Errors
+///
+/// None that a dump can cause; [`is_write`](Error::is_write) if serialisation fails all the same.
+pub fn json(dump: &Dump) -> Result<String, Error> {
+    let out = DumpOut {
+        version: 1,
+        taken_unix_seconds: dump
+            .taken_at
+            .duration_since(UNIX_EPOCH)
+            .map_or(0.0, |since| since.as_secs_f64()),
+        took_seconds: dump.took.as_secs_f64(),
+        notes: remarks(dump),
+        missed: MissedOut {
+            running: dump.missed.running,
+            no_answer: dump.missed.no_answer,
+            no_waker: dump.missed.no_waker,
+            not_asked: dump.missed.not_asked,
+        },
+        runtimes: dump.runtimes.iter().map(RuntimeOut::new).collect(),
+        tasks: dump.tasks.iter().map(TaskOut::new).collect(),
+    };
+    let mut text = serde_json::to_string_pretty(&out)
+        .map_err(|e| Error::write("the dump could not be written as JSON").caused_by(e))?;
+    text.push('\n');
+    Ok(text)
+}
+
+#[derive(Serialize)]
+struct DumpOut<'a> {
+    version: u32,
+    taken_unix_seconds: f64,
+    took_seconds: f64,
+    notes: Vec<String>,
+    missed: MissedOut,
+    runtimes: Vec<RuntimeOut<'a>>,
+    tasks: Vec<TaskOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct MissedOut {
+    running: usize,
+    no_answer: usize,
+    no_waker: usize,
+    not_asked: usize,
+}
+
+#[derive(Serialize)]
+struct RuntimeOut<'a> {
+    id: u64,
+    name: Option<&'a str>,
+    flavor: &'static str,
+    workers: usize,
+    tracked: usize,
+    untracked: usize,
+}
+
+impl<'a> RuntimeOut<'a> {
+    fn new(runtime: &'a RuntimeInfo) -> Self {
+        RuntimeOut {
+            id: runtime.number,
+            name: runtime.name.as_deref(),
+            flavor: runtime.flavor,
+            workers: runtime.workers,
+            tracked: runtime.tracked,
+            untracked: runtime.untracked,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct TaskOut<'a> {
+    id: u64,
+    name: Option<&'a str>,
+    state: &'static str,
+    state_seconds: f64,
+    thread: Option<ThreadOut<'a>>,
+    verdict: &'static str,
+    wait: Vec<String>,
+    background: bool,
+    scope: Option<ScopeOut>,
+    spawned: SiteOut,
+    parent: Option<u64>,
+    future: &'a str,
+    runtime: u64,
+    age_seconds: f64,
+    busy_seconds: f64,
+    polls: u64,
+    wakers: u64,
+    detached_seconds: Option<f64>,
+    branches: Vec<BranchOut<'a>>,
+    no_stack: Option<String>,
+    branches_dropped: u32,
+}
+
+#[derive(Serialize)]
+struct ThreadOut<'a> {
+    name: &'a str,
+    os_id: u32,
+}
+
+#[derive(Serialize)]
+struct SiteOut {
+    file: &'static str,
+    line: u32,
+    column: u32,
+}
+
+#[derive(Serialize)]
+struct BranchOut<'a> {
+    wait: Vec<String>,
+    frames: Vec<FrameOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct FrameOut<'a> {
+    function: Option<&'a str>,
+    file: Option<&'a str>,
+    line: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct ScopeOut {
+    name: String,
+    labels: serde_json::Map<String, serde_json::Value>,
+    ended_seconds: Option<f64>,
+    cancelled: Option<String>,
+    cancelled_seconds: Option<f64>,
+}
+
+impl ScopeOut {
+    fn new(scope: &ScopeRef) -> Self {
+        let cancelled = scope.cancelled();
+        ScopeOut {
+            name: scope.name().to_owned(),
+            labels: scope
+                .labels()
+                .iter()
+                .map(|(key, value)| (key.to_string(), value.to_string().into()))
+                .collect(),
+            ended_seconds: scope.ended().map(|ago| ago.as_secs_f64()),
+            cancelled: cancelled.map(|(reason, _)| reason.to_string()),
+            cancelled_seconds: cancelled
+                .and_then(|(_, ago)| ago)
+                .map(|ago| ago.as_secs_f64()),
+        }
+    }
+}
+
+fn waits(reason: &taskscope::WaitReason) -> Vec<String> {
+    reason.to_string().split(" | ").map(str::to_owned).collect()
+}
+
+impl<'a> TaskOut<'a> {
+    fn new(task: &'a TaskDump) -> Self {
+        let thread = match &task.state {
+            State::Running {
+                thread: Some(thread),
+                ..
+            } => Some(ThreadOut {
+                name: &thread.name,
+                os_id: thread.os_id,
+            }),
+            _ => None,
+        };
+        let branches = task
+            .trace
+            .as_ref()
+            .map(|trace| trace.branches())
+            .unwrap_or_default();
+        TaskOut {
+            id: task.id,
+            name: task.name.as_deref(),
+            state: task.state.name(),
+            state_seconds: task.state.since().as_secs_f64(),
+            thread,
+            verdict: task.verdict.name(),
+            wait: waits(&task.wait_reason()),
+            background: task.background,
+            scope: task.scope.as_ref().map(ScopeOut::new),
+            spawned: SiteOut {
+                file: task.site.file(),
+                line: task.site.line(),
+                column: task.site.column(),
+            },
+            parent: task.parent,
+            future: task.future,
+            runtime: task.runtime,
+            age_seconds: task.age.as_secs_f64(),
+            busy_seconds: task.busy.as_secs_f64(),
+            polls: task.polls,
+            wakers: task.wakers,
+            detached_seconds: task.detached.map(|ago| ago.as_secs_f64()),
+            branches: branches.iter().map(BranchOut::new).collect(),
+            no_stack: task.trace.as_ref().err().map(ToString::to_string),
+            branches_dropped: task.branches_dropped,
+        }
+    }
+}
+
+impl<'a> BranchOut<'a> {
+    fn new(branch: &'a taskscope::Branch) -> Self {
+        let frame = |symbol: &'a std::sync::Arc<callstack::Symbol>| FrameOut {
+            function: symbol.name.as_deref(),
+            file: symbol.file.as_deref(),
+            line: symbol.line,
+        };
+        BranchOut {
+            wait: waits(&branch.wait),
+            frames: branch.frames.iter().map(frame).collect(),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The tasks source: what is alive, as a profile, as text and as JSON.
+//!
+//! Owns the three views of a [`taskscope::Dump`]. Not here: how a dump is taken (`taskscope`), profile formats (`write/`), HTTP.
+
+mod json;
+mod profile;
+mod text;
+
+pub use self::json::json;
+pub use self::profile::profile;
+pub use self::text::{grouped, listed};

@@ -1,0 +1,145 @@
+//! A dump as a profile: one sample for tasks that are alike, so every profile format can show tasks.
+
+use std::sync::Arc;
+
+use taskscope::{Branch, Dump, TaskDump};
+
+use crate::profile::{Frame, Label, Profile, Sample, SampleType};
+
+/// Counts live tasks by where they are suspended.
+///
+/// One column, `tasks`/`count`. A stack is the task's async functions, leaf first; its root is a frame
+/// `spawned at FILE:LINE`. A task that waits in several branches (`select!`, `join!`) is one sample: the functions that all branches share, with a leaf
+/// that names what it waits for. Labels: `verdict`, `wait`, `state`, and where they apply `name`, `scope` and `background`.
+/// Task ids are not among them: stores make a series of each distinct label.
+///
+/// Comments say how many stacks are missing and why, and how many live tasks have no record.
+///
+/// # Examples
+///
+/// ```
+/// let dump = taskscope::DumpOptions::new().capture_blocking();
+/// let profile = taskprof::tasks::profile(&dump);
+/// assert_eq!(profile.total(0), 0);
+/// ```
+pub fn profile(dump: &Dump) -> Profile {
+    let mut profile = Profile::new([SampleType::new("tasks", "count")]);
+    profile.period_type = Some(SampleType::new("tasks", "count"));
+    profile.period = 1;
+    profile.time = dump.taken_at;
+    profile.samples = dump.tasks.iter().map(sample).collect();
+    profile.aggregate();
+    profile.comments = remarks(dump);
+    profile
+}
+
+/// What a dump could not see, in sentences; empty if it saw everything.
+pub(super) fn remarks(dump: &Dump) -> Vec<String> {
+    let mut remarks = Vec::new();
+    for (count, what) in [
+        (
+            dump.missed.running,
+            "were being polled: no stack, see thread and running time",
+        ),
+        (
+            dump.missed.no_answer,
+            "were not polled by their runtime in time: no stack",
+        ),
+        (dump.missed.no_waker, "took no waker when polled: no stack"),
+        (dump.missed.not_asked, "were not asked for a stack"),
+    ] {
+        if count > 0 {
+            remarks.push(format!("{count} of {} tasks {what}", dump.tasks.len()));
+        }
+    }
+    for runtime in dump.runtimes.iter().filter(|runtime| runtime.untracked > 0) {
+        remarks.push(format!(
+            "untracked on runtime {}: {} live, spawned with plain tokio::spawn; counted and not looked into",
+            runtime.number, runtime.untracked
+        ));
+    }
+    remarks
+}
+
+fn sample(task: &TaskDump) -> Sample {
+    let mut labels = vec![
+        Label::str("verdict", task.verdict.name()),
+        Label::str("wait", task.wait_reason().to_string()),
+        Label::str("state", task.state.name()),
+    ];
+    if let Some(name) = &task.name {
+        labels.push(Label::str("name", name.clone()));
+    }
+    if let Some(scope) = &task.scope {
+        labels.push(Label::str("scope", scope.name()));
+    }
+    if task.background {
+        labels.push(Label::str("background", "yes"));
+    }
+    Sample {
+        stack: stack(task),
+        values: vec![1],
+        labels,
+    }
+}
+
+fn stack(task: &TaskDump) -> Vec<Frame> {
+    let mut stack = match &task.trace {
+        Err(why) => vec![Frame::named(format!("({why})")), Frame::named(task.future)],
+        Ok(trace) => match trace.branches() {
+            [only] => frames(only, only.frames.len()),
+            branches => {
+                let shared = shared(branches);
+                let mut stack = vec![Frame::named(format!(
+                    "({} branches: {})",
+                    branches.len(),
+                    trace.wait_reason()
+                ))];
+                stack.extend(
+                    branches
+                        .first()
+                        .map(|first| frames(first, shared))
+                        .unwrap_or_default(),
+                );
+                stack
+            }
+        },
+    };
+    stack.push(Frame::Named {
+        name: format!("spawned at {}:{}", task.site.file(), task.site.line()).into(),
+        file: Some(task.site.file().into()),
+        line: Some(task.site.line()),
+    });
+    stack
+}
+
+/// The outermost `count` frames of a branch, leaf first.
+fn frames(branch: &Branch, count: usize) -> Vec<Frame> {
+    let hidden = branch.frames.len().saturating_sub(count);
+    let shown = branch.frames.iter().skip(hidden);
+    shown
+        .map(|symbol| Frame::Named {
+            name: symbol
+                .name
+                .clone()
+                .unwrap_or_else(|| Arc::from("(unknown function)")),
+            file: symbol.file.clone(),
+            line: symbol.line,
+        })
+        .collect()
+}
+
+/// How many functions, from the root, all branches have in common. The innermost of them stands at a line of its own in
+/// each branch, so only names are compared.
+fn shared(branches: &[Branch]) -> usize {
+    let Some((first, rest)) = branches.split_first() else {
+        return 0;
+    };
+    let common = |branch: &Branch| {
+        let pairs = first.frames.iter().rev().zip(branch.frames.iter().rev());
+        pairs
+            .take_while(|(one, other)| one.name == other.name)
+            .count()
+    };
+    rest.iter().map(common).min().unwrap_or(0)
+}

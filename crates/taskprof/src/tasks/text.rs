@@ -1,0 +1,205 @@
+//! A dump as plain text: tasks grouped, or one by one.
+//!
+//! Names come from the program and may hold anything: control characters are written as escapes, so that nobody can add
+//! a line to the text or talk to the terminal.
+
+use std::fmt::{self, Display, Write as _};
+
+use taskscope::{Age, Dump, Group, Missed, State, TaskDump};
+
+use super::profile::remarks;
+
+/// Names of one group that are listed; the rest is counted.
+const LISTED: usize = 8;
+
+/// Tasks that are alike together, the largest group first: verdict, wait reason, spawn site, names, scopes, ages and stack.
+pub fn grouped(dump: &Dump) -> String {
+    let mut out = header(dump);
+    for group in dump.groups() {
+        // Writing to a String cannot fail.
+        let _ = write_group(&mut out, &group);
+    }
+    out
+}
+
+/// Every task, oldest first: id, name, state, verdict, wait reason and how long, scope, spawn site, and the async stack.
+pub fn listed(dump: &Dump) -> String {
+    let mut out = header(dump);
+    for task in &dump.tasks {
+        let _ = write_task(&mut out, task);
+    }
+    out
+}
+
+fn header(dump: &Dump) -> String {
+    let mut out = format!(
+        "tasks: {} tracked, {} untracked; taken {} in {}\n",
+        dump.tasks.len(),
+        dump.untracked(),
+        httpdate::fmt_http_date(dump.taken_at),
+        Age(dump.took)
+    );
+    for remark in remarks(dump) {
+        let _ = writeln!(out, "note: {remark}");
+    }
+    if dump.missed == Missed::default() && !dump.tasks.is_empty() {
+        out.push_str("every stack was captured\n");
+    }
+    out
+}
+
+/// Text on one line.
+struct Plain<T>(T);
+
+impl<T: AsRef<str>> Display for Plain<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.as_ref().chars() {
+            if c.is_control() {
+                write!(f, "{}", c.escape_default())?;
+            } else {
+                f.write_char(c)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write_list(out: &mut String, what: &str, items: &[impl AsRef<str>]) -> fmt::Result {
+    if items.is_empty() {
+        return Ok(());
+    }
+    write!(out, "  {what:<9}")?;
+    for (at, item) in items.iter().take(LISTED).enumerate() {
+        write!(out, "{}{}", if at == 0 { "" } else { ", " }, Plain(item))?;
+    }
+    match items.len().saturating_sub(LISTED) {
+        0 => writeln!(out),
+        more => writeln!(out, " and {more} more"),
+    }
+}
+
+fn write_group(out: &mut String, group: &Group<'_>) -> fmt::Result {
+    let first = group.oldest();
+    let count = group.tasks.len();
+    let sinces = || group.tasks.iter().map(|task| task.state.since());
+    let ages = || group.tasks.iter().map(|task| task.age);
+    let range = |shortest: Option<_>, longest: Option<_>| match (shortest, longest) {
+        (Some(shortest), Some(longest)) if count > 1 => {
+            format!("{} to {}", Age(shortest), Age(longest))
+        }
+        (_, longest) => longest.map(|age| Age(age).to_string()).unwrap_or_default(),
+    };
+    let tasks = if count == 1 { "task" } else { "tasks" };
+    writeln!(
+        out,
+        "\n{count} {tasks}: {}, waiting for {}, for {}",
+        first.verdict,
+        Plain(first.wait_reason().to_string()),
+        range(sinces().min(), sinces().max())
+    )?;
+    write_list(out, "name", &group.names())?;
+    write_list(out, "scope", &group.scopes())?;
+    writeln!(out, "  spawned  at {}", first.site)?;
+    writeln!(out, "  future   {}", Plain(first.future))?;
+    writeln!(out, "  age      {}", range(ages().min(), ages().max()))?;
+    let detached = group
+        .tasks
+        .iter()
+        .filter(|task| task.detached.is_some())
+        .count();
+    if detached > 0 {
+        writeln!(
+            out,
+            "  detached {detached} of {count}: nobody has kept the JoinHandle"
+        )?;
+    }
+    if first.background {
+        writeln!(out, "  declared background")?;
+    }
+    write_stack(out, first)
+}
+
+fn write_task(out: &mut String, task: &TaskDump) -> fmt::Result {
+    write!(out, "\ntask {}", task.id)?;
+    if let Some(name) = &task.name {
+        write!(out, " {:?}", name)?;
+    }
+    write!(out, " [{}", task.state.name())?;
+    if let State::Running {
+        thread: Some(thread),
+        ..
+    } = &task.state
+    {
+        write!(out, " on thread {} ({})", Plain(&thread.name), thread.os_id)?;
+    }
+    writeln!(
+        out,
+        "]: {}, waiting for {}, for {}",
+        task.verdict,
+        Plain(task.wait_reason().to_string()),
+        Age(task.state.since())
+    )?;
+    if let Some(scope) = &task.scope {
+        write!(out, "  scope    {}", Plain(scope.name()))?;
+        for (key, value) in scope.labels() {
+            write!(out, " {}={}", Plain(key), Plain(value))?;
+        }
+        match scope.ended() {
+            Some(ago) => write!(out, ", ended {} ago", Age(ago))?,
+            None => write!(out, ", open")?,
+        }
+        if let Some((reason, ago)) = scope.cancelled() {
+            write!(out, ", cancelled ({reason}")?;
+            if let Some(ago) = ago {
+                write!(out, ", {} ago", Age(ago))?;
+            }
+            write!(out, ")")?;
+        }
+        writeln!(out)?;
+    }
+    write!(out, "  spawned  {} ago at {}", Age(task.age), task.site)?;
+    match task.parent {
+        Some(parent) => writeln!(out, ", by task {parent}")?,
+        None => writeln!(out)?,
+    }
+    writeln!(out, "  future   {}", Plain(task.future))?;
+    write!(
+        out,
+        "  polls    {}, busy {}; wakers out {}; runtime {}",
+        task.polls,
+        Age(task.busy),
+        task.wakers,
+        task.runtime
+    )?;
+    if let Some(ago) = task.detached {
+        write!(out, "; JoinHandle dropped {} ago", Age(ago))?;
+    }
+    writeln!(
+        out,
+        "{}",
+        if task.background {
+            "; declared background"
+        } else {
+            ""
+        }
+    )?;
+    write_stack(out, task)
+}
+
+fn write_stack(out: &mut String, task: &TaskDump) -> fmt::Result {
+    match &task.trace {
+        Ok(trace) => {
+            writeln!(out, "  stack")?;
+            write!(out, "{trace}")?;
+            if task.branches_dropped > 0 {
+                writeln!(
+                    out,
+                    "    ({} more branches were not kept)",
+                    task.branches_dropped
+                )?;
+            }
+            Ok(())
+        }
+        Err(why) => writeln!(out, "  {why}"),
+    }
+}

@@ -1,0 +1,50 @@
+//! The HTTP endpoint: over real connections to `serve()`, and nested into routers.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests; the exemption in clippy.toml covers only test functions"
+)]
+
+#[path = "../common/busy.rs"]
+mod busy;
+mod client;
+mod cpu;
+#[path = "../common/go.rs"]
+mod go;
+mod index;
+mod refused;
+mod serve;
+#[path = "../common/xml.rs"]
+mod xml;
+
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use taskprof::Server;
+
+/// There is one capture at a time in a process, so the tests that capture take turns.
+fn my_turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A server for one test. At its end the test waits until the server is gone, so that a capture that the test leaves
+/// running has been abandoned before the next test asks for one.
+struct Served(Option<Server>);
+
+impl Served {
+    fn local_addr(&self) -> SocketAddr {
+        self.0.as_ref().unwrap().local_addr()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.0.take().unwrap().shutdown();
+    }
+}
+
+fn server() -> Served {
+    Served(Some(taskprof::serve("127.0.0.1:0").unwrap()))
+}
