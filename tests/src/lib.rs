@@ -70,3 +70,8 @@ pub fn request(address: SocketAddr, method: &str, path: &str) -> Answer {
         body: bytes.split_off(split + 4),
     }
 }
+
+/// The examples of the project's README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

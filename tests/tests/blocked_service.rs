@@ -58,7 +58,10 @@ fn index_tasks_and_cpu_answer_while_every_worker_is_blocked() {
         "{text}"
     );
     assert!(text.contains("\"queued\" [scheduled]"), "{text}");
-    assert!(text.contains("2 of 3 tasks were being polled"), "{text}");
+    assert!(
+        text.contains("2 of 3 tasks without a stack: being polled"),
+        "{text}"
+    );
 
     // Nothing uses CPU time, and the answer says so; a second is what was asked for.
     let cpu = get(address, "/debug/profile/cpu?seconds=1&format=folded");

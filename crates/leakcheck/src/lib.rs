@@ -81,3 +81,8 @@ pub mod __private {
         panic!("{leaks}")
     }
 }
+
+/// The examples of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

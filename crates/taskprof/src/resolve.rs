@@ -109,8 +109,7 @@ impl Resolver {
         let unknown = self.unknown.len();
         (unknown > 0).then(|| {
             format!(
-                "{unknown} of {} addresses could not be symbolised and are shown as module+offset; \
-                 build with debug = 1 and without strip to see names",
+                "{unknown} of {} addresses have no symbol (shown as module+offset; build with debug = 1, unstripped)",
                 self.lines.len()
             )
         })

@@ -74,3 +74,8 @@ pub use self::spawn::{Builder, background, spawn, spawn_local, spawn_named};
 pub use self::stats::{Stats, stats};
 pub use self::verdict::{BLOCKING_THRESHOLD, Verdict};
 pub use self::wait::{WaitKind, WaitReason};
+
+/// The examples of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

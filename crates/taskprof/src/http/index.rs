@@ -36,7 +36,7 @@ body{font:16px/1.5 system-ui,sans-serif;margin:2em auto;padding:0 1em;max-width:
 h1{font-size:1.5em}h2{font-size:1.15em;margin:1.6em 0 .4em}\
 table{border-collapse:collapse}th,td{padding:.25em 1.2em .25em 0;text-align:left;vertical-align:top}\
 th{font-weight:600;border-bottom:1px solid}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}\
-.wide{overflow-x:auto}dt{margin-top:1em;font-weight:600}dd{margin:0 0 0 1em}\
+.wide{overflow-x:auto}.long{overflow-wrap:anywhere}dt{margin-top:1em;font-weight:600}dd{margin:0 0 0 1em}\
 ul{margin:.3em 0;padding-left:1.2em}code{font-size:.9em}p.note{margin:.4em 0}";
 
 pub(super) async fn page(
@@ -174,7 +174,7 @@ fn write_suspects(out: &mut String, suspects: &[&TaskDump]) -> fmt::Result {
     for (site, count, oldest) in sites.iter().take(SHOWN) {
         writeln!(
             out,
-            "<tr><td class=\"n\">{count}</td><td class=\"n\">{}</td><td>{}</td></tr>",
+            "<tr><td class=\"n\">{count}</td><td class=\"n\">{}</td><td class=\"long\">{}</td></tr>",
             Age(*oldest),
             markup(site)
         )?;

@@ -17,7 +17,7 @@ use crate::error::Error;
 ///   "version": 1,
 ///   "taken_unix_seconds": 1795209608.25,
 ///   "took_seconds": 0.012,
-///   "notes": ["3 live tasks of runtime 1 are untracked: …"],
+///   "notes": ["3 untracked on runtime 1 (plain tokio::spawn)"],
 ///   "missed": {"running": 0, "no_answer": 0, "no_waker": 1, "not_asked": 0},
 ///   "runtimes": [{"id": 1, "name": "orders", "flavor": "multi_thread", "workers": 2, "tracked": 5, "untracked": 3}],
 ///   "tasks": [

@@ -36,26 +36,23 @@ pub fn profile(dump: &Dump) -> Profile {
 /// What a dump could not see, in sentences; empty if it saw everything.
 pub(super) fn remarks(dump: &Dump) -> Vec<String> {
     let mut remarks = Vec::new();
-    for (count, what) in [
-        (
-            dump.missed.running,
-            "were being polled: no stack, see thread and running time",
-        ),
-        (
-            dump.missed.no_answer,
-            "were not polled by their runtime in time: no stack",
-        ),
-        (dump.missed.no_waker, "took no waker when polled: no stack"),
-        (dump.missed.not_asked, "were not asked for a stack"),
+    for (count, why) in [
+        (dump.missed.running, "being polled"),
+        (dump.missed.no_answer, "not polled by their runtime in time"),
+        (dump.missed.no_waker, "took no waker when polled"),
+        (dump.missed.not_asked, "not asked for one"),
     ] {
         if count > 0 {
-            remarks.push(format!("{count} of {} tasks {what}", dump.tasks.len()));
+            remarks.push(format!(
+                "{count} of {} tasks without a stack: {why}",
+                dump.tasks.len()
+            ));
         }
     }
     for runtime in dump.runtimes.iter().filter(|runtime| runtime.untracked > 0) {
         remarks.push(format!(
-            "untracked on runtime {}: {} live, spawned with plain tokio::spawn; counted and not looked into",
-            runtime.number, runtime.untracked
+            "{} untracked on runtime {} (plain tokio::spawn)",
+            runtime.untracked, runtime.number
         ));
     }
     remarks

@@ -113,7 +113,7 @@ pub fn svg(profile: &Profile, options: &SvgOptions) -> Result<String, Error> {
     if !profile.duration.is_zero() {
         parts.push(format!("{:.1} s", profile.duration.as_secs_f64()));
     }
-    parts.push(format!("boxes under {MIN_WIDTH_PERCENT} % are not drawn"));
+    parts.push(format!("boxes under {MIN_WIDTH_PERCENT} % not drawn"));
     parts.extend(remarks);
 
     let mut inferno = Options::default();

@@ -140,7 +140,7 @@ fn an_address_is_one_location_however_often_it_is_used() {
     );
     let comments = go_tool_pprof_ok(&["-comments", &file], &dir);
     assert!(
-        comments.contains("1 of 2 addresses could not be symbolised"),
+        comments.contains("1 of 2 addresses have no symbol"),
         "{comments}"
     );
     // The main program first, and the client told not to symbolise by itself.
