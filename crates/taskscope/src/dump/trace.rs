@@ -27,11 +27,7 @@ pub struct Branch {
 
 impl Trace {
     pub(super) fn new(stack: Arc<Stack>) -> Trace {
-        let branches = stack
-            .frames()
-            .split(|&ip| ip == 0)
-            .map(Branch::new)
-            .collect();
+        let branches = stack.branch_symbols().map(Branch::new).collect();
         Trace { stack, branches }
     }
 
@@ -55,18 +51,9 @@ impl Trace {
 }
 
 impl Branch {
-    fn new(addresses: &[usize]) -> Branch {
-        let all: Vec<Arc<Symbol>> = addresses
-            .iter()
-            .flat_map(|&ip| callstack::symbolize(ip).to_vec())
-            .collect();
-        let start = all.iter().position(|symbol| !is_waker(symbol)).unwrap_or(0);
+    fn new(all: &[Arc<Symbol>]) -> Branch {
         // The function that polls for a capture is the root; what follows belongs to the runtime.
-        let end = all.iter().position(is_root).unwrap_or(all.len());
-        let task = all
-            .get(start..end)
-            .filter(|frames| !frames.is_empty())
-            .unwrap_or(&all);
+        let task = callstack::trim(all, is_waker, is_root);
         let (wait, named_by) = wait::classify(task);
         let mut frames: Vec<_> = task[named_by..]
             .iter()
@@ -97,17 +84,18 @@ fn starts_with_any(symbol: &Symbol, prefixes: &[&str]) -> bool {
 
 /// Between the leaf future and the unwinder.
 fn is_waker(symbol: &Arc<Symbol>) -> bool {
-    starts_with_any(
-        symbol,
-        &[
-            "callstack::",
-            "backtrace::",
-            "taskscope::capture::",
-            "taskscope::record::",
-            "core::",
-            "std::",
-        ],
-    )
+    !is_root(symbol)
+        && starts_with_any(
+            symbol,
+            &[
+                "callstack::",
+                "backtrace::",
+                "taskscope::capture::",
+                "taskscope::record::",
+                "core::",
+                "std::",
+            ],
+        )
 }
 
 /// Functions that every future goes through and that tell nothing.
