@@ -32,7 +32,7 @@ fn index_tasks_and_cpu_answer_while_every_worker_is_blocked() {
         let (ledger, entered) = (ledger.clone(), entered.clone());
         let _inside = service.enter();
         drop(taskscope::spawn_named("posting", async move {
-            wait_for_the_ledger(&ledger, &entered)
+            wait_for_the_ledger(&ledger, &entered);
         }));
     }
     entered.wait();

@@ -68,7 +68,7 @@ fn the_index_and_a_searched_flame_graph_work_in_a_browser() {
         drop(taskscope::spawn_named(
             "courier",
             tokio::time::sleep(Duration::from_secs(600)),
-        ))
+        ));
     });
     let base = format!("http://{}/debug/profile", server.local_addr());
 

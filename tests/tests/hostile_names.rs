@@ -21,11 +21,9 @@ fn a_script_in_a_task_or_scope_name_is_text_in_every_output() {
     };
     let task = runtime.block_on(async {
         let scope = Scope::new(NAME).label(NAME, NAME);
-        drop(
-            scope
-                .run(async { taskscope::spawn_named(NAME, pending::<()>()).into_inner() })
-                .await,
-        );
+        scope
+            .run(async { drop(taskscope::spawn_named(NAME, pending::<()>())) })
+            .await;
         let (open, closed) = tokio::sync::oneshot::channel::<()>();
         drop(taskscope::spawn_named(NAME, async move {
             closed.await.unwrap_err()

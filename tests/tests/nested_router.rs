@@ -21,7 +21,7 @@ fn serve(runtime: &Runtime) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(taskscope::background("accept loop", async move {
-            drop(axum::serve(listener, app).await)
+            drop(axum::serve(listener, app).await);
         }));
         drop(taskscope::spawn_named("courier", wait_for_the_courier()));
         address

@@ -112,13 +112,14 @@ fn write_group(f: &mut fmt::Formatter<'_>, number: usize, group: &Group<'_>) -> 
         "scope",
         group.scopes().iter().map(|scope| scope.to_string()),
     )?;
-    if let Some(ended) = first.scope.as_ref().and_then(|scope| scope.ended()) {
+    if let Some(ended) = first.scope_ended {
         writeln!(f, "              ended {} ago", Age(ended))?;
     }
-    if group.tasks.len() == 1 {
-        writeln!(f, "   age        {}", Age(first.age))?;
+    let (shortest, longest) = (Age(youngest).to_string(), Age(first.age).to_string());
+    if shortest == longest {
+        writeln!(f, "   age        {longest}")?;
     } else {
-        writeln!(f, "   age        {} to {}", Age(youngest), Age(first.age))?;
+        writeln!(f, "   age        {shortest} to {longest}")?;
     }
     let detached = group
         .tasks

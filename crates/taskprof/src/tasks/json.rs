@@ -167,8 +167,8 @@ struct ScopeOut {
 }
 
 impl ScopeOut {
-    fn new(scope: &ScopeRef) -> Self {
-        let cancelled = scope.cancelled();
+    fn new(task: &TaskDump, scope: &ScopeRef) -> Self {
+        let cancelled = task.scope_cancelled;
         ScopeOut {
             name: scope.name().to_owned(),
             labels: scope
@@ -176,7 +176,7 @@ impl ScopeOut {
                 .iter()
                 .map(|(key, value)| (key.to_string(), value.to_string().into()))
                 .collect(),
-            ended_seconds: scope.ended().map(|ago| ago.as_secs_f64()),
+            ended_seconds: task.scope_ended.map(|ago| ago.as_secs_f64()),
             cancelled: cancelled.map(|(reason, _)| reason.to_string()),
             cancelled_seconds: cancelled
                 .and_then(|(_, ago)| ago)
@@ -215,7 +215,7 @@ impl<'a> TaskOut<'a> {
             verdict: task.verdict.name(),
             wait: waits(&task.wait_reason()),
             background: task.background,
-            scope: task.scope.as_ref().map(ScopeOut::new),
+            scope: task.scope.as_ref().map(|scope| ScopeOut::new(task, scope)),
             spawned: SiteOut {
                 file: task.site.file(),
                 line: task.site.line(),

@@ -83,11 +83,14 @@ fn write_group(out: &mut String, group: &Group<'_>) -> fmt::Result {
     let count = group.tasks.len();
     let sinces = || group.tasks.iter().map(|task| task.state.since());
     let ages = || group.tasks.iter().map(|task| task.age);
-    let range = |shortest: Option<_>, longest: Option<_>| match (shortest, longest) {
-        (Some(shortest), Some(longest)) if count > 1 => {
-            format!("{} to {}", Age(shortest), Age(longest))
+    let range = |shortest: Option<_>, longest: Option<_>| {
+        let [shortest, longest] =
+            [shortest, longest].map(|age| Age(age.unwrap_or_default()).to_string());
+        if shortest == longest {
+            longest
+        } else {
+            format!("{shortest} to {longest}")
         }
-        (_, longest) => longest.map(|age| Age(age).to_string()).unwrap_or_default(),
     };
     let tasks = if count == 1 { "task" } else { "tasks" };
     writeln!(
@@ -144,11 +147,11 @@ fn write_task(out: &mut String, task: &TaskDump) -> fmt::Result {
         for (key, value) in scope.labels() {
             write!(out, " {}={}", Plain(key), Plain(value))?;
         }
-        match scope.ended() {
+        match task.scope_ended {
             Some(ago) => write!(out, ", ended {} ago", Age(ago))?,
             None => write!(out, ", open")?,
         }
-        if let Some((reason, ago)) = scope.cancelled() {
+        if let Some((reason, ago)) = task.scope_cancelled {
             write!(out, ", cancelled ({reason}")?;
             if let Some(ago) = ago {
                 write!(out, ", {} ago", Age(ago))?;

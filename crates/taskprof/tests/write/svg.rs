@@ -22,8 +22,7 @@ fn a_flame_graph_is_well_formed_and_shows_frames_title_and_total() {
     assert!(texts.contains(&"CPU <time>".to_owned()), "{texts:?}");
     assert!(
         texts.contains(
-            &"samples: 4 samples · boxes under 0.1 % not drawn · 4 samples & 4 expected"
-                .to_owned()
+            &"samples: 4 samples · boxes under 0.1 % not drawn · 4 samples & 4 expected".to_owned()
         ),
         "{texts:?}"
     );

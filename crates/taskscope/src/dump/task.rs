@@ -10,7 +10,7 @@ use super::collect::Traces;
 use crate::record::{Hold, Kind, Record};
 use crate::verdict::{self, Evidence, Verdict};
 use crate::wait::{WaitKind, WaitReason};
-use crate::{ScopeRef, clock, threads};
+use crate::{CancelReason, ScopeRef, clock, threads};
 
 /// One task as a dump saw it.
 #[derive(Debug, Clone)]
@@ -28,6 +28,10 @@ pub struct TaskDump {
     pub background: bool,
     /// The scope it belongs to.
     pub scope: Option<ScopeRef>,
+    /// How long ago that scope, or one above it, had ended.
+    pub scope_ended: Option<Duration>,
+    /// Why that scope's token had been cancelled, and how long ago, as [`ScopeRef::cancelled`] tells.
+    pub scope_cancelled: Option<(CancelReason, Option<Duration>)>,
     /// Where it was spawned.
     pub site: &'static Location<'static>,
     /// The type of its future: for an `async fn`, its path and `{{closure}}`.
@@ -229,10 +233,11 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
     };
     let (trace, branches_dropped) = trace(record, &reading, asked, &state, traces);
     let scope = meta.scope.clone().map(ScopeRef::from_inner);
+    let scope_ended = scope.as_ref().and_then(ScopeRef::ended);
     let verdict = verdict::of(&Evidence {
         state: &state,
         wakers: reading.wakers,
-        scope_ended: scope.as_ref().and_then(ScopeRef::ended).is_some(),
+        scope_ended: scope_ended.is_some(),
         background: meta.kind == Kind::Background,
     });
     Some(TaskDump {
@@ -240,6 +245,8 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
         name: meta.name.as_deref().cloned(),
         verdict,
         background: meta.kind == Kind::Background,
+        scope_cancelled: scope.as_ref().and_then(ScopeRef::cancelled),
+        scope_ended,
         scope,
         site: meta.site,
         future: (meta.future)(),
