@@ -11,7 +11,8 @@ use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use crate::{Symbol, symbolize};
+use crate::Symbol;
+use crate::symbol::look_up;
 
 const SHARDS: usize = 16;
 
@@ -25,14 +26,14 @@ static TABLE: LazyLock<[Mutex<HashMap<u64, Bucket>>; SHARDS]> = LazyLock::new(De
 pub struct Stack {
     id: u64,
     frames: Box<[usize]>,
-    symbols: OnceLock<Symbols>,
+    symbols: OnceLock<Arc<Symbols>>,
 }
 
 /// The symbols of all branches, and where each branch ends.
 #[derive(Debug)]
 struct Symbols {
-    all: Box<[Arc<Symbol>]>,
-    ends: Box<[usize]>,
+    all: Vec<Arc<Symbol>>,
+    ends: Vec<usize>,
 }
 
 impl Stack {
@@ -101,37 +102,41 @@ impl Stack {
 
     /// Symbols, leaf first, inlined frames expanded; for a stack with several branches one after the other.
     ///
-    /// Resolved once for a stack and then kept with it. Do so before the code is unloaded: an address says nothing
-    /// afterwards.
-    pub fn symbols(&self) -> &[Arc<Symbol>] {
-        &self.resolve().all
+    /// Resolved once for a stack and then kept with it, as soon as all modules could be read. Do so before the code is
+    /// unloaded: an address says nothing afterwards.
+    pub fn symbols(&self) -> Vec<Arc<Symbol>> {
+        self.resolve().all.clone()
     }
 
     /// The symbols of each branch, in the order of [`branches`](Self::branches).
-    pub fn branch_symbols(&self) -> impl Iterator<Item = &[Arc<Symbol>]> {
+    pub fn branch_symbols(&self) -> Vec<Vec<Arc<Symbol>>> {
         let symbols = self.resolve();
         let mut start = 0;
         symbols
             .ends
             .iter()
-            .map(move |&end| &symbols.all[std::mem::replace(&mut start, end)..end])
+            .map(|&end| symbols.all[std::mem::replace(&mut start, end)..end].to_vec())
+            .collect()
     }
 
-    fn resolve(&self) -> &Symbols {
-        self.symbols.get_or_init(|| {
-            let mut all = Vec::new();
-            let mut ends = Vec::new();
-            for branch in self.branches() {
-                for &ip in branch {
-                    all.extend(symbolize(ip).iter().cloned());
-                }
-                ends.push(all.len());
+    fn resolve(&self) -> Arc<Symbols> {
+        if let Some(known) = self.symbols.get() {
+            return Arc::clone(known);
+        }
+        let (mut all, mut ends, mut settled) = (Vec::new(), Vec::new(), true);
+        for branch in self.branches() {
+            for &ip in branch {
+                let (symbols, last_word) = look_up(ip);
+                all.extend(symbols.iter().cloned());
+                settled &= last_word;
             }
-            Symbols {
-                all: all.into(),
-                ends: ends.into(),
-            }
-        })
+            ends.push(all.len());
+        }
+        let symbols = Arc::new(Symbols { all, ends });
+        if settled {
+            return Arc::clone(self.symbols.get_or_init(|| symbols));
+        }
+        symbols
     }
 }
 

@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use crate::resolve;
+use crate::resolve::{self, Lookup};
 
 /// One function at one place in the source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -50,7 +50,8 @@ static UNKNOWN: LazyLock<Symbols> = LazyLock::new(|| Arc::new([Arc::new(Symbol::
 /// All symbols of one code address, innermost first; never empty.
 ///
 /// For a return address pass it as captured: the lookup subtracts one. An address that belongs to nothing has one symbol
-/// without a name.
+/// without a name. So has one whose module's file cannot be read just now, because no file descriptor is left; it is
+/// looked up again the next time.
 ///
 /// # Examples
 ///
@@ -64,27 +65,31 @@ static UNKNOWN: LazyLock<Symbols> = LazyLock::new(|| Arc::new([Arc::new(Symbol::
 /// several times that in memory, kept until the module is unloaded. An address that was looked up before costs a hash
 /// table access. Allocates and takes locks, so not for hot paths.
 pub fn symbolize(ip: usize) -> Arc<[Arc<Symbol>]> {
+    look_up(ip).0
+}
+
+/// The symbols of an address, and whether they are the last word: false if the module's file could not be read just now.
+pub(crate) fn look_up(ip: usize) -> (Symbols, bool) {
+    let unknown = |settled| (Arc::clone(&UNKNOWN), settled);
     let Some(address) = ip.checked_sub(1) else {
-        return Arc::clone(&UNKNOWN);
+        return unknown(true);
     };
     if let Some(known) = shard(address).get(&address) {
-        return Arc::clone(known);
+        return (Arc::clone(known), true);
     }
     let list = resolve::Modules::now();
-    // What belongs to no module is not remembered: a library may be loaded there.
-    let Some(symbols) = list.symbols(address) else {
-        return Arc::clone(&UNKNOWN);
-    };
-    let symbols: Symbols = if symbols.is_empty() {
-        Arc::clone(&UNKNOWN)
-    } else {
-        symbols.into_iter().map(Arc::new).collect()
+    let symbols: Symbols = match list.symbols(address) {
+        // Not remembered: a library may be loaded there.
+        Lookup::Nowhere => return unknown(true),
+        Lookup::Unreadable => return unknown(false),
+        Lookup::Symbols(symbols) if symbols.is_empty() => Arc::clone(&UNKNOWN),
+        Lookup::Symbols(symbols) => symbols.into_iter().map(Arc::new).collect(),
     };
     let mut shard = shard(address);
     if list.is_current() {
         shard.insert(address, Arc::clone(&symbols));
     }
-    symbols
+    (symbols, true)
 }
 
 /// Forgets everything except for the main program, whose code stays where it is. To be called when something was

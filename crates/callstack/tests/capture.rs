@@ -84,7 +84,7 @@ fn frames_are_the_callers_in_order_with_file_and_line() {
         let stack = Stack::intern(&trace.frames);
         let symbols = stack.symbols();
         assert_eq!(
-            names(symbols),
+            names(&symbols),
             ["capture::inner", "capture::middle", "capture::outer"],
             "{kind:?}"
         );
@@ -119,7 +119,8 @@ fn the_limit_is_in_the_last_frame() {
         let trace = middle(kind, &raw const limit as usize);
         assert_eq!(trace.completeness, Completeness::Complete);
         let stack = Stack::intern(&trace.frames);
-        let names = names(stack.symbols());
+        let symbols = stack.symbols();
+        let names = names(&symbols);
         assert_eq!(names[..2], ["capture::inner", "capture::middle"]);
         assert!(
             names[2].starts_with("capture::the_limit_is_in_the_last_frame"),

@@ -74,11 +74,11 @@ fn only_frames_that_are_surely_on_the_same_stack_are_walked() {
     let traces = TRACES.take();
     let traces: Vec<_> = traces
         .into_iter()
-        .map(|(end, frames)| (end, Stack::intern(&frames)))
+        .map(|(end, frames)| (end, Stack::intern(&frames).symbols()))
         .collect();
     let seen: Vec<_> = traces
         .iter()
-        .map(|(end, stack)| (*end, names(stack.symbols())))
+        .map(|(end, symbols)| (*end, names(symbols)))
         .collect();
     let leaf = vec!["foreign_stack::leaf"];
     assert_eq!(

@@ -116,7 +116,8 @@ fn cpp_names_are_demangled() {
     let _alone = alone();
     library.call("enter", capture_all);
     let stack = Stack::intern(&CAPTURED.lock().unwrap());
-    let names = names(stack.symbols());
+    let symbols = stack.symbols();
+    let names = names(&symbols);
     assert!(
         names
             .iter()

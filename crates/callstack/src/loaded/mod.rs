@@ -13,9 +13,10 @@ pub(crate) mod note;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use libc::{PF_X, PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE};
+use once_cell::sync::OnceCell;
 
 use crate::Module;
 use crate::resolve::DebugInfo;
@@ -43,8 +44,8 @@ pub(crate) struct Image {
     pub(crate) unwind: Option<UnwindTables>,
     /// Executable mappings, page-aligned as in `/proc/self/maps`, and their offsets in the file.
     executable: Vec<(Range<usize>, u64)>,
-    /// Opened by the first lookup.
-    pub(crate) debug: OnceLock<Option<DebugInfo>>,
+    /// Opened by the first lookup that can. Not std's `OnceLock`: a failure must not be remembered.
+    pub(crate) debug: OnceCell<Option<DebugInfo>>,
 }
 
 /// All images at one moment.
@@ -198,7 +199,7 @@ fn image(object: &Object<'_>, previous: Option<&Snapshot>) -> Option<Arc<Image>>
         range,
         unwind,
         executable,
-        debug: OnceLock::new(),
+        debug: OnceCell::new(),
     }))
 }
 

@@ -5,12 +5,14 @@
 //! recognised by its build id and has no symbols: none is better than wrong ones.
 
 use std::collections::HashSet;
+use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use addr2line::Loader;
 
-use super::name;
+use super::{Lookup, name};
 use crate::Symbol;
 use crate::loaded::{self, Image, Snapshot, note};
 
@@ -30,17 +32,17 @@ impl Modules {
         self.0.image_at(address).is_some_and(|image| image.is_main)
     }
 
-    /// The symbols at `address`, innermost first; `None` if it is in no image.
-    pub(crate) fn symbols(&self, address: usize) -> Option<Vec<Symbol>> {
-        let image = self.0.image_at(address)?;
-        let debug = image.debug.get_or_init(|| DebugInfo::open(image));
+    /// The symbols at `address`.
+    pub(crate) fn symbols(&self, address: usize) -> Lookup {
+        let Some(image) = self.0.image_at(address) else {
+            return Lookup::Nowhere;
+        };
         let in_file = address.wrapping_sub(image.base) as u64;
-        Some(
-            debug
-                .as_ref()
-                .map(|debug| debug.symbols(in_file))
-                .unwrap_or_default(),
-        )
+        match image.debug.get_or_try_init(|| DebugInfo::open(image)) {
+            Ok(Some(debug)) => Lookup::Symbols(debug.symbols(in_file)),
+            Ok(None) => Lookup::Symbols(Vec::new()),
+            Err(_) => Lookup::Unreadable,
+        }
     }
 }
 
@@ -60,25 +62,31 @@ impl std::fmt::Debug for DebugInfo {
 }
 
 impl DebugInfo {
-    fn open(image: &Image) -> Option<Self> {
+    /// `None` if there is nothing to read, now or later. An error may pass, and is not to be remembered.
+    fn open(image: &Image) -> io::Result<Option<Self>> {
         let path = if image.is_main {
             "/proc/self/exe"
         } else {
             &*image.path
         };
         // The vdso has a name, but no file.
-        if !path.contains('/') {
-            return None;
+        if !path.contains('/') || !is_readable(path)? {
+            return Ok(None);
         }
         let in_file = note::of_file(Path::new(path)).unwrap_or_default();
         if in_file[..] != image.build_id[..] {
-            return None;
+            // If that is because the file could not be opened again, it may work later.
+            is_readable(path)?;
+            return Ok(None);
         }
-        let loader = Loader::new(path).ok()?;
-        Some(Self(Mutex::new(Open {
+        let Ok(loader) = Loader::new(path) else {
+            is_readable(path)?;
+            return Ok(None);
+        };
+        Ok(Some(Self(Mutex::new(Open {
             loader,
             strings: HashSet::new(),
-        })))
+        }))))
     }
 
     fn symbols(&self, address: u64) -> Vec<Symbol> {
@@ -127,6 +135,18 @@ impl DebugInfo {
             });
         }
         symbols
+    }
+}
+
+/// Whether the file is there for us. Everything else that can go wrong is an error: above all, no free file descriptor,
+/// which is how many a leak shows first.
+fn is_readable(path: &str) -> io::Result<bool> {
+    match File::open(path) {
+        Ok(_) => Ok(true),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Ok(false),
+            _ => Err(error),
+        },
     }
 }
 

@@ -1,5 +1,6 @@
 //! Symbols by the `backtrace` crate, for platforms whose module list this crate does not read.
 
+use super::Lookup;
 use crate::Symbol;
 
 /// Nothing: the `backtrace` crate keeps the list.
@@ -14,8 +15,8 @@ impl Modules {
         true
     }
 
-    /// The symbols at `address`, innermost first; `None` if there are none.
-    pub(crate) fn symbols(&self, address: usize) -> Option<Vec<Symbol>> {
+    /// The symbols at `address`.
+    pub(crate) fn symbols(&self, address: usize) -> Lookup {
         let mut symbols = Vec::new();
         // `resolve` expects a return address and subtracts one, which our caller has done.
         let return_address = address.wrapping_add(1);
@@ -28,7 +29,10 @@ impl Modules {
                 inlined: true,
             });
         });
-        symbols.last_mut()?.inlined = false;
-        Some(symbols)
+        let Some(physical) = symbols.last_mut() else {
+            return Lookup::Nowhere;
+        };
+        physical.inlined = false;
+        Lookup::Symbols(symbols)
     }
 }

@@ -27,7 +27,11 @@ pub struct Branch {
 
 impl Trace {
     pub(super) fn new(stack: Arc<Stack>) -> Trace {
-        let branches = stack.branch_symbols().map(Branch::new).collect();
+        let branches = stack
+            .branch_symbols()
+            .iter()
+            .map(|branch| Branch::new(branch))
+            .collect();
         Trace { stack, branches }
     }
 
