@@ -2,12 +2,10 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use taskscope::{Age, Dump, Group};
-
-/// Names and scopes that are listed for one group; the rest is counted.
-const LISTED: usize = 8;
+use taskscope::{Age, Dump, Group, Listed};
 
 /// Tasks that were alive when they should not have been.
 ///
@@ -106,12 +104,8 @@ fn write_group(f: &mut fmt::Formatter<'_>, number: usize, group: &Group<'_>) -> 
     )?;
     writeln!(f, "   spawned at {}", first.site)?;
     writeln!(f, "   future     {}", first.future)?;
-    write_list(f, "name", group.names().iter().map(|name| name.to_string()))?;
-    write_list(
-        f,
-        "scope",
-        group.scopes().iter().map(|scope| scope.to_string()),
-    )?;
+    write_names(f, "name", &group.names())?;
+    write_names(f, "scope", &group.scopes())?;
     if let Some(ended) = first.scope_ended {
         writeln!(f, "              ended {} ago", Age(ended))?;
     }
@@ -147,21 +141,11 @@ fn write_group(f: &mut fmt::Formatter<'_>, number: usize, group: &Group<'_>) -> 
     writeln!(f, "   hint       {}", first.verdict.advice())
 }
 
-fn write_list(
-    f: &mut fmt::Formatter<'_>,
-    what: &str,
-    items: impl ExactSizeIterator<Item = String>,
-) -> fmt::Result {
-    let count = items.len();
-    if count == 0 {
+fn write_names(f: &mut fmt::Formatter<'_>, what: &str, names: &[Arc<str>]) -> fmt::Result {
+    if names.is_empty() {
         return Ok(());
     }
-    let listed: Vec<String> = items.take(LISTED).collect();
-    write!(f, "   {what:<10} {}", listed.join(", "))?;
-    if count > LISTED {
-        write!(f, " and {} more", count - LISTED)?;
-    }
-    writeln!(f)
+    writeln!(f, "   {what:<10} {}", Listed(names))
 }
 
 fn write_untracked(f: &mut fmt::Formatter<'_>, number: usize, untracked: usize) -> fmt::Result {

@@ -34,7 +34,6 @@
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::unwrap_used))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod age;
 mod capture;
 mod clock;
 mod current;
@@ -58,8 +57,8 @@ mod stats;
 mod threads;
 mod verdict;
 mod wait;
+mod words;
 
-pub use self::age::Age;
 pub use self::capture::MAX_BRANCHES;
 pub use self::dump::{
     Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Group, Missed, NoTrace, Stacks,
@@ -74,6 +73,7 @@ pub use self::spawn::{Builder, background, spawn, spawn_local, spawn_named};
 pub use self::stats::{Stats, stats};
 pub use self::verdict::{BLOCKING_THRESHOLD, Verdict};
 pub use self::wait::{WaitKind, WaitReason};
+pub use self::words::{Age, LISTED, Listed, Plain};
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]

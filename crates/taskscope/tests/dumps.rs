@@ -1,5 +1,7 @@
 //! What a dump shows, what it leaves alone, and what it says of that which it could not see.
 
+mod support;
+
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,19 +13,9 @@ use taskscope::{BLOCKING_THRESHOLD, Dump, DumpOptions, NoTrace, Stacks, State, V
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::support::{current_thread, multi_thread};
+
 const LONG: Duration = Duration::from_secs(600);
-
-fn current_thread() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
-}
-
-fn multi_thread() -> Runtime {
-    Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
-}
 
 fn of(runtime: &Handle) -> DumpOptions {
     DumpOptions::new()
@@ -55,23 +47,23 @@ async fn pending_with_a_waker() {
     tokio::time::sleep(LONG).await;
 }
 
+/// So many tasks, each of which has been polled and waits.
+fn waiting(runtime: &Runtime, count: usize) -> Vec<taskscope::JoinHandle<()>> {
+    let _entered = runtime.enter();
+    let tasks = (0..count)
+        .map(|_| taskscope::spawn(wait_in_my_function()))
+        .collect();
+    until(|| {
+        let dump = of(runtime.handle()).stacks(Stacks::None).capture_blocking();
+        dump.tasks.iter().all(|task| task.polls > 0)
+    });
+    tasks
+}
+
 #[test]
 fn a_plain_thread_sees_the_stacks_of_an_idle_multi_thread_runtime() {
     let runtime = multi_thread();
-    let tasks: Vec<_> = (0..1000)
-        .map(|_| {
-            let _entered = runtime.enter();
-            taskscope::spawn(wait_in_my_function())
-        })
-        .collect();
-    until(|| {
-        of(runtime.handle())
-            .stacks(Stacks::None)
-            .capture_blocking()
-            .tasks
-            .iter()
-            .all(|task| task.polls > 0)
-    });
+    let tasks = waiting(&runtime, 1000);
     let dump = of(runtime.handle()).capture_blocking();
     assert_eq!(
         (dump.tasks.len(), dump.missed.total()),
@@ -376,20 +368,7 @@ fn one_runtime_that_does_not_answer_does_not_hide_another() {
 #[test]
 fn dumps_at_the_same_time_all_see_everything() {
     let runtime = multi_thread();
-    let tasks: Vec<_> = (0..2000)
-        .map(|_| {
-            let _entered = runtime.enter();
-            taskscope::spawn(wait_in_my_function())
-        })
-        .collect();
-    until(|| {
-        of(runtime.handle())
-            .stacks(Stacks::None)
-            .capture_blocking()
-            .tasks
-            .iter()
-            .all(|task| task.polls > 0)
-    });
+    let tasks = waiting(&runtime, 2000);
     let dumpers: Vec<_> = (0..4)
         .map(|_| {
             let handle = runtime.handle().clone();

@@ -5,6 +5,8 @@
     reason = "a handle that leaves the runtime unawaited is what is tested"
 )]
 
+mod support;
+
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -15,17 +17,7 @@ use taskscope::{DumpOptions, Stacks, TaskDump};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
-fn current_thread() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
-}
-
-fn multi_thread() -> Runtime {
-    Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap()
-}
+use crate::support::{current_thread, multi_thread};
 
 /// The tasks of one runtime, without asking them for stacks.
 fn tasks_of(runtime: &Handle) -> Vec<TaskDump> {

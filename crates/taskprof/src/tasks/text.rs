@@ -3,14 +3,12 @@
 //! Names come from the program and may hold anything: control characters are written as escapes, so that nobody can add
 //! a line to the text or talk to the terminal.
 
-use std::fmt::{self, Display, Write as _};
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
-use taskscope::{Age, Dump, Group, Missed, State, TaskDump};
+use taskscope::{Age, Dump, Group, Listed, Missed, Plain, State, TaskDump};
 
 use super::profile::remarks;
-
-/// Names of one group that are listed; the rest is counted.
-const LISTED: usize = 8;
 
 /// Tasks that are alike together, the largest group first: verdict, wait reason, spawn site, names, scopes, ages and stack.
 pub fn grouped(dump: &Dump) -> String {
@@ -48,34 +46,11 @@ fn header(dump: &Dump) -> String {
     out
 }
 
-/// Text on one line.
-struct Plain<T>(T);
-
-impl<T: AsRef<str>> Display for Plain<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.as_ref().chars() {
-            if c.is_control() {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                f.write_char(c)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn write_list(out: &mut String, what: &str, items: &[impl AsRef<str>]) -> fmt::Result {
-    if items.is_empty() {
+fn write_names(out: &mut String, what: &str, names: &[Arc<str>]) -> fmt::Result {
+    if names.is_empty() {
         return Ok(());
     }
-    write!(out, "  {what:<9}")?;
-    for (at, item) in items.iter().take(LISTED).enumerate() {
-        write!(out, "{}{}", if at == 0 { "" } else { ", " }, Plain(item))?;
-    }
-    match items.len().saturating_sub(LISTED) {
-        0 => writeln!(out),
-        more => writeln!(out, " and {more} more"),
-    }
+    writeln!(out, "  {what:<9}{}", Listed(names))
 }
 
 fn write_group(out: &mut String, group: &Group<'_>) -> fmt::Result {
@@ -100,8 +75,8 @@ fn write_group(out: &mut String, group: &Group<'_>) -> fmt::Result {
         Plain(first.wait_reason().to_string()),
         range(sinces().min(), sinces().max())
     )?;
-    write_list(out, "name", &group.names())?;
-    write_list(out, "scope", &group.scopes())?;
+    write_names(out, "name", &group.names())?;
+    write_names(out, "scope", &group.scopes())?;
     writeln!(out, "  spawned  at {}", first.site)?;
     writeln!(out, "  future   {}", Plain(first.future))?;
     writeln!(out, "  age      {}", range(ages().min(), ages().max()))?;
