@@ -10,6 +10,7 @@ mod error;
 mod headers;
 mod index;
 mod params;
+mod stream;
 mod tasks;
 
 use std::any::Any;

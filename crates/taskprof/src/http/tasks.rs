@@ -7,13 +7,14 @@ use axum::body::Body;
 use axum::extract::RawQuery;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use taskscope::{Dump, DumpOptions, Stacks};
+use taskscope::{DumpOptions, Stacks};
 
 use super::endpoint::{Endpoint, Parameter};
 use super::error::HttpError;
 use super::params::Query;
-use super::{OwnRuntime, watch_application};
+use super::{OwnRuntime, stream, watch_application};
 use crate::error::Error;
+use crate::profile::Profile;
 use crate::write::{self, SvgOptions};
 use crate::{offload, tasks};
 
@@ -67,18 +68,33 @@ const STACKS: [(&str, Stacks); 3] = [
     ("none", Stacks::None),
 ];
 
+/// The thread that writes an answer.
+const WRITER: &str = "taskprof-write";
+
 pub(super) async fn get(
     own: Option<Extension<OwnRuntime>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, HttpError> {
     let (view, stacks) = parse(query.as_deref())?;
     let _watched = watch_application(own.as_ref());
-    let body = offload::run("taskprof-tasks", move |_| {
-        let dump = DumpOptions::new().stacks(stacks).capture_blocking();
-        render(&dump, view)
+    let dump = offload::run("taskprof-tasks", move |_| {
+        DumpOptions::new().stacks(stacks).capture_blocking()
     })
-    .await??;
-    Ok(respond(view, body.into()))
+    .await?;
+    let body = match view {
+        View::Grouped => stream::body(WRITER, move |out| tasks::grouped(&dump, out))?,
+        View::Listed => stream::body(WRITER, move |out| tasks::listed(&dump, out))?,
+        View::Json => stream::body(WRITER, move |out| tasks::json(&dump, out))?,
+        // As small as the number of distinct stacks.
+        View::Pprof | View::Svg | View::Folded => offload::run(WRITER, move |_| {
+            let profile = tasks::profile(&dump);
+            drop(dump);
+            render(&profile, view)
+        })
+        .await??
+        .into(),
+    };
+    Ok(respond(view, body))
 }
 
 /// The headers that `get` would answer, without a dump.
@@ -105,19 +121,15 @@ fn parse(query: Option<&str>) -> Result<(View, Stacks), HttpError> {
     Ok((view, stacks))
 }
 
-fn render(dump: &Dump, view: View) -> Result<Vec<u8>, Error> {
-    let text = match view {
-        View::Grouped => tasks::grouped(dump),
-        View::Listed => tasks::listed(dump),
-        View::Json => tasks::json(dump)?,
-        View::Pprof => return write::pprof(&tasks::profile(dump)),
-        View::Svg => write::svg(
-            &tasks::profile(dump),
-            &SvgOptions::new().title("Live tasks"),
-        )?,
-        View::Folded => write::folded(&tasks::profile(dump), None)?,
-    };
-    Ok(text.into_bytes())
+fn render(profile: &Profile, view: View) -> Result<Vec<u8>, Error> {
+    match view {
+        View::Svg => {
+            let options = SvgOptions::new().title("Live tasks");
+            write::svg(profile, &options).map(String::into_bytes)
+        }
+        View::Folded => write::folded(profile, None).map(String::into_bytes),
+        _ => write::pprof(profile),
+    }
 }
 
 fn respond(view: View, body: Body) -> Response {

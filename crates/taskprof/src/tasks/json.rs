@@ -1,12 +1,12 @@
 //! A dump as JSON: everything that the text has, for scripts.
 
+use std::io::{self, Write};
 use std::time::UNIX_EPOCH;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use taskscope::{Dump, RuntimeInfo, ScopeRef, State, TaskDump};
 
 use super::profile::remarks;
-use crate::error::Error;
 
 /// Writes a dump as one JSON object.
 ///
@@ -39,9 +39,9 @@ use crate::error::Error;
 ///
 /// # Errors
 ///
-/// None that a dump can cause; [`is_write`](Error::is_write) if serialisation fails all the same.
-pub fn json(dump: &Dump) -> Result<String, Error> {
-    let out = DumpOut {
+/// Those of `out`.
+pub fn json(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
+    let object = DumpOut {
         version: 1,
         taken_unix_seconds: dump
             .taken_at
@@ -56,12 +56,10 @@ pub fn json(dump: &Dump) -> Result<String, Error> {
             not_asked: dump.missed.not_asked,
         },
         runtimes: dump.runtimes.iter().map(RuntimeOut::new).collect(),
-        tasks: dump.tasks.iter().map(TaskOut::new).collect(),
+        tasks: TasksOut(&dump.tasks),
     };
-    let mut text = serde_json::to_string_pretty(&out)
-        .map_err(|e| Error::write("the dump could not be written as JSON").caused_by(e))?;
-    text.push('\n');
-    Ok(text)
+    serde_json::to_writer_pretty(&mut *out, &object)?;
+    writeln!(out)
 }
 
 #[derive(Serialize)]
@@ -72,7 +70,16 @@ struct DumpOut<'a> {
     notes: Vec<String>,
     missed: MissedOut,
     runtimes: Vec<RuntimeOut<'a>>,
-    tasks: Vec<TaskOut<'a>>,
+    tasks: TasksOut<'a>,
+}
+
+/// One task after the other: a million of them need not exist as objects at the same time.
+struct TasksOut<'a>(&'a [TaskDump]);
+
+impl Serialize for TasksOut<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(TaskOut::new))
+    }
 }
 
 #[derive(Serialize)]

@@ -3,57 +3,71 @@
 //! Names come from the program and may hold anything: control characters are written as escapes, so that nobody can add
 //! a line to the text or talk to the terminal.
 
-use std::fmt::{self, Write as _};
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use taskscope::{Age, Dump, Group, Listed, Missed, Plain, State, TaskDump};
 
 use super::profile::remarks;
 
-/// Tasks that are alike together, the largest group first: verdict, wait reason, spawn site, names, scopes, ages and stack.
-pub fn grouped(dump: &Dump) -> String {
-    let mut out = header(dump);
-    for group in dump.groups() {
-        // Writing to a String cannot fail.
-        let _ = write_group(&mut out, &group);
-    }
-    out
+/// Writes tasks that are alike together, the largest group first: verdict, wait reason, spawn site, names, scopes, ages and stack.
+///
+/// # Errors
+///
+/// Those of `out`.
+///
+/// # Examples
+///
+/// ```
+/// let dump = taskscope::DumpOptions::new().capture_blocking();
+/// let mut text = Vec::new();
+/// taskprof::tasks::grouped(&dump, &mut text)?;
+/// assert!(text.starts_with(b"tasks: 0 tracked, 0 untracked;"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn grouped(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
+    write_header(out, dump)?;
+    dump.groups()
+        .iter()
+        .try_for_each(|group| write_group(out, group))
 }
 
-/// Every task, oldest first: id, name, state, verdict, wait reason and how long, scope, spawn site, and the async stack.
-pub fn listed(dump: &Dump) -> String {
-    let mut out = header(dump);
-    for task in &dump.tasks {
-        let _ = write_task(&mut out, task);
-    }
-    out
+/// Writes every task, oldest first: id, name, state, verdict, wait reason and how long, scope, spawn site, and the async stack.
+///
+/// # Errors
+///
+/// Those of `out`.
+pub fn listed(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
+    write_header(out, dump)?;
+    dump.tasks.iter().try_for_each(|task| write_task(out, task))
 }
 
-fn header(dump: &Dump) -> String {
-    let mut out = format!(
-        "tasks: {} tracked, {} untracked; taken {} in {}\n",
+fn write_header(out: &mut dyn Write, dump: &Dump) -> io::Result<()> {
+    writeln!(
+        out,
+        "tasks: {} tracked, {} untracked; taken {} in {}",
         dump.tasks.len(),
         dump.untracked(),
         httpdate::fmt_http_date(dump.taken_at),
         Age(dump.took)
-    );
+    )?;
     for remark in remarks(dump) {
-        let _ = writeln!(out, "note: {remark}");
+        writeln!(out, "note: {remark}")?;
     }
     if dump.missed == Missed::default() && !dump.tasks.is_empty() {
-        out.push_str("every stack was captured\n");
+        writeln!(out, "every stack was captured")?;
     }
-    out
+    Ok(())
 }
 
-fn write_names(out: &mut String, what: &str, names: &[Arc<str>]) -> fmt::Result {
+fn write_names(out: &mut dyn Write, what: &str, names: &[Arc<str>]) -> io::Result<()> {
     if names.is_empty() {
         return Ok(());
     }
     writeln!(out, "  {what:<9}{}", Listed(names))
 }
 
-fn write_group(out: &mut String, group: &Group<'_>) -> fmt::Result {
+fn write_group(out: &mut dyn Write, group: &Group<'_>) -> io::Result<()> {
     let first = group.oldest();
     let count = group.tasks.len();
     let sinces = || group.tasks.iter().map(|task| task.state.since());
@@ -97,7 +111,7 @@ fn write_group(out: &mut String, group: &Group<'_>) -> fmt::Result {
     write_stack(out, first)
 }
 
-fn write_task(out: &mut String, task: &TaskDump) -> fmt::Result {
+fn write_task(out: &mut dyn Write, task: &TaskDump) -> io::Result<()> {
     write!(out, "\ntask {}", task.id)?;
     if let Some(name) = &task.name {
         write!(out, " {:?}", name)?;
@@ -164,7 +178,7 @@ fn write_task(out: &mut String, task: &TaskDump) -> fmt::Result {
     write_stack(out, task)
 }
 
-fn write_stack(out: &mut String, task: &TaskDump) -> fmt::Result {
+fn write_stack(out: &mut dyn Write, task: &TaskDump) -> io::Result<()> {
     match &task.trace {
         Ok(trace) => {
             writeln!(out, "  stack")?;
