@@ -212,7 +212,7 @@ impl Drop for Session {
                     stack,
                     dropped: active.dropped,
                 };
-                *self.record.captured() = Some(Box::new(captured));
+                self.record.set_captured(captured);
             }
             active.frames.clear();
             let _ = LOCAL.try_with(|local| {

@@ -24,7 +24,7 @@
 //! # Orderings
 //!
 //! `publish` and the store that announces the first poll release, their readers acquire. The last release is `AcqRel`, as
-//! in `Arc`. Everything else is a statistic written by the one thread that polls the task, and is relaxed.
+//! in `Arc`. The end of a task and the mark for a capture are sequentially consistent with each other. Everything else is a statistic written by the one thread that polls the task, and is relaxed.
 //!
 //! Not here: what a poll does ([`crate::instrument`]), what a capture does ([`crate::capture`]), where free records wait.
 
@@ -80,9 +80,10 @@ pub(crate) struct Captured {
     pub(crate) dropped: u32,
 }
 
-/// Bits of `flags`.
+/// Bits of `flags`. Only whoever polls or drops the future changes them, so no read-modify-write is needed.
 pub(crate) const FINISHED: u8 = 1;
 const REPLACED: u8 = 2;
+const CAPTURED: u8 = 4;
 
 /// Values of `capture`.
 const NOT_REQUESTED: u8 = 0;
@@ -195,9 +196,9 @@ impl Record {
     fn recycle(&'static self) {
         // SAFETY: the last reference is gone and the record is not in the pool yet: nobody else can reach the cells.
         let (waker, meta) = unsafe { ((*self.waker.get()).take(), (*self.meta.get()).take()) };
-        let captured = self.captured().take();
-        let replaced =
-            (self.flags.load(Ordering::Relaxed) & REPLACED != 0).then(|| replaced::remove(self));
+        let flags = self.flags.load(Ordering::Relaxed);
+        let captured = (flags & CAPTURED != 0).then(|| self.captured().take());
+        let replaced = (flags & REPLACED != 0).then(|| replaced::remove(self));
         pool::put(self);
         // Last, with nothing of ours borrowed: dropping these may run code of the user or of tokio.
         drop((waker, meta, captured, replaced));
@@ -257,7 +258,7 @@ impl Record {
 
     #[cold]
     fn replace_waker(&'static self, waker: &Waker) {
-        self.flags.fetch_or(REPLACED, Ordering::Relaxed);
+        self.set_flag(REPLACED, Ordering::Relaxed);
         replaced::set(self, waker.clone());
     }
 
@@ -267,13 +268,29 @@ impl Record {
         self.capture.load(Ordering::Relaxed) == REQUESTED
     }
 
-    pub(crate) fn finished(&self) -> bool {
-        self.flags.load(Ordering::Acquire) & FINISHED != 0
+    /// Keeps what a capturing poll found.
+    pub(crate) fn set_captured(&self, captured: Captured) {
+        self.set_flag(CAPTURED, Ordering::Relaxed);
+        let old = self.captured().replace(Box::new(captured));
+        drop(old);
     }
 
+    fn set_flag(&self, flag: u8, order: Ordering) {
+        self.flags
+            .store(self.flags.load(Ordering::Relaxed) | flag, order);
+    }
+
+    pub(crate) fn finished(&self) -> bool {
+        self.flags.load(Ordering::SeqCst) & FINISHED != 0
+    }
+
+    /// The task has ended. Sequentially consistent with [`Record::request_capture`] and [`Record::finished`]: either this sees
+    /// the mark, or whoever set it sees the end, so no mark stays behind.
     pub(crate) fn set_finished(&self) {
-        self.flags.fetch_or(FINISHED, Ordering::Release);
-        capture::withdraw(self);
+        self.set_flag(FINISHED, Ordering::SeqCst);
+        if self.capture.load(Ordering::SeqCst) == REQUESTED {
+            capture::withdraw(self);
+        }
     }
 
     /// The borrowed waker that the task is polled with.
@@ -299,12 +316,12 @@ impl Record {
 
     /// Marks the task for capture. True if this call did it, false if the mark was there.
     pub(crate) fn request_capture(&self) -> bool {
-        self.capture.swap(REQUESTED, Ordering::AcqRel) == NOT_REQUESTED
+        self.capture.swap(REQUESTED, Ordering::SeqCst) == NOT_REQUESTED
     }
 
     /// Takes the mark away. True if this call did it.
     pub(crate) fn clear_capture(&self) -> bool {
-        self.capture.swap(NOT_REQUESTED, Ordering::AcqRel) == REQUESTED
+        self.capture.swap(NOT_REQUESTED, Ordering::SeqCst) == REQUESTED
     }
 
     pub(crate) fn captured(&self) -> MutexGuard<'_, Option<Box<Captured>>> {
