@@ -7,7 +7,7 @@ use crate::unwind::registers::Registers;
 use crate::unwind::{self, UnwinderKind};
 
 /// The largest number of frames one capture appends.
-pub const MAX_FRAMES: usize = 256;
+pub const MAX_FRAMES: usize = 1024;
 
 /// How a capture ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -131,6 +131,13 @@ fn write_group(f: &mut fmt::Formatter<'_>, number: usize, group: &Group<'_>) -> 
         Ok(trace) => {
             writeln!(f, "   stack")?;
             write!(f, "{trace}")?;
+            if first.branches_dropped + first.branches_cut > 0 {
+                writeln!(
+                    f,
+                    "    (not the whole stack: {} branches were not kept, {} were cut at the root)",
+                    first.branches_dropped, first.branches_cut
+                )?;
+            }
         }
         Err(why) => writeln!(
             f,

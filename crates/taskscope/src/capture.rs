@@ -25,7 +25,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::Thread;
 
-use callstack::Stack;
+use callstack::{Completeness, Stack};
 
 use crate::record::{Captured, Identity, Record};
 
@@ -92,6 +92,8 @@ struct Active {
     frames: Vec<usize>,
     branches: usize,
     dropped: u32,
+    /// Branches whose walk did not reach the task's root.
+    cut: u32,
     /// Wakers taken, those of equal stacks included.
     taken: u64,
 }
@@ -137,12 +139,13 @@ fn on_suspension(record: &'static Record, taken: u64) {
             active.frames.push(0);
         }
         let branch = active.frames.len();
-        callstack::capture(active.limit, &mut active.frames);
+        let walked = callstack::capture(active.limit, &mut active.frames);
         let (before, new) = active.frames.split_at(branch);
         if new.is_empty() || before.split(|&ip| ip == 0).any(|earlier| earlier == new) {
             active.frames.truncate(start);
         } else {
             active.branches += 1;
+            active.cut += u32::from(walked != Completeness::Complete);
         }
     });
 }
@@ -165,6 +168,7 @@ impl Session {
                 frames,
                 branches: 0,
                 dropped: 0,
+                cut: 0,
                 taken: 0,
             })
         });
@@ -187,7 +191,7 @@ impl Session {
                 return None;
             }
             active.frames.clear();
-            (active.branches, active.dropped, active.taken) = (0, 0, 0);
+            (active.branches, active.dropped, active.cut, active.taken) = (0, 0, 0, 0);
             Some(())
         });
         restart.ok().flatten().is_some()
@@ -211,6 +215,7 @@ impl Drop for Session {
                     polls: self.record.polls(),
                     stack,
                     dropped: active.dropped,
+                    cut: active.cut,
                 };
                 self.record.set_captured(captured);
             }

@@ -78,6 +78,8 @@ pub(crate) struct Captured {
     pub(crate) stack: Option<Arc<Stack>>,
     /// Wakers taken in that poll whose stacks did not fit in the buffer.
     pub(crate) dropped: u32,
+    /// Branches whose walk did not reach the task's root: too deep, or code without unwind tables.
+    pub(crate) cut: u32,
 }
 
 /// Bits of `flags`. Only whoever polls or drops the future changes them, so no read-modify-write is needed.

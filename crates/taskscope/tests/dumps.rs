@@ -487,3 +487,36 @@ fn a_task_that_waits_in_more_ways_than_are_kept_says_how_many_were_dropped() {
         assert_eq!(dump.tasks[0].branches_dropped, 5);
     });
 }
+
+/// Boxed recursion, so that each level has frames of its own in every build.
+fn descend(levels: usize) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async move {
+        if levels > 0 {
+            descend(levels - 1).await;
+        }
+        pending_with_a_waker().await;
+    })
+}
+
+#[test]
+fn a_stack_of_a_hundred_async_functions_is_complete_and_one_of_a_thousand_says_that_it_is_cut() {
+    current_thread().block_on(async {
+        for (levels, cut) in [(100, 0), (1200, 1)] {
+            let task = taskscope::spawn(descend(levels));
+            settle().await;
+            let dump = of(&Handle::current()).capture().await;
+            let frames = &dump.tasks[0].trace.as_ref().unwrap().branches()[0].frames;
+            let seen = frames
+                .iter()
+                .filter(|frame| {
+                    let name = frame.name.as_deref();
+                    name.is_some_and(|name| name.contains("dumps::descend::{{closure}}"))
+                })
+                .count();
+            assert_eq!(dump.tasks[0].branches_cut, cut);
+            assert_eq!(seen == levels + 1, cut == 0, "{seen} of {levels}");
+            task.abort();
+            let _ = task.await;
+        }
+    });
+}

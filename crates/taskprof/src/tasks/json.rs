@@ -28,7 +28,7 @@ use super::profile::remarks;
 ///       "spawned": {"file": "src/main.rs", "line": 40, "column": 9}, "parent": 12, "future": "app::audit::{{closure}}",
 ///       "runtime": 1, "age_seconds": 4.6, "busy_seconds": 0.00002, "polls": 2, "wakers": 1, "detached_seconds": 4.6,
 ///       "branches": [{"wait": ["mpsc recv"], "frames": [{"function": "app::audit::{{closure}}", "file": "src/main.rs", "line": 41}]}],
-///       "no_stack": null, "branches_dropped": 0
+///       "no_stack": null, "branches_dropped": 0, "branches_cut": 0
 ///     }
 ///   ]
 /// }
@@ -136,6 +136,7 @@ struct TaskOut<'a> {
     branches: Vec<BranchOut<'a>>,
     no_stack: Option<String>,
     branches_dropped: u32,
+    branches_cut: u32,
 }
 
 #[derive(Serialize)]
@@ -239,6 +240,7 @@ impl<'a> TaskOut<'a> {
             branches: branches.iter().map(BranchOut::new).collect(),
             no_stack: task.trace.as_ref().err().map(ToString::to_string),
             branches_dropped: task.branches_dropped,
+            branches_cut: task.branches_cut,
         }
     }
 }

@@ -190,6 +190,13 @@ fn write_stack(out: &mut dyn Write, task: &TaskDump) -> io::Result<()> {
                     task.branches_dropped
                 )?;
             }
+            if task.branches_cut > 0 {
+                writeln!(
+                    out,
+                    "    (cut at the root in {} branches: too deep, or code without unwind tables)",
+                    task.branches_cut
+                )?;
+            }
             Ok(())
         }
         Err(why) => writeln!(out, "  {why}"),

@@ -54,6 +54,8 @@ pub struct TaskDump {
     pub trace: Result<Arc<Trace>, NoTrace>,
     /// Branches of the trace that did not fit into its buffer.
     pub branches_dropped: u32,
+    /// Branches that lack frames at their root: deeper than [`callstack::MAX_FRAMES`], or through code without unwind tables.
+    pub branches_cut: u32,
 }
 
 /// What a task was doing.
@@ -231,7 +233,7 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
             since: clock::between(reading.since, now),
         }
     };
-    let (trace, branches_dropped) = trace(record, &reading, asked, &state, traces);
+    let (trace, [branches_dropped, branches_cut]) = trace(record, &reading, asked, &state, traces);
     let scope = meta.scope.clone().map(ScopeRef::from_inner);
     let scope_ended = scope.as_ref().and_then(ScopeRef::ended);
     let verdict = verdict::of(&Evidence {
@@ -259,6 +261,7 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
         detached: (record.detached_at() != 0).then(|| clock::between(record.detached_at(), now)),
         trace,
         branches_dropped,
+        branches_cut,
         state,
     })
 }
@@ -269,7 +272,7 @@ fn trace(
     asked: Asked,
     state: &State,
     traces: &mut Traces,
-) -> (Result<Arc<Trace>, NoTrace>, u32) {
+) -> (Result<Arc<Trace>, NoTrace>, [u32; 2]) {
     let none = match (&asked, state) {
         (Asked::No | Asked::Cached, _) => NoTrace::NotAsked,
         (Asked::Since(_), State::Running { .. }) => NoTrace::Running,
@@ -279,9 +282,9 @@ fn trace(
     let captured = record
         .captured()
         .as_ref()
-        .map(|it| (it.polls, it.stack.clone(), it.dropped));
-    let Some((polls, stack, dropped)) = captured else {
-        return (Err(none), 0);
+        .map(|it| (it.polls, it.stack.clone(), [it.dropped, it.cut]));
+    let Some((polls, stack, missing)) = captured else {
+        return (Err(none), [0; 2]);
     };
     let counts = match asked {
         Asked::No => false,
@@ -289,8 +292,8 @@ fn trace(
         Asked::Since(before) => polls == reading.polls || polls > before,
     };
     match stack {
-        _ if !counts => (Err(none), 0),
-        Some(stack) => (Ok(traces.get(&stack)), dropped),
-        None => (Err(NoTrace::NoWaker), dropped),
+        _ if !counts => (Err(none), [0; 2]),
+        Some(stack) => (Ok(traces.get(&stack)), missing),
+        None => (Err(NoTrace::NoWaker), missing),
     }
 }
