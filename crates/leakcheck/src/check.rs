@@ -5,6 +5,8 @@
 //! a blocking call is under way, so one is kept under way.
 //! Not here: the words of the report.
 
+use std::collections::HashMap;
+use std::future::Future;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,20 +38,26 @@ const PAUSES: (Duration, Duration) = (Duration::from_micros(200), Duration::from
 /// # Cancel safety
 ///
 /// Dropping the future ends the check; a helper thread may look on for up to the settle time.
-pub async fn check() -> Result<(), Leaks> {
-    check_with(Options::new()).await
+#[track_caller]
+pub fn check() -> impl Future<Output = Result<(), Leaks>> + Send {
+    check_with(Options::new())
 }
 
 /// Looks for tasks of the current runtime that are alive and should not be.
 ///
 /// See [`check`] for errors, panics and cancel safety.
+#[track_caller]
 #[allow(clippy::missing_panics_doc, reason = "documented at `check`")]
-pub async fn check_with(options: Options) -> Result<(), Leaks> {
+pub fn check_with(options: Options) -> impl Future<Output = Result<(), Leaks>> + Send {
     let Ok(runtime) = Handle::try_current() else {
         panic!(
             "leakcheck: no tokio runtime here; call it inside the async test whose tasks are to be checked"
         )
     };
+    run(runtime, options)
+}
+
+async fn run(runtime: Handle, options: Options) -> Result<(), Leaks> {
     let look = Look::new(&runtime);
     for _ in 0..TURNS {
         if look.quick().is_clean() {
@@ -153,8 +161,19 @@ impl Left {
             // The caller's own task has no record.
             untracked = untracked.saturating_sub(1);
         }
+        // The tasks that the caller was spawned by wait for it, or have ended.
+        let parents: HashMap<u64, Option<u64>> = dump
+            .tasks
+            .iter()
+            .map(|task| (task.id, task.parent))
+            .collect();
+        let caller = dump.tasks.iter().find(|task| is_caller(task));
+        let own: Vec<u64> = std::iter::successors(caller.map(|task| task.id), |id| {
+            parents.get(id).copied().flatten()
+        })
+        .collect();
         dump.tasks
-            .retain(|task| !task.background && !is_caller(task));
+            .retain(|task| !task.background && !own.contains(&task.id));
         Left { dump, untracked }
     }
 

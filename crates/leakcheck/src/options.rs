@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How long tasks that are just ending are waited for.
+/// How long tasks that are just ending are waited for: 1 s.
 pub const DEFAULT_SETTLE: Duration = Duration::from_secs(1);
 
 /// How a check is made.

@@ -10,7 +10,7 @@ use taskscope::{Age, Dump, Group, Listed};
 /// Tasks that were alive when they should not have been.
 ///
 /// `Display` is the report: a headline, then a block for each distinct verdict, spawn site and stack.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Leaks(Box<Found>);
 
 /// Boxed, so that the `Ok` of a clean check stays small.
@@ -57,6 +57,14 @@ impl Leaks {
 
 impl Error for Leaks {}
 
+/// The report, as `Display` writes it: this is what a test that returns `Result` or unwraps one shows.
+impl fmt::Debug for Leaks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f)?;
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl fmt::Display for Leaks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.count();
@@ -96,10 +104,10 @@ fn write_group(f: &mut fmt::Formatter<'_>, number: usize, group: &Group<'_>) -> 
     let youngest = group.tasks.last().map_or(first.age, |task| task.age);
     writeln!(
         f,
-        "{number}. {} {}, waiting for {} since {}",
+        "{number}. {} {}, {} since {}",
         tasks(group.tasks.len()),
         first.verdict,
-        first.wait_reason(),
+        first.activity(),
         Age(first.state.since())
     )?;
     writeln!(f, "   spawned at {}", first.site)?;
@@ -163,6 +171,6 @@ fn write_untracked(f: &mut fmt::Formatter<'_>, number: usize, untracked: usize) 
     )?;
     writeln!(
         f,
-        "   hint       spawn with taskscope::spawn to see names, scopes and stacks; a connection that is still open keeps its server's and its client's task alive"
+        "   hint       spawn with taskscope::spawn to see names, scopes and stacks; connections count: end the test's clients, then its server, before the check"
     )
 }

@@ -119,7 +119,16 @@ async fn the_callers_own_task_is_left_out() {
     checked.await.unwrap().unwrap();
 }
 
-/// The control of the test above.
+#[tokio::test]
+async fn the_tasks_that_wait_for_the_caller_are_left_out() {
+    let outer = taskscope::spawn(async {
+        let inner = taskscope::spawn(async { leakcheck::check_with(hasty()).await });
+        inner.await.unwrap()
+    });
+    outer.await.unwrap().unwrap();
+}
+
+/// The control of the two tests above.
 #[tokio::test]
 async fn another_task_is_found_from_inside_a_task() {
     for tracked in [true, false] {
@@ -301,11 +310,15 @@ async fn the_panic_points_at_the_line_of_the_assertion() {
 
 #[test]
 fn outside_of_a_runtime_the_check_says_so() {
-    let panic = AssertUnwindSafe(leakcheck::check())
-        .catch_unwind()
-        .now_or_never()
-        .unwrap()
-        .unwrap_err();
+    let panic = std::panic::catch_unwind(|| drop(leakcheck::check())).unwrap_err();
     let text = panic.downcast_ref::<&str>().unwrap();
     assert!(text.contains("no tokio runtime"), "{text}");
+}
+
+/// What a test that returns `Result`, or unwraps one, shows.
+#[tokio::test]
+async fn the_debug_form_is_the_report() {
+    let _stuck = taskscope::spawn_named("shown", std::future::pending::<()>());
+    let leaks = leaks().await;
+    assert_eq!(format!("{leaks:?}"), format!("\n{leaks}"));
 }

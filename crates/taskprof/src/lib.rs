@@ -1,13 +1,13 @@
-//! Profiling endpoint for tokio services: CPU profiles as pprof, flame graph or folded text.
+//! Profiling endpoint for tokio services: CPU flame graphs and task dumps, over HTTP or through code.
 //!
 //! The crate has three layers, and each knows only the one above it in this list:
 //!
 //! 1. [`profile`]: the vocabulary. A [`Profile`] is sample types and samples; a sample is a stack, values and labels.
-//! 2. Sources that fill a profile ([`cpu`], on a [`sampler::Sampler`]) and writers that print one ([`write`](mod@write)).
+//! 2. Sources that fill a profile ([`cpu`], on a [`sampler::Sampler`]; [`tasks`], on a dump) and writers that print one ([`write`](mod@write)).
 //!    A source knows no writer, a writer knows no source.
 //! 3. HTTP: [`router`] to nest into an axum application, [`serve`] to answer on a loopback address of its own.
 //!
-//! What is deliberately not here: unwinding and symbols (the `callstack` crate), tasks (the `taskscope` crate).
+//! What is deliberately not here: unwinding and symbols (the `callstack` crate), how tasks are tracked and captured (the `taskscope` crate).
 //!
 //! # Examples
 //!

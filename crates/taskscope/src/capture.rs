@@ -210,7 +210,8 @@ impl Drop for Session {
             .flatten();
         if let Some(mut active) = active {
             if self.pending {
-                let stack = (!active.frames.is_empty()).then(|| Stack::intern(&active.frames));
+                let stack =
+                    (!active.frames.is_empty()).then(|| Stack::intern(&in_order(&active.frames)));
                 let captured = Captured {
                     polls: self.record.polls(),
                     stack,
@@ -227,6 +228,13 @@ impl Drop for Session {
             });
         }
     }
+}
+
+/// Branches in an order of their own: `select!` polls in random order, and equal traces must be equal.
+fn in_order(frames: &[usize]) -> Vec<usize> {
+    let mut branches: Vec<&[usize]> = frames.split(|&ip| ip == 0).collect();
+    branches.sort_unstable();
+    branches.join(&0)
 }
 
 /// Polls a future once with the capturing waker (twice if it moved on meanwhile). The caller takes the mark away when the

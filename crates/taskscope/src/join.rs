@@ -18,7 +18,6 @@ use crate::record::Hold;
 /// # Cancel safety
 ///
 /// Awaiting `&mut handle` is cancel safe, as it is with tokio's.
-#[must_use = "dropping the handle detaches the task; say so with `drop(handle)` if that is meant"]
 pub struct JoinHandle<T> {
     inner: task::JoinHandle<T>,
     attached: Attached,

@@ -61,8 +61,8 @@ mod words;
 
 pub use self::capture::MAX_BRANCHES;
 pub use self::dump::{
-    Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Group, Missed, NoTrace, Stacks,
-    State, TaskDump, ThreadInfo, Trace, dump,
+    Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, Group, Missed, NoTrace,
+    Stacks, State, TaskDump, ThreadInfo, Trace, dump,
 };
 pub use self::join::JoinHandle;
 #[cfg(feature = "axum")]

@@ -33,7 +33,7 @@ use crate::{JoinHandle, clock, current, ids, pool};
 ///
 /// # Overhead
 ///
-/// The record is reused memory of about 150 bytes, the future grows by two pointers. A poll reads a time-stamp counter twice.
+/// The record is reused memory of 160 bytes, the future grows by two pointers. A poll reads a time-stamp counter twice.
 /// The first call in a process calibrates that counter, which takes about 0.6 ms.
 ///
 /// # Limitations

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::dump::State;
 
-/// A poll that takes longer than this blocks its worker.
+/// A poll that takes longer than this, 100 ms, blocks its worker.
 pub const BLOCKING_THRESHOLD: Duration = Duration::from_millis(100);
 
 /// Why a task is still alive.
@@ -14,7 +14,7 @@ pub const BLOCKING_THRESHOLD: Duration = Duration::from_millis(100);
 pub enum Verdict {
     /// Idle, and no waker of it exists: nothing can ever wake it.
     Stuck,
-    /// In one poll for longer than [`BLOCKING_THRESHOLD`].
+    /// In one poll for longer than [`BLOCKING_THRESHOLD`]. So is a task in `block_in_place`, which may be meant.
     Blocking,
     /// Its scope has ended.
     Outlived,
@@ -25,6 +25,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All of them, the most urgent first.
+    pub const ALL: [Verdict; 5] = [
+        Verdict::Stuck,
+        Verdict::Blocking,
+        Verdict::Outlived,
+        Verdict::Idle,
+        Verdict::Active,
+    ];
+
     /// One lower-case word, the same in every output.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use callstack::Symbol;
+use crate::dump::Frame;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $text:literal,)*) => {
@@ -65,7 +65,7 @@ kinds! {
     Connect = "connect",
     /// Readiness of a socket, pipe or terminal.
     Io = "io",
-    /// A file operation or another call on the blocking pool.
+    /// A file operation on the blocking pool. A `spawn_blocking` that is awaited is a [`WaitKind::Join`].
     BlockingPool = "blocking pool",
     /// A signal from the operating system.
     Signal = "signal",
@@ -101,7 +101,8 @@ const KNOWN: &[(&str, WaitKind)] = &[
         "tokio::sync::mpsc::unbounded::UnboundedReceiver",
         WaitKind::MpscRecv,
     ),
-    ("tokio::sync::mpsc::chan::Rx", WaitKind::MpscRecv),
+    // Sending waits for a semaphore; what waits in this module itself, receives.
+    ("tokio::sync::mpsc::chan::", WaitKind::MpscRecv),
     ("tokio::sync::oneshot::", WaitKind::Oneshot),
     ("tokio::sync::broadcast::", WaitKind::Broadcast),
     ("tokio::sync::watch::", WaitKind::Watch),
@@ -118,9 +119,9 @@ const KNOWN: &[(&str, WaitKind)] = &[
     ),
     ("tokio::time::sleep::", WaitKind::Sleep),
     ("tokio::time::interval::", WaitKind::Sleep),
-    ("tokio::runtime::task::join::JoinHandle", WaitKind::Join),
+    ("tokio::runtime::task::join::", WaitKind::Join),
     ("tokio::task::join_set::", WaitKind::Join),
-    ("taskscope::join::JoinHandle", WaitKind::Join),
+    ("taskscope::join::", WaitKind::Join),
     ("tokio::task::yield_now::", WaitKind::Yield),
     ("tokio::task::coop::consume_budget", WaitKind::Yield),
     ("tokio::net::tcp::listener::", WaitKind::Accept),
@@ -135,6 +136,10 @@ const KNOWN: &[(&str, WaitKind)] = &[
     ("tokio::io::", WaitKind::Io),
     ("tokio::runtime::io::", WaitKind::Io),
     ("FuturesUnordered", WaitKind::FuturesUnordered),
+    (
+        "futures_util::stream::futures_unordered::",
+        WaitKind::FuturesUnordered,
+    ),
     ("futures_channel::", WaitKind::Futures),
     ("futures_util::lock::", WaitKind::Futures),
     ("async_channel::", WaitKind::AsyncChannel),
@@ -164,7 +169,7 @@ const LIBRARIES: &[&str] = &[
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WaitReason {
-    /// The kinds, each once, in the order of the branches; one, unless the task waits in a `select!` or a `join!`.
+    /// The kinds, each once, in the order of [`WaitKind`]; one, unless the task waits in a `select!` or a `join!`.
     pub kinds: Vec<WaitKind>,
     /// For [`WaitKind::Other`], the function that took the waker.
     pub function: Option<Arc<str>>,
@@ -191,6 +196,8 @@ impl WaitReason {
             }
             any.function = any.function.or_else(|| reason.function.clone());
         }
+        // `select!` polls its branches in random order; equal waits must read alike.
+        any.kinds.sort_unstable();
         any
     }
 }
@@ -211,50 +218,42 @@ impl fmt::Display for WaitReason {
 }
 
 /// Classifies frames, leaf first. Also tells the frame that named the wait; those before it are the library's own affair.
-pub(crate) fn classify(frames: &[Arc<Symbol>]) -> (WaitReason, usize) {
+pub(crate) fn classify(frames: &[Frame]) -> (WaitReason, usize) {
     let mut found = None;
-    for (at, symbol) in frames.iter().enumerate() {
-        let Some(name) = symbol.name.as_deref() else {
-            continue;
-        };
-        if !is_library(name) {
+    for (at, frame) in frames.iter().enumerate() {
+        if !is_library(frame) {
             break;
         }
         let kind = KNOWN
             .iter()
-            .find(|(part, _)| name.contains(part))
+            .find(|(part, _)| frame.function.contains(part))
             .map(|(_, kind)| (*kind, at));
         found = kind.or(found);
     }
     match found {
         Some((kind, at)) => (WaitReason::of(kind), at),
         None => {
-            let is_std = |name: &str| {
+            let is_std = |frame: &Frame| {
                 ["core::", "std::", "alloc::"]
                     .iter()
-                    .any(|std| name.trim_start_matches('<').starts_with(std))
+                    .any(|std| frame.path().starts_with(std))
             };
-            let names = || frames.iter().filter_map(|symbol| symbol.name.as_ref());
-            let function = names()
-                .find(|name| !is_std(name))
-                .or_else(|| names().next())
-                .cloned();
-            (
-                WaitReason {
-                    kinds: vec![WaitKind::Other],
-                    function,
-                },
-                0,
-            )
+            let first = frames.iter().find(|frame| !is_std(frame));
+            let function = first.or(frames.first()).map(|frame| frame.function.clone());
+            let reason = WaitReason {
+                kinds: vec![WaitKind::Other],
+                function,
+            };
+            (reason, 0)
         }
     }
 }
 
 /// Whether a function is a library's: by its own path, or by the type that a trait is implemented for.
-fn is_library(name: &str) -> bool {
-    let path = name
-        .trim_start_matches(['<', '&'])
-        .trim_start_matches("mut ");
+fn is_library(frame: &Frame) -> bool {
     // A name without a path is the compiler's, such as `__rust_try`.
-    !path.contains("::") || LIBRARIES.iter().any(|library| path.starts_with(library))
+    (frame.has_symbol && !frame.path().contains("::"))
+        || LIBRARIES
+            .iter()
+            .any(|library| frame.path().starts_with(library))
 }

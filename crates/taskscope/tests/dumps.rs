@@ -508,15 +508,35 @@ fn a_stack_of_a_hundred_async_functions_is_complete_and_one_of_a_thousand_says_t
             let frames = &dump.tasks[0].trace.as_ref().unwrap().branches()[0].frames;
             let seen = frames
                 .iter()
-                .filter(|frame| {
-                    let name = frame.name.as_deref();
-                    name.is_some_and(|name| name.contains("dumps::descend::{{closure}}"))
-                })
+                .filter(|frame| frame.function.contains("dumps::descend::{{closure}}"))
                 .count();
             assert_eq!(dump.tasks[0].branches_cut, cut);
             assert_eq!(seen == levels + 1, cut == 0, "{seen} of {levels}");
             task.abort();
             let _ = task.await;
         }
+    });
+}
+
+/// `select!` polls its branches in random order.
+#[test]
+fn equal_selects_are_one_group_whatever_the_order_in_which_they_were_polled() {
+    async fn either(mut messages: mpsc::Receiver<()>) {
+        tokio::select! {
+            _ = messages.recv() => {}
+            () = tokio::time::sleep(LONG) => {}
+        }
+    }
+    current_thread().block_on(async {
+        let mut keep = Vec::new();
+        for _ in 0..32 {
+            let (sender, messages) = mpsc::channel(1);
+            keep.push(sender);
+            drop(taskscope::spawn(either(messages)));
+        }
+        settle().await;
+        let dump = of(&Handle::current()).capture().await;
+        assert_eq!(dump.groups().len(), 1);
+        assert_eq!(dump.tasks[0].wait_reason().to_string(), "mpsc recv | sleep");
     });
 }

@@ -160,7 +160,7 @@ struct BranchOut<'a> {
 
 #[derive(Serialize)]
 struct FrameOut<'a> {
-    function: Option<&'a str>,
+    function: &'a str,
     file: Option<&'a str>,
     line: Option<u32>,
 }
@@ -247,10 +247,10 @@ impl<'a> TaskOut<'a> {
 
 impl<'a> BranchOut<'a> {
     fn new(branch: &'a taskscope::Branch) -> Self {
-        let frame = |symbol: &'a std::sync::Arc<callstack::Symbol>| FrameOut {
-            function: symbol.name.as_deref(),
-            file: symbol.file.as_deref(),
-            line: symbol.line,
+        let frame = |frame: &'a taskscope::Frame| FrameOut {
+            function: &frame.function,
+            file: frame.file.as_deref(),
+            line: frame.line,
         };
         BranchOut {
             wait: waits(&branch.wait),

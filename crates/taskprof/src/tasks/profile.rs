@@ -1,8 +1,6 @@
 //! A dump as a profile: one sample for tasks that are alike, so every profile format can show tasks.
 
-use std::sync::Arc;
-
-use taskscope::{Branch, Dump, TaskDump};
+use taskscope::{Branch, Dump, Plain, TaskDump};
 
 use crate::profile::{Frame, Label, Profile, Sample, SampleType};
 
@@ -49,6 +47,13 @@ pub(super) fn remarks(dump: &Dump) -> Vec<String> {
             ));
         }
     }
+    let unnamed = dump.tasks.iter().filter(|task| has_unnamed(task)).count();
+    if unnamed > 0 {
+        remarks.push(format!(
+            "{unnamed} of {} stacks have frames without a symbol (build with debug = 1, unstripped)",
+            dump.tasks.len()
+        ));
+    }
     for runtime in dump.runtimes.iter().filter(|runtime| runtime.untracked > 0) {
         remarks.push(format!(
             "{} untracked on runtime {} (plain tokio::spawn)",
@@ -58,17 +63,26 @@ pub(super) fn remarks(dump: &Dump) -> Vec<String> {
     remarks
 }
 
+fn has_unnamed(task: &TaskDump) -> bool {
+    let branches = task.trace.as_ref().map(|trace| trace.branches());
+    let mut frames = branches
+        .unwrap_or_default()
+        .iter()
+        .flat_map(|branch| &branch.frames);
+    frames.any(|frame| !frame.has_symbol)
+}
+
 fn sample(task: &TaskDump) -> Sample {
     let mut labels = vec![
         Label::str("verdict", task.verdict.name()),
-        Label::str("wait", task.wait_reason().to_string()),
+        Label::str("wait", tag(&task.wait_reason().to_string())),
         Label::str("state", task.state.name()),
     ];
     if let Some(name) = &task.name {
-        labels.push(Label::str("name", name.clone()));
+        labels.push(Label::str("name", tag(name)));
     }
     if let Some(scope) = &task.scope {
-        labels.push(Label::str("scope", scope.name()));
+        labels.push(Label::str("scope", tag(scope.name())));
     }
     if task.background {
         labels.push(Label::str("background", "yes"));
@@ -78,6 +92,12 @@ fn sample(task: &TaskDump) -> Sample {
         values: vec![1],
         labels,
     }
+}
+
+/// A name as a label: `go tool pprof` prints labels as they are and hands them to dot, which a quote or a control character
+/// confuses.
+fn tag(name: &str) -> String {
+    Plain(name).to_string().replace('"', "'")
 }
 
 fn stack(task: &TaskDump) -> Vec<Frame> {
@@ -102,6 +122,11 @@ fn stack(task: &TaskDump) -> Vec<Frame> {
             }
         },
     };
+    if task.branches_cut > 0 {
+        stack.push(Frame::named(
+            "(stack cut here: too deep, or no unwind tables)",
+        ));
+    }
     stack.push(Frame::Named {
         name: format!("spawned at {}:{}", task.site.file(), task.site.line()).into(),
         file: Some(task.site.file().into()),
@@ -115,13 +140,10 @@ fn frames(branch: &Branch, count: usize) -> Vec<Frame> {
     let hidden = branch.frames.len().saturating_sub(count);
     let shown = branch.frames.iter().skip(hidden);
     shown
-        .map(|symbol| Frame::Named {
-            name: symbol
-                .name
-                .clone()
-                .unwrap_or_else(|| Arc::from("(unknown function)")),
-            file: symbol.file.clone(),
-            line: symbol.line,
+        .map(|frame| Frame::Named {
+            name: frame.function.clone(),
+            file: frame.file.clone(),
+            line: frame.line,
         })
         .collect()
 }
@@ -135,7 +157,7 @@ fn shared(branches: &[Branch]) -> usize {
     let common = |branch: &Branch| {
         let pairs = first.frames.iter().rev().zip(branch.frames.iter().rev());
         pairs
-            .take_while(|(one, other)| one.name == other.name)
+            .take_while(|(one, other)| one.function == other.function)
             .count()
     };
     rest.iter().map(common).min().unwrap_or(0)

@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use taskscope::{Age, Dump, Group, Listed, Missed, Plain, State, TaskDump};
+use taskscope::{Age, Dump, Group, Listed, Missed, Plain, State, TaskDump, Verdict};
 
 use super::profile::remarks;
 
@@ -51,11 +51,19 @@ fn write_header(out: &mut dyn Write, dump: &Dump) -> io::Result<()> {
         httpdate::fmt_http_date(dump.taken_at),
         Age(dump.took)
     )?;
+    let verdicts: Vec<String> = Verdict::ALL
+        .iter()
+        .map(|verdict| {
+            let of = dump.tasks.iter().filter(|task| task.verdict == *verdict);
+            format!("{} {verdict}", of.count())
+        })
+        .collect();
+    writeln!(out, "verdicts: {}", verdicts.join(", "))?;
     for remark in remarks(dump) {
         writeln!(out, "note: {remark}")?;
     }
     if dump.missed == Missed::default() && !dump.tasks.is_empty() {
-        writeln!(out, "every stack was captured")?;
+        writeln!(out, "note: every stack was captured")?;
     }
     Ok(())
 }
@@ -65,6 +73,17 @@ fn write_names(out: &mut dyn Write, what: &str, names: &[Arc<str>]) -> io::Resul
         return Ok(());
     }
     writeln!(out, "  {what:<9}{}", Listed(names))
+}
+
+/// The thread that is polling the task, and the kernel's id of it.
+fn thread(task: &TaskDump) -> Option<String> {
+    match &task.state {
+        State::Running {
+            thread: Some(thread),
+            ..
+        } => Some(format!("{} ({})", thread.name, thread.os_id)),
+        _ => None,
+    }
 }
 
 fn write_group(out: &mut dyn Write, group: &Group<'_>) -> io::Result<()> {
@@ -84,9 +103,9 @@ fn write_group(out: &mut dyn Write, group: &Group<'_>) -> io::Result<()> {
     let tasks = if count == 1 { "task" } else { "tasks" };
     writeln!(
         out,
-        "\n{count} {tasks}: {}, waiting for {}, for {}",
+        "\n{count} {tasks}: {}, {}, for {}",
         first.verdict,
-        Plain(first.wait_reason().to_string()),
+        Plain(first.activity()),
         range(sinces().min(), sinces().max())
     )?;
     write_names(out, "name", &group.names())?;
@@ -104,6 +123,12 @@ fn write_group(out: &mut dyn Write, group: &Group<'_>) -> io::Result<()> {
             out,
             "  detached {detached} of {count}: nobody has kept the JoinHandle"
         )?;
+    }
+    let mut threads: Vec<String> = group.tasks.iter().filter_map(|task| thread(task)).collect();
+    threads.sort_unstable();
+    threads.dedup();
+    if !threads.is_empty() {
+        writeln!(out, "  thread   {}", Listed(&threads))?;
     }
     if first.background {
         writeln!(out, "  declared background")?;
@@ -126,9 +151,9 @@ fn write_task(out: &mut dyn Write, task: &TaskDump) -> io::Result<()> {
     }
     writeln!(
         out,
-        "]: {}, waiting for {}, for {}",
+        "]: {}, {}, for {}",
         task.verdict,
-        Plain(task.wait_reason().to_string()),
+        Plain(task.activity()),
         Age(task.state.since())
     )?;
     if let Some(scope) = &task.scope {

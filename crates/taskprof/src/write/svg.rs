@@ -20,6 +20,9 @@ use crate::resolve::Resolver;
 /// limit, 0.3 MB with this one).
 pub const MIN_WIDTH_PERCENT: f64 = 0.1;
 
+/// Characters that fit under the title at the default width.
+const SUBTITLE: usize = 160;
+
 /// How a flame graph is titled and what it shows.
 #[derive(Debug, Clone, Default)]
 pub struct SvgOptions {
@@ -115,10 +118,16 @@ pub fn svg(profile: &Profile, options: &SvgOptions) -> Result<String, Error> {
     }
     parts.push(format!("boxes under {MIN_WIDTH_PERCENT} % not drawn"));
     parts.extend(remarks);
+    let mut subtitle = clean(&parts.join(" · "));
+    if let Some((end, _)) = subtitle.char_indices().nth(SUBTITLE) {
+        // Wider text is cut off at both ends of the picture.
+        subtitle.truncate(end);
+        subtitle.push_str(" …");
+    }
 
     let mut inferno = Options::default();
     inferno.title = title;
-    inferno.subtitle = Some(clean(&parts.join(" · ")));
+    inferno.subtitle = Some(subtitle);
     inferno.count_name = clean(unit);
     inferno.factor = factor;
     inferno.min_width = MIN_WIDTH_PERCENT;

@@ -6,6 +6,7 @@
 //! Not here: how one task is captured ([`crate::capture`]); text, HTML and profile formats beyond `Display` of a trace.
 
 mod collect;
+mod frame;
 mod group;
 mod options;
 mod task;
@@ -13,6 +14,7 @@ mod trace;
 
 use std::time::{Duration, SystemTime};
 
+pub use self::frame::Frame;
 pub use self::group::Group;
 pub use self::options::{DEFAULT_DEADLINE, DEFAULT_STALL, DumpOptions, Stacks};
 pub use self::task::{NoTrace, State, TaskDump, ThreadInfo};

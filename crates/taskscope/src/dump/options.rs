@@ -9,10 +9,10 @@ use tokio::sync::oneshot;
 use super::{Dump, collect};
 use crate::ScopeRef;
 
-/// How long a dump waits for captures at the most.
+/// How long a dump waits for captures at the most: 2 s.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(2);
 
-/// How long a dump waits for a runtime that answers nothing at all.
+/// How long a dump waits for a runtime that answers nothing at all: 250 ms.
 pub const DEFAULT_STALL: Duration = Duration::from_millis(250);
 
 /// Which traces a dump shows.

@@ -155,6 +155,20 @@ impl TaskDump {
         }
     }
 
+    /// What it is doing, in words: `waiting for sleep`, `running`, `about to run`.
+    #[must_use]
+    pub fn activity(&self) -> String {
+        match (
+            &self.state,
+            self.wait_reason().kinds[..] == [WaitKind::Unknown],
+        ) {
+            (State::Running { .. }, _) => "running".to_owned(),
+            (State::Scheduled { .. }, _) => "about to run".to_owned(),
+            (State::Idle { .. }, true) => "waiting".to_owned(),
+            (State::Idle { .. }, false) => format!("waiting for {}", self.wait_reason()),
+        }
+    }
+
     /// Whether this task looks like a leak: not declared background, and its scope has ended or it can never be woken.
     #[must_use]
     pub fn is_leak_suspect(&self) -> bool {

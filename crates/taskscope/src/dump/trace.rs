@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use callstack::{Stack, Symbol};
+use callstack::Stack;
 
+use super::Frame;
 use crate::wait::{self, WaitReason};
+use crate::words::Plain;
 
 /// Where a task is suspended: its async functions, innermost first. Several branches if it waits in a `select!` or a `join!`.
 #[derive(Debug)]
@@ -20,22 +22,18 @@ pub struct Trace {
 pub struct Branch {
     /// Innermost first, inlined functions included. The first is the library function that was awaited. What is below it, glue of
     /// the standard library and this crate's own functions are left out.
-    pub frames: Vec<Arc<Symbol>>,
+    pub frames: Vec<Frame>,
     /// What the leaf waits for.
     pub wait: WaitReason,
 }
 
 impl Trace {
     pub(super) fn new(stack: Arc<Stack>) -> Trace {
-        let branches = stack
-            .branch_symbols()
-            .iter()
-            .map(|branch| Branch::new(branch))
-            .collect();
+        let branches = stack.branches().map(Branch::new).collect();
         Trace { stack, branches }
     }
 
-    /// The branches, in the order in which they were polled.
+    /// The branches, in an order that is the same for all tasks that wait in the same way.
     #[must_use]
     pub fn branches(&self) -> &[Branch] {
         &self.branches
@@ -55,13 +53,14 @@ impl Trace {
 }
 
 impl Branch {
-    fn new(all: &[Arc<Symbol>]) -> Branch {
+    fn new(addresses: &[usize]) -> Branch {
+        let all = Frame::all(addresses);
         // The function that polls for a capture is the root; what follows belongs to the runtime.
-        let task = callstack::trim(all, is_waker, is_root);
+        let task = callstack::trim(&all, is_waker, is_root);
         let (wait, named_by) = wait::classify(task);
         let mut frames: Vec<_> = task[named_by..]
             .iter()
-            .filter(|symbol| !is_glue(symbol))
+            .filter(|frame| !is_glue(frame))
             .cloned()
             .collect();
         if frames.is_empty() {
@@ -71,26 +70,23 @@ impl Branch {
     }
 }
 
-fn name(symbol: &Symbol) -> &str {
-    symbol.name.as_deref().unwrap_or("")
+fn is_root(frame: &Frame) -> bool {
+    frame
+        .function
+        .contains("taskscope::capture::poll_capturing")
 }
 
-fn is_root(symbol: &Arc<Symbol>) -> bool {
-    name(symbol).contains("taskscope::capture::poll_capturing")
-}
-
-fn starts_with_any(symbol: &Symbol, prefixes: &[&str]) -> bool {
-    let path = name(symbol)
-        .trim_start_matches(['<', '&'])
-        .trim_start_matches("mut ");
-    prefixes.iter().any(|prefix| path.starts_with(prefix))
+fn starts_with_any(frame: &Frame, prefixes: &[&str]) -> bool {
+    prefixes
+        .iter()
+        .any(|prefix| frame.path().starts_with(prefix))
 }
 
 /// Between the leaf future and the unwinder.
-fn is_waker(symbol: &Arc<Symbol>) -> bool {
-    !is_root(symbol)
+fn is_waker(frame: &Frame) -> bool {
+    !is_root(frame)
         && starts_with_any(
-            symbol,
+            frame,
             &[
                 "callstack::",
                 "backtrace::",
@@ -103,14 +99,11 @@ fn is_waker(symbol: &Arc<Symbol>) -> bool {
 }
 
 /// Functions that every future goes through and that tell nothing.
-fn is_glue(symbol: &Arc<Symbol>) -> bool {
+fn is_glue(frame: &Frame) -> bool {
     // A name without a path is the compiler's, such as `__rust_try`.
-    symbol
-        .name
-        .as_deref()
-        .is_some_and(|name| !name.contains("::"))
+    (frame.has_symbol && !frame.function.contains("::"))
         || starts_with_any(
-            symbol,
+            frame,
             &[
                 "core::",
                 "std::",
@@ -118,6 +111,7 @@ fn is_glue(symbol: &Arc<Symbol>) -> bool {
                 "F as core::",
                 "taskscope::scope::run::",
                 "taskscope::instrument::",
+                "taskscope::capture::",
                 "taskscope::record::",
             ],
         )
@@ -141,13 +135,9 @@ fn short(file: &str) -> &str {
 impl fmt::Display for Branch {
     /// Two lines a frame: the function, then where it is.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for symbol in &self.frames {
-            writeln!(
-                f,
-                "    {}",
-                symbol.name.as_deref().unwrap_or("(unknown function)")
-            )?;
-            match (&symbol.file, symbol.line) {
+        for frame in &self.frames {
+            writeln!(f, "    {}", Plain(&frame.function))?;
+            match (&frame.file, frame.line) {
                 (Some(file), Some(line)) => writeln!(f, "        {}:{line}", short(file))?,
                 (Some(file), None) => writeln!(f, "        {}", short(file))?,
                 (None, _) => {}
@@ -163,7 +153,7 @@ impl fmt::Display for Trace {
         let count = self.branches.len();
         for (at, branch) in self.branches.iter().enumerate() {
             if count > 1 {
-                writeln!(f, "  branch {} of {count}: {}", at + 1, branch.wait)?;
+                writeln!(f, "   branch {} of {count}: {}", at + 1, branch.wait)?;
             }
             write!(f, "{branch}")?;
         }
