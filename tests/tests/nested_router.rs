@@ -166,3 +166,29 @@ fn bad_input_is_answered_with_a_sentence_and_harms_nothing() {
     );
     assert_eq!(fetch(address, "/healthz").text(), "well");
 }
+
+/// Nothing on this runtime has a record; while it answers, it is known all the same.
+#[test]
+fn a_router_shows_its_own_runtime_even_if_nothing_there_has_a_record() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .name("bare")
+        .enable_all()
+        .build()
+        .unwrap();
+    let address = runtime.block_on(async {
+        let app = Router::new().nest("/internal/profile", taskprof::router());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        address
+    });
+    let index = fetch(address, "/internal/profile");
+    assert!(index.text().contains(" bare</td>"), "{}", index.text());
+    let tasks = fetch(address, "/internal/profile/tasks?format=json");
+    assert!(
+        tasks.text().contains("\"name\": \"bare\""),
+        "{}",
+        tasks.text()
+    );
+}

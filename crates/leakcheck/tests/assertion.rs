@@ -322,3 +322,98 @@ async fn the_debug_form_is_the_report() {
     let leaks = leaks().await;
     assert_eq!(format!("{leaks:?}"), format!("\n{leaks}"));
 }
+
+#[tokio::test]
+async fn the_report_counts_what_it_does_not_list_and_shows_what_differs() {
+    let request = Scope::new("POST /orders");
+    let mut never = Vec::new();
+    let mut handles = Vec::new();
+    for number in 0..10 {
+        let (open, acknowledged) = oneshot::channel::<()>();
+        never.push(open);
+        let handles = &mut handles;
+        let spawn = async move {
+            let task = taskscope::spawn_named(format!("line {number:02}"), acknowledged.map(drop));
+            // The first one is detached.
+            if number > 0 {
+                handles.push(task);
+            }
+        };
+        request.run(spawn).await;
+        // Apart, so that their ages are a range.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    drop(request);
+    tokio::spawn(std::future::pending::<()>());
+    let leaks = leaks().await;
+    assert_eq!((leaks.count(), leaks.untracked()), (11, 1));
+    let text = leaks.to_string();
+    let line = |start: &str| {
+        let mut lines = text
+            .lines()
+            .map(str::trim_start)
+            .filter(|line| line.starts_with(start));
+        lines
+            .next()
+            .unwrap_or_else(|| panic!("no line {start:?} in:\n{text}"))
+    };
+    assert!(
+        line("name  ").ends_with("line 06, line 07 and 2 more"),
+        "{text}"
+    );
+    assert!(line("ended ").ends_with(" ago"), "{text}");
+    assert!(line("age  ").contains(" to "), "{text}");
+    assert!(
+        line("detached ").starts_with("detached   1 of 10: "),
+        "{text}"
+    );
+    assert!(text.contains("\n2. 1 task untracked"), "{text}");
+}
+
+/// Neither the caller nor a stuck neighbour takes anything away from the others.
+#[tokio::test]
+async fn a_tracked_caller_does_not_hide_an_untracked_task() {
+    let (open, closed) = oneshot::channel::<()>();
+    tokio::spawn(closed);
+    let checked = taskscope::spawn(async {
+        leakcheck::check_with(hasty())
+            .await
+            .map_err(|leaks| leaks.untracked())
+    });
+    assert_eq!(checked.await.unwrap(), Err(1));
+    drop(open);
+}
+
+#[tokio::test]
+async fn a_stuck_task_does_not_end_the_wait_for_one_that_is_just_ending() {
+    for tracked in [true, false] {
+        let stuck = taskscope::spawn(std::future::pending::<()>());
+        let ending = tokio::time::sleep(Duration::from_millis(30));
+        if tracked {
+            drop(taskscope::spawn(ending));
+        } else {
+            drop(tokio::spawn(ending));
+        }
+        let leaks = leakcheck::check_with(Options::new().settle(FOREVER))
+            .await
+            .expect_err("one is stuck");
+        assert_eq!((leaks.count(), leaks.untracked()), (1, 0), "{leaks}");
+        stuck.abort();
+        drop(stuck.await);
+    }
+}
+
+/// The default gives a task some time; the time that was waited is told.
+#[tokio::test]
+async fn the_default_settle_time_is_waited_and_told() {
+    drop(taskscope::spawn(tokio::time::sleep(Duration::from_millis(
+        30,
+    ))));
+    leakcheck::assert_none!();
+    let settle = Duration::from_millis(50);
+    drop(taskscope::spawn(tokio::time::sleep(FOREVER)));
+    let leaks = leakcheck::check_with(Options::new().settle(settle))
+        .await
+        .expect_err("it sleeps");
+    assert!(leaks.waited() >= settle);
+}

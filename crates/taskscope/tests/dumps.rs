@@ -540,3 +540,203 @@ fn equal_selects_are_one_group_whatever_the_order_in_which_they_were_polled() {
         assert_eq!(dump.tasks[0].wait_reason().to_string(), "mpsc recv | sleep");
     });
 }
+
+#[test]
+fn a_task_that_moves_on_in_the_extra_poll_shows_only_where_it_waits_then() {
+    current_thread().block_on(async {
+        let _task = taskscope::spawn(async {
+            let mut left = Box::pin(tokio::time::sleep(LONG));
+            let mut polls = 0;
+            std::future::poll_fn(|cx| {
+                assert!(left.as_mut().poll(cx).is_pending());
+                polls += 1;
+                if polls == 1 {
+                    Poll::Pending
+                } else {
+                    Poll::Ready(())
+                }
+            })
+            .await;
+            drop(left);
+            tokio::sync::Notify::new().notified().await;
+        });
+        settle().await;
+        let dump = of(&Handle::current()).capture().await;
+        let trace = dump.tasks[0].trace.as_ref().unwrap();
+        assert_eq!(
+            (
+                trace.branches().len(),
+                trace.wait_reason().to_string().as_str()
+            ),
+            (1, "notify")
+        );
+    });
+}
+
+#[test]
+fn leaves_that_are_awaited_at_the_same_place_are_one_branch() {
+    current_thread().block_on(async {
+        let (senders, mut leaves): (Vec<_>, Vec<_>) =
+            (0..5).map(|_| oneshot::channel::<()>()).unzip();
+        let _task = taskscope::spawn(std::future::poll_fn(move |cx| {
+            for leaf in &mut leaves {
+                assert!(Pin::new(leaf).poll(cx).is_pending());
+            }
+            Poll::<()>::Pending
+        }));
+        settle().await;
+        let dump = of(&Handle::current()).capture().await;
+        assert_eq!(dump.tasks[0].trace.as_ref().unwrap().branches().len(), 1);
+        assert_eq!(
+            (dump.tasks[0].wakers, dump.tasks[0].branches_dropped),
+            (5, 0)
+        );
+        drop(senders);
+    });
+}
+
+#[test]
+fn a_task_that_wakes_itself_without_taking_its_waker_shows_where_it_does() {
+    async fn spin_politely() {
+        std::future::poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            Poll::<()>::Pending
+        })
+        .await;
+    }
+    current_thread().block_on(async {
+        let _task = taskscope::spawn(spin_politely());
+        settle().await;
+        let dump = of(&Handle::current()).capture().await;
+        let trace = dump.tasks[0].trace.as_ref().unwrap().to_string();
+        assert!(trace.contains("spin_politely"), "{trace}");
+        assert_ne!(dump.tasks[0].verdict, Verdict::Stuck);
+    });
+}
+
+/// The second mark comes from a dump that found the task asleep; only the wake makes its wait a new one.
+#[test]
+fn a_wake_begins_a_new_wait_even_if_a_capture_shares_its_poll() {
+    const WHILE: Duration = Duration::from_millis(50);
+    for wakes in [false, true] {
+        let runtime = current_thread();
+        let notify = Arc::new(tokio::sync::Notify::new());
+        let _task = {
+            let (_entered, notify) = (runtime.enter(), notify.clone());
+            taskscope::spawn(async move {
+                loop {
+                    notify.notified().await;
+                }
+            })
+        };
+        runtime.block_on(settle());
+        let since = || {
+            let dump = of(runtime.handle()).stacks(Stacks::None).capture_blocking();
+            (dump.tasks[0].state.name(), dump.tasks[0].state.since())
+        };
+        until(|| since().1 >= WHILE);
+        let dumper = std::thread::spawn({
+            let handle = runtime.handle().clone();
+            move || of(&handle).capture_blocking()
+        });
+        // Nobody drives the runtime: what waits in its queue is the task that the dump has asked.
+        until(|| runtime.metrics().global_queue_depth() > 0);
+        assert_eq!(since().0, "idle", "being asked is not being woken");
+        let before = Instant::now();
+        if wakes {
+            notify.notify_one();
+        }
+        runtime.block_on(settle());
+        let dump = dumper.join().unwrap();
+        assert!(dump.tasks[0].trace.is_ok());
+        let (state, since) = since();
+        assert_eq!(state, "idle");
+        if wakes {
+            assert!(since <= before.elapsed(), "{since:?}");
+        } else {
+            assert!(since >= WHILE, "{since:?}");
+        }
+    }
+}
+
+#[test]
+fn tasks_that_differ_in_site_verdict_or_trace_are_apart() {
+    current_thread().block_on(async {
+        let here = || taskscope::spawn(wait_in_my_function());
+        let there = || taskscope::spawn(wait_in_my_function());
+        let scope = taskscope::Scope::new("over");
+        let over = scope.clone();
+        let _tasks = [here(), here(), there()];
+        let _elsewhere = taskscope::spawn(pending_with_a_waker());
+        // One site, two traces, two verdicts.
+        for number in 0..3 {
+            let scope = (number == 0).then(|| over.clone());
+            let leaf = async move {
+                if number == 1 {
+                    pending_with_a_waker().await;
+                } else {
+                    wait_in_my_function().await;
+                }
+            };
+            let task = async move { drop(taskscope::spawn(leaf)) };
+            match &scope {
+                Some(scope) => scope.run(task).await,
+                None => task.await,
+            }
+        }
+        drop((scope, over));
+        settle().await;
+        let dump = of(&Handle::current()).capture().await;
+        let groups = dump.groups();
+        let sizes: Vec<_> = groups.iter().map(|group| group.tasks.len()).collect();
+        assert_eq!(sizes, [2, 1, 1, 1, 1, 1]);
+        let lines: Vec<_> = groups[1..]
+            .iter()
+            .map(|group| group.oldest().site.line())
+            .collect();
+        assert!(lines.is_sorted(), "{lines:?}");
+        let runtimes: Vec<_> = dump.runtimes.iter().map(|runtime| runtime.id).collect();
+        assert_eq!(
+            runtimes,
+            [Handle::current().id()],
+            "only the one that was asked for"
+        );
+    });
+}
+
+#[test]
+fn frames_are_those_of_the_author_with_short_paths() {
+    current_thread().block_on(async {
+        let scope = taskscope::Scope::new("frames");
+        let _task = taskscope::spawn(async move { scope.run(wait_in_my_function()).await });
+        settle().await;
+        let text = of(&Handle::current()).capture().await.tasks[0]
+            .trace
+            .as_ref()
+            .unwrap()
+            .to_string();
+        assert!(
+            text.contains("/src/time/sleep.rs:") && !text.contains("/registry/src/"),
+            "{text}"
+        );
+        for glue in [
+            "taskscope::scope::run",
+            "taskscope::instrument",
+            "core::",
+            "std::",
+        ] {
+            assert!(
+                !text
+                    .lines()
+                    .any(|line| line.trim_start().trim_start_matches('<').starts_with(glue)),
+                "{glue} in {text}"
+            );
+        }
+        let first = text.lines().next().unwrap();
+        assert!(
+            first.contains("tokio::time::sleep::Sleep"),
+            "the leaf that its author awaited is first: {text}"
+        );
+        assert!(!text.contains("branch "), "{text}");
+    });
+}

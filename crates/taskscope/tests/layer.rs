@@ -201,3 +201,116 @@ async fn under_the_default_policy_the_end_is_only_noted() {
     let scope = seen.lock().unwrap()[0].clone();
     assert!(scope.ended().is_some() && scope.cancelled().is_none());
 }
+
+/// A service whose answer is made in `call` itself, before any future is polled.
+#[derive(Clone)]
+struct Answers<A>(A);
+
+impl<A, R> tower_service::Service<http::Request<()>> for Answers<A>
+where
+    A: Fn() -> Result<R, String>,
+{
+    type Response = http::Response<R>;
+    type Error = String;
+    type Future = std::future::Ready<Result<http::Response<R>, String>>;
+
+    fn poll_ready(
+        &mut self,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), String>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: http::Request<()>) -> Self::Future {
+        std::future::ready((self.0)().map(http::Response::new))
+    }
+}
+
+/// The answer of such a service behind the layer.
+async fn ask<A, R>(
+    method: &str,
+    answer: A,
+) -> Result<http::Response<taskscope::ScopeBody<R>>, String>
+where
+    A: Fn() -> Result<R, String>,
+    R: http_body::Body,
+{
+    use tower_layer::Layer as _;
+    use tower_service::Service as _;
+
+    let mut service = ScopeLayer::new()
+        .at_end(AtEnd::Cancel)
+        .layer(Answers(answer));
+    service
+        .call(http::Request::builder().method(method).body(()).unwrap())
+        .await
+}
+
+fn reason(seen: &Seen) -> Option<CancelReason> {
+    seen.lock().unwrap()[0]
+        .cancelled()
+        .map(|(reason, _)| reason)
+}
+
+/// A server does not poll the body of an answer to `HEAD`, whatever is in it.
+#[tokio::test]
+async fn the_answer_to_head_is_complete_without_its_body() {
+    for (method, expected) in [
+        ("HEAD", CancelReason::Ended),
+        ("GET", CancelReason::ClientGone),
+    ] {
+        let seen = Seen::default();
+        let answer = ask(method, || {
+            note(&seen);
+            Ok(Body::from("never polled"))
+        });
+        drop(answer.await.unwrap());
+        assert_eq!(reason(&seen), Some(expected), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_fails_has_ended_in_good_order() {
+    let seen = Seen::default();
+    let answer = ask("GET", || {
+        note(&seen);
+        Err::<Body, _>("out of stock".to_owned())
+    });
+    assert_eq!(answer.await.unwrap_err(), "out of stock");
+    assert_eq!(reason(&seen), Some(CancelReason::Ended));
+}
+
+/// Servers that know the length do not ask for more after the last byte.
+#[tokio::test]
+async fn a_body_that_says_that_it_is_over_is_not_asked_again() {
+    use http_body_util::BodyExt as _;
+
+    let seen = Seen::default();
+    let answer = ask("GET", || {
+        note(&seen);
+        Ok(Body::from("all"))
+    });
+    let mut body = answer.await.unwrap().into_body();
+    assert!(seen.lock().unwrap()[0].ended().is_none());
+    assert!(body.frame().await.unwrap().is_ok());
+    assert!(seen.lock().unwrap()[0].ended().is_some());
+    drop(body);
+    assert_eq!(reason(&seen), Some(CancelReason::Ended));
+}
+
+#[tokio::test]
+async fn the_body_of_an_answer_is_made_inside_the_scope() {
+    use http_body_util::BodyExt as _;
+
+    let answer = ask("GET", || {
+        Ok(StreamBody::new(futures::stream::once(async {
+            let name = Scope::current().map(|scope| scope.name().to_owned());
+            Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::from(
+                name.unwrap_or_default(),
+            )))
+        })))
+    });
+    let body = answer.await.unwrap().into_body().collect().await.unwrap();
+    assert_eq!(body.to_bytes(), "GET (no route)");
+    assert!(Scope::current().is_none());
+}

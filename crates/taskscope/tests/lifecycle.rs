@@ -361,3 +361,257 @@ fn tasks_of_a_local_runtime_are_not_counted_twice() {
         assert_eq!((info.tracked, info.untracked), (1, 0));
     });
 }
+
+/// Spins until a condition holds that time, or another thread, brings about.
+fn until(mut condition: impl FnMut() -> bool) {
+    while !condition() {
+        std::thread::yield_now();
+    }
+}
+
+/// Long enough to tell apart what began before it from what began after.
+const WHILE: Duration = Duration::from_millis(20);
+
+#[test]
+fn a_task_inherits_nothing_from_those_that_had_its_record_before() {
+    let runtime = current_thread();
+    runtime.block_on(async {
+        for _ in 0..100 {
+            let (open, closed) = oneshot::channel::<()>();
+            drop(taskscope::spawn_named("earlier", async move {
+                tokio::task::yield_now().await;
+                drop(closed.await);
+            }));
+            while tasks_of(&Handle::current())[0].polls < 2 {
+                tokio::task::yield_now().await;
+            }
+            let earlier = tasks_of(&Handle::current()).remove(0);
+            assert!(earlier.detached.is_some() && earlier.busy > Duration::ZERO);
+            drop(open);
+            while !tasks_of(&Handle::current()).is_empty() {
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    let kept = runtime.block_on(async { taskscope::spawn(pending::<()>()) });
+    let task = tasks_of(runtime.handle()).remove(0);
+    assert_eq!((task.polls, task.busy, task.wakers), (0, Duration::ZERO, 0));
+    assert_eq!((task.name, task.detached, task.parent), (None, None, None));
+    drop(kept);
+}
+
+#[test]
+fn a_woken_task_is_scheduled_since_its_first_wake_until_it_is_polled() {
+    let runtime = current_thread();
+    let wakers = Arc::new(Mutex::new(Vec::new()));
+    let task = runtime.block_on(async {
+        let task = taskscope::spawn(GivesItsWaker(wakers.clone()));
+        tokio::task::yield_now().await;
+        task
+    });
+    let only = || tasks_of(runtime.handle()).remove(0);
+    until(|| only().state.since() >= WHILE);
+    assert_eq!(
+        (only().state.name(), only().verdict.name()),
+        ("idle", "idle")
+    );
+
+    let before = std::time::Instant::now();
+    wakers.lock().unwrap()[0].wake_by_ref();
+    let woken = only();
+    assert_eq!(
+        (woken.state.name(), woken.verdict.name()),
+        ("scheduled", "active")
+    );
+    assert_eq!(woken.wait_reason().to_string(), "its turn");
+    assert!(
+        woken.state.since() <= before.elapsed(),
+        "the time before the wake is not in it"
+    );
+    until(|| only().state.since() >= WHILE);
+    wakers.lock().unwrap()[0].wake_by_ref();
+    assert!(
+        only().state.since() >= WHILE,
+        "a second wake begins nothing"
+    );
+
+    let before = std::time::Instant::now();
+    runtime.block_on(tokio::task::yield_now());
+    let polled = only();
+    assert_eq!((polled.state.name(), polled.polls), ("idle", 2));
+    assert!(
+        polled.state.since() <= before.elapsed(),
+        "a wake that is answered begins a new wait"
+    );
+    drop(task);
+}
+
+#[test]
+fn busy_is_the_sum_of_all_polls() {
+    let runtime = current_thread();
+    let spent = Arc::new(Mutex::new(Duration::ZERO));
+    let task = runtime.block_on(async {
+        let total = spent.clone();
+        let task = taskscope::spawn(async move {
+            for _ in 0..4 {
+                let begun = std::time::Instant::now();
+                until(|| begun.elapsed() >= WHILE);
+                *total.lock().unwrap() += begun.elapsed();
+                tokio::task::yield_now().await;
+            }
+            pending::<()>().await;
+        });
+        while tasks_of(&Handle::current())[0].polls < 5 {
+            tokio::task::yield_now().await;
+        }
+        task
+    });
+    // Two clocks: this crate's own and the system's.
+    let (busy, spent) = (tasks_of(runtime.handle())[0].busy, *spent.lock().unwrap());
+    assert!(busy >= spent.mul_f64(0.9), "{busy:?} of {spent:?}");
+    drop(task);
+}
+
+/// A destructor can block a worker just as a poll can.
+#[test]
+fn a_task_whose_future_is_being_dropped_is_running_on_the_thread_that_drops_it() {
+    use std::sync::Barrier;
+
+    /// Ready after a long poll or never, and then two appointments in its destructor.
+    struct MeetsInDrop {
+        ready: bool,
+        barrier: Arc<Barrier>,
+    }
+    impl Future for MeetsInDrop {
+        type Output = ();
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+            if !self.ready {
+                return Poll::Pending;
+            }
+            let begun = std::time::Instant::now();
+            until(|| begun.elapsed() >= WHILE);
+            Poll::Ready(())
+        }
+    }
+    impl Drop for MeetsInDrop {
+        fn drop(&mut self) {
+            self.barrier.wait();
+            self.barrier.wait();
+        }
+    }
+    for ready in [false, true] {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("dropper")
+            .build()
+            .unwrap();
+        let barrier = Arc::new(Barrier::new(2));
+        let task = {
+            let _entered = runtime.enter();
+            taskscope::spawn(MeetsInDrop {
+                ready,
+                barrier: barrier.clone(),
+            })
+        };
+        if !ready {
+            until(|| tasks_of(runtime.handle())[0].state.name() == "idle");
+            task.abort();
+        }
+        barrier.wait();
+        let mut tasks = tasks_of(runtime.handle());
+        // First of all let go, else a failure would hang.
+        barrier.wait();
+        runtime.block_on(async { drop(task.await) });
+        assert!(tasks_of(runtime.handle()).is_empty());
+        let seen = tasks.pop().expect("alive until its future is gone");
+        let taskscope::State::Running {
+            thread: Some(thread),
+            since,
+        } = &seen.state
+        else {
+            panic!("{:?} when ready is {ready}", seen.state)
+        };
+        assert_eq!(&*thread.name, "dropper");
+        assert_ne!(seen.verdict.name(), "stuck");
+        // The destructor belongs to the poll that ended the task.
+        assert!(!ready || *since >= WHILE.mul_f64(0.9), "{since:?}");
+    }
+}
+
+/// A leaf that keeps its waker notes whether the next poll's is the same.
+#[test]
+fn after_a_capture_a_leaf_finds_the_waker_that_it_kept() {
+    struct Keeps(Option<Waker>, Arc<Mutex<Vec<bool>>>);
+    impl Future for Keeps {
+        type Output = ();
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            let same = self
+                .0
+                .as_ref()
+                .is_some_and(|kept| kept.will_wake(cx.waker()));
+            self.1.lock().unwrap().push(same);
+            if !same {
+                self.0 = Some(cx.waker().clone());
+            }
+            Poll::Pending
+        }
+    }
+    current_thread().block_on(async {
+        let polls = Arc::new(Mutex::new(Vec::new()));
+        let wake = Arc::new(tokio::sync::Notify::new());
+        let (leaf, woken) = (Keeps(None, polls.clone()), wake.clone());
+        let _task = taskscope::spawn(async move {
+            let again = async {
+                loop {
+                    woken.notified().await;
+                }
+            };
+            tokio::select! {
+                biased;
+                () = leaf => {}
+                () = again => {}
+            }
+        });
+        let seen = |count: usize| {
+            let polls = polls.clone();
+            async move {
+                while polls.lock().unwrap().len() < count {
+                    tokio::task::yield_now().await;
+                }
+            }
+        };
+        seen(1).await;
+        let dump = DumpOptions::new()
+            .runtime(Handle::current().id())
+            .capture()
+            .await;
+        assert!(dump.tasks[0].trace.is_ok());
+        wake.notify_one();
+        seen(3).await;
+        assert_eq!(*polls.lock().unwrap(), [false, false, true]);
+    });
+}
+
+#[test]
+fn records_of_many_tasks_at_once_and_of_threads_that_ended_are_used_again() {
+    fn burst() {
+        current_thread().block_on(async {
+            let tasks: Vec<_> = (0..500).map(|_| taskscope::spawn(async {})).collect();
+            let (in_use, records) = (
+                taskscope::stats().records_in_use,
+                taskscope::stats().records,
+            );
+            assert!((500..=records).contains(&in_use), "{in_use} of {records}");
+            for task in tasks {
+                task.await.unwrap();
+            }
+        });
+    }
+    burst();
+    let before = taskscope::stats().records;
+    for _ in 0..100 {
+        std::thread::spawn(burst).join().unwrap();
+    }
+    // Other tests of this process take records, too, but not one for each of these tasks or lists.
+    assert!(taskscope::stats().records < before + 5_000);
+}

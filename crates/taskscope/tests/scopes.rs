@@ -1,5 +1,10 @@
 //! Scopes: who owns a task, and what the end and the cancellation of the owner mean.
 
+#![allow(
+    clippy::async_yields_async,
+    reason = "a handle is what the scope's future returns"
+)]
+
 use std::future::pending;
 use std::time::Duration;
 
@@ -196,4 +201,78 @@ async fn a_task_can_finish_the_scope_that_it_belongs_to() {
     let task = scope.spawn(async move { guard.finish(Duration::from_secs(600)).await.is_ok() });
     drop(scope);
     assert!(task.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_task_that_is_suspended_is_not_the_current_one() {
+    let scope = Scope::new("request");
+    let _task = scope.spawn(pending::<()>());
+    tokio::task::yield_now().await;
+    assert_eq!(current(), None);
+    let _other = taskscope::spawn_named("other", pending::<()>());
+    let other = task_named("other").await;
+    assert!(other.scope.is_none() && other.parent.is_none());
+}
+
+#[tokio::test]
+async fn a_task_is_in_its_own_scope_again_after_it_ran_in_another() {
+    let (own, other) = (Scope::new("own"), Scope::new("other"));
+    let task = own.spawn(async move {
+        let inside = other.run(async { current() }).await;
+        (inside, current())
+    });
+    let (inside, after) = task.await.unwrap();
+    assert_eq!(
+        (inside.as_deref(), after.as_deref()),
+        (Some("other"), Some("own"))
+    );
+}
+
+/// A `LocalSet` polls its tasks wherever it is polled itself.
+#[tokio::test]
+async fn a_local_task_is_in_its_own_scope_wherever_its_set_is_polled() {
+    let (own, other) = (Scope::new("own"), Scope::new("other"));
+    let set = tokio::task::LocalSet::new();
+    let task = set
+        .run_until(own.run(async {
+            taskscope::spawn_local(async {
+                tokio::task::yield_now().await;
+                current()
+            })
+        }))
+        .await;
+    let (seen, beside) = other
+        .run(async { futures::join!(set.run_until(task), async { current() }) })
+        .await;
+    assert_eq!(seen.unwrap().as_deref(), Some("own"));
+    assert_eq!(beside.as_deref(), Some("other"));
+}
+
+#[tokio::test]
+async fn a_dump_of_a_scope_has_its_tasks_and_those_below_and_no_others() {
+    let scope = Scope::new("connection");
+    let child = scope.child("request");
+    let sibling = Scope::new("connection");
+    for owner in [&scope, &child, &sibling] {
+        drop(owner.spawn(pending::<()>()));
+    }
+    drop(taskscope::spawn(pending::<()>()));
+    for (owner, count) in [(&scope, 2), (&child, 1), (&sibling, 1)] {
+        let dump = DumpOptions::new().scope(&owner.to_ref()).capture().await;
+        assert_eq!(dump.tasks.len(), count);
+    }
+}
+
+#[tokio::test]
+async fn finish_waits_for_all_other_tasks_although_the_caller_is_a_task_of_another_scope() {
+    let scope = Scope::new("request");
+    drop(scope.spawn(pending::<()>()));
+    let elsewhere = Scope::new("elsewhere");
+    let finished = elsewhere.spawn(async move {
+        scope
+            .finish(Duration::ZERO)
+            .await
+            .map_err(|left| left.dump().tasks.len())
+    });
+    assert_eq!(finished.await.unwrap(), Err(1));
 }

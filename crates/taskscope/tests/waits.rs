@@ -145,6 +145,57 @@ waits! {
         let (tx, rx) = futures::channel::oneshot::channel::<u8>();
         (tx, async move { let _ = rx.await; })
     };
+    waiting_for_a_once_cell: "once cell" = {
+        let cell = Arc::new(tokio::sync::OnceCell::<u8>::new());
+        let filling = cell.clone();
+        let filler = tokio::spawn(async move { filling.get_or_init(std::future::pending).await; });
+        tokio::task::yield_now().await;
+        (filler, async move { cell.get_or_init(|| async { 1 }).await; })
+    };
+    joining_a_set_of_tasks: "join" = {
+        let mut set = tokio::task::JoinSet::new();
+        set.spawn(std::future::pending::<()>());
+        ((), async move { set.join_next().await; })
+    };
+    waiting_for_a_signal: "signal" = ((), async {
+        let mut signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::user_defined2()).unwrap();
+        signal.recv().await;
+    });
+    waiting_for_a_child_process: "child process" = ((), async {
+        let mut child = tokio::process::Command::new("sleep").arg("600").kill_on_drop(true).spawn().unwrap();
+        let _ = child.wait().await;
+    });
+    opening_a_file_that_nobody_writes_to: "blocking pool" = {
+        let path = std::env::temp_dir().join(format!("taskscope-fifo-{}", std::process::id()));
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        (OpenedAtEnd(path.clone()), async move { let _ = tokio::fs::File::open(path).await; })
+    };
+    accepting_a_connection_on_a_unix_socket: "accept" = {
+        let path = std::env::temp_dir().join(format!("taskscope-socket-{}", std::process::id()));
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        std::fs::remove_file(path).unwrap();
+        ((), async move { let _ = listener.accept().await; })
+    };
+    waiting_until_a_socket_is_readable: "io" = {
+        let (one, other) = tokio::net::UnixStream::pair().unwrap();
+        (other, async move { let _ = one.readable().await; })
+    };
+    locking_a_mutex_of_the_futures_crate: "futures channel or lock" = {
+        let mutex = Arc::new(futures::lock::Mutex::new(()));
+        let guard = mutex.clone().try_lock_owned().unwrap();
+        (guard, async move { drop(mutex.lock().await); })
+    };
+    two_leaves_of_one_kind_are_named_once: "notify" = {
+        let (one, other) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let keep = (one.clone(), other.clone());
+        (keep, async move {
+            tokio::select! {
+                biased;
+                () = one.notified() => {}
+                () = other.notified() => {}
+            }
+        })
+    };
     a_timeout_shows_both_branches: "oneshot recv | sleep" = {
         let (tx, rx) = oneshot::channel::<u8>();
         (tx, async move { let _ = tokio::time::timeout(Duration::from_secs(600), rx).await; })
@@ -159,6 +210,20 @@ waits! {
             }
         })
     };
+}
+
+/// Lets a thread that is opening a FIFO for reading go.
+struct OpenedAtEnd(std::path::PathBuf);
+
+impl Drop for OpenedAtEnd {
+    fn drop(&mut self) {
+        let writer = std::fs::File::options()
+            .read(true)
+            .write(true)
+            .open(&self.0);
+        std::fs::remove_file(&self.0).unwrap();
+        drop(writer.unwrap());
+    }
 }
 
 struct KeepsItsWaker(Arc<std::sync::Mutex<Option<std::task::Waker>>>);
