@@ -29,7 +29,9 @@ pub struct Branch {
 
 impl Trace {
     pub(super) fn new(stack: Arc<Stack>) -> Trace {
-        let branches = stack.branches().map(Branch::new).collect();
+        let mut branches: Vec<Branch> = stack.branches().map(Branch::new).collect();
+        // By what is read, so that the order is that of every run and build.
+        branches.sort_by(|one, other| one.wait.kinds.cmp(&other.wait.kinds));
         Trace { stack, branches }
     }
 
