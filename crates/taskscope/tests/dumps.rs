@@ -646,7 +646,13 @@ fn a_wake_begins_a_new_wait_even_if_a_capture_shares_its_poll() {
         if wakes {
             notify.notify_one();
         }
-        runtime.block_on(settle());
+        // Driven until the dump is through: the dump of another test may have taken the mark away in between.
+        runtime.block_on(async {
+            settle().await;
+            while !dumper.is_finished() {
+                tokio::task::yield_now().await;
+            }
+        });
         let dump = dumper.join().unwrap();
         assert!(dump.tasks[0].trace.is_ok());
         let (state, since) = since();
