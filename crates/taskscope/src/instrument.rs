@@ -86,8 +86,7 @@ impl Drop for PollGuard {
     fn drop(&mut self) {
         current::leave_task(&self.outer);
         if self.suspended {
-            self.record
-                .end_poll(&self.begun, clock::ticks(), self.captures);
+            self.record.end_poll(&self.begun, clock::ticks());
         }
         if self.captures {
             capture::withdraw(self.record);

@@ -237,13 +237,13 @@ impl Record {
         begun
     }
 
-    /// Counts a poll that ended. A poll that only served a capture does not begin a new wait.
+    /// Counts a poll that ended. A poll that nothing but a dump asked for does not begin a new wait.
     #[inline]
-    pub(crate) fn end_poll(&self, begun: &Begun, now: u64, only_captured: bool) {
+    pub(crate) fn end_poll(&self, begun: &Begun, now: u64) {
         let spent = now.saturating_sub(self.since.load(Ordering::Relaxed));
         self.busy
             .store(self.busy.load(Ordering::Relaxed) + spent, Ordering::Relaxed);
-        let since = if only_captured && !begun.was_woken {
+        let since = if !begun.was_woken {
             begun.was_since
         } else {
             now

@@ -614,57 +614,6 @@ fn a_task_that_wakes_itself_without_taking_its_waker_shows_where_it_does() {
     });
 }
 
-/// The second mark comes from a dump that found the task asleep; only the wake makes its wait a new one.
-#[test]
-fn a_wake_begins_a_new_wait_even_if_a_capture_shares_its_poll() {
-    const WHILE: Duration = Duration::from_millis(50);
-    for wakes in [false, true] {
-        let runtime = current_thread();
-        let notify = Arc::new(tokio::sync::Notify::new());
-        let _task = {
-            let (_entered, notify) = (runtime.enter(), notify.clone());
-            taskscope::spawn(async move {
-                loop {
-                    notify.notified().await;
-                }
-            })
-        };
-        runtime.block_on(settle());
-        let since = || {
-            let dump = of(runtime.handle()).stacks(Stacks::None).capture_blocking();
-            (dump.tasks[0].state.name(), dump.tasks[0].state.since())
-        };
-        until(|| since().1 >= WHILE);
-        let dumper = std::thread::spawn({
-            let handle = runtime.handle().clone();
-            move || of(&handle).capture_blocking()
-        });
-        // Nobody drives the runtime: what waits in its queue is the task that the dump has asked.
-        until(|| runtime.metrics().global_queue_depth() > 0);
-        assert_eq!(since().0, "idle", "being asked is not being woken");
-        let before = Instant::now();
-        if wakes {
-            notify.notify_one();
-        }
-        // Driven until the dump is through: the dump of another test may have taken the mark away in between.
-        runtime.block_on(async {
-            settle().await;
-            while !dumper.is_finished() {
-                tokio::task::yield_now().await;
-            }
-        });
-        let dump = dumper.join().unwrap();
-        assert!(dump.tasks[0].trace.is_ok());
-        let (state, since) = since();
-        assert_eq!(state, "idle");
-        if wakes {
-            assert!(since <= before.elapsed(), "{since:?}");
-        } else {
-            assert!(since >= WHILE, "{since:?}");
-        }
-    }
-}
-
 #[test]
 fn tasks_that_differ_in_site_verdict_or_trace_are_apart() {
     current_thread().block_on(async {

@@ -615,3 +615,58 @@ fn records_of_many_tasks_at_once_and_of_threads_that_ended_are_used_again() {
     // Other tests of this process take records, too, but not one for each of these tasks or lists.
     assert!(taskscope::stats().records < before + 5_000);
 }
+
+#[test]
+fn every_way_to_spawn_tells_the_line_that_called_it() {
+    let runtime = current_thread();
+    let scope = taskscope::Scope::new("owner");
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let first = line!() + 1;
+        let _tasks = [
+            taskscope::spawn(pending::<()>()),
+            taskscope::spawn_named("named", pending::<()>()),
+            taskscope::background("background", pending::<()>()),
+            taskscope::spawn_local(pending::<()>()),
+            taskscope::Builder::new().spawn(pending::<()>()),
+            taskscope::Builder::new().spawn_local(pending::<()>()),
+            scope.spawn(pending::<()>()),
+            scope.to_ref().spawn(pending::<()>()),
+        ];
+        let lines: Vec<_> = tasks_of(&Handle::current())
+            .iter()
+            .map(|task| {
+                (
+                    task.site.file().ends_with("tests/lifecycle.rs"),
+                    task.site.line(),
+                )
+            })
+            .collect();
+        let expected: Vec<_> = (1..=8).map(|line| (true, first + line)).collect();
+        assert_eq!(lines, expected);
+    });
+}
+
+/// Records of tasks that ended are used again, so their order in memory is not that of the tasks.
+#[test]
+fn a_dump_lists_the_oldest_task_first() {
+    let runtime = current_thread();
+    let _tasks = runtime.block_on(async {
+        let spawn = |number: usize| taskscope::spawn_named(number.to_string(), pending::<()>());
+        let mut tasks: Vec<_> = (0..6).map(spawn).collect();
+        for number in [4, 1] {
+            let ended = tasks.remove(number);
+            ended.abort();
+            drop(ended.await);
+        }
+        tasks.extend((6..9).map(spawn));
+        tasks
+    });
+    let names: Vec<_> = tasks_of(runtime.handle())
+        .into_iter()
+        .filter_map(|task| task.name)
+        .collect();
+    assert_eq!(
+        names.iter().map(|name| &**name).collect::<Vec<_>>(),
+        ["0", "2", "3", "5", "6", "7", "8"]
+    );
+}

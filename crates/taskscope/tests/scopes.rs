@@ -276,3 +276,44 @@ async fn finish_waits_for_all_other_tasks_although_the_caller_is_a_task_of_anoth
     });
     assert_eq!(finished.await.unwrap(), Err(1));
 }
+
+#[tokio::test]
+async fn a_task_that_finishes_its_own_scope_names_the_others_and_not_itself() {
+    for grace in [Duration::ZERO, Duration::from_millis(1)] {
+        let scope = Scope::new("request");
+        let _other = scope
+            .run(async { drop(taskscope::spawn_named("other", pending::<()>())) })
+            .await;
+        let guard = scope.clone();
+        let finishes = scope.spawn(async move {
+            let left = guard.finish(grace).await.unwrap_err();
+            left.dump()
+                .tasks
+                .iter()
+                .map(|task| task.name.clone())
+                .collect::<Vec<_>>()
+        });
+        drop(scope);
+        assert_eq!(finishes.await.unwrap(), [Some("other".into())], "{grace:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_chain_of_scopes_the_first_end_and_the_first_cancellation_count() {
+    const WHILE: Duration = Duration::from_millis(20);
+    let parent = Scope::new("connection");
+    let child = parent.child("request");
+    let seen = child.to_ref();
+    parent.cancel(CancelReason::Shutdown);
+    child.cancel(CancelReason::Explicit);
+    assert_eq!(
+        seen.cancelled().map(|(reason, _)| reason),
+        Some(CancelReason::Parent)
+    );
+    drop(parent);
+    while seen.ended().unwrap() < WHILE {
+        std::thread::yield_now();
+    }
+    drop(child);
+    assert!(seen.ended().unwrap() >= WHILE);
+}

@@ -178,7 +178,7 @@ impl TaskDump {
 
 /// Which captures count as this dump's.
 pub(super) enum Asked {
-    /// Those made after the task had been polled so often.
+    /// Those that were true when the task had been polled so often, and later ones.
     Since(u64),
     /// Any that is still true.
     Cached,
@@ -303,7 +303,7 @@ fn trace(
     let counts = match asked {
         Asked::No => false,
         Asked::Cached => polls == reading.polls,
-        Asked::Since(before) => polls == reading.polls || polls > before,
+        Asked::Since(before) => polls == reading.polls || polls >= before,
     };
     match stack {
         _ if !counts => (Err(none), [0; 2]),
