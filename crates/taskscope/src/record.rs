@@ -232,7 +232,8 @@ impl Record {
         };
         self.thread.store(thread, Ordering::Relaxed);
         self.since.store(now, Ordering::Relaxed);
-        self.woken_at.store(0, Ordering::Relaxed);
+        // Releases the thread: who sees the wake gone sees who is answering it.
+        self.woken_at.store(0, Ordering::Release);
         self.polls.store(polls + 1, Ordering::Release);
         begun
     }
@@ -346,7 +347,7 @@ impl Record {
         self.since.load(Ordering::Relaxed)
     }
     pub(crate) fn woken_at(&self) -> u64 {
-        self.woken_at.load(Ordering::Relaxed)
+        self.woken_at.load(Ordering::Acquire)
     }
     pub(crate) fn busy(&self) -> u64 {
         self.busy.load(Ordering::Relaxed)

@@ -88,7 +88,7 @@ fn a_wake_begins_a_new_wait_even_if_a_capture_shares_its_poll() {
 fn a_dump_that_gave_up_does_not_begin_a_new_wait_either() {
     const WHILE: Duration = Duration::from_millis(50);
     let runtime = current_thread();
-    let _task = runtime.block_on(async { drop(taskscope::spawn(tokio::time::sleep(LONG))) });
+    runtime.block_on(async { drop(taskscope::spawn(tokio::time::sleep(LONG))) });
     runtime.block_on(settle());
     let since = || {
         let dump = of(runtime.handle()).stacks(Stacks::None).capture_blocking();
