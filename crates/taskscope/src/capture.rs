@@ -27,7 +27,7 @@ use std::thread::Thread;
 
 use callstack::{Completeness, Stack};
 
-use crate::record::{Captured, Identity, Record};
+use crate::record::{Captured, Identity, Record, Request};
 
 /// Branches (wakers taken in one poll) of one task that are kept; the rest is counted.
 pub const MAX_BRANCHES: usize = 64;
@@ -37,22 +37,30 @@ static OUTSTANDING: AtomicUsize = AtomicUsize::new(0);
 /// Dumps that wait for marks to go.
 static WAITING: Mutex<Vec<Thread>> = Mutex::new(Vec::new());
 
-/// Asks for a capture in the task's next poll, and makes that poll happen soon.
+/// Asks for a capture in the task's next poll, and makes that poll happen soon. The caller holds the record.
 pub(crate) fn request(record: &'static Record) {
-    if record.request_capture() {
-        OUTSTANDING.fetch_add(1, Ordering::AcqRel);
-        if record.finished() {
-            // It ended before the mark, so nothing else would take it away.
-            withdraw(record);
-            return;
+    // Counted before it is set, so that whoever takes it away finds it counted.
+    OUTSTANDING.fetch_add(1, Ordering::AcqRel);
+    match record.request_capture() {
+        Request::Set => record.nudge(),
+        Request::AlreadySet => {
+            settled();
+            record.nudge();
         }
+        Request::Finished => settled(),
     }
-    record.nudge();
 }
 
-/// Takes the mark away, if it is set.
+/// Takes the mark away, if it is set. The caller holds the record.
 pub(crate) fn withdraw(record: &Record) {
-    if record.clear_capture() && OUTSTANDING.fetch_sub(1, Ordering::AcqRel) == 1 {
+    if record.clear_capture() {
+        settled();
+    }
+}
+
+/// A mark is gone.
+pub(crate) fn settled() {
+    if OUTSTANDING.fetch_sub(1, Ordering::AcqRel) == 1 {
         for thread in waiting().iter() {
             thread.unpark();
         }

@@ -1,21 +1,79 @@
-//! The clock of all records: raw ticks of a calibrated time-stamp counter.
+//! The clock of all records: raw ticks of a calibrated time-stamp counter, read once a millisecond.
 //!
-//! `Instant::now` costs about as much as a whole poll on virtual machines (37 ns against 39 ns here), a counter
-//! read costs about one nanosecond, so records store raw ticks and only a dump converts them.
+//! The clock is the budget of a poll. `Instant::now` costs about as much as a whole poll on virtual machines (37 ns against 39 ns
+//! here), and even a bare read of the counter costs 10 ns, three times a poll. So one thread ([`crate::upkeep`]) reads the counter
+//! every [`RESOLUTION`] while tasks are being polled, and everybody else reads what it wrote.
+//!
+//! What is lost: a single poll's length is right to a millisecond only. Sums are not biased: whether a short poll sees the clock move
+//! is a matter of chance in proportion to its length, as in any sampling profiler.
+//!
+//! While nobody polls, the thread sleeps and [`NOW`] says so; the next reader reads the counter itself and wakes the thread.
 //! The first use in a process calibrates the counter, which takes about 0.6 ms and never more than 200 ms.
 //! Not here: wall-clock time, and tokio's pausable test clock, which a diagnostic must neither read nor move.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use quanta::Clock;
 
-static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::new);
+use crate::upkeep;
 
-/// Raw ticks now. Never 0, so that 0 can mean "not yet" in a record.
+/// How often the coarse clock moves.
+pub(crate) const RESOLUTION: Duration = Duration::from_millis(1);
+
+/// Nobody keeps the clock.
+const ASLEEP: u64 = 1 << 63;
+
+static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::new);
+static NOW: AtomicU64 = AtomicU64::new(ASLEEP);
+
+/// Raw ticks, at most [`RESOLUTION`] old unless the machine is overloaded. Never 0, so that 0 can mean "not yet" in a record.
 #[inline]
-pub(crate) fn ticks() -> u64 {
-    CLOCK.raw().max(1)
+pub(crate) fn coarse() -> u64 {
+    let now = NOW.load(Ordering::Relaxed);
+    if now < ASLEEP { now } else { awaken(now) }
+}
+
+/// Raw ticks of this moment.
+pub(crate) fn precise() -> u64 {
+    CLOCK.raw().max(1) & !ASLEEP
+}
+
+#[cold]
+#[inline(never)]
+fn awaken(asleep: u64) -> u64 {
+    let now = precise();
+    // One reader wakes the thread; whoever comes later finds a clock that is kept.
+    if NOW
+        .compare_exchange(asleep, now, Ordering::Relaxed, Ordering::Relaxed)
+        .is_ok()
+        && !upkeep::wake()
+    {
+        // No thread to be had: everybody reads the counter.
+        NOW.store(ASLEEP | now, Ordering::Relaxed);
+    }
+    now
+}
+
+/// Moves the coarse clock, if it is kept. Threads that poll do so now and then: a machine that is too busy to run the upkeep thread in time
+/// is busy polling.
+pub(crate) fn advance() {
+    let before = NOW.load(Ordering::Relaxed);
+    if before < ASLEEP {
+        // If that fails, somebody else has moved it, or it has fallen asleep.
+        let _ = NOW.compare_exchange(before, precise(), Ordering::Relaxed, Ordering::Relaxed);
+    }
+}
+
+/// From now on readers wake the upkeep thread.
+pub(crate) fn fall_asleep() {
+    NOW.store(ASLEEP | precise(), Ordering::Relaxed);
+}
+
+/// Whether nobody has read the clock since [`fall_asleep`].
+pub(crate) fn is_asleep() -> bool {
+    NOW.load(Ordering::Relaxed) >= ASLEEP
 }
 
 /// Time between two readings; zero if they are out of order, as readings of two cores may be by a few ticks.

@@ -1,60 +1,29 @@
-//! Which task, and which scope, this thread is working for.
+//! Which scope this thread is working for.
 //!
-//! Two thread-locals without destructors and one with: the record of the task that is being polled can be read at any moment, also
-//! from a signal handler or an allocator.
+//! Not here: which task it is polling ([`crate::record::current`]).
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::Arc;
 
-use crate::record::Record;
+use crate::record;
 use crate::scope::ScopeInner;
 
 thread_local! {
-    static TASK: Cell<Option<&'static Record>> = const { Cell::new(None) };
-    /// Whether `SCOPE` is newer than the scope of `TASK`.
-    static SCOPED: Cell<bool> = const { Cell::new(false) };
     /// The scope of the innermost `Scope::run` that is being polled.
     static SCOPE: RefCell<Option<Arc<ScopeInner>>> = const { RefCell::new(None) };
 }
 
-/// The record of the task that this thread is polling.
-#[inline]
-pub(crate) fn task() -> Option<&'static Record> {
-    TASK.get()
-}
-
 /// The scope that a task spawned now belongs to.
+#[inline]
 pub(crate) fn scope() -> Option<Arc<ScopeInner>> {
-    if SCOPED.get() {
+    if record::scoped() {
         SCOPE
             .try_with(|scope| scope.try_borrow().ok()?.clone())
             .ok()
             .flatten()
     } else {
-        task()?.try_hold()?.meta().scope.clone()
+        record::with_current(|_, meta| meta.scope.clone())?
     }
-}
-
-/// What [`enter_task`] replaced.
-pub(crate) struct Outer {
-    task: Option<&'static Record>,
-    scoped: bool,
-}
-
-/// Makes `record` the current task, and its scope the current one.
-#[inline]
-pub(crate) fn enter_task(record: &'static Record) -> Outer {
-    Outer {
-        task: TASK.replace(Some(record)),
-        scoped: SCOPED.replace(false),
-    }
-}
-
-/// Restores what was current before.
-#[inline]
-pub(crate) fn leave_task(outer: &Outer) {
-    TASK.set(outer.task);
-    SCOPED.set(outer.scoped);
 }
 
 /// Makes a scope current until the guard is dropped.
@@ -69,7 +38,7 @@ pub(crate) fn enter_scope(scope: Arc<ScopeInner>) -> ScopeGuard {
         .flatten();
     ScopeGuard {
         previous,
-        scoped: SCOPED.replace(true),
+        scoped: record::set_scoped(true),
     }
 }
 
@@ -81,7 +50,7 @@ pub(crate) struct ScopeGuard {
 
 impl Drop for ScopeGuard {
     fn drop(&mut self) {
-        SCOPED.set(self.scoped);
+        record::set_scoped(self.scoped);
         let previous = self.previous.take();
         let left = SCOPE.try_with(|slot| {
             slot.try_borrow_mut()
@@ -91,4 +60,13 @@ impl Drop for ScopeGuard {
         // Outside the borrow: this may be the last reference to the scope.
         drop(left);
     }
+}
+
+/// The task that this thread is polling has looked at a cancellation token of `scope`'s tree.
+pub(crate) fn token_polled(scope: &Arc<ScopeInner>) {
+    record::with_current(|record, meta| {
+        if meta.scope.as_ref().is_some_and(|own| own.is_kin(scope)) {
+            record.side_or_new().token_polled(crate::clock::coarse());
+        }
+    });
 }

@@ -7,8 +7,7 @@ use std::task::{Context, Poll};
 
 use tokio::task::{self, AbortHandle, JoinError};
 
-use crate::clock;
-use crate::record::Hold;
+use crate::record::TaskRef;
 
 /// Owns the permission to await a task's end, like [`tokio::task::JoinHandle`].
 ///
@@ -25,21 +24,22 @@ pub struct JoinHandle<T> {
 
 /// Marks the task as detached when dropped, unless it has ended or the handle was taken apart.
 struct Attached {
-    task: Hold,
+    task: TaskRef,
     armed: bool,
 }
 
 impl Drop for Attached {
+    #[inline]
     fn drop(&mut self) {
-        let record = self.task.record();
-        if self.armed && !record.finished() {
-            record.set_detached(clock::ticks());
+        if self.armed {
+            self.task.set_detached();
         }
     }
 }
 
 impl<T> JoinHandle<T> {
-    pub(crate) fn new(inner: task::JoinHandle<T>, task: Hold) -> Self {
+    #[inline]
+    pub(crate) fn new(inner: task::JoinHandle<T>, task: TaskRef) -> Self {
         JoinHandle {
             inner,
             attached: Attached { task, armed: true },

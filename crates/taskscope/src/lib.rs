@@ -43,6 +43,7 @@ mod instrument;
 mod join;
 #[cfg(feature = "axum")]
 mod layer;
+mod name;
 mod pool;
 #[allow(
     unsafe_code,
@@ -54,7 +55,9 @@ mod runtime;
 mod scope;
 mod spawn;
 mod stats;
+mod sync;
 mod threads;
+mod upkeep;
 mod verdict;
 mod wait;
 mod words;
@@ -62,14 +65,18 @@ mod words;
 pub use self::capture::MAX_BRANCHES;
 pub use self::dump::{
     Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, Group, Missed, NoTrace,
-    Stacks, State, TaskDump, ThreadInfo, Trace, dump,
+    Stacks, State, TaskDump, TaskKind, ThreadInfo, TokenUse, Trace, dump,
 };
+pub use self::instrument::Instrumented;
 pub use self::join::JoinHandle;
 #[cfg(feature = "axum")]
 pub use self::layer::{ScopeBody, ScopeFuture, ScopeLayer, ScopeService};
+pub use self::name::Name;
 pub use self::runtime::{RuntimeGuard, RuntimeInfo, watch};
 pub use self::scope::{AtEnd, CancelReason, Run, Scope, ScopeRef, Survivors};
-pub use self::spawn::{Builder, background, spawn, spawn_local, spawn_named};
+pub use self::spawn::{
+    Builder, background, instrument, spawn, spawn_blocking, spawn_local, spawn_named, spawn_on,
+};
 pub use self::stats::{Stats, stats};
 pub use self::verdict::{BLOCKING_THRESHOLD, Verdict};
 pub use self::wait::{WaitKind, WaitReason};

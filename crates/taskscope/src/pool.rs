@@ -7,13 +7,13 @@
 //! Memory: one record for every task that was alive at the same time, at the busiest moment so far, plus those
 //! whose wakers somebody still keeps. It is reused and not returned to the allocator.
 
-use std::cell::RefCell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::record::{Hold, Record};
+use crate::threads::{self, Slot};
 
 /// Records that move between a thread's list and the shared one at a time, and the size of a chunk.
-const BATCH: usize = 64;
+const BATCH: u32 = 64;
 
 struct Pool {
     chunks: Vec<&'static [Record]>,
@@ -29,74 +29,87 @@ fn pool() -> MutexGuard<'static, Pool> {
     POOL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The free records of one thread; they go back to the pool when it ends.
-struct Local(Vec<&'static Record>);
-
-impl Drop for Local {
-    fn drop(&mut self) {
-        pool().free.append(&mut self.0);
-    }
-}
-
-thread_local! {
-    static LOCAL: RefCell<Local> = const { RefCell::new(Local(Vec::new())) };
-}
-
 /// A free record, for the caller alone.
+#[inline]
 pub(crate) fn take() -> &'static Record {
-    let local = LOCAL.try_with(|local| {
-        let mut local = local.try_borrow_mut().ok()?;
-        if local.0.is_empty() {
-            refill(&mut local.0, BATCH);
-        }
-        local.0.pop()
-    });
-    // Without a list of its own (a thread that is ending) a thread takes single records from the pool.
-    local.ok().flatten().unwrap_or_else(|| {
-        let mut one = Vec::with_capacity(1);
-        refill(&mut one, 1);
-        one.swap_remove(0)
-    })
+    let slot = threads::slot();
+    if slot.is_shared() {
+        return take_shared();
+    }
+    slot.take_free().unwrap_or_else(|| refill(slot))
 }
 
 /// Returns a record that nobody refers to any more.
+#[inline]
 pub(crate) fn put(record: &'static Record) {
-    let kept = LOCAL.try_with(|local| {
-        let Ok(mut local) = local.try_borrow_mut() else {
-            return false;
-        };
-        local.0.push(record);
-        if local.0.len() >= 2 * BATCH {
-            let spill = local.0.split_off(BATCH);
-            pool().free.extend(spill);
-        }
-        true
-    });
-    if !kept.unwrap_or(false) {
+    let slot = threads::slot();
+    if slot.is_shared() {
         pool().free.push(record);
+    } else if slot.put_free(record) >= 2 * BATCH {
+        spill(slot, BATCH);
     }
 }
 
-/// Moves up to `count` (at least one) free records to `list`.
-fn refill(list: &mut Vec<&'static Record>, count: usize) {
+/// Returns all free records of a thread that ends.
+pub(crate) fn give_back(slot: &Slot) {
+    spill(slot, 0);
+}
+
+/// A thread that is ending takes single records.
+#[cold]
+fn take_shared() -> &'static Record {
     let mut pool = pool();
-    if pool.free.is_empty() {
-        let chunk: &'static [Record] = Box::leak((0..BATCH).map(|_| Record::new()).collect());
-        pool.chunks.push(chunk);
-        pool.free.extend(chunk);
+    pool.grow_if_empty();
+    pool.free.swap_remove(0)
+}
+
+/// Moves records from the pool to a thread, and gives it one more.
+#[cold]
+#[inline(never)]
+fn refill(slot: &Slot) -> &'static Record {
+    let mut pool = pool();
+    pool.grow_if_empty();
+    let keep = pool.free.len().saturating_sub(BATCH as usize);
+    let mut batch = pool.free.drain(keep..);
+    let first = batch.next();
+    for record in batch {
+        slot.put_free(record);
     }
-    let keep = pool.free.len().saturating_sub(count);
-    list.extend(pool.free.drain(keep..));
+    drop(pool);
+    // There was at least one: the pool had grown.
+    first.unwrap_or_else(take_shared)
 }
 
-/// Holds every record that is in use now, in no particular order.
-pub(crate) fn in_use() -> impl Iterator<Item = Hold> {
-    let chunks = pool().chunks.clone();
-    chunks.into_iter().flatten().filter_map(Record::try_hold)
+/// Moves records from a thread to the pool until it has only `keep`.
+#[cold]
+#[inline(never)]
+fn spill(slot: &Slot, keep: u32) {
+    let mut pool = pool();
+    while slot.free_count() > keep {
+        match slot.take_free() {
+            Some(record) => pool.free.push(record),
+            None => return,
+        }
+    }
 }
 
-/// Records that exist, and how many of them are in use.
-pub(crate) fn size() -> (usize, usize) {
+impl Pool {
+    fn grow_if_empty(&mut self) {
+        if self.free.is_empty() {
+            let chunk: &'static [Record] = Box::leak((0..BATCH).map(|_| Record::new()).collect());
+            self.chunks.push(chunk);
+            self.free.extend(chunk);
+        }
+    }
+}
+
+/// Every record that exists, in use or not.
+pub(crate) fn all() -> impl Iterator<Item = &'static Record> {
     let chunks = pool().chunks.clone();
-    (chunks.len() * BATCH, in_use().count())
+    chunks.into_iter().flatten()
+}
+
+/// Holds the records of all live tasks, in no particular order.
+pub(crate) fn live() -> impl Iterator<Item = Hold> {
+    all().filter_map(Record::try_hold)
 }

@@ -6,14 +6,14 @@
 //! is polled by the very poll that brought the new waker.
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use crate::record::Record;
 
-static REPLACED: LazyLock<Mutex<HashMap<usize, Waker>>> = LazyLock::new(Mutex::default);
+static REPLACED: LazyLock<Mutex<HashMap<usize, Arc<Waker>>>> = LazyLock::new(Mutex::default);
 
-fn table() -> MutexGuard<'static, HashMap<usize, Waker>> {
+fn table() -> MutexGuard<'static, HashMap<usize, Arc<Waker>>> {
     REPLACED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -23,20 +23,23 @@ fn key(record: &'static Record) -> usize {
 
 /// Makes `waker` the one that wakes this task from now on.
 pub(crate) fn set(record: &'static Record, waker: Waker) {
-    let old = table().insert(key(record), waker);
+    let old = table().insert(key(record), Arc::new(waker));
     // Outside the lock: an executor's waker may do anything when it is dropped.
     drop(old);
 }
 
-/// Wakes the task through its newest waker.
-pub(crate) fn wake(record: &'static Record) {
+/// Wakes the task through its newest waker. False if it has none here.
+pub(crate) fn wake(record: &'static Record) -> bool {
+    // Cloning the waker itself could run code of the executor under the lock.
     let waker = table().get(&key(record)).cloned();
+    let known = waker.is_some();
     if let Some(waker) = waker {
-        waker.wake();
+        waker.wake_by_ref();
     }
+    known
 }
 
 /// Forgets the record. The caller drops the waker when it holds no lock.
-pub(crate) fn remove(record: &'static Record) -> Option<Waker> {
+pub(crate) fn remove(record: &'static Record) -> Option<Arc<Waker>> {
     table().remove(&key(record))
 }

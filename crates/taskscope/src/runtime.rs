@@ -1,105 +1,241 @@
 //! The runtimes that tasks were spawned on, and how many of their tasks nobody can see into.
 //!
-//! An entry lives as long as one of its tasks or a [`RuntimeGuard`]: it holds a tokio `Handle`, which keeps
-//! the runtime's file descriptors open, so nothing here may keep it any longer than the program itself does.
+//! A record has the index of its runtime in the table here. An entry holds a tokio `Handle`, which keeps the runtime's file descriptors
+//! open, so it must not stay longer than the program's own use of the runtime: [`sweep`] removes entries without a live task
+//! and without a guard, a moment after the last has gone. Nothing is counted per spawn: who wants to know counts the records.
+//!
+//! Which runtime a new task is on costs as much to ask as everything else that a spawn does. So a task inherits its parent's,
+//! and its first poll checks that (the code in between may have entered another runtime), unless the
+//! thread was seen to work for that runtime before.
 //! Not here: tokio's own metrics beyond the one count, which taskprof shows.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
+
+use crate::record::{Record, Traits};
+use crate::threads::Slot;
+use crate::{pool, threads};
 
 pub(crate) struct RuntimeEntry {
     handle: Handle,
     id: Id,
     number: u64,
-    /// Live tasks of ours that any worker may run.
-    tracked: AtomicUsize,
-    /// Live tasks of ours that were spawned with `spawn_local`.
-    local: AtomicUsize,
-    /// Whether tokio counts those with the runtime's: yes for a `LocalRuntime`, no for a `LocalSet`.
+    /// [`RuntimeGuard`]s.
+    guards: AtomicUsize,
+    /// Looked up since the last sweep: a task may be about to be spawned.
+    touched: AtomicBool,
+    /// Whether tokio counts tasks of `spawn_local` with the runtime's: yes for a `LocalRuntime`, no for a `LocalSet`.
     locals_counted: AtomicBool,
 }
 
-static RUNTIMES: Mutex<Vec<Weak<RuntimeEntry>>> = Mutex::new(Vec::new());
+/// Entries by index; index 0 is no runtime.
+static RUNTIMES: Mutex<Vec<Option<Arc<RuntimeEntry>>>> = Mutex::new(Vec::new());
+/// Counts removals: a thread that remembers an index forgets it when this moves.
+static REMOVALS: AtomicU32 = AtomicU32::new(1);
 
-fn table() -> MutexGuard<'static, Vec<Weak<RuntimeEntry>>> {
+/// The index of futures that no runtime drives.
+pub(crate) const NONE: u16 = 0;
+
+fn table() -> MutexGuard<'static, Vec<Option<Arc<RuntimeEntry>>>> {
     RUNTIMES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 thread_local! {
-    /// The entry that this thread used last.
-    static LAST: RefCell<Weak<RuntimeEntry>> = const { RefCell::new(Weak::new()) };
+    /// The runtime that this thread looked up last; its index is in the thread's slot.
+    static LAST: Cell<Option<Id>> = const { Cell::new(None) };
 }
 
-impl RuntimeEntry {
-    /// The entry of a runtime, made if there is none.
-    pub(crate) fn of(handle: &Handle) -> Arc<RuntimeEntry> {
-        let id = handle.id();
-        let last = LAST
-            .try_with(|last| last.try_borrow().ok()?.upgrade())
-            .ok()
-            .flatten();
-        if let Some(entry) = last.filter(|entry| entry.id == id) {
-            return entry;
-        }
-        let entry = Self::find_or_insert(handle, id);
-        let _ = LAST.try_with(|last| {
-            if let Ok(mut last) = last.try_borrow_mut() {
-                *last = Arc::downgrade(&entry);
+/// The index of the runtime that a spawn function of tokio would use now; `inherited` is that of the task that spawns.
+///
+/// # Panics
+///
+/// Like those, if there is none.
+#[inline]
+#[track_caller]
+pub(crate) fn of_spawn(inherited: Option<u16>) -> u16 {
+    match inherited {
+        Some(index) => index,
+        None => index_of(&Handle::current()),
+    }
+}
+
+/// Before the first poll of a task: sees to it that its record names the runtime that polls it.
+#[inline]
+pub(crate) fn check(record: &'static Record, slot: &Slot) {
+    if slot.works_for(record.runtime(), REMOVALS.load(Ordering::Acquire)) {
+        return;
+    }
+    if let Ok(handle) = Handle::try_current() {
+        record.set_runtime(index_of(&handle));
+    }
+}
+
+/// The index of a runtime; enters it into the table if it is new.
+pub(crate) fn index_of(handle: &Handle) -> u16 {
+    let id = handle.id();
+    let removals = REMOVALS.load(Ordering::Acquire);
+    let slot = threads::slot();
+    if LAST.with(Cell::get) == Some(id)
+        && let Some(index) = slot.runtime(removals)
+    {
+        return index;
+    }
+    let index = find_or_insert(handle, id);
+    LAST.with(|last| last.set(Some(id)));
+    slot.set_runtime(index, removals);
+    index
+}
+
+fn find_or_insert(handle: &Handle, id: Id) -> u16 {
+    let mut table = table();
+    if table.is_empty() {
+        table.push(None);
+    }
+    let mut free = None;
+    for (index, slot) in table.iter().enumerate().skip(1) {
+        match slot {
+            Some(entry) if entry.id == id => {
+                entry.touched.store(true, Ordering::Relaxed);
+                return index as u16;
             }
-        });
-        entry
+            Some(_) => {}
+            None => free = free.or(Some(index)),
+        }
+    }
+    let index = free.unwrap_or(table.len());
+    // More than 65,535 runtimes at the same time: they share the last place.
+    let short = u16::try_from(index).unwrap_or(u16::MAX);
+    let index = usize::from(short);
+    if index == table.len() {
+        table.push(None);
+    }
+    table[index] = Some(Arc::new(RuntimeEntry {
+        handle: handle.clone(),
+        id,
+        // Tokio shows the number only as text.
+        number: id.to_string().parse().unwrap_or(0),
+        guards: AtomicUsize::new(0),
+        touched: AtomicBool::new(true),
+        locals_counted: AtomicBool::new(false),
+    }));
+    short
+}
+
+/// The runtime with this index, unless it has been removed.
+pub(crate) fn get(index: u16) -> Option<Arc<RuntimeEntry>> {
+    table().get(usize::from(index))?.clone()
+}
+
+/// Removes the runtimes that have neither a live task nor a guard, and were not looked up since the last sweep.
+pub(crate) fn sweep() {
+    let unused: Vec<usize> = {
+        let table = table();
+        let entries = table.iter().enumerate();
+        entries
+            .filter_map(|(index, slot)| {
+                let entry = slot.as_ref()?;
+                let unused = entry.guards.load(Ordering::Relaxed) == 0
+                    && !entry.touched.swap(false, Ordering::Relaxed);
+                unused.then_some(index)
+            })
+            .collect()
+    };
+    if unused.is_empty() {
+        return;
+    }
+    let mut waiting = unused;
+    for record in pool::all() {
+        if record.is_live() {
+            waiting.retain(|index| *index != usize::from(record.runtime()));
+            if waiting.is_empty() {
+                return;
+            }
+        }
+    }
+    let mut removed = Vec::new();
+    {
+        let mut table = table();
+        for index in waiting {
+            let still = table[index].as_ref().is_some_and(|entry| {
+                entry.guards.load(Ordering::Relaxed) == 0 && !entry.touched.load(Ordering::Relaxed)
+            });
+            if still {
+                removed.push(table[index].take());
+            }
+        }
+        // 0 says that a thread has looked nothing up.
+        if REMOVALS.fetch_add(1, Ordering::Release) == u32::MAX - 1 {
+            REMOVALS.store(1, Ordering::Release);
+        }
+    }
+    // Outside the lock: dropping a handle may be the end of a runtime's driver.
+    drop(removed);
+}
+
+/// Live records of one runtime.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tracked {
+    /// Tasks that any worker may run.
+    tasks: usize,
+    /// Tasks of `spawn_local`.
+    local: usize,
+}
+
+/// Live records by the index of their runtime.
+#[derive(Default)]
+pub(crate) struct Census(Vec<Tracked>);
+
+impl Census {
+    /// Counts a live record.
+    pub(crate) fn add(&mut self, record: &Record) {
+        if !record.traits().is_task() {
+            return;
+        }
+        let index = usize::from(record.runtime());
+        if self.0.len() <= index {
+            self.0.resize(index + 1, Tracked::default());
+        }
+        if record.traits().has(Traits::LOCAL) {
+            self.0[index].local += 1;
+        } else {
+            self.0[index].tasks += 1;
+        }
     }
 
-    fn find_or_insert(handle: &Handle, id: Id) -> Arc<RuntimeEntry> {
-        // Upgraded entries are dropped after the lock: the last one to go drops a tokio handle.
-        let mut seen = Vec::new();
-        let mut table = table();
-        table.retain(|weak| weak.strong_count() > 0);
-        for entry in table.iter().filter_map(Weak::upgrade) {
-            if entry.id == id {
-                return entry;
-            }
-            seen.push(entry);
+    /// Counts all live records.
+    pub(crate) fn take() -> Census {
+        let mut census = Census::default();
+        for record in pool::all().filter(|record| record.is_live()) {
+            census.add(record);
         }
-        let entry = Arc::new(RuntimeEntry {
-            handle: handle.clone(),
-            id,
-            // Tokio shows the number only as text.
-            number: id.to_string().parse().unwrap_or(0),
-            tracked: AtomicUsize::new(0),
-            local: AtomicUsize::new(0),
-            locals_counted: AtomicBool::new(false),
-        });
-        table.push(Arc::downgrade(&entry));
-        drop(table);
-        drop(seen);
-        entry
+        census
     }
 
     /// Every runtime that has a live task of ours or a guard.
-    pub(crate) fn all() -> Vec<Arc<RuntimeEntry>> {
-        let table = table();
-        let all = table.iter().filter_map(Weak::upgrade).collect();
-        drop(table);
-        all
+    pub(crate) fn runtimes(&self) -> Vec<RuntimeInfo> {
+        let entries: Vec<_> = table()
+            .iter()
+            .cloned()
+            .enumerate()
+            .filter_map(|(index, entry)| Some((index, entry?)))
+            .collect();
+        entries
+            .into_iter()
+            .filter_map(|(index, entry)| {
+                let tracked = self.0.get(index).copied().unwrap_or_default();
+                let shown =
+                    entry.guards.load(Ordering::Relaxed) > 0 || tracked.tasks + tracked.local > 0;
+                shown.then(|| entry.info(tracked))
+            })
+            .collect()
     }
+}
 
-    fn counter(&self, local: bool) -> &AtomicUsize {
-        if local { &self.local } else { &self.tracked }
-    }
-
-    pub(crate) fn task_started(&self, local: bool) {
-        self.counter(local).fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn task_ended(&self, local: bool) {
-        self.counter(local).fetch_sub(1, Ordering::Relaxed);
-    }
-
+impl RuntimeEntry {
     /// Tasks that tokio counts for this runtime.
     pub(crate) fn alive(&self) -> usize {
         self.handle.metrics().num_alive_tasks()
@@ -121,24 +257,20 @@ impl RuntimeEntry {
         self.number
     }
 
-    pub(crate) fn info(&self) -> RuntimeInfo {
-        // The alive count first: a task that ends in between is then seen as tracked and not as untracked.
+    fn info(&self, tracked: Tracked) -> RuntimeInfo {
         let alive = self.alive();
-        let tracked = self.tracked.load(Ordering::Relaxed);
-        let local = self.local.load(Ordering::Relaxed);
-        let counted = tracked
-            + if self.locals_counted.load(Ordering::Relaxed) {
-                local
-            } else {
-                0
-            };
+        let counted = if self.locals_counted.load(Ordering::Relaxed) {
+            tracked.tasks + tracked.local
+        } else {
+            tracked.tasks
+        };
         RuntimeInfo {
             id: self.id,
             number: self.number,
             name: self.handle.name().map(Into::into),
             flavor: flavor_name(&self.handle),
             workers: self.handle.metrics().num_workers(),
-            tracked: tracked + local,
+            tracked: tracked.tasks + tracked.local,
             untracked: alive.saturating_sub(counted),
             handle: self.handle.clone(),
         }
@@ -197,11 +329,27 @@ impl fmt::Debug for RuntimeInfo {
 }
 
 /// Keeps a runtime in every dump while it has no task with a record.
-#[derive(Clone)]
 #[must_use = "the runtime is forgotten again when the guard is dropped"]
-pub struct RuntimeGuard(
-    #[expect(dead_code, reason = "held for its reference only")] Arc<RuntimeEntry>,
-);
+pub struct RuntimeGuard(Arc<RuntimeEntry>);
+
+impl Clone for RuntimeGuard {
+    fn clone(&self) -> Self {
+        RuntimeGuard::new(self.0.clone())
+    }
+}
+
+impl Drop for RuntimeGuard {
+    fn drop(&mut self) {
+        self.0.guards.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl RuntimeGuard {
+    fn new(entry: Arc<RuntimeEntry>) -> RuntimeGuard {
+        entry.guards.fetch_add(1, Ordering::Relaxed);
+        RuntimeGuard(entry)
+    }
+}
 
 impl fmt::Debug for RuntimeGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -217,5 +365,11 @@ impl fmt::Debug for RuntimeGuard {
 ///
 /// The guard holds a tokio `Handle`. Drop it before you expect the runtime's file descriptors to be closed.
 pub fn watch(handle: &Handle) -> RuntimeGuard {
-    RuntimeGuard(RuntimeEntry::of(handle))
+    loop {
+        let index = find_or_insert(handle, handle.id());
+        // Just looked up, so the next sweep spares it; should two sweeps pass here, it is looked up again.
+        if let Some(entry) = get(index) {
+            return RuntimeGuard::new(entry);
+        }
+    }
 }

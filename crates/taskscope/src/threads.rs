@@ -1,10 +1,18 @@
-//! Names for the threads that poll tasks, so that a record can say in four bytes where it is running.
+//! The threads that poll tasks: what each is polling right now, and its name.
 //!
-//! A thread gets an index when it polls its first task and gives it back when it ends.
-//! Not here: stacks of threads.
+//! A thread gets a slot when it polls its first task and gives it back when it ends. Slots are reused and never freed, so the upkeep
+//! thread may look at them at any time.
+//! Not here: stacks of threads; which scope a thread works for ([`crate::current`]).
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::record::{Record, RecordCell};
+use crate::{clock, pool};
+
+/// A thread moves the clock itself once in so many polls.
+const ADVANCE: u64 = 64;
 
 /// A thread that has polled a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,62 +23,183 @@ pub(crate) struct Thread {
     pub(crate) os_id: u32,
 }
 
-/// The index of a thread that is too far gone to have one.
-const ENDING: u32 = u32::MAX;
-
-static THREADS: Mutex<Vec<Option<Thread>>> = Mutex::new(Vec::new());
-
-fn table() -> MutexGuard<'static, Vec<Option<Thread>>> {
-    THREADS.lock().unwrap_or_else(PoisonError::into_inner)
+/// What others may know of a thread.
+pub(crate) struct Slot {
+    /// Never 0.
+    index: u32,
+    /// The task that the thread is polling; the innermost one, if polls are nested.
+    task: RecordCell,
+    /// Polls begun. Written by the thread alone, as is all that follows.
+    polls: AtomicU64,
+    /// The index of the runtime that the thread looked up last, and below it how often runtimes had been removed then.
+    runtime: AtomicU64,
+    /// Free records that the thread keeps for itself, linked.
+    free: RecordCell,
+    free_count: AtomicU32,
 }
 
-/// Gives the index back when the thread ends.
-struct Registered(u32);
+impl Slot {
+    const fn new(index: u32) -> Slot {
+        Slot {
+            index,
+            task: RecordCell::new(),
+            polls: AtomicU64::new(0),
+            runtime: AtomicU64::new(0),
+            free: RecordCell::new(),
+            free_count: AtomicU32::new(0),
+        }
+    }
+
+    /// Whether the thread looked that runtime up last, and none has been removed since.
+    #[inline]
+    pub(crate) fn works_for(&self, runtime: u16, removals: u32) -> bool {
+        self.runtime.load(Ordering::Relaxed) == known(runtime, removals)
+    }
+
+    /// The runtime that the thread looked up last, if none has been removed since.
+    pub(crate) fn runtime(&self, removals: u32) -> Option<u16> {
+        let known = self.runtime.load(Ordering::Relaxed);
+        (known as u32 == removals).then_some((known >> 32) as u16)
+    }
+
+    pub(crate) fn set_runtime(&self, runtime: u16, removals: u32) {
+        self.runtime
+            .store(known(runtime, removals), Ordering::Relaxed);
+    }
+
+    /// Takes a free record of the thread's own.
+    #[inline]
+    pub(crate) fn take_free(&self) -> Option<&'static Record> {
+        let record = self.free.get()?;
+        self.free.set(record.next().get());
+        let count = self.free_count.load(Ordering::Relaxed);
+        self.free_count.store(count - 1, Ordering::Relaxed);
+        Some(record)
+    }
+
+    /// Keeps a free record, and tells how many that makes.
+    #[inline]
+    pub(crate) fn put_free(&self, record: &'static Record) -> u32 {
+        record.next().set(self.free.get());
+        self.free.set(Some(record));
+        let count = self.free_count.load(Ordering::Relaxed) + 1;
+        self.free_count.store(count, Ordering::Relaxed);
+        count
+    }
+
+    pub(crate) fn free_count(&self) -> u32 {
+        self.free_count.load(Ordering::Relaxed)
+    }
+
+    /// Whether other threads may be using this slot at the same time, so that it can keep nothing.
+    #[inline]
+    pub(crate) fn is_shared(&self) -> bool {
+        self.index == u32::MAX
+    }
+
+    #[inline]
+    pub(crate) fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// The thread polls this task now.
+    #[inline]
+    pub(crate) fn begin_poll(&self, record: &'static Record) {
+        self.task.set(Some(record));
+        let polls = self.polls.load(Ordering::Relaxed);
+        self.polls.store(polls.wrapping_add(1), Ordering::Relaxed);
+        if polls.is_multiple_of(ADVANCE) {
+            clock::advance();
+        }
+    }
+
+    /// The thread polls this task again, or none.
+    #[inline]
+    pub(crate) fn end_poll(&self, outer: Option<&'static Record>) {
+        self.task.set(outer);
+    }
+}
+
+fn known(runtime: u16, removals: u32) -> u64 {
+    (u64::from(runtime) << 32) | u64::from(removals)
+}
+
+/// The slot of threads that are too far gone to have one.
+static ENDING: Slot = Slot::new(u32::MAX);
+
+struct Table {
+    slots: Vec<&'static Slot>,
+    /// Who has the slot.
+    threads: Vec<Option<Thread>>,
+}
+
+static TABLE: Mutex<Table> = Mutex::new(Table {
+    slots: Vec::new(),
+    threads: Vec::new(),
+});
+
+fn table() -> MutexGuard<'static, Table> {
+    TABLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives the slot back when the thread ends.
+struct Registered(&'static Slot);
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        INDEX.set(ENDING);
-        if let Some(slot) = table().get_mut(self.0 as usize - 1) {
-            *slot = None;
+        SLOT.set(Some(&ENDING));
+        self.0.end_poll(None);
+        self.0.set_runtime(0, 0);
+        pool::give_back(self.0);
+        if let Some(thread) = table().threads.get_mut(self.0.index as usize - 1) {
+            *thread = None;
         }
     }
 }
 
 thread_local! {
-    static INDEX: Cell<u32> = const { Cell::new(0) };
+    static SLOT: Cell<Option<&'static Slot>> = const { Cell::new(None) };
     static REGISTERED: Cell<Option<Registered>> = const { Cell::new(None) };
 }
 
-/// The index of this thread, never 0.
+/// The slot of this thread.
 #[inline]
-pub(crate) fn index() -> u32 {
-    match INDEX.get() {
-        0 => register(),
-        index => index,
+pub(crate) fn slot() -> &'static Slot {
+    match SLOT.get() {
+        Some(slot) => slot,
+        None => register(),
     }
 }
 
 #[cold]
-fn register() -> u32 {
+#[inline(never)]
+fn register() -> &'static Slot {
     let thread = Thread {
         name: std::thread::current().name().unwrap_or("thread").into(),
         os_id: os_id(),
     };
-    let index = {
+    let slot = {
         let mut table = table();
-        let free = table.iter().position(Option::is_none).unwrap_or_else(|| {
-            table.push(None);
-            table.len() - 1
-        });
-        table[free] = Some(thread);
-        free as u32 + 1
+        let free = table
+            .threads
+            .iter()
+            .position(Option::is_none)
+            .unwrap_or_else(|| {
+                let index = table.slots.len() as u32 + 1;
+                table.slots.push(Box::leak(Box::new(Slot::new(index))));
+                table.threads.push(None);
+                table.slots.len() - 1
+            });
+        table.threads[free] = Some(thread);
+        table.slots[free]
     };
-    // If this fails, the thread is ending; dropping the value frees the index again.
+    // If this fails, the thread is ending; dropping the value frees the slot again.
     let kept = REGISTERED
-        .try_with(|slot| slot.set(Some(Registered(index))))
+        .try_with(|registered| registered.set(Some(Registered(slot))))
         .is_ok();
-    INDEX.set(if kept { index } else { ENDING });
-    INDEX.get()
+    let slot = if kept { slot } else { &ENDING };
+    SLOT.set(Some(slot));
+    slot
 }
 
 /// `/proc/thread-self` is a link to `PID/task/TID`.
@@ -82,5 +211,20 @@ fn os_id() -> u32 {
 
 /// The thread with this index, unless it has ended.
 pub(crate) fn get(index: u32) -> Option<Thread> {
-    table().get((index as usize).checked_sub(1)?)?.clone()
+    table()
+        .threads
+        .get((index as usize).checked_sub(1)?)?
+        .clone()
+}
+
+/// Polls begun on all threads. Only good to see whether it moves.
+pub(crate) fn polls() -> u64 {
+    table().slots.iter().fold(0, |sum, slot| {
+        sum.wrapping_add(slot.polls.load(Ordering::Relaxed))
+    })
+}
+
+/// Whether any thread is polling a task.
+pub(crate) fn any_polls() -> bool {
+    table().slots.iter().any(|slot| slot.task.get().is_some())
 }

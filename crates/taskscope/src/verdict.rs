@@ -79,12 +79,16 @@ pub(crate) struct Evidence<'a> {
     pub(crate) wakers: u64,
     pub(crate) scope_ended: bool,
     pub(crate) background: bool,
+    /// It runs where blocking is meant to happen.
+    pub(crate) may_block: bool,
 }
 
 pub(crate) fn of(evidence: &Evidence<'_>) -> Verdict {
     match evidence.state {
         State::Idle { .. } if evidence.wakers == 0 => Verdict::Stuck,
-        State::Running { since, .. } if *since >= BLOCKING_THRESHOLD => Verdict::Blocking,
+        State::Running { since, .. } if *since >= BLOCKING_THRESHOLD && !evidence.may_block => {
+            Verdict::Blocking
+        }
         _ if evidence.scope_ended && !evidence.background => Verdict::Outlived,
         State::Idle { .. } => Verdict::Idle,
         State::Running { .. } | State::Scheduled { .. } => Verdict::Active,

@@ -159,10 +159,11 @@ fn a_future_that_is_ready_when_polled_once_more_ends_in_the_dump() {
 
 #[test]
 fn a_future_that_panics_when_polled_once_more_fails_as_its_own_task_and_the_dump_goes_on() {
-    struct PanicsTheSecondTime(bool);
+    struct PanicsTheSecondTime(bool, Option<std::task::Waker>);
     impl Future for PanicsTheSecondTime {
         type Output = ();
-        fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            self.1 = Some(cx.waker().clone());
             assert!(
                 !std::mem::replace(&mut self.0, true),
                 "polled without a wake"
@@ -172,7 +173,7 @@ fn a_future_that_panics_when_polled_once_more_fails_as_its_own_task_and_the_dump
     }
     for runtime in [current_thread(), multi_thread()] {
         runtime.block_on(async {
-            let task = taskscope::spawn(PanicsTheSecondTime(false));
+            let task = taskscope::spawn(PanicsTheSecondTime(false, None));
             let _other = taskscope::spawn(wait_in_my_function());
             until_polled(&Handle::current(), 2).await;
             let dump = of(&Handle::current()).capture().await;

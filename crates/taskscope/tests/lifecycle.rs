@@ -375,7 +375,7 @@ fn until(mut condition: impl FnMut() -> bool) {
 }
 
 /// Long enough to tell apart what began before it from what began after.
-const WHILE: Duration = Duration::from_millis(20);
+const WHILE: Duration = Duration::from_millis(200);
 
 #[test]
 fn a_task_inherits_nothing_from_those_that_had_its_record_before() {
@@ -384,10 +384,13 @@ fn a_task_inherits_nothing_from_those_that_had_its_record_before() {
         for _ in 0..100 {
             let (open, closed) = oneshot::channel::<()>();
             drop(taskscope::spawn_named("earlier", async move {
-                tokio::task::yield_now().await;
-                drop(closed.await);
+                let mut closed = closed;
+                // Polls enough for the clock to move in one of them.
+                while closed.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
+                    tokio::task::yield_now().await;
+                }
             }));
-            while tasks_of(&Handle::current())[0].polls < 2 {
+            while tasks_of(&Handle::current())[0].busy.is_zero() {
                 tokio::task::yield_now().await;
             }
             let earlier = tasks_of(&Handle::current()).remove(0);
@@ -430,7 +433,8 @@ fn a_woken_task_is_scheduled_since_its_first_wake_until_it_is_polled() {
     );
     assert_eq!(woken.wait_reason().to_string(), "its turn");
     assert!(
-        woken.state.since() <= before.elapsed(),
+        // The clock may be late on a busy machine.
+        woken.state.since() <= before.elapsed() + WHILE / 2,
         "the time before the wake is not in it"
     );
     until(|| only().state.since() >= WHILE);
@@ -445,7 +449,7 @@ fn a_woken_task_is_scheduled_since_its_first_wake_until_it_is_polled() {
     let polled = only();
     assert_eq!((polled.state.name(), polled.polls), ("idle", 2));
     assert!(
-        polled.state.since() <= before.elapsed(),
+        polled.state.since() <= before.elapsed() + WHILE / 2,
         "a wake that is answered begins a new wait"
     );
     drop(task);

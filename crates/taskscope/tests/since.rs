@@ -36,7 +36,7 @@ fn until(mut condition: impl FnMut() -> bool) {
 
 #[test]
 fn a_wake_begins_a_new_wait_even_if_a_capture_shares_its_poll() {
-    const WHILE: Duration = Duration::from_millis(50);
+    const WHILE: Duration = Duration::from_millis(200);
     for wakes in [false, true] {
         let runtime = current_thread();
         let notify = Arc::new(Notify::new());
@@ -75,10 +75,11 @@ fn a_wake_begins_a_new_wait_even_if_a_capture_shares_its_poll() {
         let (state, since) = since();
         assert_eq!(state, "idle");
         if wakes {
-            assert!(since <= before.elapsed(), "{since:?}");
+            // The clock may be late on a busy machine.
+            assert!(since <= before.elapsed() + WHILE / 2, "{since:?}");
         } else {
             // Two clocks; what a capture took is less than the difference.
-            assert!(since + WHILE / 5 >= waited, "{since:?} of {waited:?}");
+            assert!(since + WHILE / 2 >= waited, "{since:?} of {waited:?}");
         }
     }
 }

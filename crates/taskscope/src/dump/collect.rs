@@ -6,12 +6,13 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use callstack::Stack;
+use tokio::runtime::Id;
 
 use super::task::{self, Asked};
 use super::{Dump, DumpOptions, Missed, NoTrace, Stacks, Trace};
 use crate::capture::{self, Waiter};
-use crate::record::{Hold, Record};
-use crate::runtime::RuntimeEntry;
+use crate::record::{Hold, Record, Traits};
+use crate::runtime::{self, Census};
 use crate::{clock, pool};
 
 /// Tasks of one runtime that are asked at a time: enough to keep its workers busy for half a millisecond, few enough
@@ -24,13 +25,11 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1);
 pub(super) fn collect(options: &DumpOptions) -> Dump {
     let taken_at = SystemTime::now();
     let started = Instant::now();
-    let mut holds: Vec<Hold> = pool::in_use()
-        .filter(|hold| !hold.record().finished())
-        .filter(|hold| {
-            options
-                .runtime
-                .is_none_or(|id| hold.meta().runtime.id() == id)
-        })
+    let runtime = options.runtime;
+    let mut census = Census::default();
+    let mut holds: Vec<Hold> = pool::live()
+        .inspect(|hold| census.add(hold.record()))
+        .filter(|hold| runtime.is_none_or(|id| is_on(hold.record(), id)))
         .filter(|hold| {
             options
                 .scope
@@ -38,7 +37,8 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
                 .is_none_or(|scope| scope.contains(hold.meta().scope.as_ref()))
         })
         .collect();
-    holds.sort_by_key(|hold| hold.meta().spawned_at);
+    // Tokio's ids tell apart what the clock does not.
+    holds.sort_by_key(|hold| (hold.meta().spawned_at, hold.record().id()));
     let asked_from: Vec<u64> = holds.iter().map(|hold| hold.record().polls()).collect();
     if options.stacks == Stacks::Fresh && !holds.is_empty() {
         callstack::refresh();
@@ -47,7 +47,7 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
     }
     let mut traces = Traces::default();
     let mut missed = Missed::default();
-    let now = clock::ticks();
+    let now = clock::precise();
     let mut tasks = Vec::with_capacity(holds.len());
     for (hold, polls) in holds.iter().zip(asked_from) {
         let asked = match options.stacks {
@@ -64,14 +64,15 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
             Err(NoTrace::NoAnswer) => missed.no_answer += 1,
             Err(NoTrace::NoWaker) => missed.no_waker += 1,
             Err(NoTrace::NotAsked) => missed.not_asked += 1,
+            Err(NoTrace::NotAllowed) => missed.not_allowed += 1,
+            Err(NoTrace::Observed) => missed.observed += 1,
+            // There is none to be had.
+            Err(NoTrace::Call) => {}
         }
         tasks.push(task);
     }
-    let runtimes = RuntimeEntry::all()
-        .into_iter()
-        .filter(|entry| options.runtime.is_none_or(|id| entry.id() == id))
-        .map(|entry| entry.info())
-        .collect();
+    let mut runtimes = census.runtimes();
+    runtimes.retain(|info| runtime.is_none_or(|id| info.id == id));
     Dump {
         taken_at,
         took: started.elapsed(),
@@ -106,18 +107,15 @@ impl AskedTask<'_> {
     /// up: this one has not, and asks again.
     fn is_awaited(&self, stall: Duration) -> bool {
         let record = self.hold.record();
-        if in_long_poll(record, stall) {
+        if in_long_poll(record, stall) || record.is_beyond_waking() {
             capture::withdraw(record);
             return false;
         }
         if record.wants_capture() {
             return true;
         }
-        let captured = record
-            .captured()
-            .as_ref()
-            .is_some_and(|captured| captured.polls > self.polls);
-        if captured || record.finished() {
+        let captured = record.captured_at().is_some_and(|polls| polls > self.polls);
+        if captured || record.is_finished() {
             return false;
         }
         capture::request(record);
@@ -172,25 +170,40 @@ impl Drop for Queue<'_> {
 
 /// Whether the task has been in one poll for so long that its runtime would be given up for it.
 fn in_long_poll(record: &Record, stall: Duration) -> bool {
-    record.thread() != 0 && clock::between(record.since(), clock::ticks()) >= stall
+    record.thread() != 0 && clock::between(record.since(), clock::precise()) >= stall
+}
+
+/// Whether the task may be polled for a capture, and would answer with a trace.
+fn may_capture(record: &Record) -> bool {
+    let traits = record.traits();
+    ![Traits::NO_CAPTURE, Traits::BLOCKING, Traits::OBSERVED]
+        .iter()
+        .any(|not| traits.has(*not))
+}
+
+fn is_on(record: &Record, id: Id) -> bool {
+    runtime::get(record.runtime()).is_some_and(|runtime| runtime.id() == id)
 }
 
 /// Captures every task whose last capture is no longer true, except those in a long poll.
 fn capture_all(holds: &[Hold], deadline: Instant, stall: Duration) {
     let start = Instant::now();
-    let mut queues: HashMap<*const RuntimeEntry, Queue<'_>> = HashMap::new();
+    let mut queues: HashMap<u16, Queue<'_>> = HashMap::new();
     for hold in holds {
         let record = hold.record();
-        let captured = record
-            .captured()
-            .as_ref()
-            .is_some_and(|captured| captured.polls == record.polls());
+        let captured = record.captured_at() == Some(record.polls());
         // A task without its first poll has nothing to show: tokio is about to poll it anyway.
-        if captured || record.finished() || record.polls() == 0 || in_long_poll(record, stall) {
+        if captured
+            || !may_capture(record)
+            || record.is_finished()
+            || record.polls() == 0
+            || record.is_beyond_waking()
+            || in_long_poll(record, stall)
+        {
             continue;
         }
         queues
-            .entry(Arc::as_ptr(&hold.meta().runtime))
+            .entry(record.runtime())
             .or_insert_with(|| Queue {
                 todo: Vec::new(),
                 asked: Vec::new(),

@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::{NoTrace, TaskDump, Trace};
+use crate::Name;
 use crate::verdict::Verdict;
 
 /// Tasks with the same verdict, spawn site, declaration and trace. Never empty.
@@ -24,7 +25,7 @@ impl<'a> Group<'a> {
 
     /// Their names, each once, in alphabetical order.
     #[must_use]
-    pub fn names(&self) -> Vec<Arc<str>> {
+    pub fn names(&self) -> Vec<Name> {
         distinct(self.tasks.iter().filter_map(|task| task.name.clone()))
     }
 
@@ -39,7 +40,7 @@ impl<'a> Group<'a> {
     }
 }
 
-fn distinct(names: impl Iterator<Item = Arc<str>>) -> Vec<Arc<str>> {
+fn distinct<T: Ord>(names: impl Iterator<Item = T>) -> Vec<T> {
     let mut names: Vec<_> = names.collect();
     names.sort_unstable();
     names.dedup();

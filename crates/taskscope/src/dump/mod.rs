@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 pub use self::frame::Frame;
 pub use self::group::Group;
 pub use self::options::{DEFAULT_DEADLINE, DEFAULT_STALL, DumpOptions, Stacks};
-pub use self::task::{NoTrace, State, TaskDump, ThreadInfo};
+pub use self::task::{NoTrace, State, TaskDump, TaskKind, ThreadInfo, TokenUse};
 pub use self::trace::{Branch, Trace};
 use crate::runtime::RuntimeInfo;
 
@@ -86,13 +86,22 @@ pub struct Missed {
     pub no_waker: usize,
     /// Not asked: the dump was for cached traces, and these had none that is still true.
     pub not_asked: usize,
+    /// Declared never to be captured.
+    pub not_allowed: usize,
+    /// Spawned with tokio's own function: seen by the runtime's hooks, but not to be captured.
+    pub observed: usize,
 }
 
 impl Missed {
     /// The sum.
     #[must_use]
     pub fn total(&self) -> usize {
-        self.running + self.no_answer + self.no_waker + self.not_asked
+        self.running
+            + self.no_answer
+            + self.no_waker
+            + self.not_asked
+            + self.not_allowed
+            + self.observed
     }
 }
 

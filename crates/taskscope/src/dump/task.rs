@@ -7,19 +7,23 @@ use std::time::Duration;
 
 use super::Trace;
 use super::collect::Traces;
-use crate::record::{Hold, Kind, Record};
+use crate::record::{Hold, Record, Side, Traits};
 use crate::verdict::{self, Evidence, Verdict};
 use crate::wait::{WaitKind, WaitReason};
-use crate::{CancelReason, ScopeRef, clock, threads};
+use crate::{CancelReason, Name, ScopeRef, clock, runtime, threads};
 
 /// One task as a dump saw it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TaskDump {
-    /// Tokio's id of the task, as `tokio::task::id()` prints it.
+    /// Tokio's id of the task, as `tokio::task::id()` prints it. Of a [driven](TaskKind::Driven) future, an id of its own, above 2^52.
     pub id: u64,
+    /// How it came to be.
+    pub kind: TaskKind,
     /// The name it was spawned with.
-    pub name: Option<Arc<str>>,
+    pub name: Option<Name>,
+    /// The labels it was spawned with; those of its scope are with the scope.
+    pub labels: Vec<(Arc<str>, Arc<str>)>,
     /// What it was doing, and for how long.
     pub state: State,
     /// Why it is still alive.
@@ -50,12 +54,68 @@ pub struct TaskDump {
     pub wakers: u64,
     /// Time since its `JoinHandle` was dropped.
     pub detached: Option<Duration>,
+    /// When it looked at a cancellation token of its scope, or of one above or below. `None`: never.
+    pub token: Option<TokenUse>,
     /// Where it is suspended, or why that is not known.
     pub trace: Result<Arc<Trace>, NoTrace>,
     /// Branches of the trace that did not fit into its buffer.
     pub branches_dropped: u32,
     /// Branches that lack frames at their root: deeper than [`callstack::MAX_FRAMES`], or through code without unwind tables.
     pub branches_cut: u32,
+}
+
+/// How a task came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TaskKind {
+    /// Spawned on a runtime.
+    Task,
+    /// Spawned with `spawn_local`.
+    Local,
+    /// A call on the blocking pool.
+    Blocking,
+    /// A future that somebody else drives: see [`instrument`](crate::instrument).
+    Driven,
+    /// Spawned with tokio's own function, and seen by the hooks of the runtime.
+    Observed,
+}
+
+impl TaskKind {
+    fn of(traits: Traits) -> TaskKind {
+        if traits.has(Traits::OBSERVED) {
+            TaskKind::Observed
+        } else if traits.has(Traits::DRIVEN) {
+            TaskKind::Driven
+        } else if traits.has(Traits::BLOCKING) {
+            TaskKind::Blocking
+        } else if traits.has(Traits::LOCAL) {
+            TaskKind::Local
+        } else {
+            TaskKind::Task
+        }
+    }
+
+    /// `task`, `local`, `blocking`, `driven` or `observed`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            TaskKind::Task => "task",
+            TaskKind::Local => "local",
+            TaskKind::Blocking => "blocking",
+            TaskKind::Driven => "driven",
+            TaskKind::Observed => "observed",
+        }
+    }
+}
+
+/// How long ago a task looked at a cancellation token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenUse {
+    /// For the first time.
+    pub first: Duration,
+    /// For the last time.
+    pub last: Duration,
 }
 
 /// What a task was doing.
@@ -125,6 +185,12 @@ pub enum NoTrace {
     NoWaker,
     /// The dump did not ask.
     NotAsked,
+    /// The task was declared never to be captured.
+    NotAllowed,
+    /// A call on the blocking pool has no async stack.
+    Call,
+    /// The task was spawned with tokio's own function: its wakers are not ours.
+    Observed,
 }
 
 impl fmt::Display for NoTrace {
@@ -136,6 +202,9 @@ impl fmt::Display for NoTrace {
                 "no stack: it took no waker when polled, so nothing shows where it waits"
             }
             NoTrace::NotAsked => "no stack: not asked for",
+            NoTrace::NotAllowed => "no stack: declared never to be captured",
+            NoTrace::Call => "no async stack: a call on the blocking pool",
+            NoTrace::Observed => "no stack: spawned with tokio's own function",
         })
     }
 }
@@ -223,7 +292,7 @@ fn steady(record: &Record) -> Reading {
 pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> Option<TaskDump> {
     let (record, meta) = (hold.record(), hold.meta());
     let reading = steady(record);
-    if record.finished() {
+    if record.is_finished() {
         return None;
     }
     let state = if reading.thread != 0 {
@@ -245,31 +314,56 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
         }
     };
     let (trace, [branches_dropped, branches_cut]) = trace(record, &reading, asked, &state, traces);
+    let traits = record.traits();
+    let background = traits.has(Traits::BACKGROUND);
     let scope = meta.scope.clone().map(ScopeRef::from_inner);
     let scope_ended = scope.as_ref().and_then(ScopeRef::ended);
     let verdict = verdict::of(&Evidence {
         state: &state,
-        wakers: reading.wakers,
+        // Nothing is known of the wakers of a task that others spawned.
+        wakers: if traits.has(Traits::OBSERVED) {
+            1
+        } else {
+            reading.wakers
+        },
         scope_ended: scope_ended.is_some(),
-        background: meta.kind == Kind::Background,
+        background,
+        may_block: traits.has(Traits::BLOCKING),
     });
+    let (name, labels) = match record.side() {
+        Some(side) => {
+            let kept = side.kept();
+            (kept.name.clone(), kept.labels.clone())
+        }
+        None => (None, Vec::new()),
+    };
+    let token = record
+        .side()
+        .and_then(Side::token)
+        .map(|(first, last)| TokenUse {
+            first: clock::between(first, now),
+            last: clock::between(last, now),
+        });
     Some(TaskDump {
         id: record.id(),
-        name: meta.name.as_deref().cloned(),
+        kind: TaskKind::of(traits),
+        name,
+        labels,
         verdict,
-        background: meta.kind == Kind::Background,
+        background,
         scope_cancelled: scope.as_ref().and_then(ScopeRef::cancelled),
         scope_ended,
         scope,
         site: meta.site,
         future: (meta.future)(),
-        runtime: meta.runtime.number(),
+        runtime: runtime::get(record.runtime()).map_or(0, |runtime| runtime.number()),
         parent: (meta.parent != 0).then_some(meta.parent),
         age: clock::between(meta.spawned_at, now),
         busy: clock::length(record.busy()),
         polls: reading.polls,
         wakers: reading.wakers,
         detached: (record.detached_at() != 0).then(|| clock::between(record.detached_at(), now)),
+        token,
         trace,
         branches_dropped,
         branches_cut,
@@ -284,25 +378,26 @@ fn trace(
     state: &State,
     traces: &mut Traces,
 ) -> (Result<Arc<Trace>, NoTrace>, [u32; 2]) {
+    let traits = record.traits();
     let none = match (&asked, state) {
+        _ if traits.has(Traits::BLOCKING) => NoTrace::Call,
+        _ if traits.has(Traits::OBSERVED) => NoTrace::Observed,
+        _ if traits.has(Traits::NO_CAPTURE) => NoTrace::NotAllowed,
+        _ if record.is_beyond_waking() => NoTrace::NoWaker,
         (Asked::No | Asked::Cached, _) => NoTrace::NotAsked,
         (Asked::Since(_), State::Running { .. }) => NoTrace::Running,
         (Asked::Since(_), _) => NoTrace::NoAnswer,
     };
-    // Copied out, so that the record's lock is not held while symbols are looked up.
-    let captured = record
-        .captured()
-        .as_ref()
-        .map(|it| (it.polls, it.stack.clone(), [it.dropped, it.cut]));
-    let Some((polls, stack, missing)) = captured else {
+    let Some(captured) = record.captured() else {
         return (Err(none), [0; 2]);
     };
     let counts = match asked {
         Asked::No => false,
-        Asked::Cached => polls == reading.polls,
-        Asked::Since(before) => polls == reading.polls || polls >= before,
+        Asked::Cached => captured.polls == reading.polls,
+        Asked::Since(before) => captured.polls == reading.polls || captured.polls >= before,
     };
-    match stack {
+    let missing = [captured.dropped, captured.cut];
+    match captured.stack {
         _ if !counts => (Err(none), [0; 2]),
         Some(stack) => (Ok(traces.get(&stack)), missing),
         None => (Err(NoTrace::NoWaker), missing),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Scope;
-use crate::{Dump, DumpOptions, current};
+use crate::{Dump, DumpOptions, record};
 
 impl Scope {
     /// Ends the scope, waits up to `grace` for its tasks to end, and names those that did not.
@@ -29,8 +29,8 @@ impl Scope {
     pub async fn finish(self, grace: Duration) -> Result<(), Survivors> {
         let scope = self.to_ref();
         drop(self);
-        let own = current::task().and_then(|task| task.try_hold());
-        let own = own.is_some_and(|task| scope.contains(task.meta().scope.as_ref()));
+        let own = record::with_current(|_, meta| scope.contains(meta.scope.as_ref()));
+        let own = own.unwrap_or(false);
         let left = usize::from(own);
         let done = scope.inner.until_at_most(left);
         if grace.is_zero() {

@@ -95,6 +95,11 @@ impl ScopeInner {
         scope.is_some_and(|scope| scope.chain().any(|above| std::ptr::eq(above, self)))
     }
 
+    /// Whether one of the two is above the other, or they are the same.
+    pub(crate) fn is_kin(self: &Arc<Self>, other: &Arc<ScopeInner>) -> bool {
+        self.contains(Some(other)) || other.contains(Some(self))
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -134,7 +139,7 @@ impl ScopeInner {
 
     pub(crate) fn guard_dropped(&self) {
         if self.guards.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.ended_at.store(clock::ticks(), Ordering::Release);
+            self.ended_at.store(clock::coarse(), Ordering::Release);
             if self.cancel_at_end.load(Ordering::Relaxed) {
                 self.cancel(CancelReason::Ended);
             }
@@ -154,18 +159,18 @@ impl ScopeInner {
             .map(|scope| scope.ended_at.load(Ordering::Acquire))
             .filter(|&at| at != 0)
             .min()?;
-        Some(clock::between(first, clock::ticks()))
+        Some(clock::between(first, clock::precise()))
     }
 
     pub(crate) fn cancel(&self, reason: CancelReason) {
         if !self.token.is_cancelled() {
-            self.cancelled.get_or_init(|| (reason, clock::ticks()));
+            self.cancelled.get_or_init(|| (reason, clock::coarse()));
         }
         self.token.cancel();
     }
 
     pub(crate) fn cancelled(&self) -> Option<(CancelReason, Option<Duration>)> {
-        let ago = |at: u64| clock::between(at, clock::ticks());
+        let ago = |at: u64| clock::between(at, clock::precise());
         if let Some(&(reason, at)) = self.cancelled.get() {
             return Some((reason, Some(ago(at))));
         }

@@ -98,7 +98,7 @@ impl Scope {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        Builder::new().spawn_owned(Some(self.inner.clone()), future)
+        Builder::new().owned_by(self.inner.clone()).spawn(future)
     }
 
     /// Runs a future inside this scope: what it spawns belongs here. The future itself is no task and gets no record.
@@ -168,6 +168,10 @@ impl ScopeRef {
         ScopeRef { inner }
     }
 
+    pub(crate) fn inner(&self) -> &Arc<ScopeInner> {
+        &self.inner
+    }
+
     pub(crate) fn contains(&self, scope: Option<&Arc<ScopeInner>>) -> bool {
         self.inner.contains(scope)
     }
@@ -203,7 +207,7 @@ impl ScopeRef {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        Builder::new().spawn_owned(Some(self.inner.clone()), future)
+        Builder::new().owned_by(self.inner.clone()).spawn(future)
     }
 
     /// See [`Scope::cancel`].

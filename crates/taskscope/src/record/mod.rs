@@ -1,0 +1,638 @@
+//! The record of one task, its reference count and its wakers: all the unsafe code of this crate.
+//!
+//! # The life of a record
+//!
+//! Records live in chunks that are never freed ([`crate::pool`]), so a `&'static Record` is always valid memory; what
+//! changes is whose record it is. The state word ([`state`]) decides that:
+//!
+//! ```text
+//!            pool::take          publish                 last release
+//!   free  ──────────────▶ owned ─────────▶ in use (counts > 0) ─────────▶ owned ──▶ free
+//! ```
+//!
+//! * Its counts are of wakers that are out, and of holders: the task's own future, and dumps that are looking. A
+//!   `JoinHandle` is none: it knows record and serial number ([`TaskRef`]), and has to hold before it touches anything.
+//! * `meta` is written between `take` and `publish` and taken out by whoever released the last reference, before the
+//!   record returns to the pool. In both windows the counts are 0, so nobody else can read it: readers must hold a reference,
+//!   and [`Record::try_hold`] only adds one to a count that is not zero. The thread that is polling the task may read it, too:
+//!   the future that is being polled holds.
+//! * The executor's waker is lent for a poll and kept from the first clone of ours on ([`inner`]). Whoever has one of
+//!   our wakers has a reference, and the kept waker cannot go away under it: a wake needs no lock.
+//!   An executor that changes its waker between two polls is supported through a side table ([`crate::replaced`]).
+//!
+//! # Orderings
+//!
+//! `publish` releases, its readers acquire. The last release is `AcqRel`, as in `Arc`. The end of a task and the mark for a capture
+//! are in one word. A poll's beginning releases the thread that answers the wake. Everything else is a statistic written by
+//! the one thread that polls the task, and is relaxed. Times are raw ticks of the coarse clock ([`crate::clock`]).
+//!
+//! Not here: what a poll does ([`crate::instrument`]), what a capture does ([`crate::capture`]), where free records wait.
+
+mod inner;
+mod poll;
+mod side;
+mod state;
+mod waker;
+
+use std::cell::UnsafeCell;
+use std::panic::Location;
+use std::process::abort;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::task::Waker;
+
+use self::inner::Inner;
+use self::state::{Ref, State};
+use crate::scope::ScopeInner;
+use crate::{Name, capture, clock, pool, replaced, threads};
+
+pub(crate) use self::poll::{Inherited, current, inherited, scoped, set_scoped, with_current};
+pub(crate) use self::side::{Captured, Label, Side};
+pub(crate) use self::state::Request;
+pub(crate) use self::waker::Identity;
+
+/// What is known about a task from its birth and never changes.
+pub(crate) struct Meta {
+    pub(crate) site: &'static Location<'static>,
+    pub(crate) future: fn() -> &'static str,
+    pub(crate) scope: Option<Arc<ScopeInner>>,
+    /// Raw ticks.
+    pub(crate) spawned_at: u64,
+    /// Tokio's id of the task that spawned this one; 0 if none of ours did.
+    pub(crate) parent: u64,
+}
+
+/// How a task was declared when it was spawned: bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Traits(u8);
+
+impl Traits {
+    /// Declared long-lived.
+    pub(crate) const BACKGROUND: Traits = Traits(1);
+    /// Spawned with `spawn_local`.
+    pub(crate) const LOCAL: Traits = Traits(2);
+    /// Never to be polled for a capture.
+    pub(crate) const NO_CAPTURE: Traits = Traits(4);
+    /// No task of a runtime, but a future that somebody else drives.
+    pub(crate) const DRIVEN: Traits = Traits(8);
+    /// A call on the blocking pool.
+    pub(crate) const BLOCKING: Traits = Traits(16);
+    /// Seen by the runtime's hooks; not spawned through this crate, so its wakers are not ours.
+    pub(crate) const OBSERVED: Traits = Traits(32);
+
+    pub(crate) fn with(self, more: Traits, on: bool) -> Traits {
+        if on { Traits(self.0 | more.0) } else { self }
+    }
+
+    pub(crate) fn has(self, all: Traits) -> bool {
+        self.0 & all.0 == all.0
+    }
+
+    /// Whether tokio counts it among the tasks of a runtime.
+    pub(crate) fn is_task(self) -> bool {
+        self.0 & (Traits::DRIVEN.0 | Traits::BLOCKING.0) == 0
+    }
+}
+
+/// A name and labels, as they go into a record's side table.
+#[derive(Debug, Default)]
+pub(crate) struct Tags {
+    pub(crate) name: Option<Name>,
+    pub(crate) labels: Vec<Label>,
+}
+
+/// Bits of `flags`. Only whoever polls the future changes them, so no read-modify-write is needed.
+const REPLACED: u8 = 1;
+
+/// Bits of `woken_by`, since a dump last asked.
+const ITSELF: u8 = 1;
+const OTHERS: u8 = 2;
+
+pub(crate) struct Record {
+    state: State,
+    /// Polls begun.
+    polls: AtomicU64,
+    /// Raw ticks: start of the current poll, or (when not running) when the wait began.
+    since: AtomicU64,
+    /// Raw ticks of the first wake that no poll has answered yet; 0 if there is none.
+    woken_at: AtomicU64,
+    /// Sum of finished polls, raw ticks.
+    busy: AtomicU64,
+    /// Index in the thread table of the thread that is polling; 0 when no thread is.
+    thread: AtomicU32,
+    /// Tells the tasks apart that have this record one after the other.
+    serial: AtomicU32,
+    inner: Inner,
+    flags: AtomicU8,
+    woken_by: AtomicU8,
+    traits: AtomicU8,
+    /// Index in the table of runtimes.
+    runtime: AtomicU16,
+    /// Tokio's number of the task; 0 until it is known.
+    id: AtomicU64,
+    /// Raw ticks when the `JoinHandle` was dropped with the task still alive; 0 if it was not.
+    detached_at: AtomicU64,
+    side: AtomicPtr<Side>,
+    /// The next free record, while this one is free.
+    next: RecordCell,
+    meta: UnsafeCell<Option<Meta>>,
+}
+
+// SAFETY: `meta` follows the protocol above: it is written only by the thread that owns the record alone (the counts are 0 and it
+// was taken from the pool or just released), and its contents are Send and Sync themselves. The rest is Sync.
+unsafe impl Sync for Record {}
+
+impl Record {
+    /// A free record. Only the pool makes them.
+    pub(crate) fn new() -> Self {
+        Record {
+            state: State::new(),
+            polls: AtomicU64::new(0),
+            since: AtomicU64::new(0),
+            woken_at: AtomicU64::new(0),
+            busy: AtomicU64::new(0),
+            thread: AtomicU32::new(0),
+            serial: AtomicU32::new(0),
+            inner: Inner::new(),
+            flags: AtomicU8::new(0),
+            woken_by: AtomicU8::new(0),
+            traits: AtomicU8::new(0),
+            runtime: AtomicU16::new(0),
+            id: AtomicU64::new(0),
+            detached_at: AtomicU64::new(0),
+            side: AtomicPtr::new(std::ptr::null_mut()),
+            next: RecordCell::new(),
+            meta: UnsafeCell::new(None),
+        }
+    }
+
+    /// Makes a record out of the pool the record of a new task, counts it in, and gives it its first holder.
+    #[inline]
+    pub(crate) fn publish(
+        &'static self,
+        meta: Meta,
+        traits: Traits,
+        runtime: u16,
+        tags: Option<Tags>,
+    ) -> TaskGuard {
+        debug_assert!(!self.state.is_in_use(), "a free record");
+        let serial = self.serial.load(Ordering::Relaxed).wrapping_add(1);
+        self.serial.store(serial, Ordering::Relaxed);
+        self.polls.store(0, Ordering::Relaxed);
+        self.since.store(meta.spawned_at, Ordering::Relaxed);
+        // Tokio schedules a new task at once.
+        self.woken_at.store(meta.spawned_at, Ordering::Relaxed);
+        self.busy.store(0, Ordering::Relaxed);
+        self.id.store(0, Ordering::Relaxed);
+        self.detached_at.store(0, Ordering::Relaxed);
+        self.thread.store(0, Ordering::Relaxed);
+        self.flags.store(0, Ordering::Relaxed);
+        self.woken_by.store(0, Ordering::Relaxed);
+        self.traits.store(traits.0, Ordering::Relaxed);
+        self.runtime.store(runtime, Ordering::Relaxed);
+        if let Some(tags) = tags {
+            let mut kept = self.side_or_new().kept();
+            kept.name = tags.name;
+            kept.labels = tags.labels;
+        }
+        if let Some(scope) = &meta.scope {
+            scope.task_started();
+        }
+        // SAFETY: the counts are 0 and the caller took the record from the pool: nobody else reads or writes `meta`. What was there
+        // owns nothing: `recycle` has taken the scope out.
+        unsafe { self.meta.get().write(Some(meta)) };
+        self.state.publish();
+        TaskGuard(self)
+    }
+
+    /// Holds the record if it is that of a live task.
+    pub(crate) fn try_hold(&'static self) -> Option<Hold> {
+        self.state.try_hold().then(|| Hold(self))
+    }
+
+    #[inline]
+    fn release(&'static self, reference: Ref) {
+        if self.state.release(reference) {
+            self.recycle();
+        }
+    }
+
+    /// Returns the record to the pool; the counts have just become 0 by the caller's doing.
+    #[inline]
+    fn recycle(&'static self) {
+        // SAFETY: the last reference is gone and the record is not in the pool yet: nobody else can reach the cells.
+        let (waker, scope) = unsafe {
+            let meta = (*self.meta.get()).as_mut();
+            (self.inner.take(), meta.and_then(|meta| meta.scope.take()))
+        };
+        let replaced = self.flags.load(Ordering::Relaxed) & REPLACED != 0;
+        if replaced || self.side().is_some() {
+            self.recycle_rest(replaced);
+        } else {
+            pool::put(self);
+        }
+        // Last, with nothing of ours borrowed: dropping these may run code of the user or of tokio.
+        drop((waker, scope));
+    }
+
+    #[inline(never)]
+    fn recycle_rest(&'static self, replaced: bool) {
+        let side = self.side().map(Side::clear);
+        let replaced = replaced.then(|| replaced::remove(self));
+        pool::put(self);
+        drop((side, replaced));
+    }
+
+    /// The next record in a list of free ones. Only the pool uses it.
+    #[inline]
+    pub(crate) fn next(&self) -> &RecordCell {
+        &self.next
+    }
+
+    /// Wakers of this task that are out.
+    pub(crate) fn wakers(&self) -> u64 {
+        self.state.wakers()
+    }
+
+    // ---- the poller's side ------------------------------------------------------------------------------------------
+
+    /// Counts a poll that begins. `waker` is the executor's.
+    ///
+    /// # Safety
+    ///
+    /// The caller polls the task of this record, holds the record, and ends the poll before `waker` does.
+    #[inline]
+    unsafe fn begin_poll(&'static self, waker: Option<&Waker>, thread: u32, now: u64) -> Begun {
+        if let Some(waker) = waker {
+            // SAFETY: as the caller promises.
+            let same = unsafe { self.inner.lend(waker) };
+            if !same || self.flags.load(Ordering::Relaxed) & REPLACED != 0 {
+                self.replace_waker(waker, same);
+            }
+        }
+        let begun = Begun {
+            was_since: self.since.load(Ordering::Relaxed),
+            was_woken: self.woken_at.load(Ordering::Relaxed) != 0,
+        };
+        self.thread.store(thread, Ordering::Relaxed);
+        self.since.store(now, Ordering::Relaxed);
+        // Releases the thread: who sees the wake gone sees who is answering it.
+        self.woken_at.store(0, Ordering::Release);
+        let polls = self.polls.load(Ordering::Relaxed);
+        self.polls.store(polls + 1, Ordering::Release);
+        begun
+    }
+
+    /// Counts a poll that ended. A poll that nothing but a dump asked for does not begin a new wait.
+    #[inline]
+    fn end_poll(&self, begun: &Begun, now: u64) {
+        let spent = now.saturating_sub(self.since.load(Ordering::Relaxed));
+        if spent > 0 {
+            self.busy
+                .store(self.busy.load(Ordering::Relaxed) + spent, Ordering::Relaxed);
+            if self.woken_at.load(Ordering::Relaxed) != 0 {
+                // Woken in this very poll: it could not have run any sooner than now.
+                self.woken_at.store(now, Ordering::Relaxed);
+            }
+        }
+        let since = if begun.was_woken {
+            now
+        } else {
+            begun.was_since
+        };
+        self.since.store(since, Ordering::Relaxed);
+        self.thread.store(0, Ordering::Release);
+    }
+
+    /// Marks the task as running while its future is dropped without a poll.
+    pub(crate) fn begin_drop(&self, thread: u32, now: u64) {
+        self.since.store(now, Ordering::Relaxed);
+        self.thread.store(thread, Ordering::Release);
+    }
+
+    #[cold]
+    fn replace_waker(&'static self, waker: &Waker, same: bool) {
+        let flags = self.flags.load(Ordering::Relaxed);
+        if same {
+            // Back to the one that is kept. Whoever still reads the flag finds nothing in the table, and uses that one.
+            self.flags.store(flags & !REPLACED, Ordering::Relaxed);
+            drop(replaced::remove(self));
+        } else {
+            self.flags.store(flags | REPLACED, Ordering::Relaxed);
+            replaced::set(self, waker.clone());
+        }
+    }
+
+    /// Whether a dump asks this poll for a capture. The answer to a `true` is [`capture::withdraw`].
+    #[inline]
+    pub(crate) fn wants_capture(&self) -> bool {
+        self.state.is_requested()
+    }
+
+    /// Keeps what a capturing poll found.
+    pub(crate) fn set_captured(&self, captured: Captured) {
+        let old = self.side_or_new().kept().captured.replace(captured);
+        // Outside the lock: this may be the last reference to a stack.
+        drop(old);
+    }
+
+    /// What the last capturing poll found.
+    pub(crate) fn captured(&self) -> Option<Captured> {
+        self.side()?.kept().captured.clone()
+    }
+
+    /// Whether the last capture is of the poll with this number.
+    pub(crate) fn captured_at(&self) -> Option<u64> {
+        Some(self.side()?.kept().captured.as_ref()?.polls)
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.state.is_finished()
+    }
+
+    /// Whether this is the record of a live task. Without a hold that can change at any moment.
+    pub(crate) fn is_live(&self) -> bool {
+        self.state.is_live()
+    }
+
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.state.is_in_use()
+    }
+
+    // ---- the dump's side --------------------------------------------------------------------------------------------
+
+    /// Marks the task for capture. The caller holds the record.
+    pub(crate) fn request_capture(&self) -> Request {
+        self.state.request()
+    }
+
+    /// Takes the mark away. True if this call did it. The caller holds the record.
+    pub(crate) fn clear_capture(&self) -> bool {
+        self.state.withdraw()
+    }
+
+    // ---- shared -----------------------------------------------------------------------------------------------------
+
+    /// Wakes the task without marking it as woken: for captures. A task that never took a waker cannot be woken.
+    pub(crate) fn nudge(&'static self) {
+        let replaced = self.flags.load(Ordering::Relaxed) & REPLACED != 0;
+        if !(replaced && replaced::wake(self))
+            && let Some(waker) = self.inner.kept()
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The caller has a waker of this record, or borrows one from the poll that is going on.
+    #[inline]
+    unsafe fn wake(&'static self) {
+        if self.woken_at.load(Ordering::Relaxed) == 0 {
+            self.woken_at.store(clock::coarse(), Ordering::Relaxed);
+            let itself = current().is_some_and(|task| std::ptr::eq(task, self));
+            let by = if itself { ITSELF } else { OTHERS };
+            let before = self.woken_by.load(Ordering::Relaxed);
+            if before & by == 0 {
+                self.woken_by.store(before | by, Ordering::Relaxed);
+            }
+        }
+        let replaced = self.flags.load(Ordering::Relaxed) & REPLACED != 0;
+        if !(replaced && replaced::wake(self)) {
+            // SAFETY: as the caller promises.
+            unsafe { self.inner.wake() };
+        }
+    }
+
+    /// Whether the task is idle and never took a waker: nothing can have it polled, not even a dump.
+    pub(crate) fn is_beyond_waking(&self) -> bool {
+        self.inner.kept().is_none()
+            && self.flags.load(Ordering::Relaxed) & REPLACED == 0
+            && self.thread() == 0
+            && self.woken_at() == 0
+    }
+
+    /// Whether every wake since the last [`Record::forget_wakers`] came from the task's own polls.
+    pub(crate) fn only_wakes_itself(&self) -> bool {
+        self.woken_by.load(Ordering::Relaxed) == ITSELF
+    }
+
+    pub(crate) fn forget_wakers(&self) {
+        self.woken_by.store(0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn polls(&self) -> u64 {
+        self.polls.load(Ordering::Acquire)
+    }
+    pub(crate) fn since(&self) -> u64 {
+        self.since.load(Ordering::Relaxed)
+    }
+    pub(crate) fn woken_at(&self) -> u64 {
+        self.woken_at.load(Ordering::Acquire)
+    }
+    pub(crate) fn busy(&self) -> u64 {
+        self.busy.load(Ordering::Relaxed)
+    }
+    pub(crate) fn thread(&self) -> u32 {
+        self.thread.load(Ordering::Acquire)
+    }
+    pub(crate) fn traits(&self) -> Traits {
+        Traits(self.traits.load(Ordering::Relaxed))
+    }
+    pub(crate) fn runtime(&self) -> u16 {
+        self.runtime.load(Ordering::Relaxed)
+    }
+    pub(crate) fn set_runtime(&self, runtime: u16) {
+        self.runtime.store(runtime, Ordering::Relaxed);
+    }
+    pub(crate) fn id(&self) -> u64 {
+        self.id.load(Ordering::Relaxed)
+    }
+    pub(crate) fn set_id(&self, id: u64) {
+        self.id.store(id, Ordering::Relaxed);
+    }
+    pub(crate) fn detached_at(&self) -> u64 {
+        self.detached_at.load(Ordering::Relaxed)
+    }
+
+    /// The side table, if the record has one.
+    pub(crate) fn side(&self) -> Option<&'static Side> {
+        let side = self.side.load(Ordering::Acquire);
+        // SAFETY: null, or leaked by `side_or_new` and never freed.
+        unsafe { side.as_ref() }
+    }
+
+    /// The side table, made if there is none.
+    pub(crate) fn side_or_new(&self) -> &'static Side {
+        self.side().unwrap_or_else(|| self.new_side())
+    }
+
+    #[cold]
+    fn new_side(&self) -> &'static Side {
+        let new = Box::into_raw(Box::default());
+        match self.side.compare_exchange(
+            std::ptr::null_mut(),
+            new,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        ) {
+            // SAFETY: it is leaked now and never freed.
+            Ok(_) => unsafe { &*new },
+            Err(other) => {
+                // SAFETY: `new` was not shared with anybody; `other` is leaked and never freed.
+                unsafe {
+                    drop(Box::from_raw(new));
+                    &*other
+                }
+            }
+        }
+    }
+}
+
+/// What a poll replaced in the record when it began.
+struct Begun {
+    was_since: u64,
+    was_woken: bool,
+}
+
+/// One holder's reference to a record.
+pub(crate) struct Hold(&'static Record);
+
+impl Hold {
+    #[inline]
+    pub(crate) fn record(&self) -> &'static Record {
+        self.0
+    }
+
+    /// What is known since birth.
+    #[inline]
+    pub(crate) fn meta(&self) -> &Meta {
+        // SAFETY: this hold is a reference, so the cell is not written while `&self` lives.
+        match unsafe { &*self.0.meta.get() } {
+            Some(meta) => meta,
+            None => abort(),
+        }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.release(Ref::Holder);
+    }
+}
+
+/// The task's own hold on its record. Dropped together with the future, it ends the task.
+pub(crate) struct TaskGuard(&'static Record);
+
+impl TaskGuard {
+    #[inline]
+    pub(crate) fn record(&self) -> &'static Record {
+        self.0
+    }
+
+    /// A weak reference to the task.
+    #[inline]
+    pub(crate) fn task_ref(&self) -> TaskRef {
+        TaskRef {
+            record: self.0,
+            serial: self.0.serial.load(Ordering::Relaxed),
+        }
+    }
+
+    #[inline]
+    fn scope(&self) -> Option<&Arc<ScopeInner>> {
+        // SAFETY: this guard is a reference, so the cell is not written while `&self` lives.
+        unsafe { &*self.0.meta.get() }.as_ref()?.scope.as_ref()
+    }
+
+    /// The future is about to be dropped: this thread is busy with the task until then, since a destructor can block, too.
+    #[inline]
+    pub(crate) fn depart(&self) {
+        if self.0.thread() == 0 {
+            self.0.begin_drop(threads::slot().index(), clock::coarse());
+        }
+    }
+}
+
+impl Drop for TaskGuard {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(scope) = self.scope() {
+            scope.task_ended();
+        }
+        let end = self.0.state.finish();
+        if end.requested {
+            capture::settled();
+        }
+        if end.last {
+            self.0.recycle();
+        }
+    }
+}
+
+/// A task that may have ended meanwhile, and its record with it gone to another task.
+#[derive(Clone, Copy)]
+pub(crate) struct TaskRef {
+    record: &'static Record,
+    serial: u32,
+}
+
+impl TaskRef {
+    /// Holds the record if the task is alive.
+    pub(crate) fn hold(self) -> Option<Hold> {
+        // The first look spares the usual case, a task that has ended, two writes.
+        let hold = self.is_current().then(|| self.record.try_hold())??;
+        self.is_current().then_some(hold)
+    }
+
+    #[inline]
+    fn is_current(self) -> bool {
+        self.record.serial.load(Ordering::Relaxed) == self.serial
+    }
+
+    /// Notes tokio's id of the task, which its first poll does, too. If the record has gone to another task in this very moment, that
+    /// task's first poll puts it right.
+    #[inline]
+    pub(crate) fn set_id(self, id: u64) {
+        if self.record.id() == 0 && self.is_current() {
+            self.record.set_id(id);
+        }
+    }
+
+    /// The `JoinHandle` has been dropped.
+    #[inline]
+    pub(crate) fn set_detached(self) {
+        if self.is_current() && self.record.is_live() {
+            self.detach();
+        }
+    }
+
+    #[cold]
+    fn detach(self) {
+        if let Some(hold) = self.hold() {
+            let now = clock::coarse();
+            hold.0.detached_at.store(now, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A place for a record that others may look at, such as the one that a thread is polling.
+pub(crate) struct RecordCell(AtomicPtr<Record>);
+
+impl RecordCell {
+    pub(crate) const fn new() -> RecordCell {
+        RecordCell(AtomicPtr::new(std::ptr::null_mut()))
+    }
+
+    #[inline]
+    pub(crate) fn set(&self, record: Option<&'static Record>) {
+        let record = record.map_or(std::ptr::null(), std::ptr::from_ref);
+        self.0.store(record.cast_mut(), Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> Option<&'static Record> {
+        // SAFETY: null, or a record, and these are never freed.
+        unsafe { self.0.load(Ordering::Relaxed).as_ref() }
+    }
+}

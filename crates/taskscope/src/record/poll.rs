@@ -1,0 +1,174 @@
+//! One poll of a task, from its beginning to its end, and what this thread is polling.
+//!
+//! All in one place because it is what makes two things sound: the executor's waker is lent for exactly as long as the poll lasts, and the
+//! current task of a thread is held by the future that is being polled.
+//!
+//! The thread-local has no destructor: what a thread is polling can be read at any moment, also from a signal handler or an allocator.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use super::{Begun, Meta, Record, TaskGuard, Traits};
+use crate::scope::ScopeInner;
+use crate::threads::{self, Slot};
+use crate::{capture, clock, ids, runtime};
+
+struct Local {
+    task: Cell<Option<&'static Record>>,
+    /// Whether a scope was entered since the task was.
+    scoped: Cell<bool>,
+}
+
+thread_local! {
+    static LOCAL: Local = const { Local { task: Cell::new(None), scoped: Cell::new(false) } };
+}
+
+/// The record of the task that this thread is polling.
+#[inline]
+pub(crate) fn current() -> Option<&'static Record> {
+    LOCAL.with(|local| local.task.get())
+}
+
+/// The task that this thread is polling, and its facts of birth.
+#[inline]
+pub(crate) fn with_current<R>(f: impl FnOnce(&'static Record, &Meta) -> R) -> Option<R> {
+    let record = current()?;
+    // SAFETY: `Guard::begin` made it the current task of this thread, in a poll that has not ended. The future that is being polled
+    // holds the record, so the cell is not written.
+    let meta = unsafe { &*record.meta.get() };
+    meta.as_ref().map(|meta| f(record, meta))
+}
+
+/// What a task that is spawned now inherits from the one that this thread is polling.
+pub(crate) struct Inherited {
+    /// 0 if no task of ours is being polled.
+    pub(crate) parent: u64,
+    /// The index of the parent's runtime, if that is certain.
+    pub(crate) runtime: Option<u16>,
+    /// `None`: a scope was entered meanwhile.
+    pub(crate) scope: Option<Option<Arc<ScopeInner>>>,
+}
+
+/// What a task that is spawned now inherits.
+#[inline]
+pub(crate) fn inherited() -> Inherited {
+    LOCAL.with(|local| {
+        let scoped = local.scoped.get();
+        let Some(record) = local.task.get() else {
+            return Inherited {
+                parent: 0,
+                runtime: None,
+                scope: (!scoped).then_some(None),
+            };
+        };
+        // SAFETY: as in `with_current`.
+        let meta = unsafe { &*record.meta.get() };
+        Inherited {
+            parent: record.id(),
+            runtime: record.traits().is_task().then(|| record.runtime()),
+            scope: (!scoped).then(|| meta.as_ref().and_then(|meta| meta.scope.clone())),
+        }
+    })
+}
+
+/// Whether a scope was entered since the current task was.
+#[inline]
+pub(crate) fn scoped() -> bool {
+    LOCAL.with(|local| local.scoped.get())
+}
+
+/// Says whether a scope was entered, and tells what was said before.
+pub(crate) fn set_scoped(scoped: bool) -> bool {
+    LOCAL.with(|local| local.scoped.replace(scoped))
+}
+
+impl TaskGuard {
+    /// Counts `poll` as one poll of the task, on this thread, with the executor's waker of `cx`.
+    #[inline]
+    pub(crate) fn poll<T>(
+        &self,
+        cx: &Context<'_>,
+        poll: impl FnOnce(&'static Record) -> Poll<T>,
+    ) -> Poll<T> {
+        let record = self.record();
+        let mut guard = Guard::begin(record, Some(cx.waker()));
+        let polled = poll(record);
+        guard.suspended = polled.is_pending();
+        polled
+    }
+
+    /// Counts `call` as the one and only poll of a task that is a call on the blocking pool.
+    pub(crate) fn run<R>(&self, call: impl FnOnce() -> R) -> R {
+        let _guard = Guard::begin(self.record(), None);
+        call()
+    }
+}
+
+/// The time that a task spends in one poll, on this thread. A task that is ready, or that panics, goes on running
+/// until its future has been dropped: it must not be taken for an idle one without wakers.
+struct Guard {
+    record: &'static Record,
+    begun: Begun,
+    outer: Option<&'static Record>,
+    scoped: bool,
+    slot: &'static Slot,
+    captures: bool,
+    suspended: bool,
+}
+
+impl Guard {
+    #[inline]
+    fn begin(record: &'static Record, waker: Option<&Waker>) -> Guard {
+        let slot = threads::slot();
+        if record.polls() == 0 {
+            first_poll(record);
+        }
+        // SAFETY: `TaskGuard::poll` borrows both the guard and the waker for longer than this guard lives.
+        let begun = unsafe { record.begin_poll(waker, slot.index(), clock::coarse()) };
+        slot.begin_poll(record);
+        let (outer, scoped) = LOCAL.with(|local| {
+            (
+                local.task.replace(Some(record)),
+                local.scoped.replace(false),
+            )
+        });
+        Guard {
+            record,
+            begun,
+            outer,
+            scoped,
+            slot,
+            captures: record.wants_capture(),
+            suspended: false,
+        }
+    }
+}
+
+impl Drop for Guard {
+    #[inline]
+    fn drop(&mut self) {
+        LOCAL.with(|local| {
+            local.task.set(self.outer);
+            local.scoped.set(self.scoped);
+        });
+        self.slot.end_poll(self.outer);
+        if self.suspended {
+            self.record.end_poll(&self.begun, clock::coarse());
+        }
+        if self.captures {
+            capture::withdraw(self.record);
+        }
+    }
+}
+
+/// Before the first poll the spawner may not have told everything yet, or may have been wrong about the runtime.
+fn first_poll(record: &'static Record) {
+    let traits = record.traits();
+    if record.id() == 0 && !traits.has(Traits::DRIVEN) {
+        record.set_id(tokio::task::try_id().map_or(0, ids::number));
+    }
+    if traits.is_task() {
+        runtime::check(record, threads::slot());
+    }
+}

@@ -1,0 +1,68 @@
+//! What few tasks have: a name, labels, a captured trace, uses of a cancellation token.
+//!
+//! A record gets its side table when it first needs one, and keeps it: like the record it is reused and never freed, so that
+//! even named and captured tasks allocate nothing once the pool is warm.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use callstack::Stack;
+
+use crate::Name;
+
+/// The trace that a task had when it had been polled `polls` times.
+#[derive(Clone)]
+pub(crate) struct Captured {
+    pub(crate) polls: u64,
+    pub(crate) stack: Option<Arc<Stack>>,
+    /// Wakers taken in that poll whose stacks did not fit in the buffer.
+    pub(crate) dropped: u32,
+    /// Branches whose walk did not reach the task's root: too deep, or code without unwind tables.
+    pub(crate) cut: u32,
+}
+
+/// A label: key and value.
+pub(crate) type Label = (Arc<str>, Arc<str>);
+
+#[derive(Default)]
+pub(crate) struct Kept {
+    pub(crate) name: Option<Name>,
+    pub(crate) labels: Vec<Label>,
+    pub(crate) captured: Option<Captured>,
+}
+
+#[derive(Default)]
+pub(crate) struct Side {
+    kept: Mutex<Kept>,
+    /// Raw ticks when the task first looked at a token of its scope; 0 if it has not.
+    token_first: AtomicU64,
+    /// Raw ticks when it last did.
+    token_last: AtomicU64,
+}
+
+impl Side {
+    /// Nothing of the user's is dropped or called under this lock.
+    pub(crate) fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn token_polled(&self, now: u64) {
+        if self.token_first.load(Ordering::Relaxed) == 0 {
+            self.token_first.store(now, Ordering::Relaxed);
+        }
+        self.token_last.store(now, Ordering::Relaxed);
+    }
+
+    /// When the task first and last looked at a token.
+    pub(crate) fn token(&self) -> Option<(u64, u64)> {
+        let first = self.token_first.load(Ordering::Relaxed);
+        (first != 0).then(|| (first, self.token_last.load(Ordering::Relaxed).max(first)))
+    }
+
+    /// Empties it for the next task. The caller drops what was in it.
+    pub(super) fn clear(&self) -> Kept {
+        self.token_first.store(0, Ordering::Relaxed);
+        self.token_last.store(0, Ordering::Relaxed);
+        std::mem::take(&mut *self.kept())
+    }
+}

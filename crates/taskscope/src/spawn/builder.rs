@@ -1,0 +1,210 @@
+//! What a task is declared to be before it is spawned.
+
+use std::any::type_name;
+use std::future::Future;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::runtime::Handle;
+
+use crate::instrument::Instrumented;
+use crate::record::{self, Inherited, Meta, Tags, TaskGuard, TaskRef, Traits};
+use crate::scope::ScopeInner;
+use crate::{JoinHandle, Name, ScopeRef, clock, current, ids, pool, runtime};
+
+/// What a task is declared to be before it is spawned.
+///
+/// # Examples
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let reaper = taskscope::Builder::new()
+///     .name("reaper")
+///     .label("pool", "orders")
+///     .background()
+///     .spawn(std::future::pending::<()>());
+/// reaper.abort();
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "a builder does nothing until `spawn` is called"]
+pub struct Builder {
+    traits: Traits,
+    owner: Owner,
+    tags: Option<Tags>,
+}
+
+/// Whose task it will be.
+#[derive(Debug, Default)]
+enum Owner {
+    /// The scope that the spawning code works for.
+    #[default]
+    Current,
+    Given(Arc<ScopeInner>),
+    Nobody,
+}
+
+impl Builder {
+    /// A task without a name that belongs to the current scope.
+    #[inline]
+    pub fn new() -> Builder {
+        Builder::default()
+    }
+
+    /// Gives the task a name that dumps show.
+    ///
+    /// Names group tasks, so give the same name to tasks of the same kind; what differs belongs in labels.
+    pub fn name(mut self, name: impl Into<Name>) -> Builder {
+        self.tags.get_or_insert_default().name = Some(name.into());
+        self
+    }
+
+    /// Adds a label that dumps show with this task. A key that was there gets the new value.
+    ///
+    /// What is common to all tasks of a request belongs on its [`Scope`](crate::Scope).
+    pub fn label(mut self, key: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> Builder {
+        let (key, value) = (key.into(), value.into());
+        let labels = &mut self.tags.get_or_insert_default().labels;
+        match labels.iter_mut().find(|(existing, _)| *existing == key) {
+            Some((_, existing)) => *existing = value,
+            None => labels.push((key, value)),
+        }
+        self
+    }
+
+    /// Declares the task long-lived: see [`background`](crate::background). It belongs to no scope.
+    pub fn background(mut self) -> Builder {
+        self.traits = self.traits.with(Traits::BACKGROUND, true);
+        self.owner = Owner::Nobody;
+        self
+    }
+
+    /// Makes this scope the owner, instead of the current one.
+    pub fn scope(self, scope: &ScopeRef) -> Builder {
+        self.owned_by(scope.inner().clone())
+    }
+
+    pub(crate) fn owned_by(mut self, scope: Arc<ScopeInner>) -> Builder {
+        self.owner = Owner::Given(scope);
+        self
+    }
+
+    /// Declares that no dump may poll the task for its trace: see the limitations of [`spawn`](crate::spawn).
+    ///
+    /// Dumps show everything else of it, and say why its trace is missing.
+    pub fn no_capture(mut self) -> Builder {
+        self.traits = self.traits.with(Traits::NO_CAPTURE, true);
+        self
+    }
+
+    /// Spawns the task. See [`spawn`](crate::spawn) for panics, overhead and limitations.
+    #[inline]
+    #[track_caller]
+    pub fn spawn<F>(self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let task = self.begin::<F>(runtime::of_spawn, Traits::default());
+        let made = task.task_ref();
+        spawned(tokio::spawn(Instrumented::new(future, task)), made)
+    }
+
+    /// Spawns the task on the runtime of a handle. See [`spawn_on`](crate::spawn_on).
+    #[track_caller]
+    pub fn spawn_on<F>(self, handle: &Handle, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let task = self.begin::<F>(|_| runtime::index_of(handle), Traits::default());
+        let made = task.task_ref();
+        spawned(handle.spawn(Instrumented::new(future, task)), made)
+    }
+
+    /// Spawns a `!Send` task. See [`spawn_local`](crate::spawn_local).
+    #[track_caller]
+    pub fn spawn_local<F>(self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let task = self.begin::<F>(runtime::of_spawn, Traits::LOCAL);
+        let made = task.task_ref();
+        let entry = runtime::get(task.record().runtime());
+        let alive = || entry.as_ref().map_or(0, |entry| entry.alive());
+        let before = alive();
+        let handle = tokio::task::spawn_local(Instrumented::new(future, task));
+        if let Some(entry) = &entry {
+            entry.learn_local(before, alive());
+        }
+        spawned(handle, made)
+    }
+
+    /// Runs a function on the blocking pool. See [`spawn_blocking`](crate::spawn_blocking).
+    #[track_caller]
+    pub fn spawn_blocking<F, R>(self, function: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let task = self.begin::<F>(runtime::of_spawn, Traits::BLOCKING);
+        let made = task.task_ref();
+        let handle = tokio::task::spawn_blocking(move || {
+            let task = task;
+            task.run(function)
+        });
+        spawned(handle, made)
+    }
+
+    /// Gives the future a record. See [`instrument`](crate::instrument).
+    #[track_caller]
+    pub fn instrument<F: Future>(self, future: F) -> Instrumented<F> {
+        /// Where tokio's ids never get, and JSON numbers are still exact.
+        const FIRST: u64 = 1 << 52;
+        static NEXT: AtomicU64 = AtomicU64::new(FIRST);
+        let runtime =
+            |_| Handle::try_current().map_or(runtime::NONE, |handle| runtime::index_of(&handle));
+        let task = self.begin::<F>(runtime, Traits::DRIVEN);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        task.record().set_id(id);
+        Instrumented::new(future, task)
+    }
+
+    /// Makes the record. The guard ends the task again if tokio's spawn function panics or refuses it.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn begin<F>(
+        self,
+        runtime: impl FnOnce(Option<u16>) -> u16,
+        traits: Traits,
+    ) -> TaskGuard {
+        let inherited = record::inherited();
+        // May panic, so first.
+        let runtime = runtime(inherited.runtime);
+        let Inherited { parent, scope, .. } = inherited;
+        let scope = match self.owner {
+            Owner::Current => scope.unwrap_or_else(current::scope),
+            Owner::Given(scope) => Some(scope),
+            Owner::Nobody => None,
+        };
+        let meta = Meta {
+            site: Location::caller(),
+            future: type_name::<F>,
+            scope,
+            spawned_at: clock::coarse(),
+            parent,
+        };
+        let traits = self.traits.with(traits, true);
+        pool::take().publish(meta, traits, runtime, self.tags)
+    }
+}
+
+/// What all ways of spawning do with tokio's handle.
+#[inline]
+fn spawned<T>(handle: tokio::task::JoinHandle<T>, task: TaskRef) -> JoinHandle<T> {
+    task.set_id(ids::number(handle.id()));
+    JoinHandle::new(handle, task)
+}

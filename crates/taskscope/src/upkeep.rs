@@ -1,0 +1,79 @@
+//! The one thread of this crate that is there while tasks run: it keeps the coarse clock and does what must be done now and then.
+//!
+//! It starts with the first task that has a record, and sleeps while no such task is being polled. It never waits for a lock that is held
+//! while user code runs, and a panic in one of its chores does not stop the clock.
+//! Not here: what the chores are.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use crate::{clock, runtime, threads};
+
+/// The name of the thread, as `top -H` shows it.
+pub(crate) const NAME: &str = "taskscope";
+
+/// Ticks of the clock between two looks at whether anybody polls.
+const LOOK: u32 = 64;
+/// Looks without any poll before the thread sleeps.
+const QUIET_LOOKS: u32 = 4;
+/// How long it sleeps at the most: a poll that began at the very moment when it fell asleep must not be overlooked for ever.
+const NAP: Duration = Duration::from_secs(1);
+
+/// `None` if the system would not give us a thread.
+static THREAD: OnceLock<Option<Thread>> = OnceLock::new();
+
+/// Starts or wakes the thread. False if there is none.
+pub(crate) fn wake() -> bool {
+    let thread = THREAD.get_or_init(|| {
+        let started = thread::Builder::new().name(NAME.into()).spawn(run);
+        started.ok().map(|handle| handle.thread().clone())
+    });
+    if let Some(thread) = thread {
+        thread.unpark();
+    }
+    thread.is_some()
+}
+
+fn run() {
+    let mut polls = 0;
+    let mut quiet = 0;
+    for tick in 1_u32.. {
+        thread::park_timeout(clock::RESOLUTION);
+        clock::advance();
+        if !tick.is_multiple_of(LOOK) {
+            continue;
+        }
+        chore(runtime::sweep);
+        let now = threads::polls();
+        quiet = if now == polls && !threads::any_polls() {
+            quiet + 1
+        } else {
+            0
+        };
+        polls = now;
+        if quiet >= QUIET_LOOKS {
+            sleep();
+            quiet = 0;
+        }
+    }
+}
+
+/// Until somebody reads the clock.
+fn sleep() {
+    clock::fall_asleep();
+    while clock::is_asleep() {
+        thread::park_timeout(NAP);
+        chore(runtime::sweep);
+        if threads::any_polls() {
+            // A poll that began just before: nobody would wake us for it.
+            return;
+        }
+    }
+}
+
+/// A chore that panics is a bug of ours, and no reason to stop the clock of the whole process.
+fn chore(chore: fn()) {
+    let _ = catch_unwind(AssertUnwindSafe(chore));
+}
