@@ -31,7 +31,10 @@ impl Trace {
     pub(super) fn new(stack: Arc<Stack>) -> Trace {
         let mut branches: Vec<Branch> = stack.branches().map(Branch::new).collect();
         // By what is read, so that the order is that of every run and build.
-        branches.sort_by(|one, other| one.wait.kinds.cmp(&other.wait.kinds));
+        branches.sort_by_cached_key(|branch| {
+            let WaitReason { kinds, functions } = &branch.wait;
+            (kinds.clone(), functions.clone())
+        });
         Trace { stack, branches }
     }
 
@@ -135,8 +138,14 @@ fn short(file: &str) -> &str {
 }
 
 impl fmt::Display for Branch {
-    /// Two lines a frame: the function, then where it is.
+    /// Two lines a frame: the function, then where it is. First, whether there is more that cannot be seen.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.wait.kinds.iter().any(|kind| kind.ends_trace()) {
+            writeln!(
+                f,
+                "    (what it polls has wakers of its own: the trace ends here)"
+            )?;
+        }
         for frame in &self.frames {
             writeln!(f, "    {}", Plain(&frame.function))?;
             match (&frame.file, frame.line) {

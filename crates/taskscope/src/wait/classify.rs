@@ -1,0 +1,246 @@
+//! From the frames of a branch to the wait, by the rows of [`super::table`].
+//!
+//! # The rule
+//!
+//! The frames are read from the leaf outwards, as long as they are those of libraries: what a user's own
+//! function waits for is told by what it calls, not by who calls it. A row that matches a frame names the wait if
+//!
+//! * nothing has named it so far, or
+//! * the name so far is one of those that the row is made of, or is its own.
+//!
+//! So the outermost function of a chain has the word that its author would use: a channel's `send` acquires a semaphore
+//! inside, and is "mpsc send". And what only carries somebody else's future (`timeout`, `OnceCell::get_or_init`,
+//! `run_until_cancelled`, `copy`) cannot take its name away. If several rows match one frame, the one with the
+//! longest path is tried first.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::path::Path;
+use super::table::{KEEPERS, LIBRARIES, Row, rows};
+use super::{WaitKind, WaitReason};
+use crate::dump::Frame;
+
+/// What the frames, leaf first, wait for. Also tells the frame that named it; those before are the library's own affair.
+pub(crate) fn classify(frames: &[Frame]) -> (WaitReason, usize) {
+    let mut named: Option<(WaitKind, usize)> = None;
+    for (at, frame) in frames.iter().enumerate() {
+        let path = path(frame);
+        if !is_glue(frame) && !is_library(path.krate()) {
+            break;
+        }
+        let so_far = named.map(|(kind, _)| kind);
+        let row = rows_at(path.as_str())
+            .find(|row| so_far.is_none_or(|kind| kind == row.kind || row.made_of.contains(&kind)));
+        named = row.map(|row| (row.kind, at)).or(named);
+    }
+    match named {
+        Some((kind, at)) => (WaitReason::of(kind), at),
+        None => other(frames),
+    }
+}
+
+/// Nobody knows it: the function that took the waker has to do.
+fn other(frames: &[Frame]) -> (WaitReason, usize) {
+    let leaf = frames.iter().position(|frame| {
+        let path = path(frame);
+        let is_kept = KEEPERS.iter().any(|keeper| path.is_in(keeper));
+        !is_glue(frame) && !path.is_std() && !is_kept
+    });
+    let at = leaf.unwrap_or(0);
+    let function = frames.get(at).map(|frame| match path(frame).as_str() {
+        "" => frame.function.clone(),
+        path => path.into(),
+    });
+    let reason = WaitReason {
+        kinds: vec![WaitKind::Other],
+        functions: function.into_iter().collect(),
+    };
+    (reason, at)
+}
+
+fn path(frame: &Frame) -> Path {
+    Path::of(&frame.function, is_library)
+}
+
+fn is_library(krate: &str) -> bool {
+    LIBRARIES.contains(&krate)
+}
+
+/// A name without a path is the compiler's, such as `__rust_try`.
+fn is_glue(frame: &Frame) -> bool {
+    frame.has_symbol && !frame.function.contains("::")
+}
+
+/// The rows that match a function, the longest path first.
+fn rows_at(path: &str) -> impl Iterator<Item = &'static Row> {
+    static BY_PATH: LazyLock<HashMap<&str, Vec<&Row>>> = LazyLock::new(|| {
+        let mut by_path: HashMap<_, Vec<_>> = HashMap::new();
+        for row in rows() {
+            for path in row.at {
+                by_path.entry(*path).or_default().push(row);
+            }
+        }
+        by_path
+    });
+    let parents = std::iter::successors(Some(path), |path| {
+        path.rsplit_once("::").map(|(parent, _)| parent)
+    });
+    parents
+        .filter_map(|path| BY_PATH.get(path))
+        .flatten()
+        .copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::super::table::{KEEPERS, LIBRARIES, rows};
+    use super::classify;
+    use crate::dump::Frame;
+
+    const POLL: &str = "core::future::future::Future>::poll";
+
+    /// The words, and the frame that named them.
+    fn wait(names: &[&str]) -> (String, usize) {
+        let frame = |name: &&str| Frame {
+            function: (*name).into(),
+            file: None,
+            line: None,
+            has_symbol: !name.contains('+'),
+        };
+        let frames: Vec<_> = names.iter().map(frame).collect();
+        let (reason, at) = classify(&frames);
+        (reason.to_string(), at)
+    }
+
+    #[test]
+    fn the_outermost_function_of_a_chain_names_the_wait() {
+        let acquire = &format!("<tokio::sync::batch_semaphore::Acquire as {POLL}");
+        let reserve = "tokio::sync::mpsc::bounded::Sender<T>::reserve::{{closure}}";
+        let send = "tokio::sync::mpsc::bounded::Sender<T>::send::{{closure}}";
+        assert_eq!(
+            wait(&[acquire, reserve, send, "shop::main"]),
+            ("mpsc send".to_owned(), 2)
+        );
+        // Its own word is left to what only passes polls on.
+        let timeout = &format!("<tokio::time::timeout::Timeout<T> as {POLL}");
+        assert_eq!(
+            wait(&[acquire, reserve, timeout, send]),
+            ("mpsc send".to_owned(), 3)
+        );
+    }
+
+    /// What a test with the real types cannot reach: a kernel without pidfd, and rows that wait for their function.
+    #[test]
+    fn rows_that_are_not_met_here() {
+        let recv = "tokio::signal::unix::Signal::poll_recv";
+        let reaper = &format!("<tokio::process::imp::reap::Reaper<W,Q,S> as {POLL}");
+        let child = "tokio::process::Child::wait::{{closure}}";
+        assert_eq!(
+            wait(&[recv, reaper, child]),
+            ("child process".to_owned(), 2)
+        );
+        let join = &format!("<tokio::runtime::task::join::JoinHandle<T> as {POLL}");
+        let call = &format!("<taskscope::blocking::JoinHandle<T> as {POLL}");
+        assert_eq!(wait(&[join, call]), ("blocking pool".to_owned(), 1));
+    }
+
+    #[test]
+    fn what_carries_a_future_does_not_name_its_wait() {
+        let recv = &format!("<tokio::sync::oneshot::Receiver<T> as {POLL}");
+        for carrier in [
+            "tokio::sync::once_cell::OnceCell<T>::get_or_init::{{closure}}",
+            "tokio::fs::asyncify::{{closure}}",
+            "<futures_util::abortable::Abortable<Fut> as core::future::future::Future>::poll",
+        ] {
+            assert_eq!(wait(&[recv, carrier]).0, "oneshot recv", "{carrier}");
+        }
+    }
+
+    #[test]
+    fn a_user_function_in_between_ends_the_search() {
+        let sleep = &format!("<tokio::time::sleep::Sleep as {POLL}");
+        let tick = "tokio::time::interval::Interval::poll_tick";
+        assert_eq!(wait(&[sleep, tick]).0, "interval tick");
+        assert_eq!(wait(&[sleep, "shop::pause", tick]).0, "sleep");
+        assert_eq!(wait(&[sleep, "shop+0x10", tick]).0, "sleep");
+        // Glue of the compiler is nobody's.
+        assert_eq!(wait(&[sleep, "__rust_try", tick]).0, "interval tick");
+    }
+
+    #[test]
+    fn names_that_only_contain_the_name_of_a_library_are_not_its() {
+        for (name, expected) in [
+            (
+                "my_tokio::sync::mpsc::bounded::Receiver<T>::recv::{{closure}}",
+                "my_tokio::sync::mpsc::bounded::Receiver::recv",
+            ),
+            (
+                "shop::flume::async::RecvFut::poll",
+                "shop::flume::async::RecvFut::poll",
+            ),
+            (
+                "<shop::Foo<tokio::sync::mpsc::bounded::Receiver<T>> as core::future::future::Future>::poll",
+                "shop::Foo::poll",
+            ),
+            (
+                "<tokio::sync::notify::Notify as shop::Wait>::wait",
+                "shop::Wait::wait",
+            ),
+            ("shop::TcpStream::connect", "shop::TcpStream::connect"),
+            (
+                "tokio::sync::notifying::Other::poll",
+                "tokio::sync::notifying::Other::poll",
+            ),
+        ] {
+            assert_eq!(wait(&[name]).0, format!("other: {expected}"));
+        }
+    }
+
+    #[test]
+    fn an_unknown_leaf_is_named_by_what_keeps_no_waker_for_others() {
+        for keeper in [
+            "<&core::task::wake::Waker as tokio::sync::task::atomic_waker::WakerRef>::into_waker",
+            "atomic_waker::AtomicWaker::register",
+            "core::option::Option<T>::insert",
+            "__rust_try",
+        ] {
+            assert_eq!(
+                wait(&[
+                    keeper,
+                    "<shop::Leaf<T> as core::future::future::Future>::poll"
+                ]),
+                ("other: shop::Leaf::poll".to_owned(), 1),
+                "{keeper}"
+            );
+        }
+        assert_eq!(wait(&["shop+0x10"]).0, "other: shop+0x10");
+        assert_eq!(wait(&[]).0, "other");
+    }
+
+    #[test]
+    fn each_row_is_in_a_known_crate_and_has_something_to_say() {
+        let mut seen = HashSet::new();
+        for row in rows() {
+            for path in row.at {
+                assert!(
+                    LIBRARIES
+                        .iter()
+                        .any(|krate| path.starts_with(&format!("{krate}::")) || path == krate),
+                    "{path}"
+                );
+                for made_of in row.made_of.iter().map(|kind| Some(*kind)).chain([None]) {
+                    assert!(
+                        made_of.is_none() && !row.made_of.is_empty()
+                            || seen.insert((path, made_of)),
+                        "{path} twice"
+                    );
+                }
+                assert!(!row.made_of.contains(&row.kind), "{path}");
+            }
+        }
+        assert!(KEEPERS.iter().all(|keeper| keeper.contains("atomic_waker")));
+    }
+}

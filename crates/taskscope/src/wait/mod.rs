@@ -1,0 +1,68 @@
+//! What a suspended task waits for, told by the library function that took its waker.
+//!
+//! The words are in [`kind`], the functions in [`table`], the rule that picks one of them in [`classify`]. Not here:
+//! how a trace is taken and trimmed ([`crate::dump`]); any knowledge of the user's own functions.
+
+mod classify;
+mod kind;
+mod path;
+mod table;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub(crate) use self::classify::classify;
+pub use self::kind::WaitKind;
+use crate::words::Plain;
+
+/// What a task waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WaitReason {
+    /// The kinds, each once, in the order of [`WaitKind`]; one, unless the task waits in a `select!` or a `join!`.
+    pub kinds: Vec<WaitKind>,
+    /// For [`WaitKind::Other`], the functions that took a waker, without generic arguments, each once, in alphabetical order.
+    pub functions: Vec<Arc<str>>,
+}
+
+impl WaitReason {
+    pub(crate) fn of(kind: WaitKind) -> WaitReason {
+        WaitReason {
+            kinds: vec![kind],
+            functions: Vec::new(),
+        }
+    }
+
+    pub(crate) fn any<'a>(reasons: impl Iterator<Item = &'a WaitReason>) -> WaitReason {
+        let (mut kinds, mut functions) = (Vec::new(), Vec::new());
+        for reason in reasons {
+            kinds.extend_from_slice(&reason.kinds);
+            functions.extend_from_slice(&reason.functions);
+        }
+        // `select!` polls its branches in random order; equal waits must read alike.
+        kinds.sort_unstable();
+        kinds.dedup();
+        functions.sort_unstable();
+        functions.dedup();
+        WaitReason { kinds, functions }
+    }
+}
+
+impl fmt::Display for WaitReason {
+    /// `mpsc recv | sleep`, `other: shop::Courier::poll`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        for kind in &self.kinds {
+            if *kind == WaitKind::Other && !self.functions.is_empty() {
+                for function in &self.functions {
+                    write!(f, "{separator}{}: {}", kind.name(), Plain(function))?;
+                    separator = " | ";
+                }
+            } else {
+                write!(f, "{separator}{}", kind.name())?;
+            }
+            separator = " | ";
+        }
+        Ok(())
+    }
+}

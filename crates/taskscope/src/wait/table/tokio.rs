@@ -1,0 +1,131 @@
+//! The rows of tokio itself.
+
+use super::super::WaitKind::*;
+use super::{Row, table};
+
+table! {
+    // sync
+    MpscRecv []:
+        "tokio::sync::mpsc::chan::Rx",
+        "tokio::sync::mpsc::bounded::Receiver",
+        "tokio::sync::mpsc::unbounded::UnboundedReceiver";
+    MpscSend [Semaphore]: "tokio::sync::mpsc::bounded::Sender";
+    MpscClosed [Notify]:
+        "tokio::sync::mpsc::chan::Tx::closed",
+        "tokio::sync::mpsc::bounded::Sender::closed",
+        "tokio::sync::mpsc::unbounded::UnboundedSender::closed";
+    OneshotRecv []: "tokio::sync::oneshot::Receiver", "tokio::sync::oneshot::Inner";
+    OneshotClosed []: "tokio::sync::oneshot::Sender";
+    BroadcastRecv []: "tokio::sync::broadcast::Receiver", "tokio::sync::broadcast::Recv";
+    BroadcastClosed [Notify]: "tokio::sync::broadcast::Sender";
+    WatchChanged [Notify]: "tokio::sync::watch";
+    WatchClosed [Notify]: "tokio::sync::watch::Sender::closed";
+    Notify []: "tokio::sync::notify";
+    Mutex [Semaphore]: "tokio::sync::mutex";
+    RwLockRead [Semaphore]: "tokio::sync::rwlock::RwLock::read", "tokio::sync::rwlock::RwLock::read_owned";
+    RwLockWrite [Semaphore]: "tokio::sync::rwlock::RwLock::write", "tokio::sync::rwlock::RwLock::write_owned";
+    Semaphore []: "tokio::sync::batch_semaphore", "tokio::sync::semaphore";
+    Barrier [WatchChanged]: "tokio::sync::barrier";
+    OnceCell [Semaphore]: "tokio::sync::once_cell";
+    SetOnce [Notify]: "tokio::sync::set_once";
+
+    // time; of a timeout only the part that polls its timer
+    Sleep []: "tokio::time::sleep";
+    Interval [Sleep]: "tokio::time::interval";
+    Timeout [Sleep]: "tokio::time::timeout::poll_delay";
+
+    // task
+    Join []: "tokio::runtime::task::join";
+    JoinSet []: "tokio::task::join_set";
+    LocalSet []: "tokio::task::local";
+    Yield []: "tokio::task::yield_now";
+    Budget []:
+        "tokio::task::coop::poll_proceed",
+        "tokio::task::coop::poll_budget_available",
+        "tokio::task::coop::consume_budget";
+
+    // Readiness: which way it goes is known either at the bottom or only to the function that was called.
+    Io []: "tokio::runtime::io";
+    FdReadable [Io]:
+        "tokio::runtime::io::registration::Registration::poll_read_ready",
+        "tokio::runtime::io::registration::Registration::poll_read_io",
+        "tokio::io::async_fd::AsyncFd::readable",
+        "tokio::io::async_fd::AsyncFd::readable_mut";
+    FdWritable [Io]:
+        "tokio::runtime::io::registration::Registration::poll_write_ready",
+        "tokio::runtime::io::registration::Registration::poll_write_io",
+        "tokio::io::async_fd::AsyncFd::writable",
+        "tokio::io::async_fd::AsyncFd::writable_mut";
+
+    // net
+    Accept [Io, FdReadable]: "tokio::net::tcp::listener", "tokio::net::unix::listener";
+    Connect [FdWritable]:
+        "tokio::net::tcp::stream::TcpStream::connect_mio",
+        "tokio::net::tcp::stream::TcpStream::connect",
+        "tokio::net::tcp::socket::TcpSocket::connect";
+    Dns [Join]: "tokio::net::addr", "tokio::net::lookup_host";
+    TcpReadable [FdReadable]: "tokio::net::tcp";
+    TcpReadable [Io]:
+        "tokio::net::tcp::stream::TcpStream::readable",
+        "tokio::net::tcp::stream::TcpStream::peek";
+    TcpWritable [FdWritable]: "tokio::net::tcp";
+    TcpWritable [Io]: "tokio::net::tcp::stream::TcpStream::writable";
+    UdpReadable [FdReadable]: "tokio::net::udp";
+    UdpReadable [Io]:
+        "tokio::net::udp::UdpSocket::readable",
+        "tokio::net::udp::UdpSocket::recv",
+        "tokio::net::udp::UdpSocket::recv_buf",
+        "tokio::net::udp::UdpSocket::recv_from",
+        "tokio::net::udp::UdpSocket::recv_buf_from",
+        "tokio::net::udp::UdpSocket::peek",
+        "tokio::net::udp::UdpSocket::peek_from",
+        "tokio::net::udp::UdpSocket::peek_sender";
+    UdpWritable [FdWritable]: "tokio::net::udp";
+    UdpWritable [Io]:
+        "tokio::net::udp::UdpSocket::writable",
+        "tokio::net::udp::UdpSocket::send",
+        "tokio::net::udp::UdpSocket::send_to";
+    UnixReadable [FdReadable]: "tokio::net::unix";
+    UnixReadable [Io]:
+        "tokio::net::unix::stream::UnixStream::readable",
+        "tokio::net::unix::datagram::socket::UnixDatagram::readable",
+        "tokio::net::unix::datagram::socket::UnixDatagram::recv",
+        "tokio::net::unix::datagram::socket::UnixDatagram::recv_buf",
+        "tokio::net::unix::datagram::socket::UnixDatagram::recv_from",
+        "tokio::net::unix::datagram::socket::UnixDatagram::recv_buf_from";
+    UnixWritable [FdWritable]: "tokio::net::unix";
+    UnixWritable [Io]:
+        "tokio::net::unix::stream::UnixStream::writable",
+        "tokio::net::unix::datagram::socket::UnixDatagram::writable",
+        "tokio::net::unix::datagram::socket::UnixDatagram::send",
+        "tokio::net::unix::datagram::socket::UnixDatagram::send_to";
+    PipeReadable [FdReadable]: "tokio::net::unix::pipe", "tokio::process::ChildStdout", "tokio::process::ChildStderr";
+    PipeReadable [Io]: "tokio::net::unix::pipe::Receiver::readable";
+    PipeWritable [FdWritable]: "tokio::net::unix::pipe", "tokio::process::ChildStdin";
+    PipeWritable [Io]: "tokio::net::unix::pipe::Sender::writable";
+
+    // io, fs
+    DuplexRead []:
+        "tokio::io::util::mem::SimplexStream::poll_read_internal",
+        "tokio::io::util::mem::SimplexStream::poll_read",
+        "tokio::io::util::mem::DuplexStream::poll_read";
+    DuplexWrite []:
+        "tokio::io::util::mem::SimplexStream::poll_write_internal",
+        "tokio::io::util::mem::SimplexStream::poll_write_vectored_internal",
+        "tokio::io::util::mem::SimplexStream::poll_write",
+        "tokio::io::util::mem::SimplexStream::poll_write_vectored",
+        "tokio::io::util::mem::DuplexStream::poll_write",
+        "tokio::io::util::mem::DuplexStream::poll_write_vectored";
+    BlockingPool [Join]: "tokio::io::blocking";
+    Stdin [BlockingPool]: "tokio::io::stdin";
+    Stdout [BlockingPool]: "tokio::io::stdout";
+    Stderr [BlockingPool]: "tokio::io::stderr";
+    File [Join, Mutex]: "tokio::fs";
+
+    // signal, process; without pidfd, the end of a child is a signal
+    Signal [WatchChanged]: "tokio::signal";
+    Process [FdReadable, Signal]:
+        "tokio::process::imp::pidfd_reaper",
+        "tokio::process::imp::Child",
+        "tokio::process::Child";
+}
