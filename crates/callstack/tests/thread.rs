@@ -463,6 +463,39 @@ fn a_signal_that_is_pending_already_is_answered_as_soon_as_it_is_unblocked() {
     thread.join().unwrap();
 }
 
+/// Whether the signal of the first request is delivered before, during or after the second one, that is answered.
+#[test]
+fn a_request_that_was_given_up_never_takes_the_signal_of_the_next_one() {
+    let signal = Signal::claim().unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let (tid, thread) = start({
+        let stop = Arc::clone(&stop);
+        move || {
+            for round in 0_usize.. {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                block(libc::SIG_BLOCK);
+                // About as long as it takes to ask again.
+                for _ in 0..black_box(round % 50 * 200) {
+                    std::hint::spin_loop();
+                }
+                block(libc::SIG_UNBLOCK);
+            }
+        }
+    });
+    let mut given_up = 0;
+    let deadline = Instant::now() + LONG;
+    while given_up < 10_000 {
+        let first = signal.capture_thread(tid, Duration::ZERO, &mut Vec::new());
+        given_up += u32::from(first.is_err());
+        take(tid).unwrap();
+        assert!(Instant::now() < deadline, "{given_up}");
+    }
+    stop.store(true, Ordering::Relaxed);
+    thread.join().unwrap();
+}
+
 /// Both of them answer late all the time; if an answer went to the wrong request, it would show the wrong function.
 #[test]
 fn answers_are_never_mixed_up() {

@@ -67,16 +67,9 @@ fn interrupt(
     tid: u32,
     deadline: Instant,
 ) -> Result<(), CaptureError> {
-    let status = Status::of(tid);
-    if status.as_ref().is_some_and(Status::is_dead) {
-        return Err(CaptureError::Gone);
-    }
     signal::check(signal)?;
     turn.ask(tid);
-    // A signal that is still pending from an earlier request will do. Realtime signals are queued, and the queue is shared
-    // by all processes of the user: a thread that never takes its signals must not fill it.
-    if !status.is_some_and(|status| status.is_pending(signal.number()))
-        && let Err(error) = signal::send(signal, tid)
+    if let Err(error) = send_once(signal, tid)
         && turn.take_back()
     {
         return Err(error);
@@ -98,6 +91,18 @@ fn interrupt(
         } else {
             silent(signal, tid)
         });
+    }
+}
+
+/// Sends the signal, unless one is still pending from an earlier request. Realtime signals are queued, and the queue is shared
+/// by all processes of the user: a thread that never takes its signals must not fill it.
+///
+/// To be called after the request was made: so the pending one finds it, whenever it is delivered.
+fn send_once(signal: Claimed, tid: u32) -> Result<(), CaptureError> {
+    match Status::of(tid) {
+        Some(status) if status.is_dead() => Err(CaptureError::Gone),
+        Some(status) if status.is_pending(signal.number()) => Ok(()),
+        _ => signal::send(signal, tid),
     }
 }
 
