@@ -5,9 +5,10 @@ mod capture;
 mod module;
 mod stack;
 mod symbol;
+pub mod thread;
 mod trim;
 
-// How the above is done, by platform. All unsafe code is in `loaded::dl` and in `unwind`.
+// How the above is done, by platform. All unsafe code is in `loaded::dl`, in `unwind` and in `thread`.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod loaded;
 mod resolve;

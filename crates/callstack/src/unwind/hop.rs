@@ -153,19 +153,17 @@ impl Walker {
             self.grow_at = seen + EVICTIONS;
         }
     }
-}
 
-impl UnwinderTrait for Walker {
-    fn walk(
+    /// Passes every frame above the one of `start` to `frames`, as [`UnwinderTrait::walk`] does; reads the stack by `read`.
+    pub(crate) fn hop(
         &mut self,
         start: &Registers,
-        window: &Window<'_>,
+        mut read: impl FnMut(u64) -> Result<u64, ()>,
         frames: &mut Frames<'_>,
     ) -> Completeness {
         let unwinder = &self.unwinder.framehop;
         let mut registers = native(start, unwinder.max_known_code_address());
         let mut address = FrameAddress::from_instruction_pointer(start.ip as u64);
-        let mut read = |address| window.read(address);
         let most = self.caches.len() - 1;
         loop {
             let cache = &mut self.caches[(address.address_for_lookup() / SLOTS) as usize & most];
@@ -190,6 +188,17 @@ impl UnwinderTrait for Walker {
                 Err(_) => return Completeness::Broken,
             }
         }
+    }
+}
+
+impl UnwinderTrait for Walker {
+    fn walk(
+        &mut self,
+        start: &Registers,
+        window: &Window<'_>,
+        frames: &mut Frames<'_>,
+    ) -> Completeness {
+        self.hop(start, |address| window.read(address), frames)
     }
 }
 

@@ -1,9 +1,15 @@
-//! Walking the stack of the current thread, with one of two unwinders.
+//! Walking the stack of the current thread, with one of two unwinders, or the copy of another thread's stack.
 //!
 //! [`hop`] (framehop) is the fast one: it reads nothing but the stack within a [`Window`] and sections that cannot go
 //! away, takes no lock and does not allocate. [`system`] (the `backtrace` crate) is the portable one; what it reads and
 //! locks is the platform's business. Both feed [`Frames`], which alone decides where a walk ends, so that they agree.
 
+#[cfg(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub(crate) mod copied;
 #[cfg(all(
     target_os = "linux",
     target_pointer_width = "64",
@@ -161,6 +167,45 @@ pub(crate) fn walk(
             dispatch(kind, start, &Window::own_frame(start), &mut frames);
             Completeness::Broken
         }
+    }
+}
+
+/// Walks the copied stack of a thread that was interrupted, from the instruction in `start` to the first function.
+///
+/// The address of that instruction is appended plus one, so that it is a return address as all others: who looks one up
+/// subtracts one.
+#[cfg(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub(crate) fn walk_interrupted(
+    start: &Registers,
+    stack: &copied::CopiedStack<'_>,
+    out: &mut Vec<usize>,
+) -> Completeness {
+    out.reserve(MAX_FRAMES);
+    let mut frames = Frames {
+        out,
+        room: MAX_FRAMES,
+        limit: usize::MAX,
+        leaf_only: false,
+    };
+    if let Err(end) = frames.push(start.ip.wrapping_add(1), start.sp) {
+        return end;
+    }
+    let mut lacking = false;
+    let read = |address| {
+        lacking |= stack.lacks(address);
+        stack.read(address)
+    };
+    let walked = hop::with(|unwinder| match unwinder {
+        Some(unwinder) => unwinder.hop(start, read, &mut frames),
+        None => Completeness::Broken,
+    });
+    match walked {
+        Completeness::Broken if lacking => Completeness::Truncated,
+        walked => walked,
     }
 }
 

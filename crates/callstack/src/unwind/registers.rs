@@ -4,7 +4,8 @@
 //!
 //! [`Registers::here`] is inlined into its caller, so the values belong to the frame of that caller, and they describe
 //! it only until that function returns. Whoever uses them must be called by that function, and not as a tail call:
-//! pass them by reference, a frame that holds something borrowed cannot be left.
+//! pass them by reference, a frame that holds something borrowed cannot be left. [`Registers::interrupted`] takes part in
+//! none of that: it only says what a thread was about to do.
 
 #![allow(unsafe_code)]
 
@@ -22,6 +23,40 @@ pub(crate) struct Registers {
 }
 
 impl Registers {
+    pub(crate) const NONE: Self = Self {
+        ip: 0,
+        sp: 0,
+        fp: 0,
+        #[cfg(target_arch = "aarch64")]
+        lr: 0,
+    };
+
+    /// The registers of whatever a signal has interrupted. The address is that of the next instruction, and the frame may
+    /// be half-way built or taken down.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn interrupted(context: &libc::ucontext_t) -> Self {
+        let register =
+            |register: libc::c_int| context.uc_mcontext.gregs[register as usize] as usize;
+        Self {
+            ip: register(libc::REG_RIP),
+            sp: register(libc::REG_RSP),
+            fp: register(libc::REG_RBP),
+        }
+    }
+
+    /// The registers of whatever a signal has interrupted. The address is that of the next instruction, and the frame may
+    /// be half-way built or taken down.
+    #[cfg(target_arch = "aarch64")]
+    pub(crate) fn interrupted(context: &libc::ucontext_t) -> Self {
+        let machine = &context.uc_mcontext;
+        Self {
+            ip: machine.pc as usize,
+            sp: machine.sp as usize,
+            fp: machine.regs[29] as usize,
+            lr: machine.regs[30] as usize,
+        }
+    }
+
     /// The registers of the function that calls this.
     #[inline(always)]
     #[cfg(target_arch = "x86_64")]

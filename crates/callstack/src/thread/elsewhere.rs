@@ -1,0 +1,33 @@
+//! Platforms on which no other thread can be captured: every claim fails, so there is nothing to capture with.
+
+use std::time::Duration;
+
+use super::{CaptureError, ClaimError};
+use crate::Completeness;
+
+/// Never exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Claimed {}
+
+impl Claimed {
+    pub(super) fn number(self) -> i32 {
+        match self {}
+    }
+}
+
+pub(super) fn claim(_number: Option<i32>) -> Result<Claimed, ClaimError> {
+    Err(ClaimError::NotSupported)
+}
+
+pub(super) fn current_tid() -> u32 {
+    0
+}
+
+pub(super) fn capture(
+    signal: Claimed,
+    _tid: u32,
+    _timeout: Duration,
+    _out: &mut Vec<usize>,
+) -> Result<Completeness, CaptureError> {
+    match signal {}
+}

@@ -1,0 +1,118 @@
+//! One capture, as the asking thread goes through it.
+//!
+//! The parts: [`signal`] claims, checks and sends the signal; [`handler`] is what runs on the interrupted thread, with
+//! [`memory`] to copy a stack whose bounds nobody knows; [`exchange`] is where the two threads meet; [`status`] says why a
+//! thread does not answer.
+
+mod exchange;
+mod futex;
+mod handler;
+mod memory;
+mod signal;
+mod status;
+
+use std::time::{Duration, Instant};
+
+pub(super) use signal::{Claimed, claim, current_tid};
+
+use super::{CaptureError, Silence};
+use crate::{Completeness, unwind};
+use exchange::{EXCHANGE, Turn};
+use status::Status;
+
+/// So often somebody who waits makes sure that the thread still exists.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// A handler that has begun before the time was up is given this long to end.
+const GRACE: Duration = Duration::from_millis(5);
+/// Who waits for longer than this waits for ever.
+const FOREVER: Duration = Duration::from_secs(1 << 30);
+
+pub(super) fn capture(
+    signal: Claimed,
+    tid: u32,
+    timeout: Duration,
+    out: &mut Vec<usize>,
+) -> Result<Completeness, CaptureError> {
+    let deadline = Instant::now() + timeout.min(FOREVER);
+    let mut turn = EXCHANGE.turn(deadline).ok_or(CaptureError::Busy)?;
+    settle(&mut turn, deadline)?;
+    interrupt(&mut turn, signal, tid, deadline)?;
+    let (registers, stack) = turn.answer().ok_or(CaptureError::NoAnswer {
+        silence: Silence::Unknown,
+    })?;
+    Ok(unwind::walk_interrupted(&registers, &stack, out))
+}
+
+/// Waits until a late answer to an earlier request is complete.
+fn settle(turn: &mut Turn<'_>, deadline: Instant) -> Result<(), CaptureError> {
+    while let Some(answering) = turn.still_answering() {
+        if !signal::exists(answering) {
+            // Only a cancelled thread (`pthread_cancel`) leaves its handler half-way. It cannot come back.
+            turn.give_up();
+            break;
+        }
+        let now = Instant::now();
+        if now >= deadline {
+            return Err(CaptureError::Busy);
+        }
+        turn.wait(deadline.min(now + LOOK_AGAIN));
+    }
+    Ok(())
+}
+
+/// Has the thread write its registers and its stack into the exchange.
+fn interrupt(
+    turn: &mut Turn<'_>,
+    signal: Claimed,
+    tid: u32,
+    deadline: Instant,
+) -> Result<(), CaptureError> {
+    signal::check(signal)?;
+    turn.ask(tid);
+    if let Err(error) = send_once(signal, tid)
+        && turn.take_back()
+    {
+        return Err(error);
+    }
+    loop {
+        let now = Instant::now();
+        if turn.wait(deadline.min(now + LOOK_AGAIN)) {
+            return Ok(());
+        }
+        let is_gone = !signal::exists(tid);
+        if !is_gone && Instant::now() < deadline {
+            continue;
+        }
+        if !turn.take_back() && turn.wait(Instant::now() + GRACE) {
+            return Ok(());
+        }
+        return Err(if is_gone {
+            CaptureError::Gone
+        } else {
+            silent(signal, tid)
+        });
+    }
+}
+
+/// Sends the signal, unless one is still pending from an earlier request. Realtime signals are queued, and the queue is shared
+/// by all processes of the user: a thread that never takes its signals must not fill it.
+///
+/// To be called after the request was made: so the pending one finds it, whenever it is delivered.
+fn send_once(signal: Claimed, tid: u32) -> Result<(), CaptureError> {
+    match Status::of(tid) {
+        Some(status) if status.is_dead() => Err(CaptureError::Gone),
+        Some(status) if status.is_pending(signal.number()) => Ok(()),
+        _ => signal::send(signal, tid),
+    }
+}
+
+fn silent(signal: Claimed, tid: u32) -> CaptureError {
+    let silence = match Status::of(tid) {
+        Some(status) if status.is_dead() => return CaptureError::Gone,
+        Some(status) if status.is_blocked(signal.number()) => Silence::Blocked,
+        Some(status) if status.is_uninterruptible() => Silence::Uninterruptible,
+        Some(status) if status.is_stopped() => Silence::Stopped,
+        _ => Silence::Unknown,
+    };
+    CaptureError::NoAnswer { silence }
+}

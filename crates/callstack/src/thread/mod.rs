@@ -1,0 +1,194 @@
+//! The stack of another thread of this process, taken while that thread is blocked, asleep or spinning.
+//!
+//! A thread cannot be looked at from outside: it has to be interrupted. [`Signal::claim`] takes a signal that nobody in
+//! the process uses, and [`Signal::capture_thread`] sends it to one thread. The handler there does as little as can be: it
+//! copies the registers and the used part of the stack into memory that is never freed, and lets the thread go on. The
+//! walk is done by the asking thread, on the copy. So nothing that walking needs (caches, tables, an allocator) can be in
+//! the wrong state because of what was interrupted, be it `malloc`, `dlopen` or a capture.
+//!
+//! This module owns the public types; [`linux`] owns the signal, the handler and what they share. Not here: how a stack is
+//! walked ([`crate::unwind`]), and who should be captured when.
+//!
+//! # Examples
+//!
+//! ```
+//! # #[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use callstack::Completeness;
+//! use callstack::thread::{Signal, Tid};
+//!
+//! let signal = Signal::claim()?; // Once, at the start of the program.
+//!
+//! let (tell, told) = std::sync::mpsc::channel();
+//! let (stop, stopped) = std::sync::mpsc::channel::<()>();
+//! let blocked = std::thread::spawn(move || {
+//!     let _ = tell.send(Tid::current());
+//!     let _ = stopped.recv();
+//! });
+//!
+//! let mut frames = Vec::new();
+//! let completeness = signal.capture_thread(told.recv()?, Duration::from_secs(10), &mut frames)?;
+//! assert_eq!(completeness, Completeness::Complete);
+//! let stack = callstack::Stack::intern(&frames);
+//! for symbol in stack.symbols() {
+//!     println!("{:?}", symbol.name);
+//! }
+//! # drop(stop);
+//! # blocked.join().unwrap();
+//! # Ok(())
+//! # }
+//! # #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+//! # fn main() {}
+//! ```
+
+mod error;
+#[cfg(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod linux;
+#[cfg(not(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+#[path = "elsewhere.rs"]
+mod linux;
+
+use std::fmt;
+use std::time::Duration;
+
+pub use error::{CaptureError, ClaimError, Silence};
+
+use crate::Completeness;
+
+/// A thread of this process, by the number that the kernel gave it: what `top -H` and `/proc/self/task` show.
+///
+/// The number of a thread that has ended may be given to a new one. Who keeps one for long should make sure that the
+/// thread is still there, or check after a capture that it has seen what it wanted to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tid(u32);
+
+impl Tid {
+    /// The calling thread; 0 on platforms where nothing can be captured. A system call.
+    pub fn current() -> Self {
+        Self(linux::current_tid())
+    }
+
+    /// A thread by the kernel's number. A number that belongs to no thread of this process does no harm.
+    pub const fn from_raw(tid: u32) -> Self {
+        Self(tid)
+    }
+
+    /// The kernel's number.
+    pub const fn as_raw(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Tid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The signal that this process has set aside for captures of its threads, with our handler installed.
+///
+/// A process has at most one; all copies are the same. It is kept until the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signal(linux::Claimed);
+
+impl Signal {
+    /// Takes a signal that nobody uses, or the one that was taken before.
+    ///
+    /// Tries the realtime signals downwards from `SIGRTMAX`; the first eight from `SIGRTMIN` on are left to runtimes and
+    /// garbage collectors. A signal counts as used if it has a handler, is ignored, or is blocked in the calling thread
+    /// (somebody waits for it with `sigwait` or `signalfd`). `SIGPROF` and all others that have a meaning of
+    /// their own are never taken.
+    ///
+    /// Call it early, after everything that installs signal handlers and before the threads in question are started.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError`], which says what to do: no signal is free, the system forbids what is needed, or the platform is not
+    /// supported.
+    ///
+    /// # Overhead
+    ///
+    /// Some system calls; the first call in a process also reads the list of loaded modules (some hundred microseconds).
+    ///
+    /// # Limitations
+    ///
+    /// Needs the system calls `process_vm_readv` and `tgkill`; the common seccomp profiles of containers and services let
+    /// a process read itself. The library that contains this code must not be unloaded from then on.
+    pub fn claim() -> Result<Self, ClaimError> {
+        linux::claim(None).map(Self)
+    }
+
+    /// Takes the signal that the application chooses: a realtime signal, `SIGUSR1` or `SIGUSR2`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`claim`](Self::claim). Also if the signal is used by somebody else, or if another one has been claimed
+    /// already. Nothing has changed then.
+    pub fn claim_number(number: i32) -> Result<Self, ClaimError> {
+        linux::claim(Some(number)).map(Self)
+    }
+
+    /// The number of the signal.
+    pub fn number(self) -> i32 {
+        self.0.number()
+    }
+
+    /// Interrupts `thread` for some microseconds and appends its stack to `out`, leaf first, up to the first function of
+    /// the thread.
+    ///
+    /// The first entry is the instruction that the thread will go on with, **plus one**; all others are return addresses.
+    /// So every entry can be treated alike: [`symbolize`](crate::symbolize) and [`Stack`](crate::Stack) subtract one from
+    /// each to get into the instruction. No frame of this crate is in the stack, unless the thread was busy in it.
+    ///
+    /// Code is known as of the last [`refresh`](crate::refresh); call it before a series of captures. It is not called
+    /// here, because it waits for the dynamic loader, which may be what `thread` is blocked in.
+    ///
+    /// # Errors
+    ///
+    /// [`CaptureError`]: the thread has ended, does not answer within `timeout` (and [why](Silence)), captures by other
+    /// threads have taken all of `timeout`, or somebody has replaced our handler. `out` is unchanged then. A thread that
+    /// answers after the time is up finds the request withdrawn and does nothing.
+    ///
+    /// A timeout of 100 ms is ample for a thread that gets any CPU time.
+    ///
+    /// # Overhead
+    ///
+    /// The interrupted thread: a signal and one or two system calls, some microseconds in all, and about 100 ns for every
+    /// 4 KiB of its stack that are in use. The calling thread: the same, plus reading the thread's state from `/proc` and
+    /// the walk. A process keeps up to 1 MiB for the copy, as much as the deepest captured stack needed.
+    ///
+    /// # Limitations
+    ///
+    /// A blocking system call is interrupted. The kernel starts most of them again (`SA_RESTART`): reads, writes, waits
+    /// for locks, for futexes, for children. These return early with `EINTR` instead, as they do for any signal handler
+    /// (`man 7 signal`): `nanosleep`, `poll`, `select`, `epoll_wait`, `sigtimedwait`, `semop`, `pause`, `msgrcv`, and socket
+    /// calls with a timeout. The Rust standard library, mio and tokio expect that and go on waiting; C code that sleeps by
+    /// `usleep` or does not look at `EINTR` wakes early. An interrupted relative sleep is continued with what was left of
+    /// it.
+    ///
+    /// At most [`MAX_FRAMES`](crate::MAX_FRAMES) frames and 1 MiB of the stack, counted from the leaf; if there was more,
+    /// the result is [`Completeness::Truncated`]. A thread that is itself in a signal handler is seen up to that handler,
+    /// which is [`Completeness::Broken`]. Code without unwind tables is walked by frame pointers.
+    ///
+    /// The handler runs on the alternate signal stack of the thread if there is one, as for every thread of a Rust program;
+    /// otherwise it needs about 4 KiB of the thread's own stack. Waits, allocates and takes locks in the calling thread:
+    /// not for signal handlers. In a child after `fork` that was made during a capture, captures may fail as
+    /// [`CaptureError::Busy`].
+    pub fn capture_thread(
+        self,
+        thread: Tid,
+        timeout: Duration,
+        out: &mut Vec<usize>,
+    ) -> Result<Completeness, CaptureError> {
+        linux::capture(self.0, thread.0, timeout, out)
+    }
+}

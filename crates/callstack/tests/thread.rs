@@ -1,0 +1,674 @@
+//! Stacks of other threads: blocked, asleep, spinning, capturing, ending.
+#![cfg(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use callstack::thread::{CaptureError, Signal, Silence, Tid};
+use callstack::{Completeness, Stack, Symbol, capture};
+use support::names;
+
+/// No test waits for as long as this, unless it fails.
+const LONG: Duration = Duration::from_secs(60);
+
+/// A thread that the test ends by dropping the sender, or by whatever it has agreed with it.
+fn start<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> (Tid, JoinHandle<R>) {
+    let (tell, told) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        tell.send(Tid::current()).unwrap();
+        f()
+    });
+    (told.recv().unwrap(), thread)
+}
+
+fn take(tid: Tid) -> Result<(Completeness, Vec<usize>), CaptureError> {
+    let mut frames = Vec::new();
+    let completeness = Signal::claim()
+        .unwrap()
+        .capture_thread(tid, LONG, &mut frames)?;
+    Ok((completeness, frames))
+}
+
+fn symbols(tid: Tid) -> Vec<Arc<Symbol>> {
+    let (completeness, frames) = take(tid).unwrap();
+    let symbols = Stack::intern(&frames).symbols();
+    assert_eq!(
+        completeness,
+        Completeness::Complete,
+        "{:#?}",
+        names(&symbols)
+    );
+    symbols
+}
+
+/// Captures until the innermost function of this file that is on the stack is `function`.
+fn until_in(tid: Tid, function: &str) -> Vec<Arc<Symbol>> {
+    let deadline = Instant::now() + LONG;
+    loop {
+        let symbols = symbols(tid);
+        let mut own = names(&symbols)
+            .into_iter()
+            .filter(|name| name.starts_with("thread::"));
+        if own.next() == Some(function) {
+            return symbols;
+        }
+        assert!(Instant::now() < deadline, "{:#?}", names(&symbols));
+    }
+}
+
+/// Waits until the thread sleeps in the kernel, as `/proc` sees it.
+fn until_asleep(tid: Tid) {
+    let path = format!("/proc/self/task/{tid}/stat");
+    let deadline = Instant::now() + LONG;
+    loop {
+        let stat = std::fs::read_to_string(&path).unwrap();
+        // The state is the first field after the name.
+        if stat.rsplit(") ").next().unwrap().starts_with('S') {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{stat}");
+        thread::yield_now();
+    }
+}
+
+/// The functions of this file on a stack, leaf first.
+fn own(symbols: &[Arc<Symbol>]) -> Vec<&str> {
+    names(symbols)
+        .into_iter()
+        .filter(|name| name.starts_with("thread::"))
+        .collect()
+}
+
+#[inline(never)]
+fn waits_for_the_end(end: &mpsc::Receiver<()>) {
+    let _ = end.recv();
+    black_box(1);
+}
+
+#[inline(never)]
+fn calls_what_waits(end: &mpsc::Receiver<()>) {
+    waits_for_the_end(end);
+    black_box(2);
+}
+
+#[test]
+fn a_blocked_thread_is_seen_in_the_functions_that_it_waits_in() {
+    let (end, ended) = mpsc::channel();
+    let (tid, thread) = start(move || calls_what_waits(&ended));
+    let symbols = until_in(tid, "thread::waits_for_the_end");
+    assert_eq!(
+        own(&symbols)[..2],
+        ["thread::waits_for_the_end", "thread::calls_what_waits"]
+    );
+    let all = names(&symbols);
+    assert!(
+        all.iter().any(|name| name.contains("recv")),
+        "what it waits in is seen, too: {all:#?}"
+    );
+    assert!(
+        !all.iter().any(|name| name.contains("on_signal")),
+        "the handler is not: {all:#?}"
+    );
+    drop(end);
+    thread.join().unwrap();
+}
+
+#[inline(never)]
+fn sleeps(length: Duration) -> Duration {
+    let start = Instant::now();
+    thread::sleep(length);
+    start.elapsed()
+}
+
+#[test]
+fn a_sleeping_thread_is_seen_and_sleeps_on_to_the_end() {
+    const LENGTH: Duration = Duration::from_millis(300);
+    let (tid, thread) = start(|| sleeps(LENGTH));
+    let mut seen = 0;
+    while !thread.is_finished() {
+        match take(tid) {
+            Ok((_, frames)) => {
+                let symbols = Stack::intern(&frames).symbols();
+                seen += u32::from(own(&symbols).contains(&"thread::sleeps"));
+            }
+            Err(error) => assert_eq!(error, CaptureError::Gone),
+        }
+    }
+    assert!(seen > 10, "{seen}");
+    assert!(thread.join().unwrap() >= LENGTH);
+}
+
+#[inline(never)]
+fn spins(stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        std::hint::spin_loop();
+    }
+    black_box(3);
+}
+
+#[test]
+fn a_spinning_thread_is_seen_where_it_spins() {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (tid, thread) = start({
+        let stop = Arc::clone(&stop);
+        move || spins(&stop)
+    });
+    let symbols = until_in(tid, "thread::spins");
+    // The first entry is not a return address; if it were looked up as one, a jump target would be in the line before.
+    let spins = symbols
+        .iter()
+        .find(|symbol| symbol.name.as_deref() == Some("thread::spins"))
+        .unwrap();
+    assert!(spins.file.as_deref().unwrap().ends_with("tests/thread.rs"));
+    stop.store(true, Ordering::Relaxed);
+    thread.join().unwrap();
+}
+
+#[cfg(target_arch = "x86_64")]
+mod first_instruction {
+    use super::*;
+
+    std::arch::global_asm!(
+        ".pushsection .text",
+        ".globl callstack_test_spin_before",
+        ".type callstack_test_spin_before, @function",
+        "callstack_test_spin_before:",
+        ".cfi_startproc",
+        "ud2",
+        ".cfi_endproc",
+        ".size callstack_test_spin_before, . - callstack_test_spin_before",
+        // Spins on its first instruction, for as long as the byte is 0.
+        ".globl callstack_test_spin",
+        ".type callstack_test_spin, @function",
+        "callstack_test_spin:",
+        ".cfi_startproc",
+        "cmp byte ptr [rdi], 0",
+        "je callstack_test_spin",
+        "ret",
+        ".cfi_endproc",
+        ".size callstack_test_spin, . - callstack_test_spin",
+        ".popsection",
+    );
+
+    unsafe extern "C" {
+        fn callstack_test_spin(stop: *const u8);
+    }
+
+    #[inline(never)]
+    fn calls_assembly(stop: &AtomicBool) {
+        // SAFETY: only reads the byte, which lives.
+        unsafe { callstack_test_spin(stop.as_ptr().cast()) };
+        black_box(4);
+    }
+
+    /// Looked up as a return address, the first instruction of a function would belong to the one before it.
+    #[test]
+    fn a_thread_at_the_first_instruction_of_a_function_is_seen_in_that_function() {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (tid, thread) = start({
+            let stop = Arc::clone(&stop);
+            move || calls_assembly(&stop)
+        });
+        let first = callstack_test_spin as *const () as usize;
+        let deadline = Instant::now() + LONG;
+        loop {
+            let (completeness, frames) = take(tid).unwrap();
+            let symbols = Stack::intern(&frames).symbols();
+            if frames[0] == first + 1 {
+                assert_eq!(completeness, Completeness::Complete);
+                assert_eq!(
+                    names(&symbols)[..2],
+                    [
+                        "callstack_test_spin",
+                        "thread::first_instruction::calls_assembly"
+                    ]
+                );
+                break;
+            }
+            assert!(Instant::now() < deadline, "{:#?}", names(&symbols));
+        }
+        stop.store(true, Ordering::Relaxed);
+        thread.join().unwrap();
+    }
+}
+
+#[inline(never)]
+fn locks(mutex: &Mutex<u32>) -> u32 {
+    let mut value = mutex.lock().unwrap();
+    *value += 1;
+    *value
+}
+
+#[test]
+fn a_thread_that_waits_for_a_lock_of_the_asker_is_seen() {
+    let mutex = Arc::new(Mutex::new(1));
+    let held = mutex.lock().unwrap();
+    let (tid, thread) = start({
+        let mutex = Arc::clone(&mutex);
+        move || locks(&mutex)
+    });
+    until_in(tid, "thread::locks");
+    until_asleep(tid);
+    for _ in 0..100 {
+        assert_eq!(own(&symbols(tid))[0], "thread::locks");
+    }
+    drop(held);
+    assert_eq!(thread.join().unwrap(), 2);
+}
+
+#[inline(never)]
+fn captures(stop: &AtomicBool) -> u32 {
+    let mut frames = Vec::new();
+    let mut first = Vec::new();
+    let mut taken = 0;
+    while !stop.load(Ordering::Relaxed) {
+        frames.clear();
+        assert_eq!(capture(usize::MAX, &mut frames), Completeness::Complete);
+        if first.is_empty() {
+            first.clone_from(&frames);
+        }
+        assert_eq!(frames, first);
+        taken += 1;
+    }
+    taken
+}
+
+#[test]
+fn a_thread_that_captures_itself_is_seen_and_not_disturbed() {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (tid, thread) = start({
+        let stop = Arc::clone(&stop);
+        move || captures(&stop)
+    });
+    let mut inside = 0;
+    let mut all = 0;
+    let deadline = Instant::now() + LONG;
+    while inside < 500 {
+        let (_, frames) = take(tid).unwrap();
+        let symbols = Stack::intern(&frames).symbols();
+        all += 1;
+        inside += u32::from(
+            names(&symbols)
+                .iter()
+                .any(|name| name.starts_with("callstack::unwind::")),
+        );
+        assert!(Instant::now() < deadline, "{inside} of {all}");
+    }
+    stop.store(true, Ordering::Relaxed);
+    assert!(thread.join().unwrap() > 0);
+}
+
+#[test]
+fn a_thread_can_capture_itself_by_signal() {
+    #[inline(never)]
+    fn asks_for_itself() -> Vec<Arc<Symbol>> {
+        let symbols = symbols(Tid::current());
+        black_box(5);
+        symbols
+    }
+    let symbols = asks_for_itself();
+    assert!(
+        own(&symbols)
+            .iter()
+            .any(|name| name.ends_with("asks_for_itself")),
+        "{:#?}",
+        names(&symbols)
+    );
+}
+
+#[test]
+fn a_thread_that_has_ended_is_gone() {
+    let (tid, thread) = start(|| ());
+    thread.join().unwrap();
+    // The kernel tells whoever joins a moment before the thread is really gone.
+    let deadline = Instant::now() + LONG;
+    loop {
+        match take(tid) {
+            Err(CaptureError::Gone) => break,
+            other => assert!(Instant::now() < deadline, "{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn numbers_that_belong_to_no_thread_of_this_process_are_gone() {
+    for tid in [0, 1, u32::MAX, i32::MAX as u32] {
+        assert_eq!(take(Tid::from_raw(tid)), Err(CaptureError::Gone), "{tid}");
+    }
+}
+
+/// Blocks or unblocks the claimed signal in the calling thread.
+fn block(how: libc::c_int) {
+    // SAFETY: a signal set of our own, initialised before it is used.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, Signal::claim().unwrap().number());
+        assert_eq!(
+            libc::pthread_sigmask(how, &raw const set, std::ptr::null_mut()),
+            0
+        );
+    }
+}
+
+/// How many of our signals are pending for this thread.
+fn pending() -> usize {
+    // SAFETY: a signal set of our own, initialised before it is used; no signal information is asked for.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, Signal::claim().unwrap().number());
+        let now = std::mem::zeroed();
+        std::iter::from_fn(|| {
+            let signal = libc::sigtimedwait(&raw const set, std::ptr::null_mut(), &raw const now);
+            (signal > 0).then_some(())
+        })
+        .count()
+    }
+}
+
+#[test]
+fn a_thread_that_blocks_the_signal_does_not_answer_and_is_not_flooded() {
+    let signal = Signal::claim().unwrap();
+    let (end, ended) = mpsc::channel();
+    let (tell, told) = mpsc::channel();
+    let (tid, thread) = start(move || {
+        block(libc::SIG_BLOCK);
+        tell.send(()).unwrap();
+        waits_for_the_end(&ended);
+        pending()
+    });
+    told.recv().unwrap();
+    for _ in 0..5 {
+        let mut frames = vec![7];
+        assert_eq!(
+            signal.capture_thread(tid, Duration::from_millis(20), &mut frames),
+            Err(CaptureError::NoAnswer {
+                silence: Silence::Blocked
+            })
+        );
+        assert_eq!(frames, [7]);
+    }
+    // Others are not affected by the request that was given up.
+    assert_eq!(own(&symbols(Tid::current()))[0], "thread::take");
+    drop(end);
+    assert_eq!(thread.join().unwrap(), 1);
+}
+
+#[test]
+fn a_late_answer_is_none_and_the_thread_can_be_captured_again() {
+    let signal = Signal::claim().unwrap();
+    let unblocks = Arc::new(Barrier::new(2));
+    let (end, ended) = mpsc::channel();
+    let (tell, told) = mpsc::channel();
+    let (tid, thread) = start({
+        let unblocks = Arc::clone(&unblocks);
+        move || {
+            block(libc::SIG_BLOCK);
+            tell.send(()).unwrap();
+            unblocks.wait();
+            // The late signal is delivered here.
+            block(libc::SIG_UNBLOCK);
+            waits_for_the_end(&ended);
+        }
+    });
+    told.recv().unwrap();
+    let mut frames = Vec::new();
+    let late = signal.capture_thread(tid, Duration::from_millis(20), &mut frames);
+    assert!(
+        matches!(late, Err(CaptureError::NoAnswer { .. })),
+        "{late:?}"
+    );
+    unblocks.wait();
+    until_in(tid, "thread::waits_for_the_end");
+    drop(end);
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_signal_that_is_pending_already_is_answered_as_soon_as_it_is_unblocked() {
+    let signal = Signal::claim().unwrap();
+    let (unblock, unblocked) = mpsc::channel();
+    let (end, ended) = mpsc::channel();
+    let (tell, told) = mpsc::channel();
+    let (tid, thread) = start(move || {
+        block(libc::SIG_BLOCK);
+        tell.send(()).unwrap();
+        let () = unblocked.recv().unwrap();
+        block(libc::SIG_UNBLOCK);
+        waits_for_the_end(&ended);
+    });
+    told.recv().unwrap();
+    let mut frames = Vec::new();
+    let late = signal.capture_thread(tid, Duration::from_millis(20), &mut frames);
+    assert!(
+        matches!(late, Err(CaptureError::NoAnswer { .. })),
+        "{late:?}"
+    );
+    // This request sends nothing and waits for the signal of the first one.
+    let asker = thread::spawn(move || take(tid));
+    unblock.send(()).unwrap();
+    assert!(asker.join().unwrap().is_ok());
+    drop(end);
+    thread.join().unwrap();
+}
+
+/// Whether the signal of the first request is delivered before, during or after the second one, that is answered.
+#[test]
+fn a_request_that_was_given_up_never_takes_the_signal_of_the_next_one() {
+    let signal = Signal::claim().unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let (tid, thread) = start({
+        let stop = Arc::clone(&stop);
+        move || {
+            for round in 0_usize.. {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                block(libc::SIG_BLOCK);
+                // About as long as it takes to ask again.
+                for _ in 0..black_box(round % 50 * 200) {
+                    std::hint::spin_loop();
+                }
+                block(libc::SIG_UNBLOCK);
+            }
+        }
+    });
+    let mut given_up = 0;
+    let deadline = Instant::now() + LONG;
+    while given_up < 10_000 {
+        let first = signal.capture_thread(tid, Duration::ZERO, &mut Vec::new());
+        given_up += u32::from(first.is_err());
+        take(tid).unwrap();
+        assert!(Instant::now() < deadline, "{given_up}");
+    }
+    stop.store(true, Ordering::Relaxed);
+    thread.join().unwrap();
+}
+
+/// Both of them answer late all the time; if an answer went to the wrong request, it would show the wrong function.
+#[test]
+fn answers_are_never_mixed_up() {
+    #[inline(never)]
+    fn left(stop: &AtomicBool) {
+        toggles(stop);
+        black_box(6);
+    }
+    #[inline(never)]
+    fn right(stop: &AtomicBool) {
+        toggles(stop);
+        black_box(7);
+    }
+    #[inline(never)]
+    fn toggles(stop: &AtomicBool) {
+        while !stop.load(Ordering::Relaxed) {
+            block(libc::SIG_BLOCK);
+            for _ in 0..black_box(2000) {
+                std::hint::spin_loop();
+            }
+            block(libc::SIG_UNBLOCK);
+        }
+    }
+    let signal = Signal::claim().unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut threads = Vec::new();
+    for function in [left, right] {
+        let stop = Arc::clone(&stop);
+        threads.push(start(move || function(&stop)));
+    }
+    let (mut right_ones, mut late) = (0, 0);
+    let deadline = Instant::now() + LONG;
+    for round in 0.. {
+        let (tid, function) = [(threads[0].0, "::left"), (threads[1].0, "::right")][round % 2];
+        let mut frames = Vec::new();
+        let timeout = Duration::from_micros([0, 5, 20, 100, 10_000][round % 5]);
+        match signal.capture_thread(tid, timeout, &mut frames) {
+            Ok(Completeness::Complete) => {
+                let symbols = Stack::intern(&frames).symbols();
+                let names = names(&symbols);
+                let is_there = names.iter().any(|name| name.ends_with(function));
+                let other = ["::left", "::right"]
+                    .into_iter()
+                    .find(|name| *name != function);
+                let other_is = names.iter().any(|name| name.ends_with(other.unwrap()));
+                // Before it calls the function, and behind.
+                assert!(!other_is, "{function}: {names:#?}");
+                right_ones += u32::from(is_there);
+            }
+            Ok(_) => {}
+            Err(CaptureError::NoAnswer { .. } | CaptureError::Busy) => late += 1,
+            Err(error) => panic!("{error}"),
+        }
+        if right_ones > 300 && late > 300 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{right_ones} and {late}");
+    }
+    stop.store(true, Ordering::Relaxed);
+    for (_, thread) in threads {
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn errno_is_as_before() {
+    static WRONG: AtomicU32 = AtomicU32::new(0);
+    #[inline(never)]
+    fn watches_errno(stop: &AtomicBool) {
+        // SAFETY: the address of this thread's own errno.
+        unsafe {
+            let errno = libc::__errno_location();
+            errno.write_volatile(1234);
+            while !stop.load(Ordering::Relaxed) {
+                if errno.read_volatile() != 1234 {
+                    WRONG.fetch_add(1, Ordering::Relaxed);
+                    errno.write_volatile(1234);
+                }
+            }
+        }
+        black_box(8);
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let (tid, thread) = start({
+        let stop = Arc::clone(&stop);
+        move || watches_errno(&stop)
+    });
+    for _ in 0..300 {
+        take(tid).unwrap();
+    }
+    stop.store(true, Ordering::Relaxed);
+    thread.join().unwrap();
+    assert_eq!(WRONG.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_thread_with_a_deep_stack_is_seen_from_its_leaf() {
+    #[inline(never)]
+    fn deep(depth: usize, end: &mpsc::Receiver<()>) {
+        let room = black_box([depth; 4]);
+        if depth == 0 {
+            waits_for_the_end(end);
+        } else {
+            deep(depth - 1, end);
+        }
+        black_box(room);
+    }
+    // Too many frames; and, with few frames, too many bytes.
+    let (end, ended) = mpsc::channel();
+    let (tid, thread) = start(move || deep(1500, &ended));
+    until_deep(tid, callstack::MAX_FRAMES);
+    drop(end);
+    thread.join().unwrap();
+
+    #[inline(never)]
+    fn large(depth: usize, end: &mpsc::Receiver<()>) {
+        let room = black_box([depth as u8; 300 << 10]);
+        if depth == 0 {
+            waits_for_the_end(end);
+        } else {
+            large(depth - 1, end);
+        }
+        black_box(&room);
+    }
+    let (end, ended) = mpsc::channel();
+    let (tell, told) = mpsc::channel();
+    let thread = thread::Builder::new()
+        .stack_size(16 << 20)
+        .spawn(move || {
+            tell.send(Tid::current()).unwrap();
+            large(6, &ended);
+        })
+        .unwrap();
+    let frames = until_deep(told.recv().unwrap(), 1);
+    assert!(frames < 40, "{frames}");
+    drop(end);
+    thread.join().unwrap();
+}
+
+/// Captures until the thread waits, and returns how many frames there were.
+fn until_deep(tid: Tid, at_least: usize) -> usize {
+    let deadline = Instant::now() + LONG;
+    loop {
+        let (completeness, frames) = take(tid).unwrap();
+        let symbols = Stack::intern(&frames).symbols();
+        if own(&symbols)[0] == "thread::waits_for_the_end" && completeness != Completeness::Complete
+        {
+            assert_eq!(completeness, Completeness::Truncated);
+            assert!(frames.len() >= at_least);
+            return frames.len();
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{completeness:?} {:#?}",
+            names(&symbols)
+        );
+    }
+}
+
+#[test]
+fn many_may_ask_at_once() {
+    let (end, ended) = mpsc::channel();
+    let (tid, thread) = start(move || calls_what_waits(&ended));
+    until_in(tid, "thread::waits_for_the_end");
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..100 {
+                    assert_eq!(own(&symbols(tid))[0], "thread::waits_for_the_end");
+                }
+            });
+        }
+    });
+    drop(end);
+    thread.join().unwrap();
+}
