@@ -2,12 +2,14 @@
 //!
 //! One process makes one measurement ([`worker`]): one workload, one variant of spawning, one runtime flavour, one allocator. The
 //! driver ([`driver`]) starts such processes in interleaved rounds, so that a busy minute of the machine hits all variants alike, and
-//! compares medians. Nothing here asserts anything about durations: a benchmark shows, it does not gate.
+//! keeps what they print. The report
+//! ([`report`]) is made of that. Nothing here asserts anything about durations: a benchmark shows, it does not gate.
 
 mod cli;
 mod cpu;
 mod driver;
 pub mod memory;
+mod report;
 mod variants;
 mod worker;
 mod workloads;

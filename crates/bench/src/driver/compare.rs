@@ -66,37 +66,39 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
                 for at in 0..rows.len() {
                     // Nobody is always first.
                     let row = rows[(at + round) % rows.len()];
-                    let values = programs[row.0].1.measure(case(row.1))?;
-                    times.entry(row).or_default().push(values["cpu_ns"]);
+                    let mut values = programs[row.0].1.measure(case(row.1))?;
+                    let time = values
+                        .get_mut("cpu_ns")
+                        .ok_or("this workload has no time for each operation; use `one`")?;
+                    times.entry(row).or_default().append(time);
                 }
             }
             println!("\n{workload:?}, {runtime:?}");
             println!(
-                "{:<32}{:>10}{:>7}   {:<16}{:>8}{:>7}",
-                "", "CPU ns", "ratio", "(least to most)", "instr.", "ratio"
+                "{:<32}{:>8}{:>8}  {:<17}{:>8}{:>8}",
+                "", "CPU ns", "ratio", "(middle half)", "instr.", "ratio"
             );
-            let mut first = (0.0, 0.0);
+            let mut base = None;
             for row in &rows {
-                let Summary {
-                    median,
-                    least,
-                    most,
-                } = Summary::of(&times[row]);
                 let instructions = if options.callgrind {
                     callgrind::instructions(&programs[row.0].1, case(row.1))?
                 } else {
                     f64::NAN
                 };
                 if row.1 == options.variants[0] {
-                    first = (median, instructions);
+                    base = Some((&times[row], instructions));
                 }
+                let (base_times, base_instructions) = base.expect("the first row is a base");
+                let time = Summary::of(&times[row]);
+                let ratio = Summary::of_ratios(&times[row], base_times);
                 println!(
-                    "{:<32}{median:>10.1}{:>7.3}   {:<16}{:>8}{:>7}",
+                    "{:<32}{:>8.1}{:>8.3}  {:<17}{:>8}{:>8}",
                     format!("{}{:?}", programs[row.0].0, row.1),
-                    median / first.0,
-                    format!("{least:.1} to {most:.1}"),
+                    time.median,
+                    ratio.median,
+                    format!("({:.3} to {:.3})", ratio.low, ratio.high),
                     shown(instructions, 0),
-                    shown(instructions / first.1, 3),
+                    shown(instructions / base_instructions, 3),
                 );
             }
         }

@@ -1,10 +1,11 @@
 //! Many measurements of one thing as a few numbers.
 
-/// The middle, and how far the rest is from it.
+/// The middle, and where the middle half of the rest is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Summary {
     pub(crate) median: f64,
-    pub(crate) least: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
     pub(crate) most: f64,
 }
 
@@ -13,16 +14,41 @@ impl Summary {
     pub(crate) fn of(values: &[f64]) -> Summary {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
-        let middle = sorted.len() / 2;
-        let median = if sorted.len() % 2 == 1 {
-            sorted[middle]
-        } else {
-            f64::midpoint(sorted[middle - 1], sorted[middle])
-        };
         Summary {
-            median,
-            least: sorted[0],
+            median: quantile(&sorted, 0.5),
+            low: quantile(&sorted, 0.25),
+            high: quantile(&sorted, 0.75),
             most: sorted[sorted.len() - 1],
         }
     }
+
+    /// Of the ratios within each round. A minute in which the machine is slower does not move them.
+    pub(crate) fn of_ratios(values: &[f64], base: &[f64]) -> Summary {
+        Summary::of(&ratios(values, base))
+    }
+}
+
+/// Of each value to the base of the same round.
+pub(crate) fn ratios(values: &[f64], base: &[f64]) -> Vec<f64> {
+    values
+        .iter()
+        .zip(base)
+        .map(|(value, base)| value / base)
+        .collect()
+}
+
+/// Between the two nearest values.
+fn quantile(sorted: &[f64], at: f64) -> f64 {
+    let place = at * (sorted.len() - 1) as f64;
+    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+    below + (above - below) * place.fract()
+}
+
+/// Where the median of all such values is, with 95 % confidence, whatever their distribution: the binomial bounds.
+pub(crate) fn confidence(values: &[f64]) -> (f64, f64) {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let count = sorted.len() as f64;
+    let low = (count / 2.0 - 0.98 * count.sqrt()).floor().max(0.0) as usize;
+    (sorted[low], sorted[sorted.len() - 1 - low])
 }

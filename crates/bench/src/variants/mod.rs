@@ -10,7 +10,9 @@ mod taskscope;
 mod tokio_metrics;
 mod tracing_span;
 
+use std::any::Any;
 use std::future::Future;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -43,10 +45,32 @@ pub(crate) trait Variant: Send + Sync + 'static {
         future
     }
 
+    /// One look at all tasks, as its user would read it. `None`: there is no such thing.
+    fn dump() -> Option<Dumped> {
+        None
+    }
+
     /// Wraps what `block_on` drives.
     fn root<F: Future>(future: F) -> impl Future<Output = F::Output> {
         future
     }
+}
+
+/// What a dump took and saw.
+pub(crate) struct Dumped {
+    /// Looking at the tasks, symbols included.
+    pub(crate) capture: Duration,
+    /// Putting those together that are alike.
+    pub(crate) group: Duration,
+    /// Writing each group, or each task where there are no groups, as text.
+    pub(crate) print: Duration,
+    pub(crate) tasks: usize,
+    /// Tasks without a stack.
+    pub(crate) missed: usize,
+    pub(crate) groups: usize,
+    pub(crate) text_bytes: usize,
+    /// The dump itself, to be dropped when its memory has been measured.
+    pub(crate) held: Box<dyn Any>,
 }
 
 /// The name of a variant, in commands and reports.

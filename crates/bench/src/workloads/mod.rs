@@ -1,12 +1,20 @@
 //! What is measured. Each file says what one operation is.
 
+mod dump;
+pub(crate) mod http;
+mod idle;
+mod parked;
 mod ping_pong;
 mod self_wake;
 mod spawn;
+mod ticker;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::dump::dump;
+pub(crate) use self::idle::idle;
+pub(crate) use self::parked::Kinds;
 pub(crate) use self::ping_pong::ping_pong;
 pub(crate) use self::self_wake::self_wake;
 pub(crate) use self::spawn::spawn;
@@ -15,12 +23,22 @@ pub(crate) use self::spawn::spawn;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Name {
-    /// Spawn a task that does nothing, and join it.
+    /// Spawn a task that does nothing, and join it
     Spawn,
-    /// Poll a task that has woken itself.
+    /// Poll a task that has woken itself
     SelfWake,
-    /// Poll a task that sends to and receives from another one.
+    /// Poll a task that receives from and sends to another one
     PingPong,
+    /// Memory of tasks that wait
+    Idle,
+    /// Dump tasks that all wait for the same
+    DumpAlike,
+    /// Dump tasks that wait for six different things
+    DumpMixed,
+    /// Answer HTTP requests, for n seconds
+    Http,
+    /// The same, with and without ten dumps a second in turn
+    HttpDumps,
 }
 
 /// How often an operation is done, by how many tasks at once.
