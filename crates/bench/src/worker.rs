@@ -6,10 +6,10 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::Allocator;
 use crate::cpu::{self, Spent};
 use crate::variants::{self, Variant, with_variant};
 use crate::workloads::{self, Kinds, Load};
-use crate::Allocator;
 
 /// The threads of a [`Flavour::Multi`] runtime.
 pub(crate) const WORKERS: u64 = 2;
@@ -71,12 +71,12 @@ fn measure<V: Variant>(case: Case, allocator: Allocator) -> Values {
     let n = case.n;
     match case.workload {
         Name::Spawn => per_operation(&runtime, case, |load| V::root(workloads::spawn::<V>(load))),
-        Name::SelfWake => {
-            per_operation(&runtime, case, |load| V::root(workloads::self_wake::<V>(load)))
-        }
-        Name::PingPong => {
-            per_operation(&runtime, case, |load| V::root(workloads::ping_pong::<V>(load)))
-        }
+        Name::SelfWake => per_operation(&runtime, case, |load| {
+            V::root(workloads::self_wake::<V>(load))
+        }),
+        Name::PingPong => per_operation(&runtime, case, |load| {
+            V::root(workloads::ping_pong::<V>(load))
+        }),
         Name::Idle => runtime.block_on(V::root(workloads::idle::<V>(n, allocator))),
         Name::DumpAlike => {
             runtime.block_on(V::root(workloads::dump::<V>(n, Kinds::Alike, allocator)))

@@ -37,5 +37,7 @@ fn collected(program: &Program, case: Case) -> Result<i64, Error> {
         .find_map(|line| line.split_once("Collected :"))
         .and_then(|(_, count)| count.trim().parse().ok())
         .filter(|count| *count > 0)
-        .ok_or_else(|| format!("callgrind did not say how many instructions it saw:\n{said}").into())
+        .ok_or_else(|| {
+            format!("callgrind did not say how many instructions it saw:\n{said}").into()
+        })
 }

@@ -14,7 +14,11 @@ use crate::{variants, workloads};
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Which workloads
-    #[arg(long, value_delimiter = ',', default_value = "spawn,self-wake,ping-pong")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "spawn,self-wake,ping-pong"
+    )]
     workload: Vec<workloads::Name>,
     /// Which variants; all are compared to the first
     #[arg(long, value_delimiter = ',', default_value = "bare,taskscope")]

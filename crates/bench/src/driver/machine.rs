@@ -1,9 +1,11 @@
 //! Where the figures come from: the machine, the tools, the versions. Linux only.
 
 use std::fs;
+use std::hint::black_box;
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use quanta::Clock;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
@@ -20,6 +22,10 @@ pub(crate) struct Machine {
     pub(crate) processors: usize,
     pub(crate) virtual_machine: bool,
     pub(crate) clock_source: String,
+    /// Nanoseconds that `Instant::now` takes.
+    pub(crate) instant_ns: f64,
+    /// Nanoseconds that a read of the time-stamp counter takes.
+    pub(crate) counter_ns: f64,
     pub(crate) memory_bytes: u64,
     pub(crate) kernel: String,
     pub(crate) glibc: String,
@@ -45,16 +51,39 @@ impl Machine {
                 "/sys/devices/system/clocksource/clocksource0/current_clocksource",
             )
             .map_or_else(|_| "unknown".into(), |text| text.trim().into()),
+            instant_ns: nanoseconds_each(|| {
+                black_box(Instant::now());
+            }),
+            counter_ns: {
+                let clock = Clock::new();
+                nanoseconds_each(|| {
+                    black_box(clock.raw());
+                })
+            },
             memory_bytes: field(&fs::read_to_string("/proc/meminfo")?, "MemTotal")
                 .and_then(|text| text.split(' ').next()?.parse::<u64>().ok())
                 .map_or(0, |kilobytes| kilobytes * 1024),
-            kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().into(),
+            kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?
+                .trim()
+                .into(),
             glibc: said("getconf", &["GNU_LIBC_VERSION"]),
             rustc: said("rustc", &["--version"]),
             valgrind: said("valgrind", &["--version"]),
             commit: said("git", &["rev-parse", "--short", "HEAD"]) + if changed { "+" } else { "" },
         })
     }
+}
+
+/// Of many batches the fastest, which nobody has disturbed.
+fn nanoseconds_each(read: impl Fn()) -> f64 {
+    const BATCH: u32 = 10_000;
+    (0..100)
+        .map(|_| {
+            let began = Instant::now();
+            (0..BATCH).for_each(|_| read());
+            began.elapsed().as_secs_f64() * 1e9 / f64::from(BATCH)
+        })
+        .fold(f64::INFINITY, f64::min)
 }
 
 /// The first `name: value` or `name : value` of a text.

@@ -75,7 +75,10 @@ impl Programs {
 }
 
 fn missing(path: &Path) -> String {
-    format!("there is no {}; build with `--features jemalloc`", path.display())
+    format!(
+        "there is no {}; build with `--features jemalloc`",
+        path.display()
+    )
 }
 
 /// One process for each variant, each round beginning with another one.
@@ -125,7 +128,11 @@ fn count_instructions(
                 .collect()
         });
         for ((allocator, case), count) in pair.iter().zip(counts) {
-            results.add(*allocator, *case, worker::values([("instructions", count?)]));
+            results.add(
+                *allocator,
+                *case,
+                worker::values([("instructions", count?)]),
+            );
         }
     }
     Ok(())

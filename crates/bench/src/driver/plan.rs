@@ -47,7 +47,11 @@ const ALL: &[Variant] = &[
 ];
 const US: &[Variant] = &[Variant::Taskscope];
 const BARE_AND_US: &[Variant] = &[Variant::Bare, Variant::Taskscope];
-const WITH_DUMPS: &[Variant] = &[Variant::AsyncBacktrace, Variant::AwaitTree, Variant::Taskscope];
+const WITH_DUMPS: &[Variant] = &[
+    Variant::AsyncBacktrace,
+    Variant::AwaitTree,
+    Variant::Taskscope,
+];
 const HTTP_DUMPS: &[Variant] = &[
     Variant::Bare,
     Variant::AsyncBacktrace,

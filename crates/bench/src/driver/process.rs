@@ -33,7 +33,11 @@ pub(crate) fn arguments(case: Case) -> Vec<String> {
     let values = serde_json::to_value(case).expect("a case is JSON");
     for (name, value) in values.as_object().expect("a case has fields") {
         arguments.push(format!("--{name}"));
-        arguments.push(value.as_str().map_or_else(|| value.to_string(), str::to_string));
+        arguments.push(
+            value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_string),
+        );
     }
     arguments
 }

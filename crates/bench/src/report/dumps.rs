@@ -23,25 +23,27 @@ pub(super) fn section(results: &Results) -> String {
     let mut memory = Table::new(&[
         "",
         "tasks",
-        "held by the dump",
-        "of it kept afterwards",
-        "second dump: held",
-        "highest RSS meanwhile, over before",
-        "text",
+        "first: held",
+        "kept",
+        "again: held",
+        "kept",
+        "first: RSS",
+        "written",
     ]);
     for sample in samples(results) {
         for dump in ["first", "again"] {
             times.row(&times_of(sample, dump));
         }
-        let bytes = |value| whole(median(sample, value));
+        let megabytes = |value| short(median(sample, value) * sample.case.n as f64 / 1e6);
         memory.row(&[
             title(sample),
             whole(sample.case.n as f64),
-            bytes("first_held_bytes"),
-            bytes("first_kept_bytes"),
-            bytes("again_held_bytes"),
-            bytes("first_peak_bytes"),
-            format!("{} in all", bytes("first_text_bytes")),
+            megabytes("first_held_bytes"),
+            megabytes("first_kept_bytes"),
+            megabytes("again_held_bytes"),
+            megabytes("again_kept_bytes"),
+            megabytes("first_peak_bytes"),
+            short(median(sample, "first_text_bytes") / 1e6),
         ]);
     }
     format!(
@@ -53,7 +55,8 @@ Idle tasks a few async functions deep. *Alike*: all wait for one `Notify`, one d
 Two tasks of the same runtime want to run every millisecond; *late* is the longest time from when one was due until it ran, over the whole dump; the
 second ticker also spawns and joins a task, which shows a lock in the way of spawning. *Beyond its noise*: less the longest delay in an equally long time right afterwards without a dump.
 The figures are medians of the rounds, delays the worst of all rounds.\n\n{}\n\n\
-Memory, bytes for each task; allocated, except for the RSS. What is kept are the captured stacks (in their tasks' records, until the task moves) and symbols.\n\n{}",
+Memory, in megabytes. *Held*: allocated by the end of the dump more than before it, the dump and its text included. *Kept*: of that, still allocated
+when the dump has been dropped: symbols and the program's debug information, once in a process, and the stacks, with their tasks. *RSS*: the highest meanwhile, over that before.\n\n{}",
         times.text(),
         memory.text(),
     )
@@ -64,11 +67,22 @@ fn samples(results: &Results) -> Vec<&Sample> {
     let mut samples: Vec<_> = results
         .samples
         .iter()
-        .filter(|sample| matches!(sample.case.workload, Workload::DumpAlike | Workload::DumpMixed))
+        .filter(|sample| {
+            matches!(
+                sample.case.workload,
+                Workload::DumpAlike | Workload::DumpMixed
+            )
+        })
         .collect();
     samples.sort_by_key(|sample| {
         let case = sample.case;
-        (case.n, case.variant, sample.allocator, case.runtime, case.workload)
+        (
+            case.n,
+            case.variant,
+            sample.allocator,
+            case.runtime,
+            case.workload,
+        )
     });
     samples
 }
@@ -115,7 +129,11 @@ fn times_of(sample: &Sample, dump: &str) -> [String; 10] {
 fn beyond_noise(sample: &Sample, dump: &str) -> f64 {
     let late = sample.rounds(&format!("{dump}_late_ms"));
     let quiet = sample.rounds(&format!("quiet_{dump}_late_ms"));
-    let beyond: Vec<f64> = late.iter().zip(quiet).map(|(late, quiet)| late - quiet).collect();
+    let beyond: Vec<f64> = late
+        .iter()
+        .zip(quiet)
+        .map(|(late, quiet)| late - quiet)
+        .collect();
     Summary::of(&beyond).most
 }
 

@@ -49,12 +49,13 @@ pub(super) fn reading(results: &Results) -> String {
 * **ns**: processor time of the whole process (all threads, user and kernel) for each operation, after a warm-up; the median of the rounds.
   Processor time and not elapsed time, because a neighbour who takes the processor away does not change it much.
 * **ratio**: to bare tokio *in the same round*; the median of the rounds, and in brackets where the middle half of them is. Where brackets of two rows
-  overlap, there is no difference to be seen. Dividing two figures of the ns column gives nearly the same.
+  overlap, there is no difference to be seen. Dividing two figures of the ns column gives nearly the same. The brackets of bare tokio are its
+  own rounds against their median: the noise.
 * **instr.**: instructions for each operation, by callgrind: two runs of different length, the difference divided, so that what is done once does
   not count; {counted}, because valgrind lets threads take turns. No load disturbs them, but they are no
   times: an atomic operation or a read of the time-stamp counter is one instruction and takes as long as twenty others.
 * `current_thread` runs are pinned to one processor. `multi_thread` has two workers and two of everything at once, so that all
-  processors meet in whatever is shared; its times vary more.
+  processors meet in whatever is shared; its times vary more. *Elapsed* is shown there too, because a thread that sleeps before a lock uses no processor time.
 * Build: release profile with line tables (`debug = 1`), everything else as cargo has it, plain stable Rust, no `tokio_unstable`. All variants are in one
   program.
 
@@ -81,7 +82,8 @@ pub(super) fn machine(results: &Results) -> String {
     format!(
         "## Where and with what\n\n\
 {date}, commit {commit}, {minutes} minutes. Meanwhile all other processes used {others:.1} % of the machine.\n\n\
-{processor}, {processors} processors{virtual_machine}, {memory:.0} GiB, Linux {kernel}, clock source {clock}, {glibc}, {rustc}, {valgrind}.\n\n{versions}",
+{processor}, {processors} processors{virtual_machine}, {memory:.0} GiB, Linux {kernel}, clock source {clock}, {glibc}, {rustc}, {valgrind}.
+One after the other, a read of `Instant::now` takes {instant:.0} ns here, a read of the time-stamp counter {counter:.0} ns.\n\n{versions}",
         date = date(machine.at),
         commit = machine.commit,
         minutes = machine.took.div_ceil(60),
@@ -89,9 +91,11 @@ pub(super) fn machine(results: &Results) -> String {
         processor = machine.processor,
         processors = machine.processors,
         virtual_machine = if machine.virtual_machine { " of a virtual machine" } else { "" },
-        memory = machine.memory_bytes as f64 / (1 << 30) as f64,
+        memory = machine.memory_bytes as f64 / f64::from(1 << 30),
         kernel = machine.kernel,
         clock = machine.clock_source,
+        instant = machine.instant_ns,
+        counter = machine.counter_ns,
         glibc = machine.glibc,
         rustc = machine.rustc,
         valgrind = machine.valgrind,
@@ -113,4 +117,23 @@ fn date(seconds: u64) -> String {
     );
     let year = era * 400 + year + u64::from(month <= 2);
     format!("{year}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_know_leap_years() {
+        let day = 86_400;
+        assert_eq!(
+            [0, 11_016 * day, 11_017 * day, 20_777 * day + day - 1].map(date),
+            ["1970-01-01", "2000-02-29", "2000-03-01", "2026-11-20"]
+        );
+    }
+
+    #[test]
+    fn versions_are_those_of_the_lock_file() {
+        assert!(VERSIONS.iter().all(|package| version(package) != "unknown"));
+    }
 }

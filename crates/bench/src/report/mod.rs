@@ -73,12 +73,7 @@ fn flavour(runtime: Flavour) -> &'static str {
 
 impl Results {
     /// The samples of a workload, in the order of the variants.
-    fn of(
-        &self,
-        allocator: Allocator,
-        workload: Workload,
-        runtime: Flavour,
-    ) -> Vec<&Sample> {
+    fn of(&self, allocator: Allocator, workload: Workload, runtime: Flavour) -> Vec<&Sample> {
         let mut samples: Vec<_> = self
             .samples
             .iter()

@@ -62,19 +62,32 @@ fn heading(runtime: Flavour, allocator: Allocator, samples: &[&Sample]) -> Strin
 fn table(samples: &[&Sample]) -> Option<String> {
     let bare = of_variant(samples, Variant::Bare)?;
     let counted = !bare.rounds("instructions").is_empty();
+    let contended = bare.case.runtime == Flavour::Multi;
     let mut heads = vec!["", "ns", "ratio", "(middle half)"];
+    if contended {
+        heads.extend(["elapsed ns", "ratio"]);
+    }
     if counted {
         heads.extend(["instr.", "ratio"]);
     }
     let mut table = Table::new(&heads);
     for sample in samples {
-        let ratio = ratio(sample, bare);
+        let ratio = if sample.case == bare.case {
+            noise(sample)
+        } else {
+            ratio(sample, bare)
+        };
         let mut cells = vec![
             name(sample.case.variant).into(),
             short(Summary::of(sample.rounds("cpu_ns")).median),
             format!("{:.2}", ratio.median),
             format!("({:.2} to {:.2})", ratio.low, ratio.high),
         ];
+        if contended {
+            let (elapsed, base) = (sample.rounds("wall_ns"), bare.rounds("wall_ns"));
+            cells.push(short(Summary::of(elapsed).median));
+            cells.push(format!("{:.2}", Summary::of_ratios(elapsed, base).median));
+        }
         if counted {
             let (count, base) = (instructions(sample), instructions(bare));
             cells.extend([whole(count), format!("{:.2}", count / base)]);
@@ -84,8 +97,19 @@ fn table(samples: &[&Sample]) -> Option<String> {
     Some(table.text())
 }
 
+/// Processor times to their own median.
+fn noise(sample: &Sample) -> Summary {
+    let times = sample.rounds("cpu_ns");
+    let median = Summary::of(times).median;
+    Summary::of_ratios(times, &vec![median; times.len()])
+}
+
 fn instructions(sample: &Sample) -> f64 {
-    sample.rounds("instructions").first().copied().unwrap_or(f64::NAN)
+    sample
+        .rounds("instructions")
+        .first()
+        .copied()
+        .unwrap_or(f64::NAN)
 }
 
 /// Of processor times.

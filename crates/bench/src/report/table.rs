@@ -35,7 +35,11 @@ pub(super) fn whole(number: f64) -> String {
         }
         text.push(digit);
     }
-    if number <= -0.5 { format!("-{text}") } else { text }
+    if number <= -0.5 {
+        format!("-{text}")
+    } else {
+        text
+    }
 }
 
 /// About three digits.
@@ -44,5 +48,25 @@ pub(super) fn short(number: f64) -> String {
         size if size < 10.0 => format!("{number:.2}"),
         size if size < 100.0 => format!("{number:.1}"),
         _ => whole(number),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_have_their_thousands_apart() {
+        assert_eq!(
+            [0.4, 999.6, 1234567.0, -0.4, -1234.0].map(whole),
+            ["0", "1,000", "1,234,567", "0", "-1,234"]
+        );
+    }
+
+    #[test]
+    fn a_table_has_one_line_of_rules() {
+        let mut table = Table::new(&["", "ns"]);
+        table.row(&["bare".into(), short(38.61)]);
+        assert_eq!(table.text(), "|  | ns |\n| --- | ---: |\n| bare | 38.6 |");
     }
 }

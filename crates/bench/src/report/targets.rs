@@ -9,7 +9,12 @@ use crate::worker::Flavour;
 use crate::workloads::Name as Workload;
 
 pub(super) fn section(results: &Results) -> String {
-    let mut table = Table::new(&["everything on, against bare `tokio::spawn`", "at most", "is", ""]);
+    let mut table = Table::new(&[
+        "everything on, against bare `tokio::spawn`",
+        "at most",
+        "is",
+        "",
+    ]);
     let mut row = |what: &str, most: String, is: String, met: bool| {
         table.row(&[
             what.into(),
@@ -61,7 +66,7 @@ pub(super) fn section(results: &Results) -> String {
             million.again_ms < 305.0,
         );
         row(
-            "memory of that dump, for each task; allocated while it is held, and highest RSS",
+            "bytes for each of these tasks while the dump is held: allocated, and highest RSS meanwhile",
             "stated".into(),
             format!(
                 "{}, {}",

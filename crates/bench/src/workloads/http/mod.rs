@@ -103,7 +103,9 @@ async fn under_load<V: Variant>(
     let (sender, receiver) = oneshot::channel();
     thread::spawn(move || {
         thread::sleep(WARM_UP);
-        sender.send(measure(&requests)).expect("somebody waits for the values");
+        sender
+            .send(measure(&requests))
+            .expect("somebody waits for the values");
     });
     let values = receiver.await.expect("the thread ends well");
     clients.stop();
