@@ -1,0 +1,170 @@
+//! Dumps of many tasks.
+
+use super::table::{Table, short, whole};
+use super::{flavour, name};
+use crate::driver::plan::Allocator;
+use crate::driver::results::{Results, Sample};
+use crate::driver::statistics::Summary;
+use crate::workloads::Name as Workload;
+
+pub(super) fn section(results: &Results) -> String {
+    let mut times = Table::new(&[
+        "",
+        "tasks",
+        "dump",
+        "ms",
+        "capture, group, print",
+        "CPU ms",
+        "without stack",
+        "ticker late, ms",
+        "beyond its noise",
+        "spawning ticker late, ms",
+    ]);
+    let mut memory = Table::new(&[
+        "",
+        "tasks",
+        "first: held",
+        "kept",
+        "again: held",
+        "kept",
+        "first: RSS",
+        "written",
+    ]);
+    for sample in samples(results) {
+        for dump in ["first", "again"] {
+            times.row(&times_of(sample, dump));
+        }
+        let megabytes = |value| short(median(sample, value) * sample.case.n as f64 / 1e6);
+        memory.row(&[
+            title(sample),
+            whole(sample.case.n as f64),
+            megabytes("first_held_bytes"),
+            megabytes("first_kept_bytes"),
+            megabytes("again_held_bytes"),
+            megabytes("again_kept_bytes"),
+            megabytes("first_peak_bytes"),
+            short(median(sample, "first_text_bytes") / 1e6),
+        ]);
+    }
+    format!(
+        "## Dumps\n\n\
+Idle tasks a few async functions deep. *Alike*: all wait for one `Notify`, one distinct stack. *Mixed*: a sixth each in `Notify`, `mpsc` (a channel each), `oneshot`, `Semaphore`, `sleep`, and a
+`select!` of two, six distinct stacks. A thread that is none of the runtime's takes a dump with fresh stacks, groups it, and writes each group once (await-tree and async-backtrace have no groups and write each task).
+*First*: nothing is known yet, every task is captured, every symbol looked up. *Again*: straight afterwards, nothing has moved.
+
+Two tasks of the same runtime want to run every millisecond; *late* is the longest time from when one was due until it ran, over the whole dump; the
+second ticker also spawns and joins a task, which shows a lock in the way of spawning. *Beyond its noise*: less the longest delay in an equally long time right afterwards without a dump.
+The figures are medians of the rounds, delays the worst of all rounds.\n\n{}\n\n\
+Memory, in megabytes. *Held*: allocated by the end of the dump more than before it, the dump and its text included. *Kept*: of that, still allocated
+when the dump has been dropped: symbols and the program's debug information, once in a process, and the stacks, with their tasks. *RSS*: the highest meanwhile, over that before.\n\n{}",
+        times.text(),
+        memory.text(),
+    )
+}
+
+/// In the order of size.
+fn samples(results: &Results) -> Vec<&Sample> {
+    let mut samples: Vec<_> = results
+        .samples
+        .iter()
+        .filter(|sample| {
+            matches!(
+                sample.case.workload,
+                Workload::DumpAlike | Workload::DumpMixed
+            )
+        })
+        .collect();
+    samples.sort_by_key(|sample| {
+        let case = sample.case;
+        (
+            case.n,
+            case.variant,
+            sample.allocator,
+            case.runtime,
+            case.workload,
+        )
+    });
+    samples
+}
+
+fn title(sample: &Sample) -> String {
+    let kinds = match sample.case.workload {
+        Workload::DumpAlike => "alike",
+        _ => "mixed",
+    };
+    let allocator = match sample.allocator {
+        Allocator::Glibc => "",
+        Allocator::Jemalloc => ", jemalloc",
+    };
+    format!(
+        "{}, {kinds}, {}{allocator}",
+        name(sample.case.variant),
+        flavour(sample.case.runtime)
+    )
+}
+
+fn times_of(sample: &Sample, dump: &str) -> [String; 10] {
+    let all = |value: &str| sample.rounds(&format!("{dump}_{value}"));
+    let middle = |value: &str| short(Summary::of(all(value)).median);
+    [
+        title(sample),
+        whole(sample.case.n as f64),
+        dump.into(),
+        middle("ms"),
+        format!(
+            "{}, {}, {}",
+            middle("capture_ms"),
+            middle("group_ms"),
+            middle("print_ms")
+        ),
+        middle("cpu_ms"),
+        whole(Summary::of(all("missed")).most),
+        short(Summary::of(all("late_ms")).most),
+        short(beyond_noise(sample, dump)),
+        short(Summary::of(all("spawn_late_ms")).most),
+    ]
+}
+
+/// How much later than without a dump the ticker was, in the worst round.
+fn beyond_noise(sample: &Sample, dump: &str) -> f64 {
+    let late = sample.rounds(&format!("{dump}_late_ms"));
+    let quiet = sample.rounds(&format!("quiet_{dump}_late_ms"));
+    let beyond: Vec<f64> = late
+        .iter()
+        .zip(quiet)
+        .map(|(late, quiet)| late - quiet)
+        .collect();
+    Summary::of(&beyond).most
+}
+
+fn median(sample: &Sample, value: &str) -> f64 {
+    Summary::of(sample.rounds(value)).median
+}
+
+/// The worst over both flavours and both kinds of a million tasks of ours.
+pub(super) struct Million {
+    pub(super) first_ms: f64,
+    pub(super) again_ms: f64,
+    pub(super) late_ms: f64,
+    pub(super) held_bytes: f64,
+    pub(super) peak_bytes: f64,
+}
+
+pub(super) fn million(results: &Results) -> Option<Million> {
+    let ours: Vec<_> = samples(results)
+        .into_iter()
+        .filter(|sample| sample.case.n == 1_000_000 && sample.allocator == Allocator::Glibc)
+        .collect();
+    let worst = |value: &dyn Fn(&Sample) -> f64| {
+        ours.iter()
+            .map(|sample| value(sample))
+            .max_by(f64::total_cmp)
+    };
+    Some(Million {
+        first_ms: worst(&|sample| median(sample, "first_ms"))?,
+        again_ms: worst(&|sample| median(sample, "again_ms"))?,
+        late_ms: worst(&|sample| beyond_noise(sample, "first").max(beyond_noise(sample, "again")))?,
+        held_bytes: worst(&|sample| median(sample, "first_held_bytes"))?,
+        peak_bytes: worst(&|sample| median(sample, "first_peak_bytes"))?,
+    })
+}

@@ -1,0 +1,97 @@
+//! `docs/benchmarks.md`: what was measured, as a page. Everything in it is computed, except for `remarks.md`, which people write.
+
+mod dumps;
+mod memory;
+mod method;
+mod operations;
+mod service;
+mod table;
+mod targets;
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::driver::Error;
+use crate::driver::plan::Allocator;
+use crate::driver::results::{Results, Sample};
+use crate::variants::Name as Variant;
+use crate::worker::Flavour;
+use crate::workloads::Name as Workload;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// What `measure` has written
+    results: PathBuf,
+    /// The page
+    out: PathBuf,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Error> {
+    let results = serde_json::from_slice(&fs::read(&options.results)?)?;
+    fs::write(&options.out, page(&results))?;
+    Ok(())
+}
+
+fn page(results: &Results) -> String {
+    let mut parts = vec![
+        method::head(results),
+        targets::section(results),
+        include_str!("remarks.md").trim_end().to_string(),
+        method::reading(results),
+    ];
+    parts.extend(operations::sections(results));
+    parts.push(memory::section(results));
+    parts.push(dumps::section(results));
+    parts.push(service::section(results));
+    parts.push(method::machine(results));
+    let mut page = parts.join("\n\n");
+    page.push('\n');
+    page
+}
+
+/// What a variant is called.
+fn name(variant: Variant) -> &'static str {
+    match variant {
+        Variant::Bare => "bare tokio",
+        Variant::TokioMetrics => "tokio-metrics",
+        Variant::TracingSpan => "`tracing` span",
+        Variant::AsyncBacktrace => "async-backtrace",
+        Variant::AwaitTree => "await-tree",
+        Variant::Taskscope => "**taskscope**",
+        Variant::TaskscopeInScope => "**taskscope**, in a scope",
+    }
+}
+
+fn flavour(runtime: Flavour) -> &'static str {
+    match runtime {
+        Flavour::Current => "current_thread",
+        Flavour::Multi => "multi_thread",
+    }
+}
+
+impl Results {
+    /// The samples of a workload, in the order of the variants.
+    fn of(&self, allocator: Allocator, workload: Workload, runtime: Flavour) -> Vec<&Sample> {
+        let mut samples: Vec<_> = self
+            .samples
+            .iter()
+            .filter(|sample| {
+                sample.allocator == allocator
+                    && sample.case.workload == workload
+                    && sample.case.runtime == runtime
+            })
+            .collect();
+        samples.sort_by_key(|sample| (sample.case.n, sample.case.variant));
+        samples
+    }
+}
+
+/// The sample of a variant.
+fn of_variant<'a>(samples: &[&'a Sample], variant: Variant) -> Option<&'a Sample> {
+    samples
+        .iter()
+        .find(|sample| sample.case.variant == variant)
+        .copied()
+}

@@ -1,0 +1,83 @@
+//! taskscope with everything on, which is its default; the second variant also works for a scope, as the tasks of a request do.
+
+use std::fmt::Write;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use taskscope::{DumpOptions, JoinHandle, Scope};
+
+use super::{Dumped, Variant};
+
+pub(crate) struct Taskscope;
+
+impl Variant for Taskscope {
+    type Join<T: Send + 'static> = JoinHandle<T>;
+
+    #[inline]
+    #[track_caller]
+    fn spawn<F>(future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        taskscope::spawn(future)
+    }
+
+    fn dump() -> Option<Dumped> {
+        Some(dump())
+    }
+}
+
+pub(crate) struct InScope;
+
+impl Variant for InScope {
+    type Join<T: Send + 'static> = JoinHandle<T>;
+
+    #[inline]
+    #[track_caller]
+    fn spawn<F>(future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        taskscope::spawn(future)
+    }
+
+    fn dump() -> Option<Dumped> {
+        Some(dump())
+    }
+
+    async fn root<F: Future>(future: F) -> F::Output {
+        Scope::new("bench").run(future).await
+    }
+}
+
+/// With fresh stacks, grouped, and each distinct stack written once, as the endpoint does it.
+fn dump() -> Dumped {
+    let began = Instant::now();
+    let dump = DumpOptions::new()
+        .deadline(Duration::from_secs(60))
+        .capture_blocking();
+    let captured = Instant::now();
+    let groups = dump.groups();
+    let grouped = Instant::now();
+    let mut text = String::new();
+    for group in &groups {
+        let task = group.oldest();
+        let _ = writeln!(text, "{} tasks, {}", group.tasks.len(), task.wait_reason());
+        let _ = match &task.trace {
+            Ok(trace) => writeln!(text, "{trace}"),
+            Err(why) => writeln!(text, "{why}"),
+        };
+    }
+    Dumped {
+        capture: captured - began,
+        group: grouped - captured,
+        print: grouped.elapsed(),
+        tasks: dump.tasks.len(),
+        missed: dump.missed.total(),
+        groups: groups.len(),
+        text_bytes: text.len(),
+        held: Box::new(dump),
+    }
+}

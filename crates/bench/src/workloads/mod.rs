@@ -1,0 +1,59 @@
+//! What is measured. Each file says what one operation is.
+
+mod dump;
+pub(crate) mod http;
+mod idle;
+mod parked;
+mod ping_pong;
+mod self_wake;
+mod spawn;
+mod ticker;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::dump::dump;
+pub(crate) use self::idle::idle;
+pub(crate) use self::parked::Kinds;
+pub(crate) use self::ping_pong::ping_pong;
+pub(crate) use self::self_wake::self_wake;
+pub(crate) use self::spawn::spawn;
+
+/// The name of a workload, in commands and reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Name {
+    /// Spawn a task that does nothing, and join it
+    Spawn,
+    /// Poll a task that has woken itself
+    SelfWake,
+    /// Poll a task that receives from and sends to another one
+    PingPong,
+    /// Memory of tasks that wait
+    Idle,
+    /// Dump tasks that all wait for the same
+    DumpAlike,
+    /// Dump tasks that wait for six different things
+    DumpMixed,
+    /// Answer HTTP requests, for n seconds
+    Http,
+    /// The same, with and without ten dumps a second in turn
+    HttpDumps,
+}
+
+/// How often an operation is done, by how many tasks at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    pub(crate) operations: u64,
+    /// One for each worker thread, so that all of them meet in whatever the variant shares.
+    pub(crate) drivers: u64,
+}
+
+impl Load {
+    fn of_each(self) -> u64 {
+        self.operations / self.drivers
+    }
+}
+
+/// Operations before a measurement begins: whole batches, for each driver.
+pub(crate) const WARM_UP: u64 = 4 * spawn::BATCH;
