@@ -4,9 +4,11 @@
 //! from a signal handler or an allocator.
 
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::record::Record;
+use crate::clock;
+use crate::record::{Hold, Record};
 use crate::scope::ScopeInner;
 
 thread_local! {
@@ -91,4 +93,49 @@ impl Drop for ScopeGuard {
         // Outside the borrow: this may be the last reference to the scope.
         drop(left);
     }
+}
+
+/// A task that has looked at its token: raw ticks of the first and the last time, and whether it saw that its scope is cancelled.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TokenPolled {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) saw_cancelled: bool,
+}
+
+/// By record and time of birth. A stand-in for fields of the record.
+static POLLED: Mutex<BTreeMap<(usize, u64), TokenPolled>> = Mutex::new(BTreeMap::new());
+
+/// The task that this thread is polling has looked at a token of `scope`, and has seen it `cancelled` or not.
+pub(crate) fn token_polled(scope: &ScopeInner, cancelled: bool) {
+    let Some(hold) = task().and_then(|task| task.try_hold()) else {
+        return;
+    };
+    let own = hold.meta().scope.as_ref();
+    let Some(saw) = own.and_then(|own| own.looked_at(scope, cancelled)) else {
+        return;
+    };
+    let now = clock::ticks();
+    let key = (
+        std::ptr::from_ref(hold.record()).addr(),
+        hold.meta().spawned_at,
+    );
+    let mut polled = POLLED.lock().unwrap_or_else(PoisonError::into_inner);
+    let it = polled.entry(key).or_insert(TokenPolled {
+        first: now,
+        last: now,
+        saw_cancelled: saw,
+    });
+    it.last = now;
+    it.saw_cancelled |= saw;
+}
+
+/// Whether the task of a record has looked at its token.
+pub(crate) fn polled(hold: &Hold) -> Option<TokenPolled> {
+    let key = (
+        std::ptr::from_ref(hold.record()).addr(),
+        hold.meta().spawned_at,
+    );
+    let polled = POLLED.lock().unwrap_or_else(PoisonError::into_inner);
+    polled.get(&key).copied()
 }

@@ -130,7 +130,7 @@ impl Drop for TaskGuard {
         let meta = self.0.meta();
         meta.runtime.task_ended(meta.local);
         if let Some(scope) = &meta.scope {
-            scope.task_ended();
+            scope.task_ended(self.0.record());
         }
     }
 }

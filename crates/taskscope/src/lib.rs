@@ -55,6 +55,7 @@ mod scope;
 mod spawn;
 mod stats;
 mod threads;
+mod token;
 mod verdict;
 mod wait;
 mod words;
@@ -68,10 +69,16 @@ pub use self::join::JoinHandle;
 #[cfg(feature = "axum")]
 pub use self::layer::{ScopeBody, ScopeFuture, ScopeLayer, ScopeService};
 pub use self::runtime::{RuntimeGuard, RuntimeInfo, watch};
-pub use self::scope::{AtEnd, CancelReason, Run, Scope, ScopeRef, Survivors};
+pub use self::scope::{
+    AtEnd, CancelReason, Cancellation, ENDED_SCOPES, Run, SETTLE, Scope, ScopeRef, Survivors,
+};
 pub use self::spawn::{Builder, background, spawn, spawn_local, spawn_named};
 pub use self::stats::{Stats, stats};
-pub use self::verdict::{BLOCKING_THRESHOLD, Verdict};
+pub use self::token::{
+    Cancelled, CancelledOwned, DropGuard, DropGuardRef, RunUntilCancelled, RunUntilCancelledOwned,
+    Token,
+};
+pub use self::verdict::{BLOCKING_THRESHOLD, CANCEL_GRACE, Verdict};
 pub use self::wait::{WaitKind, WaitReason};
 pub use self::words::{Age, LISTED, Listed, Plain};
 

@@ -211,5 +211,8 @@ fn runtime() -> Arc<RuntimeEntry> {
 
 fn joined<T>(handle: tokio::task::JoinHandle<T>, task: Hold) -> JoinHandle<T> {
     task.record().set_id(ids::number(handle.id()));
+    if let Some(scope) = &task.meta().scope {
+        scope.adopt(task.record(), || handle.abort_handle());
+    }
     JoinHandle::new(handle, task)
 }

@@ -1,7 +1,7 @@
 //! What this crate itself holds, for tests and for people who want to know what it costs.
 
-use crate::pool;
 use crate::runtime::{RuntimeEntry, RuntimeInfo};
+use crate::{pool, scope};
 
 /// What this crate holds right now.
 #[derive(Debug, Clone)]
@@ -13,6 +13,12 @@ pub struct Stats {
     pub records_in_use: usize,
     /// Bytes of all records.
     pub record_bytes: usize,
+    /// Deadlines of scopes, and graces before an abort, that have not come yet.
+    pub scope_alarms: usize,
+    /// Scopes that have ended with live tasks and wait for these to be reported, at most [`ENDED_SCOPES`](crate::ENDED_SCOPES).
+    pub scopes_ended: usize,
+    /// Scopes that ended with live tasks while so many were waiting. Nobody was told of their survivors; dumps show them all the same.
+    pub scopes_unreported: u64,
     /// The runtimes that are known.
     pub runtimes: Vec<RuntimeInfo>,
 }
@@ -25,7 +31,11 @@ pub fn stats() -> Stats {
         .into_iter()
         .map(|entry| entry.info())
         .collect();
+    let (scope_alarms, scopes_ended, scopes_unreported) = scope::counts();
     Stats {
+        scope_alarms,
+        scopes_ended,
+        scopes_unreported,
         records,
         records_in_use,
         record_bytes: records * size_of::<crate::record::Record>(),

@@ -8,6 +8,11 @@ use crate::dump::State;
 /// A poll that takes longer than this, 100 ms, blocks its worker.
 pub const BLOCKING_THRESHOLD: Duration = Duration::from_millis(100);
 
+/// How long a task may go on after its scope was cancelled, 1 s, before a verdict holds it against the task.
+///
+/// It has to be polled first, and to clean up. Time that it spent waiting for a worker does not count for `cancel ignored`.
+pub const CANCEL_GRACE: Duration = Duration::from_secs(1);
+
 /// Why a task is still alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -16,7 +21,13 @@ pub enum Verdict {
     Stuck,
     /// In one poll for longer than [`BLOCKING_THRESHOLD`]. So is a task in `block_in_place`, which may be meant.
     Blocking,
-    /// Its scope has ended.
+    /// Polled thousands of times a second, and only ever woken by itself.
+    Spinning,
+    /// Its scope was cancelled more than [`CANCEL_GRACE`] ago, and it has not looked at the scope's token since.
+    CancelIgnored,
+    /// Its scope was cancelled more than [`CANCEL_GRACE`] ago, it has seen that, and is still there.
+    CancelSlow,
+    /// Its scope has ended, without cancelling it.
     Outlived,
     /// None of the above, and waiting.
     Idle,
@@ -25,24 +36,47 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// All of them, the most urgent first.
-    pub const ALL: [Verdict; 5] = [
+    /// All of them, the strongest first.
+    pub const ALL: [Verdict; 8] = [
         Verdict::Stuck,
         Verdict::Blocking,
+        Verdict::Spinning,
+        Verdict::CancelIgnored,
+        Verdict::CancelSlow,
         Verdict::Outlived,
         Verdict::Idle,
         Verdict::Active,
     ];
 
-    /// One lower-case word, the same in every output.
+    /// One or two lower-case words, the same in every output.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Verdict::Stuck => "stuck",
             Verdict::Blocking => "blocking",
+            Verdict::Spinning => "spinning",
+            Verdict::CancelIgnored => "cancel ignored",
+            Verdict::CancelSlow => "cancel slow",
             Verdict::Outlived => "outlived",
             Verdict::Idle => "idle",
             Verdict::Active => "active",
+        }
+    }
+
+    /// What it means, in a few words.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Verdict::Stuck => "nothing can ever wake it",
+            Verdict::Blocking => "in one poll for more than 100 ms",
+            Verdict::Spinning => "polled all the time, woken by nobody but itself",
+            Verdict::CancelIgnored => {
+                "its scope was cancelled, and it has not looked at the token since"
+            }
+            Verdict::CancelSlow => "it has seen that its scope was cancelled, and goes on",
+            Verdict::Outlived => "its scope has ended",
+            Verdict::Idle => "waiting",
+            Verdict::Active => "running, or about to",
         }
     }
 
@@ -55,6 +89,15 @@ impl Verdict {
             }
             Verdict::Blocking => {
                 "move blocking work to `spawn_blocking`, or split it with `yield_now`"
+            }
+            Verdict::Spinning => {
+                "it wakes itself in every poll: wait for an event or a timer instead of asking again and again"
+            }
+            Verdict::CancelIgnored => {
+                "it does not look at its scope's token: wrap what it waits for in `token.run_until_cancelled(..)`"
+            }
+            Verdict::CancelSlow => {
+                "it knows that it should stop: bound what it still does with a timeout, or end the scope with `AtEnd::Abort`"
             }
             Verdict::Outlived => {
                 "end it with its scope: select on the scope's token, or keep its handle and abort or await it"
@@ -74,10 +117,21 @@ impl fmt::Display for Verdict {
 }
 
 /// What a verdict rests on.
+#[derive(Debug)]
 pub(crate) struct Evidence<'a> {
+    /// What the task is doing, and since when.
     pub(crate) state: &'a State,
+    /// Wakers of it that are out.
     pub(crate) wakers: u64,
+    /// Polled thousands of times a second, woken only by itself.
+    pub(crate) spinning: bool,
+    /// How long its scope has been cancelled, at the least; `None` if it is not.
+    pub(crate) cancelled: Option<Duration>,
+    /// Whether it has looked at a token of its scope that was cancelled then.
+    pub(crate) saw_cancelled: bool,
+    /// Whether its scope or one above has ended.
     pub(crate) scope_ended: bool,
+    /// Declared long-lived.
     pub(crate) background: bool,
 }
 
@@ -85,8 +139,36 @@ pub(crate) fn of(evidence: &Evidence<'_>) -> Verdict {
     match evidence.state {
         State::Idle { .. } if evidence.wakers == 0 => Verdict::Stuck,
         State::Running { since, .. } if *since >= BLOCKING_THRESHOLD => Verdict::Blocking,
-        _ if evidence.scope_ended && !evidence.background => Verdict::Outlived,
+        _ if evidence.spinning => Verdict::Spinning,
+        _ if evidence.background => at_work(evidence.state),
+        state => disobedience(evidence).unwrap_or_else(|| {
+            if evidence.scope_ended {
+                Verdict::Outlived
+            } else {
+                at_work(state)
+            }
+        }),
+    }
+}
+
+fn at_work(state: &State) -> Verdict {
+    match state {
         State::Idle { .. } => Verdict::Idle,
         State::Running { .. } | State::Scheduled { .. } => Verdict::Active,
     }
+}
+
+/// What a task has made of its cancellation. `None`: it was not cancelled, or has not had its time.
+fn disobedience(evidence: &Evidence<'_>) -> Option<Verdict> {
+    let cancelled = evidence.cancelled?;
+    if evidence.saw_cancelled {
+        return (cancelled >= CANCEL_GRACE).then_some(Verdict::CancelSlow);
+    }
+    // A task that waits for a worker cannot look.
+    let waits_for_worker = match evidence.state {
+        State::Scheduled { since } => *since,
+        State::Running { .. } | State::Idle { .. } => Duration::ZERO,
+    };
+    let had = cancelled.saturating_sub(waits_for_worker);
+    (had >= CANCEL_GRACE).then_some(Verdict::CancelIgnored)
 }

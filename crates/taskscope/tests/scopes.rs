@@ -148,7 +148,7 @@ async fn cancelling_reaches_the_scopes_below_with_its_reason_and_not_those_above
     );
     assert_eq!(reason(&grandchild), Some((CancelReason::Parent, true)));
     assert_eq!(reason(&parent), None);
-    parent.token().cancel();
+    parent.token().as_inner().cancel();
     assert_eq!(reason(&parent), Some((CancelReason::Explicit, false)));
 }
 

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant, SystemTime};
 use callstack::Stack;
 
 use super::task::{self, Asked};
-use super::{Dump, DumpOptions, Missed, NoTrace, Stacks, Trace};
+use super::{Dump, DumpOptions, Missed, NoTrace, Stacks, TaskDump, Trace};
 use crate::capture::{self, Waiter};
 use crate::record::{Hold, Record};
 use crate::runtime::RuntimeEntry;
+use crate::scope::ScopeInner;
 use crate::{clock, pool};
 
 /// Tasks of one runtime that are asked at a time: enough to keep its workers busy for half a millisecond, few enough
@@ -79,6 +80,16 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
         runtimes,
         missed,
     }
+}
+
+/// The live tasks of those scopes, with what is known of them without asking.
+pub(crate) fn of_scopes(wanted: &dyn Fn(&ScopeInner) -> bool) -> Vec<TaskDump> {
+    let holds = pool::in_use().filter(|hold| hold.meta().scope.as_deref().is_some_and(wanted));
+    let mut traces = Traces::default();
+    let now = clock::ticks();
+    holds
+        .filter_map(|hold| task::read(&hold, Asked::Cached, now, &mut traces))
+        .collect()
 }
 
 /// Traces by stack: thousands of tasks share a few.

@@ -14,6 +14,7 @@ mod trace;
 
 use std::time::{Duration, SystemTime};
 
+pub(crate) use self::collect::of_scopes;
 pub use self::frame::Frame;
 pub use self::group::Group;
 pub use self::options::{DEFAULT_DEADLINE, DEFAULT_STALL, DumpOptions, Stacks};

@@ -10,7 +10,7 @@ use super::collect::Traces;
 use crate::record::{Hold, Kind, Record};
 use crate::verdict::{self, Evidence, Verdict};
 use crate::wait::{WaitKind, WaitReason};
-use crate::{CancelReason, ScopeRef, clock, threads};
+use crate::{CancelReason, ScopeRef, clock, current, threads};
 
 /// One task as a dump saw it.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub struct TaskDump {
     pub scope_ended: Option<Duration>,
     /// Why that scope's token had been cancelled, and how long ago, as [`ScopeRef::cancelled`] tells.
     pub scope_cancelled: Option<(CancelReason, Option<Duration>)>,
+    /// How long ago it looked at a token of its scope for the first and for the last time. `None`: never.
+    pub token_polled: Option<(Duration, Duration)>,
     /// Where it was spawned.
     pub site: &'static Location<'static>,
     /// The type of its future: for an `async fn`, its path and `{{closure}}`.
@@ -169,10 +171,15 @@ impl TaskDump {
         }
     }
 
-    /// Whether this task looks like a leak: not declared background, and its scope has ended or it can never be woken.
+    /// Whether this task looks like a leak: not declared background, and its scope has ended, or it goes on although that was cancelled,
+    /// or it can never be woken.
     #[must_use]
     pub fn is_leak_suspect(&self) -> bool {
-        !self.background && matches!(self.verdict, Verdict::Stuck | Verdict::Outlived)
+        let by_verdict = matches!(
+            self.verdict,
+            Verdict::Stuck | Verdict::CancelIgnored | Verdict::CancelSlow
+        );
+        !self.background && (by_verdict || self.scope_ended.is_some())
     }
 }
 
@@ -250,6 +257,9 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
     let verdict = verdict::of(&Evidence {
         state: &state,
         wakers: reading.wakers,
+        spinning: false,
+        cancelled: meta.scope.as_ref().and_then(|scope| scope.cancelled_for()),
+        saw_cancelled: current::polled(hold).is_some_and(|polled| polled.saw_cancelled),
         scope_ended: scope_ended.is_some(),
         background: meta.kind == Kind::Background,
     });
@@ -260,6 +270,10 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
         background: meta.kind == Kind::Background,
         scope_cancelled: scope.as_ref().and_then(ScopeRef::cancelled),
         scope_ended,
+        token_polled: current::polled(hold).map(|polled| {
+            let ago = |at| clock::between(at, now);
+            (ago(polled.first), ago(polled.last))
+        }),
         scope,
         site: meta.site,
         future: (meta.future)(),

@@ -4,7 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use super::Scope;
+use super::inner::Finishing;
+use super::{Scope, survivors};
 use crate::{Dump, DumpOptions, current};
 
 impl Scope {
@@ -16,8 +17,8 @@ impl Scope {
     ///
     /// # Errors
     ///
-    /// [`Survivors`], with a dump of every task that is still alive. Each is also reported once as a `tracing` event with target
-    /// `taskscope::leak`.
+    /// [`Survivors`], with a dump of every task that is still alive. Each is also reported as a `tracing` event with target
+    /// `taskscope::leak`, unless it has been before.
     ///
     /// # Panics
     ///
@@ -25,36 +26,34 @@ impl Scope {
     ///
     /// # Cancel safety
     ///
-    /// Cancelling the wait leaves the scope ended and the survivors unreported.
+    /// Cancelling the wait leaves the scope ended; survivors are then reported as if nobody had waited, [`SETTLE`](crate::SETTLE) later.
     pub async fn finish(self, grace: Duration) -> Result<(), Survivors> {
         let scope = self.to_ref();
+        let finishing = Finishing::new(scope.inner().clone());
         drop(self);
         let own = current::task().and_then(|task| task.try_hold());
         let own = own.is_some_and(|task| scope.contains(task.meta().scope.as_ref()));
         let left = usize::from(own);
-        let done = scope.inner.until_at_most(left);
-        if grace.is_zero() {
-            if scope.tasks() <= left {
-                return Ok(());
-            }
-        } else if tokio::time::timeout(grace, done).await.is_ok() {
+        let done = scope.inner().until_at_most(left);
+        let all_gone = if grace.is_zero() {
+            scope.tasks() <= left
+        } else {
+            tokio::time::timeout(grace, done).await.is_ok()
+        };
+        if all_gone {
+            finishing.done();
             return Ok(());
         }
         let caller = tokio::task::try_id();
         let mut dump = DumpOptions::new().scope(&scope).capture().await;
         dump.tasks
             .retain(|task| caller.is_none_or(|id| crate::ids::number(id) != task.id));
+        for task in &dump.tasks {
+            survivors::report(task, scope.inner());
+        }
+        finishing.done();
         if dump.tasks.is_empty() {
             return Ok(());
-        }
-        for task in &dump.tasks {
-            let (name, file, line) = (task.name.as_deref(), task.site.file(), task.site.line());
-            tracing::warn!(
-                target: "taskscope::leak",
-                { task.id = task.id, task.name = name, loc.file = file, loc.line = line, scope = scope.name(),
-                  verdict = task.verdict.name(), age_ms = task.age.as_millis() as u64 },
-                "task outlived its scope"
-            );
         }
         Err(Survivors {
             scope: scope.name().into(),
