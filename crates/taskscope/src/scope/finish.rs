@@ -2,10 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use super::inner::Finishing;
-use super::{Scope, survivors};
+use super::{Scope, survivors, timer};
 use crate::{Dump, DumpOptions, current};
 
 impl Scope {
@@ -44,6 +45,7 @@ impl Scope {
             finishing.done();
             return Ok(());
         }
+        let _still = ClockStopped::new();
         let caller = tokio::task::try_id();
         let mut dump = DumpOptions::new().scope(&scope).capture().await;
         dump.tasks
@@ -59,6 +61,25 @@ impl Scope {
             scope: scope.name().into(),
             dump,
         })
+    }
+}
+
+/// Keeps a paused clock where it is until dropped. It would jump to the next timer while the dump is taken on a thread of its own, and the
+/// survivors would be gone. Tokio's clock does not jump while a blocking call is under way.
+struct ClockStopped {
+    _ends_the_call: Option<mpsc::Sender<()>>,
+}
+
+impl ClockStopped {
+    fn new() -> ClockStopped {
+        let sender = (!timer::clock_is_real()).then(|| {
+            let (sender, receiver) = mpsc::channel::<()>();
+            tokio::task::spawn_blocking(move || receiver.recv());
+            sender
+        });
+        ClockStopped {
+            _ends_the_call: sender,
+        }
     }
 }
 

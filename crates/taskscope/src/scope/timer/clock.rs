@@ -29,9 +29,10 @@ impl Clock {
 
     /// Whether this is the real clock: not tokio's own that was paused at some time.
     pub(super) fn is_real(&self) -> bool {
-        let before = std::time::Instant::now();
-        let now = self.now().into_std();
-        before <= now && now <= std::time::Instant::now()
+        match self.runtime() {
+            Some(runtime) => in_runtime(&runtime, is_real).unwrap_or(true),
+            None => true,
+        }
     }
 
     /// The runtime has ended: nobody can move its clock any more.
@@ -39,6 +40,13 @@ impl Clock {
         let runtime = self.lock().take();
         drop(runtime);
     }
+}
+
+/// Whether the clock of the current runtime is the real one. One that was paused at some time shows an instant that is not now.
+pub(in crate::scope) fn is_real() -> bool {
+    let before = std::time::Instant::now();
+    let now = Instant::now().into_std();
+    before <= now && now <= std::time::Instant::now()
 }
 
 fn real() -> Instant {

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 
 use self::bell::Bell;
 use self::clock::Clock;
+pub(super) use self::clock::is_real as clock_is_real;
 use super::{ScopeInner, keeper};
 
 /// How late an alarm of a runtime may be before the thread looks after it: the runtime's workers are blocked.
