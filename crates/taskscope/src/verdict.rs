@@ -172,3 +172,132 @@ fn disobedience(evidence: &Evidence<'_>) -> Option<Verdict> {
     let had = cancelled.saturating_sub(waits_for_worker);
     (had >= CANCEL_GRACE).then_some(Verdict::CancelIgnored)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+    const SHORT: Duration = Duration::from_millis(1);
+
+    fn idle() -> State {
+        State::Idle { since: LONG }
+    }
+
+    fn scheduled(since: Duration) -> State {
+        State::Scheduled { since }
+    }
+
+    fn running(since: Duration) -> State {
+        State::Running {
+            thread: None,
+            since,
+        }
+    }
+
+    /// A task that everything can be said of.
+    fn everything(state: &State) -> Evidence<'_> {
+        Evidence {
+            state,
+            wakers: 0,
+            spinning: true,
+            cancelled: Some(LONG),
+            saw_cancelled: false,
+            scope_ended: true,
+            background: false,
+        }
+    }
+
+    #[test]
+    fn the_strongest_verdict_wins_and_each_falls_to_the_next_without_its_evidence() {
+        let (idle, blocked) = (idle(), running(LONG));
+        let at_work = [scheduled(LONG), running(SHORT)];
+        let mut evidence = everything(&idle);
+        assert_eq!(of(&evidence), Verdict::Stuck);
+        evidence.wakers = 1;
+        assert_eq!(of(&evidence), Verdict::Spinning);
+        evidence.state = &blocked;
+        assert_eq!(of(&evidence), Verdict::Blocking);
+        evidence.state = &idle;
+        evidence.spinning = false;
+        assert_eq!(of(&evidence), Verdict::CancelIgnored);
+        evidence.saw_cancelled = true;
+        assert_eq!(of(&evidence), Verdict::CancelSlow);
+        evidence.cancelled = None;
+        assert_eq!(of(&evidence), Verdict::Outlived);
+        evidence.scope_ended = false;
+        assert_eq!(of(&evidence), Verdict::Idle);
+        for state in &at_work {
+            evidence.state = state;
+            assert_eq!(of(&evidence), Verdict::Active);
+        }
+    }
+
+    #[test]
+    fn a_task_that_runs_or_is_about_to_is_not_stuck_without_wakers() {
+        for state in [scheduled(SHORT), running(SHORT)] {
+            let evidence = Evidence {
+                spinning: false,
+                cancelled: None,
+                scope_ended: false,
+                ..everything(&state)
+            };
+            assert_eq!(of(&evidence), Verdict::Active);
+        }
+    }
+
+    #[test]
+    fn nothing_is_held_against_a_task_before_the_grace_is_over() {
+        let idle = idle();
+        for (cancelled, is_judged) in [(SHORT, false), (CANCEL_GRACE, true)] {
+            for saw_cancelled in [false, true] {
+                let evidence = Evidence {
+                    wakers: 1,
+                    spinning: false,
+                    cancelled: Some(cancelled),
+                    saw_cancelled,
+                    ..everything(&idle)
+                };
+                assert_eq!(of(&evidence) != Verdict::Outlived, is_judged);
+            }
+        }
+    }
+
+    #[test]
+    fn a_task_that_waited_for_a_worker_had_no_time_to_look() {
+        for (waited, verdict) in [
+            (LONG, Verdict::Outlived),
+            (LONG - CANCEL_GRACE / 2, Verdict::Outlived),
+            (LONG - CANCEL_GRACE, Verdict::CancelIgnored),
+        ] {
+            let state = scheduled(waited);
+            let evidence = Evidence {
+                spinning: false,
+                ..everything(&state)
+            };
+            assert_eq!(of(&evidence), verdict, "{waited:?}");
+        }
+    }
+
+    #[test]
+    fn a_background_task_is_judged_by_what_it_does_alone() {
+        let idle = idle();
+        let mut evidence = Evidence {
+            wakers: 1,
+            spinning: false,
+            background: true,
+            ..everything(&idle)
+        };
+        assert_eq!(of(&evidence), Verdict::Idle);
+        evidence.wakers = 0;
+        assert_eq!(of(&evidence), Verdict::Stuck);
+    }
+
+    #[test]
+    fn verdicts_are_listed_from_the_strongest_with_names_of_their_own() {
+        assert!(Verdict::ALL.is_sorted());
+        let names: std::collections::HashSet<_> =
+            Verdict::ALL.iter().map(|verdict| verdict.name()).collect();
+        assert_eq!(names.len(), Verdict::ALL.len());
+    }
+}
