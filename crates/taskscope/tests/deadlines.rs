@@ -327,3 +327,32 @@ fn a_cancellation_at_the_moment_of_the_deadline_has_one_reason_for_ever() {
         assert_eq!(reason(&scope), Some(later.root));
     }
 }
+
+/// Thread-locals are dropped when tokio's own are gone.
+#[test]
+fn a_scope_can_end_with_its_thread() {
+    thread_local! {
+        static KEPT: std::cell::RefCell<Option<Scope>> = const { std::cell::RefCell::new(None) };
+    }
+    let runtime = current_thread();
+    runtime.block_on(async { time::pause() });
+    let handle = runtime.handle().clone();
+    let (done, is_done) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        KEPT.with(|_| ());
+        let _inside = handle.enter();
+        let grace = SECOND / 50;
+        let scope = Scope::new("thread").at_end(taskscope::AtEnd::Abort { grace });
+        let part = scope.child("part").timeout(HOUR);
+        let task = scope.spawn(async move {
+            let _part = part;
+            std::future::pending::<()>().await;
+        });
+        KEPT.set(Some(scope));
+        done.send(task).unwrap();
+    });
+    thread.join().unwrap();
+    let task = is_done.recv().unwrap();
+    let aborted = runtime.block_on(task).unwrap_err();
+    assert!(aborted.is_cancelled());
+}

@@ -11,6 +11,9 @@ use taskscope::{
 use tokio::sync::oneshot;
 
 type Looks = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Way = fn(Token) -> Looks;
+/// A token of the task's own scope, or of one below.
+type OfOwn = fn(&Scope) -> Option<Token>;
 
 fn tasks(scope: &ScopeRef) -> Vec<TaskDump> {
     let options = DumpOptions::new().scope(scope).stacks(Stacks::None);
@@ -48,7 +51,7 @@ fn asks(token: Token) -> Looks {
 }
 
 /// Every way to look at a token.
-fn ways() -> Vec<(&'static str, fn(Token) -> Looks)> {
+fn ways() -> Vec<(&'static str, Way)> {
     vec![
         ("is_cancelled", asks),
         ("cancelled", |token| {
@@ -130,7 +133,7 @@ async fn tokens_of_the_same_line_of_scopes_count_and_no_others() {
     let parent = Scope::new("parent");
     let sibling = parent.child("sibling");
     let elsewhere = Scope::new("elsewhere");
-    let tokens: [(fn(&Scope) -> Option<Token>, Token, bool); 6] = [
+    let tokens: [(OfOwn, Token, bool); 6] = [
         (|own| Some(own.token()), Token::new(), true),
         (|own| Some(own.child("below").token()), Token::new(), true),
         (|_| None, parent.token(), true),
@@ -298,13 +301,15 @@ async fn a_guard_that_is_disarmed_cancels_nothing() {
 
 #[tokio::test]
 async fn tokens_are_equal_if_they_are_clones() {
+    let random = std::hash::RandomState::new();
     let scope = Scope::new("request");
     let token = scope.token();
     assert_eq!(token, scope.token());
     assert_ne!(token, token.child_token());
     assert_ne!(Token::new(), Token::default());
-    let mut set = std::collections::HashSet::from([token]);
-    assert!(!set.insert(scope.token()));
+    let hash = |token: &Token| std::hash::BuildHasher::hash_one(&random, token);
+    assert_eq!(hash(&token), hash(&scope.token()));
+    assert_ne!(hash(&token), hash(&token.child_token()));
 }
 
 /// Counts how often it was polled and dropped.

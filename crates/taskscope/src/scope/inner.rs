@@ -14,7 +14,7 @@ use super::deadline::Deadline;
 use super::end::{AtEnd, Policy};
 use super::survivors;
 use super::tasks::Tasks;
-use super::timer::{Alarm, Call};
+use super::timer::{self, Alarm, Call};
 use crate::record::Record;
 use crate::{clock, current};
 
@@ -191,7 +191,7 @@ impl ScopeInner {
         if self.deadline().is_some_and(|earlier| earlier <= at) {
             return;
         }
-        if at <= Instant::now() {
+        if at <= timer::now() {
             self.deadline.set(at, None);
             self.cancel(CancelReason::Deadline);
             return;
@@ -263,7 +263,7 @@ impl ScopeInner {
         }
         if grace.is_zero() {
             self.abort_now();
-        } else if let Some(at) = Instant::now().checked_add(grace)
+        } else if let Some(at) = timer::now().checked_add(grace)
             && self.abort.get().is_none()
         {
             self.abort.set(at, Some(Alarm::set(at, self, Call::Abort)));

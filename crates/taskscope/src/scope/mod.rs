@@ -64,16 +64,17 @@ pub struct Scope {
 impl Scope {
     /// Opens a scope without a parent.
     pub fn new(name: impl Into<Arc<str>>) -> Scope {
-        Scope {
-            inner: ScopeInner::open(name.into(), None),
-        }
+        Scope::from_inner(ScopeInner::open(name.into(), None))
+    }
+
+    /// The first guard of a scope that was just opened.
+    fn from_inner(inner: Arc<ScopeInner>) -> Scope {
+        Scope { inner }
     }
 
     /// Opens a scope below this one: its token is cancelled with this one's.
     pub fn child(&self, name: impl Into<Arc<str>>) -> Scope {
-        Scope {
-            inner: ScopeInner::open(name.into(), Some(self.inner.clone())),
-        }
+        self.to_ref().child(name)
     }
 
     /// The innermost scope that the running code works for: that of the [`Scope::run`] it is in, or of its task.
@@ -95,7 +96,7 @@ impl Scope {
 
     /// Cancels the scope after this time, with [`CancelReason::Deadline`]. See [`Scope::deadline`].
     pub fn timeout(self, after: Duration) -> Scope {
-        match Instant::now().checked_add(after) {
+        match timer::now().checked_add(after) {
             Some(at) => self.deadline(at),
             None => self,
         }

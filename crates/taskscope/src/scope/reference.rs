@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Cancellation, ScopeInner};
+use super::{Cancellation, Run, Scope, ScopeInner, timer};
 use crate::{Builder, CancelReason, JoinHandle, Token};
 
 /// A reference to a scope. It does not keep the scope open.
@@ -47,13 +47,23 @@ impl ScopeRef {
         self.inner.parent().cloned().map(ScopeRef::from_inner)
     }
 
-    /// See [`Scope::token`](crate::Scope::token).
+    /// Opens a scope below this one. See [`Scope::child`]. Below a scope that has ended, it counts as ended, too.
+    pub fn child(&self, name: impl Into<Arc<str>>) -> Scope {
+        Scope::from_inner(ScopeInner::open(name.into(), Some(self.inner.clone())))
+    }
+
+    /// See [`Scope::run`].
+    pub fn run<F: Future>(&self, future: F) -> Run<F> {
+        Run::new(self.inner.clone(), future)
+    }
+
+    /// See [`Scope::token`].
     #[must_use]
     pub fn token(&self) -> Token {
         Token::of(self.inner.clone())
     }
 
-    /// See [`Scope::spawn`](crate::Scope::spawn).
+    /// See [`Scope::spawn`].
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -63,7 +73,7 @@ impl ScopeRef {
         Builder::new().spawn_owned(Some(self.inner.clone()), future)
     }
 
-    /// See [`Scope::cancel`](crate::Scope::cancel).
+    /// See [`Scope::cancel`].
     pub fn cancel(&self, reason: CancelReason) {
         self.inner.cancel(reason);
     }
@@ -108,7 +118,7 @@ impl ScopeRef {
     /// The time until [`ScopeRef::deadline`], by the clock of the current runtime; zero if it has passed. `None`: there is no deadline.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
-        Some(self.deadline()?.saturating_duration_since(Instant::now()))
+        Some(self.deadline()?.saturating_duration_since(timer::now()))
     }
 
     /// Live tasks that belong to this scope or to one below.

@@ -4,6 +4,7 @@
 //! [`SETTLE`] is over: most tasks have just been about to end. It polls nobody's task for it.
 //! Not here: the wait for tasks ([`super::finish`]), what a survivor is called ([`crate::Verdict`]).
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +14,8 @@ use std::time::{Duration, Instant};
 use tracing::Dispatch;
 use tracing::dispatcher::{get_default, with_default};
 
-use super::{ScopeInner, keeper};
+use super::ScopeInner;
+use super::keeper::Keeper;
 use crate::dump::{self, TaskDump};
 
 /// How long after the end of a scope its tasks may still be ending before they are reported: 1 s.
@@ -25,11 +27,14 @@ pub const SETTLE: Duration = Duration::from_secs(1);
 /// [`Stats::scopes_unreported`](crate::Stats::scopes_unreported).
 pub const ENDED_SCOPES: usize = 16_384;
 
+/// So much later the keeper looks: other things of a second are measured by another clock, and have passed then.
+const SLACK: Duration = Duration::from_millis(20);
+
 /// Reports take a look at all tasks. Between two of them is so many times what the last one took, and at least [`PAUSE`].
 const REST: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// With so many in the queue it is worth looking for those whose tasks have ended meanwhile.
+/// With so many in the queue the keeper looks for those whose tasks have ended meanwhile.
 const CROWDED: usize = ENDED_SCOPES / 2;
 
 struct Ended {
@@ -39,6 +44,7 @@ struct Ended {
 
 type Queue = BTreeMap<(Instant, u64), Ended>;
 
+static KEEPER: Keeper = Keeper::new("taskscope-leak", look);
 static QUEUE: Mutex<Queue> = Mutex::new(BTreeMap::new());
 static UNREPORTED: AtomicU64 = AtomicU64::new(0);
 
@@ -54,7 +60,7 @@ pub(super) fn counts() -> (usize, u64) {
 /// Remembers a scope that has ended with live tasks. `grace`: what they were given before an abort.
 pub(super) fn ended(scope: &Arc<ScopeInner>, grace: Duration) {
     static NUMBERS: AtomicU64 = AtomicU64::new(0);
-    let wait = grace.saturating_add(SETTLE);
+    let wait = grace.saturating_add(SETTLE + SLACK);
     let Some(due) = Instant::now().checked_add(wait) else {
         return;
     };
@@ -63,27 +69,27 @@ pub(super) fn ended(scope: &Arc<ScopeInner>, grace: Duration) {
         dispatch: get_default(Dispatch::clone),
     };
     let mut queue = queue();
-    if queue.len() >= ENDED_SCOPES {
-        drop(queue);
-        UNREPORTED.fetch_add(1, Ordering::Relaxed);
-        return;
-    }
-    let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+    let length = queue.len();
     let first = queue
         .first_key_value()
         .is_none_or(|(first, _)| due < first.0);
-    queue.insert((due, number), ended);
-    let length = queue.len();
+    if length < ENDED_SCOPES {
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        queue.insert((due, number), ended);
+    } else {
+        UNREPORTED.fetch_add(1, Ordering::Relaxed);
+    }
     drop(queue);
     if first {
-        keeper::look_in(wait);
-    } else if length >= CROWDED && length.is_multiple_of(CROWDED / 8) {
-        keeper::look_in(Duration::ZERO);
+        KEEPER.look_in(wait);
+    }
+    if length >= CROWDED {
+        KEEPER.look_in(PAUSE);
     }
 }
 
 /// For the keeper: reports what is due. Returns how long it may look away; `None`: until it is called.
-pub(super) fn look() -> Option<Duration> {
+fn look() -> Option<Duration> {
     let started = Instant::now();
     let mut due = Vec::new();
     let mut seen = Vec::new();
@@ -108,37 +114,43 @@ pub(super) fn look() -> Option<Duration> {
         // Somebody who waits in `finish` reports by himself.
         .filter(|(scope, _)| scope.tasks() > 0 && !scope.is_finishing())
         .collect();
-    if !due.is_empty() {
-        report_all(&due);
-    }
-    let rest = PAUSE.max(started.elapsed() * REST);
+    let took = report_all(&due);
+    let rest = PAUSE.max(took.saturating_mul(REST));
     next.map(|next| next.saturating_duration_since(Instant::now()).max(rest))
 }
 
-fn report_all(due: &[(Arc<ScopeInner>, Dispatch)]) {
-    let scopes: HashMap<*const ScopeInner, usize> = due
+/// Reports the survivors of some scopes, in their order. Returns how long it took to look at all tasks.
+fn report_all(due: &[(Arc<ScopeInner>, Dispatch)]) -> Duration {
+    if due.is_empty() {
+        return Duration::ZERO;
+    }
+    let started = Instant::now();
+    let places: HashMap<*const ScopeInner, usize> = due
         .iter()
         .enumerate()
         .map(|(at, (scope, _))| (Arc::as_ptr(scope), at))
         .collect();
     // The innermost of them that a scope is in.
-    let under = |scope: &ScopeInner| {
+    let place = |scope: &ScopeInner| {
         scope
             .chain()
-            .find_map(|above| scopes.get(&std::ptr::from_ref(above)).copied())
+            .find_map(|above| places.get(&std::ptr::from_ref(above)).copied())
     };
-    for task in dump::of_scopes(&|scope| under(scope).is_some()) {
-        let Some(own) = task.scope.as_ref() else {
-            continue;
-        };
-        let Some((ended, dispatch)) = under(own.inner()).map(|at| &due[at]) else {
-            continue;
-        };
+    let tasks = dump::of_scopes(&|scope| place(scope).is_some());
+    let mut placed: Vec<(usize, TaskDump)> = tasks
+        .into_iter()
+        .filter_map(|task| Some((place(task.scope.as_ref()?.inner())?, task)))
+        .collect();
+    placed.sort_by_key(|(at, task)| (*at, Reverse(task.age)));
+    let took = started.elapsed();
+    for (at, task) in placed {
+        let (ended, dispatch) = &due[at];
         // The subscriber is the application's code.
         let _ = catch_unwind(AssertUnwindSafe(|| {
             with_default(dispatch, || report(&task, ended));
         }));
     }
+    took
 }
 
 /// Reports a task that has outlived a scope, unless that was done before.

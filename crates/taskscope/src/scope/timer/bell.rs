@@ -86,38 +86,32 @@ impl Bell {
         clock: &Clock,
     ) -> Option<bool> {
         let soon = at.min(clock.now() + FAR);
-        let sleep = match slot {
-            Some(sleep) => {
-                if sleep.is_elapsed() || sleep.deadline() > soon {
-                    sleep.as_mut().reset(soon);
-                }
-                sleep
-            }
-            None => {
-                let sleep = slot.insert(new_sleep(soon, clock)?);
-                // This registers it; the first poll would, too, but panics if the runtime is ending.
+        let is_new = slot.is_none();
+        if is_new {
+            *slot = Some(new_sleep(soon, clock)?);
+        }
+        let sleep = slot.as_mut()?;
+        let waits = catch_unwind(AssertUnwindSafe(|| {
+            if is_new || sleep.is_elapsed() || sleep.deadline() > soon {
+                // This registers it. The first poll would, too, but panics if the runtime is ending.
                 sleep.as_mut().reset(soon);
-                sleep
             }
-        };
-        if sleep.is_elapsed() {
-            let early = sleep.deadline() > clock.now();
-            if early {
-                // A runtime that ends lets go of all timers, and takes no new ones.
-                clock.runtime_ended();
-            }
-            return (!early).then_some(false);
-        }
-        // Without tokio's budget for the current task, which is not ours to spend. Polled again even if nothing has changed: a poll
-        // inside one of tokio's own task dumps leaves no waker.
-        let poll = catch_unwind(AssertUnwindSafe(|| {
-            pin!(unconstrained(sleep.as_mut())).poll(&mut Context::from_waker(&self.waker))
+            // Without tokio's budget for the current task, which is not ours to spend. Polled again even if nothing has changed: a poll
+            // inside one of tokio's own task dumps leaves no waker.
+            !sleep.is_elapsed()
+                && pin!(unconstrained(sleep.as_mut()))
+                    .poll(&mut Context::from_waker(&self.waker))
+                    .is_pending()
         }));
-        if poll.is_err() {
-            // The runtime has begun to end since we looked.
-            clock.runtime_ended();
+        match waits {
+            Ok(true) => Some(true),
+            Ok(false) if sleep.deadline() <= clock.now() => Some(false),
+            // A runtime that ends lets go of all timers, and takes no new ones.
+            Ok(false) | Err(_) => {
+                clock.runtime_ended();
+                None
+            }
         }
-        poll.ok().map(|poll| poll.is_pending())
     }
 }
 

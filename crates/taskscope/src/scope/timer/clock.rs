@@ -49,6 +49,15 @@ pub(in crate::scope) fn is_real() -> bool {
     before <= now && now <= std::time::Instant::now()
 }
 
+/// This moment by the clock of the current runtime, if there is one. Never panics, as tokio's own function does on a thread that is
+/// too far gone.
+pub(in crate::scope) fn now() -> Instant {
+    match Handle::try_current() {
+        Err(error) if error.is_thread_local_destroyed() => real(),
+        _ => Instant::now(),
+    }
+}
+
 fn real() -> Instant {
     Instant::from_std(std::time::Instant::now())
 }

@@ -22,8 +22,9 @@ use tokio::time::Instant;
 
 use self::bell::Bell;
 use self::clock::Clock;
-pub(super) use self::clock::is_real as clock_is_real;
-use super::{ScopeInner, keeper};
+pub(super) use self::clock::{is_real as clock_is_real, now};
+use super::ScopeInner;
+use super::keeper::Keeper;
 
 /// How late an alarm of a runtime may be before the thread looks after it: the runtime's workers are blocked.
 const LATE: Duration = Duration::from_millis(100);
@@ -51,6 +52,8 @@ struct Timer {
     /// bell may ring while it is being set.
     rings: AtomicUsize,
 }
+
+static KEEPER: Keeper = Keeper::new("taskscope-timer", look);
 
 static TIMERS: Mutex<Vec<Weak<Timer>>> = Mutex::new(Vec::new());
 
@@ -111,7 +114,7 @@ fn all() -> Vec<Arc<Timer>> {
 }
 
 /// For the keeper: fires what is due and nobody else has fired. Returns how long it may look away; `None`: until it is called.
-pub(super) fn look() -> Option<Duration> {
+fn look() -> Option<Duration> {
     all().iter().filter_map(|timer| timer.look()).min()
 }
 
@@ -198,7 +201,7 @@ impl Timer {
             self.rings.fetch_add(1, Ordering::AcqRel);
             return;
         }
-        keeper::look_in(self.look_in(first));
+        KEEPER.look_in(self.look_in(first));
     }
 
     fn first(&self) -> Option<Instant> {
