@@ -57,6 +57,7 @@ mod spawn;
 mod stats;
 mod sync;
 mod threads;
+mod token;
 mod upkeep;
 mod verdict;
 mod wait;
@@ -65,7 +66,7 @@ mod words;
 pub use self::capture::MAX_BRANCHES;
 pub use self::dump::{
     Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, Group, Missed, NoTrace,
-    Stacks, State, TaskDump, TaskKind, ThreadInfo, TokenUse, Trace, dump,
+    Stacks, State, TaskDump, TaskKind, ThreadInfo, Trace, dump,
 };
 pub use self::instrument::Instrumented;
 pub use self::join::JoinHandle;
@@ -73,12 +74,18 @@ pub use self::join::JoinHandle;
 pub use self::layer::{ScopeBody, ScopeFuture, ScopeLayer, ScopeService};
 pub use self::name::Name;
 pub use self::runtime::{RuntimeGuard, RuntimeInfo, watch};
-pub use self::scope::{AtEnd, CancelReason, Run, Scope, ScopeRef, Survivors};
+pub use self::scope::{
+    AtEnd, CancelReason, Cancellation, ENDED_SCOPES, Run, SETTLE, Scope, ScopeRef, Survivors,
+};
 pub use self::spawn::{
     Builder, background, instrument, spawn, spawn_blocking, spawn_local, spawn_named, spawn_on,
 };
 pub use self::stats::{Stats, stats};
-pub use self::verdict::{BLOCKING_THRESHOLD, Verdict};
+pub use self::token::{
+    Cancelled, CancelledOwned, DropGuard, DropGuardRef, RunUntilCancelled, RunUntilCancelledOwned,
+    Token,
+};
+pub use self::verdict::{BLOCKING_THRESHOLD, CANCEL_GRACE, SPINNING_RATE, Verdict};
 pub use self::wait::{WaitKind, WaitReason};
 pub use self::words::{Age, LISTED, Listed, Plain};
 

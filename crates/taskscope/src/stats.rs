@@ -1,8 +1,8 @@
 //! What this crate itself holds, for tests and for people who want to know what it costs.
 
-use crate::pool;
 use crate::record::Record;
 use crate::runtime::{self, Census, RuntimeInfo};
+use crate::{pool, scope};
 
 /// What this crate holds right now.
 #[derive(Debug, Clone)]
@@ -14,6 +14,12 @@ pub struct Stats {
     pub records_in_use: usize,
     /// Bytes of all records.
     pub record_bytes: usize,
+    /// Deadlines of scopes, and graces before an abort, that have not come yet.
+    pub scope_alarms: usize,
+    /// Scopes that have ended with live tasks and wait for these to be reported, at most [`ENDED_SCOPES`](crate::ENDED_SCOPES).
+    pub scopes_ended: usize,
+    /// Scopes that ended with live tasks while so many were waiting. Nobody was told of their survivors; dumps show them all the same.
+    pub scopes_unreported: u64,
     /// The runtimes that are known.
     pub runtimes: Vec<RuntimeInfo>,
 }
@@ -28,7 +34,11 @@ pub fn stats() -> Stats {
     }
     // Who asks may be waiting for a runtime's file descriptors to be closed.
     runtime::sweep();
+    let (scope_alarms, scopes_ended, scopes_unreported) = scope::counts();
     Stats {
+        scope_alarms,
+        scopes_ended,
+        scopes_unreported,
         records,
         records_in_use,
         record_bytes: records * size_of::<Record>(),

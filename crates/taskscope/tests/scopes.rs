@@ -148,7 +148,7 @@ async fn cancelling_reaches_the_scopes_below_with_its_reason_and_not_those_above
     );
     assert_eq!(reason(&grandchild), Some((CancelReason::Parent, true)));
     assert_eq!(reason(&parent), None);
-    parent.token().cancel();
+    parent.token().as_inner().cancel();
     assert_eq!(reason(&parent), Some((CancelReason::Explicit, false)));
 }
 
@@ -316,4 +316,24 @@ async fn of_a_chain_of_scopes_the_first_end_and_the_first_cancellation_count() {
     }
     drop(child);
     assert!(seen.ended().unwrap() >= WHILE);
+}
+
+#[tokio::test]
+async fn the_current_scope_can_be_divided_and_a_part_of_an_ended_scope_has_ended() {
+    let scope = Scope::new("request");
+    let names = scope.run(async {
+        let part = Scope::current().unwrap().child("part");
+        let inner = part.to_ref().run(async { current() }).await;
+        let task = Scope::current().unwrap().spawn(async { current() });
+        (inner, task.await.unwrap())
+    });
+    let (inner, task) = names.await;
+    assert_eq!(
+        (inner.as_deref(), task.as_deref()),
+        (Some("part"), Some("request"))
+    );
+    let seen = scope.to_ref();
+    assert_eq!(seen.ended(), None);
+    drop(scope);
+    assert!(seen.child("late").to_ref().ended().is_some());
 }

@@ -99,15 +99,6 @@ fn render(base: &str, dump: &Dump, runtimes: &[(&RuntimeInfo, Option<RuntimeMetr
     out
 }
 
-/// In the order of urgency, each with what it means.
-const VERDICTS: [(Verdict, &str); 5] = [
-    (Verdict::Stuck, "nothing can ever wake it"),
-    (Verdict::Blocking, "in one poll for more than 100 ms"),
-    (Verdict::Outlived, "its scope has ended"),
-    (Verdict::Idle, "waiting"),
-    (Verdict::Active, "running, or about to"),
-];
-
 fn write_tasks(out: &mut String, base: &str, dump: &Dump) -> fmt::Result {
     writeln!(
         out,
@@ -119,16 +110,17 @@ fn write_tasks(out: &mut String, base: &str, dump: &Dump) -> fmt::Result {
         markup(&httpdate::fmt_http_date(dump.taken_at)),
         base = markup(base),
     )?;
-    for (verdict, meaning) in VERDICTS {
+    for verdict in Verdict::ALL {
         let of = || dump.tasks.iter().filter(|task| task.verdict == verdict);
         let longest = of().map(|task| task.state.since()).max();
         writeln!(
             out,
-            "<tr><td>{verdict}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{meaning}</td></tr>",
+            "<tr><td>{verdict}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td></tr>",
             of().count(),
             longest
                 .map(|since| Age(since).to_string())
                 .unwrap_or_default(),
+            verdict.meaning(),
         )?;
     }
     writeln!(out, "</table></div>")?;

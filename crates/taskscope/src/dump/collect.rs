@@ -8,11 +8,13 @@ use std::time::{Duration, Instant, SystemTime};
 use callstack::Stack;
 use tokio::runtime::Id;
 
-use super::task::{self, Asked};
-use super::{Dump, DumpOptions, Missed, NoTrace, Stacks, Trace};
+use super::task::{self, Asked, Captures};
+use super::{Dump, DumpOptions, Missed, NoTrace, Stacks, TaskDump, Trace};
 use crate::capture::{self, Waiter};
 use crate::record::{Hold, Record, Traits};
 use crate::runtime::{self, Census};
+use crate::scope::ScopeInner;
+use crate::verdict::WATCH;
 use crate::{clock, pool};
 
 /// Tasks of one runtime that are asked at a time: enough to keep its workers busy for half a millisecond, few enough
@@ -39,21 +41,34 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
         .collect();
     // Tokio's ids tell apart what the clock does not.
     holds.sort_by_key(|hold| (hold.meta().spawned_at, hold.record().id()));
-    let asked_from: Vec<u64> = holds.iter().map(|hold| hold.record().polls()).collect();
+    let polls: Vec<u64> = holds
+        .iter()
+        .map(|hold| {
+            hold.record().forget_wakers();
+            hold.record().polls()
+        })
+        .collect();
     if options.stacks == Stacks::Fresh && !holds.is_empty() {
         callstack::refresh();
         let deadline = started + options.deadline;
         capture_all(&holds, deadline, options.stall);
+        watch(&holds, &polls, started, deadline);
     }
+    let captures = match options.stacks {
+        Stacks::Fresh => Captures::Fresh,
+        Stacks::Cached => Captures::Cached,
+        Stacks::None => Captures::No,
+    };
+    let watched = (options.stacks == Stacks::Fresh).then(|| started.elapsed());
     let mut traces = Traces::default();
     let mut missed = Missed::default();
     let now = clock::precise();
     let mut tasks = Vec::with_capacity(holds.len());
-    for (hold, polls) in holds.iter().zip(asked_from) {
-        let asked = match options.stacks {
-            Stacks::Fresh => Asked::Since(polls),
-            Stacks::Cached => Asked::Cached,
-            Stacks::None => Asked::No,
+    for (hold, polls) in holds.iter().zip(polls) {
+        let asked = Asked {
+            captures,
+            polls,
+            watched,
         };
         let Some(task) = task::read(hold, asked, now, &mut traces) else {
             continue;
@@ -80,6 +95,31 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
         runtimes,
         missed,
     }
+}
+
+/// If tasks are polled more often than the dump's own capture explains, looks at them for long enough to tell a task that spins.
+fn watch(holds: &[Hold], polls: &[u64], started: Instant, deadline: Instant) {
+    let moves = |(hold, polls): (&Hold, &u64)| hold.record().polls() > polls + 3;
+    let until = deadline.min(started + WATCH);
+    let left = until.saturating_duration_since(Instant::now());
+    if !left.is_zero() && holds.iter().zip(polls).any(moves) {
+        thread::sleep(left);
+    }
+}
+
+/// The live tasks of those scopes, with what is known of them without asking.
+pub(crate) fn of_scopes(wanted: &dyn Fn(&ScopeInner) -> bool) -> Vec<TaskDump> {
+    let holds = pool::live().filter(|hold| hold.meta().scope.as_deref().is_some_and(wanted));
+    let mut traces = Traces::default();
+    let now = clock::precise();
+    let asked = Asked {
+        captures: Captures::Cached,
+        polls: 0,
+        watched: None,
+    };
+    holds
+        .filter_map(|hold| task::read(&hold, asked, now, &mut traces))
+        .collect()
 }
 
 /// Traces by stack: thousands of tasks share a few.

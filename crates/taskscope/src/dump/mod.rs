@@ -14,10 +14,11 @@ mod trace;
 
 use std::time::{Duration, SystemTime};
 
+pub(crate) use self::collect::of_scopes;
 pub use self::frame::Frame;
 pub use self::group::Group;
 pub use self::options::{DEFAULT_DEADLINE, DEFAULT_STALL, DumpOptions, Stacks};
-pub use self::task::{NoTrace, State, TaskDump, TaskKind, ThreadInfo, TokenUse};
+pub use self::task::{NoTrace, State, TaskDump, TaskKind, ThreadInfo};
 pub use self::trace::{Branch, Trace};
 use crate::runtime::RuntimeInfo;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Trace;
 use super::collect::Traces;
 use crate::record::{Hold, Record, Side, Traits};
-use crate::verdict::{self, Evidence, Verdict};
+use crate::verdict::{self, Evidence, SPINNING_RATE, Verdict, WATCH};
 use crate::wait::{WaitKind, WaitReason};
 use crate::{CancelReason, Name, ScopeRef, clock, runtime, threads};
 
@@ -36,6 +36,8 @@ pub struct TaskDump {
     pub scope_ended: Option<Duration>,
     /// Why that scope's token had been cancelled, and how long ago, as [`ScopeRef::cancelled`] tells.
     pub scope_cancelled: Option<(CancelReason, Option<Duration>)>,
+    /// How long ago it looked at a token of its scope for the first and for the last time. `None`: never.
+    pub token_polled: Option<(Duration, Duration)>,
     /// Where it was spawned.
     pub site: &'static Location<'static>,
     /// The type of its future: for an `async fn`, its path and `{{closure}}`.
@@ -54,8 +56,6 @@ pub struct TaskDump {
     pub wakers: u64,
     /// Time since its `JoinHandle` was dropped.
     pub detached: Option<Duration>,
-    /// When it looked at a cancellation token of its scope, or of one above or below. `None`: never.
-    pub token: Option<TokenUse>,
     /// Where it is suspended, or why that is not known.
     pub trace: Result<Arc<Trace>, NoTrace>,
     /// Branches of the trace that did not fit into its buffer.
@@ -106,16 +106,6 @@ impl TaskKind {
             TaskKind::Observed => "observed",
         }
     }
-}
-
-/// How long ago a task looked at a cancellation token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TokenUse {
-    /// For the first time.
-    pub first: Duration,
-    /// For the last time.
-    pub last: Duration,
 }
 
 /// What a task was doing.
@@ -238,21 +228,48 @@ impl TaskDump {
         }
     }
 
-    /// Whether this task looks like a leak: not declared background, and its scope has ended or it can never be woken.
+    /// Whether this task looks like a leak: not declared background, and its scope has ended, or it goes on although that was cancelled,
+    /// or it can never be woken.
     #[must_use]
     pub fn is_leak_suspect(&self) -> bool {
-        !self.background && matches!(self.verdict, Verdict::Stuck | Verdict::Outlived)
+        let by_verdict = matches!(
+            self.verdict,
+            Verdict::Stuck | Verdict::CancelIgnored | Verdict::CancelSlow
+        );
+        !self.background && (by_verdict || self.scope_ended.is_some())
     }
 }
 
 /// Which captures count as this dump's.
-pub(super) enum Asked {
-    /// Those that were true when the task had been polled so often, and later ones.
-    Since(u64),
+#[derive(Clone, Copy)]
+pub(super) enum Captures {
+    /// Those that were true when the dump began, and later ones.
+    Fresh,
     /// Any that is still true.
     Cached,
     /// None.
     No,
+}
+
+/// What a dump has to go by when it reads a record.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) captures: Captures,
+    /// Polls of the task when the dump began.
+    pub(super) polls: u64,
+    /// How long ago that was; `None`: the task was not watched.
+    pub(super) watched: Option<Duration>,
+}
+
+impl Asked {
+    /// Whether the task was polled thousands of times a second since the dump began, by nobody's doing but its own.
+    fn spins(&self, record: &Record, polls: u64) -> bool {
+        self.watched.is_some_and(|watched| {
+            watched >= WATCH
+                && record.only_wakes_itself()
+                && polls.saturating_sub(self.polls) as f64 >= SPINNING_RATE * watched.as_secs_f64()
+        })
+    }
 }
 
 /// A record's moving parts, read as of one moment.
@@ -318,6 +335,7 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
     let background = traits.has(Traits::BACKGROUND);
     let scope = meta.scope.clone().map(ScopeRef::from_inner);
     let scope_ended = scope.as_ref().and_then(ScopeRef::ended);
+    let looks = record.side().and_then(Side::token);
     let verdict = verdict::of(&Evidence {
         state: &state,
         // Nothing is known of the wakers of a task that others spawned.
@@ -326,6 +344,9 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
         } else {
             reading.wakers
         },
+        spinning: asked.spins(record, reading.polls),
+        cancelled: meta.scope.as_ref().and_then(|scope| scope.cancelled_for()),
+        saw_cancelled: looks.is_some_and(|looks| looks.saw_cancelled),
         scope_ended: scope_ended.is_some(),
         background,
         may_block: traits.has(Traits::BLOCKING),
@@ -337,13 +358,6 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
         }
         None => (None, Vec::new()),
     };
-    let token = record
-        .side()
-        .and_then(Side::token)
-        .map(|(first, last)| TokenUse {
-            first: clock::between(first, now),
-            last: clock::between(last, now),
-        });
     Some(TaskDump {
         id: record.id(),
         kind: TaskKind::of(traits),
@@ -353,6 +367,10 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
         background,
         scope_cancelled: scope.as_ref().and_then(ScopeRef::cancelled),
         scope_ended,
+        token_polled: looks.map(|looks| {
+            let ago = |at| clock::between(at, now);
+            (ago(looks.first), ago(looks.last))
+        }),
         scope,
         site: meta.site,
         future: (meta.future)(),
@@ -363,7 +381,6 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
         polls: reading.polls,
         wakers: reading.wakers,
         detached: (record.detached_at() != 0).then(|| clock::between(record.detached_at(), now)),
-        token,
         trace,
         branches_dropped,
         branches_cut,
@@ -379,22 +396,22 @@ fn trace(
     traces: &mut Traces,
 ) -> (Result<Arc<Trace>, NoTrace>, [u32; 2]) {
     let traits = record.traits();
-    let none = match (&asked, state) {
+    let none = match (asked.captures, state) {
         _ if traits.has(Traits::BLOCKING) => NoTrace::Call,
         _ if traits.has(Traits::OBSERVED) => NoTrace::Observed,
         _ if traits.has(Traits::NO_CAPTURE) => NoTrace::NotAllowed,
         _ if record.is_beyond_waking() => NoTrace::NoWaker,
-        (Asked::No | Asked::Cached, _) => NoTrace::NotAsked,
-        (Asked::Since(_), State::Running { .. }) => NoTrace::Running,
-        (Asked::Since(_), _) => NoTrace::NoAnswer,
+        (Captures::No | Captures::Cached, _) => NoTrace::NotAsked,
+        (Captures::Fresh, State::Running { .. }) => NoTrace::Running,
+        (Captures::Fresh, _) => NoTrace::NoAnswer,
     };
     let Some(captured) = record.captured() else {
         return (Err(none), [0; 2]);
     };
-    let counts = match asked {
-        Asked::No => false,
-        Asked::Cached => captured.polls == reading.polls,
-        Asked::Since(before) => captured.polls == reading.polls || captured.polls >= before,
+    let counts = match asked.captures {
+        Captures::No => false,
+        Captures::Cached => captured.polls == reading.polls,
+        Captures::Fresh => captured.polls == reading.polls || captured.polls >= asked.polls,
     };
     let missing = [captured.dropped, captured.cut];
     match captured.stack {

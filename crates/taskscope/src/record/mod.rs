@@ -79,6 +79,8 @@ impl Traits {
     pub(crate) const BLOCKING: Traits = Traits(16);
     /// Seen by the runtime's hooks; not spawned through this crate, so its wakers are not ours.
     pub(crate) const OBSERVED: Traits = Traits(32);
+    /// A scope wants the means to abort it.
+    pub(crate) const ABORTABLE: Traits = Traits(64);
 
     pub(crate) fn with(self, more: Traits, on: bool) -> Traits {
         if on { Traits(self.0 | more.0) } else { self }
@@ -103,6 +105,7 @@ pub(crate) struct Tags {
 
 /// Bits of `flags`. Only whoever polls the future changes them, so no read-modify-write is needed.
 const REPLACED: u8 = 1;
+const ENDING: u8 = 2;
 
 /// Bits of `woken_by`, since a dump last asked.
 const ITSELF: u8 = 1;
@@ -346,6 +349,11 @@ impl Record {
         Some(self.side()?.kept().captured.as_ref()?.polls)
     }
 
+    /// Whether the scopes of the task are being told that it has ended.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & ENDING != 0
+    }
+
     pub(crate) fn is_finished(&self) -> bool {
         self.state.is_finished()
     }
@@ -536,6 +544,7 @@ impl TaskGuard {
         TaskRef {
             record: self.0,
             serial: self.0.serial.load(Ordering::Relaxed),
+            abortable: self.0.traits().has(Traits::ABORTABLE),
         }
     }
 
@@ -558,7 +567,9 @@ impl Drop for TaskGuard {
     #[inline]
     fn drop(&mut self) {
         if let Some(scope) = self.scope() {
-            scope.task_ended();
+            let flags = self.0.flags.load(Ordering::Relaxed);
+            self.0.flags.store(flags | ENDING, Ordering::Release);
+            scope.task_ended(self.0);
         }
         let end = self.0.state.finish();
         if end.requested {
@@ -575,9 +586,16 @@ impl Drop for TaskGuard {
 pub(crate) struct TaskRef {
     record: &'static Record,
     serial: u32,
+    abortable: bool,
 }
 
 impl TaskRef {
+    /// Whether a scope wants the means to abort it.
+    #[inline]
+    pub(crate) fn is_abortable(self) -> bool {
+        self.abortable
+    }
+
     /// Holds the record if the task is alive.
     pub(crate) fn hold(self) -> Option<Hold> {
         // The first look spares the usual case, a task that has ended, two writes.

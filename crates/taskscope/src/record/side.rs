@@ -3,7 +3,7 @@
 //! A record gets its side table when it first needs one, and keeps it: like the record it is reused and never freed, so that
 //! even named and captured tasks allocate nothing once the pool is warm.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use callstack::Stack;
@@ -38,6 +38,16 @@ pub(crate) struct Side {
     token_first: AtomicU64,
     /// Raw ticks when it last did.
     token_last: AtomicU64,
+    /// It has seen that its scope is cancelled.
+    saw_cancelled: AtomicBool,
+}
+
+/// A task's looks at the token of its scope. Raw ticks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TokenLooks {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) saw_cancelled: bool,
 }
 
 impl Side {
@@ -46,23 +56,32 @@ impl Side {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn token_polled(&self, now: u64) {
+    /// The task has looked at a token, and seen that its scope is cancelled or not. Only the thread that polls it calls this.
+    pub(crate) fn token_polled(&self, now: u64, saw_cancelled: bool) {
         if self.token_first.load(Ordering::Relaxed) == 0 {
             self.token_first.store(now, Ordering::Relaxed);
         }
         self.token_last.store(now, Ordering::Relaxed);
+        if saw_cancelled {
+            self.saw_cancelled.store(true, Ordering::Relaxed);
+        }
     }
 
-    /// When the task first and last looked at a token.
-    pub(crate) fn token(&self) -> Option<(u64, u64)> {
+    /// Its looks at a token; `None` if there were none.
+    pub(crate) fn token(&self) -> Option<TokenLooks> {
         let first = self.token_first.load(Ordering::Relaxed);
-        (first != 0).then(|| (first, self.token_last.load(Ordering::Relaxed).max(first)))
+        (first != 0).then(|| TokenLooks {
+            first,
+            last: self.token_last.load(Ordering::Relaxed).max(first),
+            saw_cancelled: self.saw_cancelled.load(Ordering::Relaxed),
+        })
     }
 
     /// Empties it for the next task. The caller drops what was in it.
     pub(super) fn clear(&self) -> Kept {
         self.token_first.store(0, Ordering::Relaxed);
         self.token_last.store(0, Ordering::Relaxed);
+        self.saw_cancelled.store(false, Ordering::Relaxed);
         std::mem::take(&mut *self.kept())
     }
 }

@@ -2,9 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::mpsc;
 use std::time::Duration;
 
-use super::Scope;
+use super::inner::Finishing;
+use super::{Scope, survivors, timer};
 use crate::{Dump, DumpOptions, record};
 
 impl Scope {
@@ -16,8 +18,8 @@ impl Scope {
     ///
     /// # Errors
     ///
-    /// [`Survivors`], with a dump of every task that is still alive. Each is also reported once as a `tracing` event with target
-    /// `taskscope::leak`.
+    /// [`Survivors`], with a dump of every task that is still alive. Each is also reported as a `tracing` event with target
+    /// `taskscope::leak`, unless it has been before.
     ///
     /// # Panics
     ///
@@ -25,41 +27,58 @@ impl Scope {
     ///
     /// # Cancel safety
     ///
-    /// Cancelling the wait leaves the scope ended and the survivors unreported.
+    /// Cancelling the wait leaves the scope ended; survivors are then reported as if nobody had waited, [`SETTLE`](crate::SETTLE) later.
     pub async fn finish(self, grace: Duration) -> Result<(), Survivors> {
         let scope = self.to_ref();
+        let finishing = Finishing::new(scope.inner().clone());
         drop(self);
         let own = record::with_current(|_, meta| scope.contains(meta.scope.as_ref()));
-        let own = own.unwrap_or(false);
-        let left = usize::from(own);
-        let done = scope.inner.until_at_most(left);
-        if grace.is_zero() {
-            if scope.tasks() <= left {
-                return Ok(());
-            }
-        } else if tokio::time::timeout(grace, done).await.is_ok() {
+        let left = usize::from(own.unwrap_or(false));
+        let done = scope.inner().until_at_most(left);
+        let all_gone = if grace.is_zero() {
+            scope.tasks() <= left
+        } else {
+            tokio::time::timeout(grace, done).await.is_ok()
+        };
+        if all_gone {
+            finishing.done();
             return Ok(());
         }
+        let _still = ClockStopped::new();
         let caller = tokio::task::try_id();
         let mut dump = DumpOptions::new().scope(&scope).capture().await;
         dump.tasks
             .retain(|task| caller.is_none_or(|id| crate::ids::number(id) != task.id));
+        for task in &dump.tasks {
+            survivors::report(task, scope.inner());
+        }
+        finishing.done();
         if dump.tasks.is_empty() {
             return Ok(());
-        }
-        for task in &dump.tasks {
-            let (name, file, line) = (task.name.as_deref(), task.site.file(), task.site.line());
-            tracing::warn!(
-                target: "taskscope::leak",
-                { task.id = task.id, task.name = name, loc.file = file, loc.line = line, scope = scope.name(),
-                  verdict = task.verdict.name(), age_ms = task.age.as_millis() as u64 },
-                "task outlived its scope"
-            );
         }
         Err(Survivors {
             scope: scope.name().into(),
             dump,
         })
+    }
+}
+
+/// Keeps a paused clock where it is until dropped. It would jump to the next timer while the dump is taken on a thread of its own, and the
+/// survivors would be gone. Tokio's clock does not jump while a blocking call is under way.
+struct ClockStopped {
+    _ends_the_call: Option<mpsc::Sender<()>>,
+}
+
+impl ClockStopped {
+    fn new() -> ClockStopped {
+        let sender = (!timer::clock_is_real()).then(|| {
+            let (sender, receiver) = mpsc::channel::<()>();
+            tokio::task::spawn_blocking(move || receiver.recv());
+            sender
+        });
+        ClockStopped {
+            _ends_the_call: sender,
+        }
     }
 }
 

@@ -1,69 +1,51 @@
-//! What a scope's guards, references and tasks share.
+//! What a scope's guards, references, tokens and tasks share.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock;
-
-/// Why a scope's token was cancelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CancelReason {
-    /// Somebody asked for it.
-    Explicit,
-    /// The scope ended and its policy is [`AtEnd::Cancel`].
-    Ended,
-    /// The client went away before its answer was complete.
-    ClientGone,
-    /// A scope above was cancelled.
-    Parent,
-    /// The process is shutting down.
-    Shutdown,
-}
-
-impl fmt::Display for CancelReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            CancelReason::Explicit => "explicit",
-            CancelReason::Ended => "scope ended",
-            CancelReason::ClientGone => "client gone",
-            CancelReason::Parent => "parent",
-            CancelReason::Shutdown => "shutdown",
-        })
-    }
-}
-
-/// What happens to the tasks that are alive when their scope ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum AtEnd {
-    /// Nothing: reports call them `outlived`.
-    #[default]
-    Report,
-    /// The token is cancelled.
-    Cancel,
-}
+use super::cancel::{CancelReason, Cause};
+use super::deadline::Deadline;
+use super::end::{AtEnd, Policy};
+use super::survivors;
+use super::tasks::Tasks;
+use super::timer::{self, Alarm, Call};
+use crate::record::Record;
+use crate::{clock, record};
 
 pub(crate) struct ScopeInner {
     name: Arc<str>,
     labels: Mutex<Vec<(Arc<str>, Arc<str>)>>,
     parent: Option<Arc<ScopeInner>>,
+    /// Scopes above.
+    depth: u32,
     token: CancellationToken,
+    /// The first cancellation of this very scope.
+    cause: OnceLock<Cause>,
+    deadline: Deadline,
     guards: AtomicUsize,
-    /// Live tasks here and below.
-    tasks: AtomicUsize,
-    /// Told when `tasks` goes down.
-    task_ended: Notify,
     /// Raw ticks; 0 while the scope is open.
     ended_at: AtomicU64,
-    cancel_at_end: AtomicBool,
-    /// The first reason, and raw ticks.
-    cancelled: OnceLock<(CancelReason, u64)>,
+    at_end: Policy,
+    /// When the tasks are aborted.
+    abort: Deadline,
+    /// Those here and below.
+    tasks: Tasks,
+    /// Calls of `finish` that wait for the tasks.
+    finishing: AtomicUsize,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn ago(at: u64) -> Duration {
+    clock::between(at, clock::precise())
 }
 
 impl ScopeInner {
@@ -74,30 +56,50 @@ impl ScopeInner {
         Arc::new(ScopeInner {
             name,
             labels: Mutex::new(Vec::new()),
+            depth: parent
+                .as_ref()
+                .map_or(0, |parent| parent.depth.saturating_add(1)),
             parent,
             token,
+            cause: OnceLock::new(),
+            deadline: Deadline::default(),
             guards: AtomicUsize::new(1),
-            tasks: AtomicUsize::new(0),
-            task_ended: Notify::new(),
             ended_at: AtomicU64::new(0),
-            cancel_at_end: AtomicBool::new(false),
-            cancelled: OnceLock::new(),
+            at_end: Policy::default(),
+            abort: Deadline::default(),
+            tasks: Tasks::default(),
+            finishing: AtomicUsize::new(0),
         })
     }
 
     /// This scope and those above it, innermost first.
-    fn chain(&self) -> impl Iterator<Item = &ScopeInner> {
+    pub(crate) fn chain(&self) -> impl Iterator<Item = &ScopeInner> {
         std::iter::successors(Some(self), |scope| scope.parent.as_deref())
     }
 
     /// Whether `scope` is this one or below it.
     pub(crate) fn contains(&self, scope: Option<&Arc<ScopeInner>>) -> bool {
-        scope.is_some_and(|scope| scope.chain().any(|above| std::ptr::eq(above, self)))
+        scope.is_some_and(|scope| self.is_above(scope))
     }
 
-    /// Whether one of the two is above the other, or they are the same.
-    pub(crate) fn is_kin(self: &Arc<Self>, other: &Arc<ScopeInner>) -> bool {
-        self.contains(Some(other)) || other.contains(Some(self))
+    fn is_above(&self, scope: &ScopeInner) -> bool {
+        let Some(steps) = scope.depth.checked_sub(self.depth) else {
+            return false;
+        };
+        let at_my_depth = scope.chain().nth(steps as usize);
+        at_my_depth.is_some_and(|scope| std::ptr::eq(scope, self))
+    }
+
+    /// Whether a task of this scope that looks at a token of `other` looks at a token of its own, and if so, whether it learns that this
+    /// scope is cancelled. `cancelled`: what it saw.
+    ///
+    /// Tokens of scopes above and below count, too. Not one that cannot tell: a scope above goes on when this one is cancelled.
+    pub(crate) fn looked_at(&self, other: &ScopeInner, cancelled: bool) -> Option<bool> {
+        let same_line = other.is_above(self) || self.is_above(other);
+        match (cancelled, same_line && self.token.is_cancelled()) {
+            (false, true) => None,
+            (cancelled, own) => same_line.then_some(cancelled && own),
+        }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -112,43 +114,174 @@ impl ScopeInner {
         &self.token
     }
 
-    fn lock_labels(&self) -> MutexGuard<'_, Vec<(Arc<str>, Arc<str>)>> {
-        self.labels.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(crate) fn labels(&self) -> Vec<(Arc<str>, Arc<str>)> {
-        self.lock_labels().clone()
+        lock(&self.labels).clone()
     }
 
     pub(crate) fn set_label(&self, key: Arc<str>, value: Arc<str>) {
-        let mut labels = self.lock_labels();
+        let mut labels = lock(&self.labels);
         match labels.iter_mut().find(|(existing, _)| *existing == key) {
             Some((_, existing)) => *existing = value,
             None => labels.push((key, value)),
         }
     }
 
+    // ---- cancellation -----------------------------------------------------------------------------------------------
+
+    pub(crate) fn cancel(&self, reason: CancelReason) {
+        if !self.token.is_cancelled() {
+            self.cause.get_or_init(|| Cause {
+                reason,
+                at: clock::coarse(),
+                exact: true,
+            });
+        }
+        self.token.cancel();
+        self.deadline.release();
+    }
+
+    /// What cancelled this scope: the scope that it began at, which is this one or above, and what that keeps of it.
+    pub(super) fn cause(&self) -> Option<(&ScopeInner, Cause)> {
+        let is_cancelled = self.token.is_cancelled();
+        if !is_cancelled && self.cause.get().is_none() {
+            return None;
+        }
+        let told = self
+            .chain()
+            .find_map(|scope| Some((scope, *scope.cause.get()?)));
+        told.or_else(|| {
+            // Somebody cancelled a raw token. From now on there is a time at least.
+            let first = self
+                .chain()
+                .take_while(|scope| scope.token.is_cancelled())
+                .last()?;
+            let cause = first.cause.get_or_init(|| Cause {
+                reason: CancelReason::Explicit,
+                at: clock::coarse(),
+                exact: false,
+            });
+            Some((first, *cause))
+        })
+    }
+
+    /// Why this scope is cancelled, and how long ago that was if it is known.
+    pub(crate) fn cancelled(&self) -> Option<(CancelReason, Option<Duration>)> {
+        let (scope, cause) = self.cause()?;
+        let reason = if std::ptr::eq(scope, self) {
+            cause.reason
+        } else {
+            CancelReason::Parent
+        };
+        Some((reason, cause.exact.then(|| ago(cause.at))))
+    }
+
+    /// How long this scope has been cancelled, at the least.
+    pub(crate) fn cancelled_for(&self) -> Option<Duration> {
+        self.cause().map(|(_, cause)| ago(cause.at))
+    }
+
+    // ---- deadline ---------------------------------------------------------------------------------------------------
+
+    /// The earliest deadline of this scope and those above.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.chain().filter_map(|scope| scope.deadline.get()).min()
+    }
+
+    pub(crate) fn set_deadline(self: &Arc<Self>, at: Instant) {
+        if self.deadline().is_some_and(|earlier| earlier <= at) {
+            return;
+        }
+        if at <= timer::now() {
+            self.deadline.set(at, None);
+            self.cancel(CancelReason::Deadline);
+            return;
+        }
+        let alarm = (!self.token.is_cancelled()).then(|| Alarm::set(at, self, Call::Deadline));
+        self.deadline.set(at, alarm);
+        if self.token.is_cancelled() {
+            // Before or while it was set: nobody else will put the alarm away.
+            self.deadline.release();
+        }
+    }
+
+    /// An alarm of this scope rings.
+    pub(super) fn alarm(&self, call: Call) {
+        match call {
+            Call::Deadline => self.cancel(CancelReason::Deadline),
+            Call::Abort => self.abort_now(),
+        }
+    }
+
+    // ---- end --------------------------------------------------------------------------------------------------------
+
     pub(crate) fn set_at_end(&self, policy: AtEnd) {
-        self.cancel_at_end
-            .store(policy == AtEnd::Cancel, Ordering::Relaxed);
+        self.at_end.set(policy);
     }
 
     pub(crate) fn guard_added(&self) {
         self.guards.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn guard_dropped(&self) {
+    pub(crate) fn guard_dropped(self: &Arc<Self>) {
         if self.guards.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.ended_at.store(clock::coarse(), Ordering::Release);
-            if self.cancel_at_end.load(Ordering::Relaxed) {
-                self.cancel(CancelReason::Ended);
+            self.end();
+        }
+    }
+
+    fn end(self: &Arc<Self>) {
+        self.ended_at.store(clock::coarse(), Ordering::SeqCst);
+        let policy = self.at_end.get();
+        if policy != AtEnd::Report {
+            self.cancel(CancelReason::Ended);
+        }
+        if let AtEnd::Abort { grace } = policy {
+            if let Some(own) = record::current() {
+                self.tasks.exempt(own);
+            }
+            self.abort_in(grace);
+        }
+        if !self.is_finishing() {
+            self.queue_survivors();
+        }
+    }
+
+    /// Has the tasks that are alive reported when they have had their time.
+    fn queue_survivors(self: &Arc<Self>) {
+        if self.tasks() > 0 {
+            let grace = match self.at_end.get() {
+                AtEnd::Abort { grace } => grace,
+                _ => Duration::ZERO,
+            };
+            survivors::ended(self, grace);
+        }
+    }
+
+    /// Aborts the tasks after the grace, if there are any.
+    fn abort_in(self: &Arc<Self>, grace: Duration) {
+        if self.tasks() == 0 && !self.tasks.has_handles() {
+            return;
+        }
+        if grace.is_zero() {
+            self.abort_now();
+        } else if let Some(at) = timer::now().checked_add(grace)
+            && self.abort.get().is_none()
+        {
+            self.abort.set(at, Some(Alarm::set(at, self, Call::Abort)));
+            if self.tasks.are_aborted() {
+                // While it was set: nobody else will put the alarm away.
+                self.abort.release();
             }
         }
     }
 
+    fn abort_now(&self) {
+        self.tasks.abort_all();
+        self.abort.release();
+    }
+
     #[cfg(feature = "axum")]
     pub(crate) fn client_gone(&self) {
-        if self.cancel_at_end.load(Ordering::Relaxed) {
+        if self.at_end.get() != AtEnd::Report {
             self.cancel(CancelReason::ClientGone);
         }
     }
@@ -159,61 +292,100 @@ impl ScopeInner {
             .map(|scope| scope.ended_at.load(Ordering::Acquire))
             .filter(|&at| at != 0)
             .min()?;
-        Some(clock::between(first, clock::precise()))
+        Some(ago(first))
     }
 
-    pub(crate) fn cancel(&self, reason: CancelReason) {
-        if !self.token.is_cancelled() {
-            self.cancelled.get_or_init(|| (reason, clock::coarse()));
-        }
-        self.token.cancel();
+    pub(super) fn is_finishing(&self) -> bool {
+        self.finishing.load(Ordering::SeqCst) > 0
     }
 
-    pub(crate) fn cancelled(&self) -> Option<(CancelReason, Option<Duration>)> {
-        let ago = |at: u64| clock::between(at, clock::precise());
-        if let Some(&(reason, at)) = self.cancelled.get() {
-            return Some((reason, Some(ago(at))));
-        }
-        let above = self
-            .chain()
-            .skip(1)
-            .find(|scope| scope.token.is_cancelled());
-        if let Some(above) = above {
-            return Some((
-                CancelReason::Parent,
-                above.cancelled.get().map(|&(_, at)| ago(at)),
-            ));
-        }
-        self.token
-            .is_cancelled()
-            .then_some((CancelReason::Explicit, None))
-    }
+    // ---- tasks ------------------------------------------------------------------------------------------------------
 
     pub(crate) fn task_started(&self) {
         for scope in self.chain() {
-            scope.tasks.fetch_add(1, Ordering::Relaxed);
+            scope.tasks.started();
         }
     }
 
-    pub(crate) fn task_ended(&self) {
+    /// Counts a task out that is marked as finished.
+    pub(crate) fn task_ended(&self, record: &Record) {
         for scope in self.chain() {
-            scope.tasks.fetch_sub(1, Ordering::Release);
-            scope.task_ended.notify_waiters();
+            scope.tasks.ended(record);
+        }
+    }
+
+    /// Whether a scope here or above wants the means to abort a task.
+    pub(crate) fn aborts(&self) -> bool {
+        self.chain()
+            .any(|scope| matches!(scope.at_end.get(), AtEnd::Abort { .. }))
+    }
+
+    /// Takes note of the means to abort a task, which has been started, where a scope may want it.
+    pub(crate) fn adopt(self: &Arc<Self>, record: &Record, handle: impl Fn() -> AbortHandle) {
+        let mut scope = Some(self);
+        while let Some(this) = scope {
+            if let AtEnd::Abort { grace } = this.at_end.get() {
+                this.tasks.adopt(record, handle());
+                // A scope that ended without tasks has no alarm set.
+                if this.ended_at.load(Ordering::SeqCst) != 0 {
+                    this.abort_in(grace);
+                }
+            }
+            scope = this.parent.as_ref();
         }
     }
 
     pub(crate) fn tasks(&self) -> usize {
-        self.tasks.load(Ordering::Acquire)
+        self.tasks.live()
     }
 
     /// Waits until at most `left` tasks are alive here and below.
     pub(crate) async fn until_at_most(&self, left: usize) {
-        loop {
-            let ended = self.task_ended.notified();
-            if self.tasks() <= left {
-                return;
-            }
-            ended.await;
+        self.tasks.until_at_most(left).await;
+    }
+
+    pub(super) fn first_report(&self, number: u64) -> bool {
+        self.tasks.first_report(number)
+    }
+}
+
+/// A call of `finish` that waits. If it is cancelled, the survivors are reported as if nobody had waited.
+pub(super) struct Finishing {
+    scope: Arc<ScopeInner>,
+    reported: bool,
+}
+
+impl Finishing {
+    pub(super) fn new(scope: Arc<ScopeInner>) -> Finishing {
+        scope.finishing.fetch_add(1, Ordering::SeqCst);
+        Finishing {
+            scope,
+            reported: false,
+        }
+    }
+
+    /// There are no survivors that have not been reported.
+    pub(super) fn done(mut self) {
+        self.reported = true;
+    }
+}
+
+impl Drop for Finishing {
+    fn drop(&mut self) {
+        let last = self.scope.finishing.fetch_sub(1, Ordering::SeqCst) == 1;
+        let ended = self.scope.ended_at.load(Ordering::SeqCst) != 0;
+        if last && ended && !self.reported {
+            self.scope.queue_survivors();
+        }
+    }
+}
+
+impl Drop for ScopeInner {
+    /// A chain of scopes is taken apart in a loop: dropped one inside the other, a deep one would overflow the stack.
+    fn drop(&mut self) {
+        let mut above = self.parent.take();
+        while let Some(mut scope) = above.and_then(Arc::into_inner) {
+            above = scope.parent.take();
         }
     }
 }

@@ -2,23 +2,41 @@
 //!
 //! [`Scope`] is the owner's guard: the scope ends when the last clone of it is dropped. Tasks and [`ScopeRef`]s only refer to a
 //! scope and do not keep it open, else a leaked task would keep its own evidence from being seen.
-//! Not here: which requests get a scope ([`crate::ScopeLayer`]), what a survivor is called ([`crate::Verdict`]).
+//! Not here: which requests get a scope ([`crate::ScopeLayer`]), what a survivor is called ([`crate::Verdict`]), the token ([`crate::Token`]).
 
+mod cancel;
+mod deadline;
+mod end;
 mod finish;
 mod inner;
+mod keeper;
+mod reference;
 mod run;
+mod survivors;
+mod tasks;
+mod timer;
 
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
+use tokio::time::Instant;
 
+pub use self::cancel::{CancelReason, Cancellation};
+pub use self::end::AtEnd;
 pub use self::finish::Survivors;
 pub(crate) use self::inner::ScopeInner;
-pub use self::inner::{AtEnd, CancelReason};
+pub use self::reference::ScopeRef;
 pub use self::run::Run;
-use crate::{Builder, JoinHandle, current};
+pub use self::survivors::{ENDED_SCOPES, SETTLE};
+use crate::{Builder, JoinHandle, Token, current};
+
+/// For `stats`: deadlines that are set, ended scopes that wait for their report, and those for which there was no room.
+pub(crate) fn counts() -> (usize, usize, u64) {
+    let (waiting, unreported) = survivors::counts();
+    (timer::count(), waiting, unreported)
+}
 
 /// The owner of a unit of work: everything spawned inside belongs to it, and should be gone soon after it ends.
 ///
@@ -46,21 +64,22 @@ pub struct Scope {
 impl Scope {
     /// Opens a scope without a parent.
     pub fn new(name: impl Into<Arc<str>>) -> Scope {
-        Scope {
-            inner: ScopeInner::open(name.into(), None),
-        }
+        Scope::from_inner(ScopeInner::open(name.into(), None))
+    }
+
+    /// The first guard of a scope that was just opened.
+    fn from_inner(inner: Arc<ScopeInner>) -> Scope {
+        Scope { inner }
     }
 
     /// Opens a scope below this one: its token is cancelled with this one's.
     pub fn child(&self, name: impl Into<Arc<str>>) -> Scope {
-        Scope {
-            inner: ScopeInner::open(name.into(), Some(self.inner.clone())),
-        }
+        self.to_ref().child(name)
     }
 
     /// The innermost scope that the running code works for: that of the [`Scope::run`] it is in, or of its task.
     pub fn current() -> Option<ScopeRef> {
-        current::scope().map(|inner| ScopeRef { inner })
+        current::scope().map(ScopeRef::from_inner)
     }
 
     /// Adds a label, for example a request id. A key that was there gets the new value.
@@ -75,6 +94,53 @@ impl Scope {
         self
     }
 
+    /// Cancels the scope after this time, with [`CancelReason::Deadline`]. See [`Scope::deadline`].
+    pub fn timeout(self, after: Duration) -> Scope {
+        match timer::now().checked_add(after) {
+            Some(at) => self.deadline(at),
+            None => self,
+        }
+    }
+
+    /// Cancels the scope at this time, with [`CancelReason::Deadline`], and with it all scopes below.
+    ///
+    /// A deadline can only get shorter: a later one than the scope, or one above it, has already is ignored. One that has
+    /// passed cancels at once. It holds as long as anything knows the scope: a guard, a reference, a token, a live task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?.block_on(async {
+    /// use std::time::Duration;
+    /// use taskscope::{CancelReason, Scope};
+    ///
+    /// let request = Scope::new("request").timeout(Duration::from_secs(5));
+    /// let query = request.child("query").timeout(Duration::from_secs(60));
+    /// assert_eq!(query.to_ref().remaining(), Some(Duration::from_secs(5)));
+    ///
+    /// query.token().cancelled().await;
+    /// let cancelled = query.to_ref().cancellation().ok_or("not cancelled")?;
+    /// assert_eq!((cancelled.reason, cancelled.root), (CancelReason::Parent, CancelReason::Deadline));
+    /// # Ok::<(), &str>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Overhead
+    ///
+    /// An entry in a queue, and for the earliest deadline of a runtime one timer. No task and no thread for each.
+    ///
+    /// # Limitations
+    ///
+    /// Inside a runtime the deadline counts by that runtime's clock, which tests can pause. While all its workers are blocked, a
+    /// thread of this crate fires deadlines, up to a tenth of a second late. That thread also serves deadlines that are set outside of a
+    /// runtime, or in one without timers. Tokio tells only by a panic that a runtime has no timers; it is caught, but the panic
+    /// hook prints it, once for each such runtime. After the end of its runtime a deadline counts by the real clock.
+    pub fn deadline(self, at: Instant) -> Scope {
+        self.inner.set_deadline(at);
+        self
+    }
+
     /// The name it was opened with.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -82,13 +148,9 @@ impl Scope {
     }
 
     /// The token that tasks of this scope should heed.
-    ///
-    /// # Limitations
-    ///
-    /// Cancelling the token directly stops tasks just as [`Scope::cancel`] does, but leaves no reason and no time behind.
     #[must_use]
-    pub fn token(&self) -> CancellationToken {
-        self.inner.token().clone()
+    pub fn token(&self) -> Token {
+        Token::of(self.inner.clone())
     }
 
     /// Spawns a task that belongs to this scope. See [`spawn`](crate::spawn).
@@ -129,9 +191,7 @@ impl Scope {
     /// A reference that does not keep the scope open.
     #[must_use]
     pub fn to_ref(&self) -> ScopeRef {
-        ScopeRef {
-            inner: self.inner.clone(),
-        }
+        ScopeRef::from_inner(self.inner.clone())
     }
 }
 
@@ -156,95 +216,3 @@ impl fmt::Debug for Scope {
         f.debug_tuple("Scope").field(&self.inner).finish()
     }
 }
-
-/// A reference to a scope. It does not keep the scope open.
-#[derive(Clone)]
-pub struct ScopeRef {
-    inner: Arc<ScopeInner>,
-}
-
-impl ScopeRef {
-    pub(crate) fn from_inner(inner: Arc<ScopeInner>) -> ScopeRef {
-        ScopeRef { inner }
-    }
-
-    pub(crate) fn inner(&self) -> &Arc<ScopeInner> {
-        &self.inner
-    }
-
-    pub(crate) fn contains(&self, scope: Option<&Arc<ScopeInner>>) -> bool {
-        self.inner.contains(scope)
-    }
-
-    /// The name it was opened with.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    /// The labels, in the order in which they were first set.
-    #[must_use]
-    pub fn labels(&self) -> Vec<(Arc<str>, Arc<str>)> {
-        self.inner.labels()
-    }
-
-    /// The scope above.
-    #[must_use]
-    pub fn parent(&self) -> Option<ScopeRef> {
-        self.inner.parent().cloned().map(ScopeRef::from_inner)
-    }
-
-    /// See [`Scope::token`].
-    #[must_use]
-    pub fn token(&self) -> CancellationToken {
-        self.inner.token().clone()
-    }
-
-    /// See [`Scope::spawn`].
-    #[track_caller]
-    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        Builder::new().owned_by(self.inner.clone()).spawn(future)
-    }
-
-    /// See [`Scope::cancel`].
-    pub fn cancel(&self, reason: CancelReason) {
-        self.inner.cancel(reason);
-    }
-
-    /// How long ago this scope, or one above it, ended. `None`: all are open.
-    #[must_use]
-    pub fn ended(&self) -> Option<std::time::Duration> {
-        self.inner.ended()
-    }
-
-    /// Why, and how long ago, the token was cancelled. The time is missing if somebody cancelled the token directly.
-    #[must_use]
-    pub fn cancelled(&self) -> Option<(CancelReason, Option<std::time::Duration>)> {
-        self.inner.cancelled()
-    }
-
-    /// Live tasks that belong to this scope or to one below.
-    #[must_use]
-    pub fn tasks(&self) -> usize {
-        self.inner.tasks()
-    }
-}
-
-impl fmt::Debug for ScopeRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ScopeRef").field(&self.inner).finish()
-    }
-}
-
-impl PartialEq for ScopeRef {
-    /// The same scope, not just the same name.
-    fn eq(&self, other: &ScopeRef) -> bool {
-        Arc::ptr_eq(&self.inner, &other.inner)
-    }
-}
-
-impl Eq for ScopeRef {}

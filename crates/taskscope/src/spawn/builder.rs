@@ -197,7 +197,11 @@ impl Builder {
             spawned_at: clock::coarse(),
             parent,
         };
-        let traits = self.traits.with(traits, true);
+        let abortable = meta.scope.as_ref().is_some_and(|scope| scope.aborts());
+        let traits = self
+            .traits
+            .with(traits, true)
+            .with(Traits::ABORTABLE, abortable);
         pool::take().publish(meta, traits, runtime, self.tags)
     }
 }
@@ -206,5 +210,18 @@ impl Builder {
 #[inline]
 fn spawned<T>(handle: tokio::task::JoinHandle<T>, task: TaskRef) -> JoinHandle<T> {
     task.set_id(ids::number(handle.id()));
+    if task.is_abortable() {
+        adopt(&handle, task);
+    }
     JoinHandle::new(handle, task)
+}
+
+/// Gives the task's scopes the means to abort it, unless it has ended already.
+#[cold]
+fn adopt<T>(handle: &tokio::task::JoinHandle<T>, task: TaskRef) {
+    if let Some(task) = task.hold()
+        && let Some(scope) = &task.meta().scope
+    {
+        scope.adopt(task.record(), || handle.abort_handle());
+    }
 }

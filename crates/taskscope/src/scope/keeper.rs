@@ -1,0 +1,100 @@
+//! Threads that do for scopes what no runtime can be relied on to do: one for alarms that a blocked runtime leaves unanswered, one for reports of
+//! survivors, which run the application's `tracing` subscriber and must not keep the other from its work.
+//!
+//! Such a thread starts when something is to be done later, sleeps until then, and ends when nothing is left.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long the thread stays when it has nothing to do.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The longest sleep. Nothing depends on it.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+/// A thread that is there when it is needed.
+pub(super) struct Keeper {
+    /// The thread's name, as `top -H` shows it.
+    name: &'static str,
+    /// Does what is due. Returns how long it may look away; `None`: until it is called.
+    look: fn() -> Option<Duration>,
+    state: Mutex<State>,
+    asked: Condvar,
+}
+
+struct State {
+    running: bool,
+    /// When it wakes by itself.
+    wakes_at: Option<Instant>,
+    /// When it was asked to look.
+    asked: Option<Instant>,
+}
+
+impl Keeper {
+    pub(super) const fn new(name: &'static str, look: fn() -> Option<Duration>) -> Keeper {
+        Keeper {
+            name,
+            look,
+            state: Mutex::new(State {
+                running: false,
+                wakes_at: None,
+                asked: None,
+            }),
+            asked: Condvar::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the thread look in this time, or earlier.
+    pub(super) fn look_in(&'static self, time: Duration) {
+        let at = Instant::now() + time.min(LONGEST);
+        let mut state = self.state();
+        state.asked = Some(state.asked.map_or(at, |asked| asked.min(at)));
+        if !state.running {
+            // If the system has no thread to give, the next call tries again.
+            let thread = thread::Builder::new().name(self.name.into());
+            state.running = thread.spawn(|| self.run()).is_ok();
+        } else if state.wakes_at.is_some_and(|wakes| at < wakes) {
+            self.asked.notify_one();
+        }
+    }
+
+    fn run(&self) {
+        loop {
+            let next = catch_unwind(AssertUnwindSafe(self.look)).ok().flatten();
+            if !self.sleep(next) {
+                return;
+            }
+        }
+    }
+
+    /// Sleeps until it is time. False: there was nothing to do for a while, and the thread counts as ended.
+    fn sleep(&self, next: Option<Duration>) -> bool {
+        let next = next.map(|time| Instant::now() + time.min(LONGEST));
+        let mut state = self.state();
+        loop {
+            // What was asked for while the thread was busy has not been looked at.
+            let due = [next, state.asked].into_iter().flatten().min();
+            let now = Instant::now();
+            let wake = due.unwrap_or(now + LINGER);
+            if wake <= now {
+                state.asked = None;
+                return true;
+            }
+            state.wakes_at = Some(wake);
+            let waited = self.asked.wait_timeout(state, wake - now);
+            let (again, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = again;
+            state.wakes_at = None;
+            if timeout.timed_out() && due.is_none() && state.asked.is_none() {
+                state.running = false;
+                return false;
+            }
+        }
+    }
+}

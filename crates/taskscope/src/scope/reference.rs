@@ -1,0 +1,144 @@
+//! A reference to a scope that does not keep it open: what tasks, dumps and whoever only wants to know have.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Cancellation, Run, Scope, ScopeInner, timer};
+use crate::{Builder, CancelReason, JoinHandle, Token};
+
+/// A reference to a scope. It does not keep the scope open.
+#[derive(Clone)]
+pub struct ScopeRef {
+    inner: Arc<ScopeInner>,
+}
+
+impl ScopeRef {
+    pub(crate) fn from_inner(inner: Arc<ScopeInner>) -> ScopeRef {
+        ScopeRef { inner }
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<ScopeInner> {
+        &self.inner
+    }
+
+    pub(crate) fn contains(&self, scope: Option<&Arc<ScopeInner>>) -> bool {
+        self.inner.contains(scope)
+    }
+
+    /// The name it was opened with.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    /// The labels, in the order in which they were first set.
+    #[must_use]
+    pub fn labels(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        self.inner.labels()
+    }
+
+    /// The scope above.
+    #[must_use]
+    pub fn parent(&self) -> Option<ScopeRef> {
+        self.inner.parent().cloned().map(ScopeRef::from_inner)
+    }
+
+    /// Opens a scope below this one. See [`Scope::child`]. Below a scope that has ended, it counts as ended, too.
+    pub fn child(&self, name: impl Into<Arc<str>>) -> Scope {
+        Scope::from_inner(ScopeInner::open(name.into(), Some(self.inner.clone())))
+    }
+
+    /// See [`Scope::run`].
+    pub fn run<F: Future>(&self, future: F) -> Run<F> {
+        Run::new(self.inner.clone(), future)
+    }
+
+    /// See [`Scope::token`].
+    #[must_use]
+    pub fn token(&self) -> Token {
+        Token::of(self.inner.clone())
+    }
+
+    /// See [`Scope::spawn`].
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Builder::new().owned_by(self.inner.clone()).spawn(future)
+    }
+
+    /// See [`Scope::cancel`].
+    pub fn cancel(&self, reason: CancelReason) {
+        self.inner.cancel(reason);
+    }
+
+    /// How long ago this scope, or one above it, ended. `None`: all are open.
+    #[must_use]
+    pub fn ended(&self) -> Option<Duration> {
+        self.inner.ended()
+    }
+
+    /// Why, and how long ago, the token was cancelled. The time is missing if somebody cancelled the raw token directly.
+    /// [`ScopeRef::cancellation`] tells more.
+    #[must_use]
+    pub fn cancelled(&self) -> Option<(CancelReason, Option<Duration>)> {
+        self.inner.cancelled()
+    }
+
+    /// Why the token was cancelled, where that began, and how long ago. `None`: it was not.
+    #[must_use]
+    pub fn cancellation(&self) -> Option<Cancellation> {
+        let (reason, ago) = self.inner.cancelled()?;
+        let (mut scope, root) = (self.clone(), self.inner.cause()?);
+        while !std::ptr::eq(Arc::as_ptr(&scope.inner), root.0) {
+            scope = scope.parent()?;
+        }
+        Some(Cancellation {
+            reason,
+            root: root.1.reason,
+            scope,
+            ago,
+        })
+    }
+
+    /// When the token will be cancelled, unless that happens before: the earliest deadline of this scope and those above.
+    ///
+    /// An instant of the clock of the runtime that it was set in, which tests can pause.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.inner.deadline()
+    }
+
+    /// The time until [`ScopeRef::deadline`], by the clock of the current runtime; zero if it has passed. `None`: there is no deadline.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        Some(self.deadline()?.saturating_duration_since(timer::now()))
+    }
+
+    /// Live tasks that belong to this scope or to one below.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        self.inner.tasks()
+    }
+}
+
+impl fmt::Debug for ScopeRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ScopeRef").field(&self.inner).finish()
+    }
+}
+
+impl PartialEq for ScopeRef {
+    /// The same scope, not just the same name.
+    fn eq(&self, other: &ScopeRef) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+}
+
+impl Eq for ScopeRef {}

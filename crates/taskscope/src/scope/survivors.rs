@@ -1,0 +1,170 @@
+//! Reports of tasks that are still alive a while after their scope ended: each once, whoever reports it.
+//!
+//! A scope that ends with live tasks is put in a queue with the `tracing` dispatcher of that moment. The keeper looks at it when
+//! [`SETTLE`] is over: most tasks have just been about to end. It polls nobody's task for it.
+//! Not here: the wait for tasks ([`super::finish`]), what a survivor is called ([`crate::Verdict`]).
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tracing::Dispatch;
+use tracing::dispatcher::{get_default, with_default};
+
+use super::ScopeInner;
+use super::keeper::Keeper;
+use crate::dump::{self, TaskDump};
+
+/// How long after the end of a scope its tasks may still be ending before they are reported: 1 s.
+///
+/// Under [`AtEnd::Abort`](crate::AtEnd::Abort) it counts from the abort.
+pub const SETTLE: Duration = Duration::from_secs(1);
+
+/// Ended scopes with live tasks that are remembered until they are reported: 16384. What is more is counted in
+/// [`Stats::scopes_unreported`](crate::Stats::scopes_unreported).
+pub const ENDED_SCOPES: usize = 16_384;
+
+/// So much later the keeper looks: other things of a second are measured by another clock, and have passed then.
+const SLACK: Duration = Duration::from_millis(20);
+
+/// Reports take a look at all tasks. Between two of them is so many times what the last one took, and at least [`PAUSE`].
+const REST: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// With so many in the queue the keeper looks for those whose tasks have ended meanwhile.
+const CROWDED: usize = ENDED_SCOPES / 2;
+
+struct Ended {
+    scope: Weak<ScopeInner>,
+    dispatch: Dispatch,
+}
+
+type Queue = BTreeMap<(Instant, u64), Ended>;
+
+static KEEPER: Keeper = Keeper::new("taskscope-leak", look);
+static QUEUE: Mutex<Queue> = Mutex::new(BTreeMap::new());
+static UNREPORTED: AtomicU64 = AtomicU64::new(0);
+
+fn queue() -> MutexGuard<'static, Queue> {
+    QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Scopes that wait to be reported, and those that never will be, for want of room.
+pub(super) fn counts() -> (usize, u64) {
+    (queue().len(), UNREPORTED.load(Ordering::Relaxed))
+}
+
+/// Remembers a scope that has ended with live tasks. `grace`: what they were given before an abort.
+pub(super) fn ended(scope: &Arc<ScopeInner>, grace: Duration) {
+    static NUMBERS: AtomicU64 = AtomicU64::new(0);
+    let wait = grace.saturating_add(SETTLE + SLACK);
+    let Some(due) = Instant::now().checked_add(wait) else {
+        return;
+    };
+    let ended = Ended {
+        scope: Arc::downgrade(scope),
+        dispatch: get_default(Dispatch::clone),
+    };
+    let mut queue = queue();
+    let length = queue.len();
+    let first = queue
+        .first_key_value()
+        .is_none_or(|(first, _)| due < first.0);
+    if length < ENDED_SCOPES {
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        queue.insert((due, number), ended);
+    } else {
+        UNREPORTED.fetch_add(1, Ordering::Relaxed);
+    }
+    drop(queue);
+    if first {
+        KEEPER.look_in(wait);
+    }
+    if length >= CROWDED {
+        KEEPER.look_in(PAUSE);
+    }
+}
+
+/// For the keeper: reports what is due. Returns how long it may look away; `None`: until it is called.
+fn look() -> Option<Duration> {
+    let started = Instant::now();
+    let mut due = Vec::new();
+    let mut seen = Vec::new();
+    let next = {
+        let mut queue = queue();
+        if queue.len() >= CROWDED {
+            queue.retain(|_, ended| {
+                seen.extend(ended.scope.upgrade());
+                seen.last().is_some_and(|scope| scope.tasks() > 0)
+            });
+        }
+        while let Some(first) = queue.first_entry().filter(|first| first.key().0 <= started) {
+            due.push(first.remove());
+        }
+        queue.first_key_value().map(|(first, _)| first.0)
+    };
+    // After the lock: these may be the last references.
+    drop(seen);
+    let due: Vec<(Arc<ScopeInner>, Dispatch)> = due
+        .into_iter()
+        .filter_map(|ended| Some((ended.scope.upgrade()?, ended.dispatch)))
+        // Somebody who waits in `finish` reports by himself.
+        .filter(|(scope, _)| scope.tasks() > 0 && !scope.is_finishing())
+        .collect();
+    let took = report_all(&due);
+    let rest = PAUSE.max(took.saturating_mul(REST));
+    next.map(|next| next.saturating_duration_since(Instant::now()).max(rest))
+}
+
+/// Reports the survivors of some scopes, in their order. Returns how long it took to look at all tasks.
+fn report_all(due: &[(Arc<ScopeInner>, Dispatch)]) -> Duration {
+    if due.is_empty() {
+        return Duration::ZERO;
+    }
+    let started = Instant::now();
+    let places: HashMap<*const ScopeInner, usize> = due
+        .iter()
+        .enumerate()
+        .map(|(at, (scope, _))| (Arc::as_ptr(scope), at))
+        .collect();
+    // The innermost of them that a scope is in.
+    let place = |scope: &ScopeInner| {
+        scope
+            .chain()
+            .find_map(|above| places.get(&std::ptr::from_ref(above)).copied())
+    };
+    let tasks = dump::of_scopes(&|scope| place(scope).is_some());
+    let mut placed: Vec<(usize, TaskDump)> = tasks
+        .into_iter()
+        .filter_map(|task| Some((place(task.scope.as_ref()?.inner())?, task)))
+        .collect();
+    placed.sort_by_key(|(at, task)| (*at, Reverse(task.age)));
+    let took = started.elapsed();
+    for (at, task) in placed {
+        let (ended, dispatch) = &due[at];
+        // The subscriber is the application's code.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            with_default(dispatch, || report(&task, ended));
+        }));
+    }
+    took
+}
+
+/// Reports a task that has outlived a scope, unless that was done before.
+pub(super) fn report(task: &TaskDump, ended: &ScopeInner) {
+    let first = |scope: &ScopeInner| scope.first_report(task.id);
+    if task.background || !task.scope.as_ref().is_some_and(|own| first(own.inner())) {
+        return;
+    }
+    let waits_for = task.trace.is_ok().then(|| task.wait_reason().to_string());
+    tracing::warn!(
+        target: "taskscope::leak",
+        { task.id = task.id, task.name = task.name.as_deref(), loc.file = task.site.file(), loc.line = task.site.line(),
+          loc.col = task.site.column(), scope = ended.name(), verdict = task.verdict.name(),
+          age_ms = task.age.as_millis() as u64, waits_for },
+        "task outlived its scope"
+    );
+}
