@@ -18,7 +18,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! [`spawn`] is [`tokio::spawn`] with a record. A [`Scope`] owns tasks; with the feature `axum`, `ScopeLayer` opens one for each request.
+//! [`spawn`] is [`tokio::spawn`] with a record. A [`Scope`] owns tasks; with the feature `axum` or `tower`, `ScopeLayer` opens one for each request.
 //! [`dump()`] shows what is alive, without stopping the runtime, on stable Rust and without `--cfg tokio_unstable`.
 //!
 //! # Limits
@@ -29,7 +29,10 @@
 //!
 //! # Features
 //!
-//! * `axum`: `ScopeLayer`. Depends on axum for the matched route.
+//! * `tower`: `ScopeLayer` for any tower service over `http` types, and `ForwardDeadlineLayer` for clients. Depends on `http`,
+//!   `http-body` and tower's two traits.
+//! * `hyper`: together with `tower`, a WebSocket keeps the scope of its request open. Depends on hyper's HTTP/1 server.
+//! * `axum`: both, and `ScopeLayer` takes the route and the peer from axum.
 #![deny(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::unwrap_used))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -41,7 +44,7 @@ mod dump;
 mod ids;
 mod instrument;
 mod join;
-#[cfg(feature = "axum")]
+#[cfg(feature = "tower")]
 mod layer;
 mod pool;
 #[allow(
@@ -66,11 +69,15 @@ pub use self::dump::{
     Stacks, State, TaskDump, ThreadInfo, Trace, dump,
 };
 pub use self::join::JoinHandle;
-#[cfg(feature = "axum")]
-pub use self::layer::{ScopeBody, ScopeFuture, ScopeLayer, ScopeService};
+#[cfg(feature = "tower")]
+pub use self::layer::{
+    DeadlineHeader, ForwardDeadline, ForwardDeadlineLayer, LayerStats, MAX_REQUEST_ID, ScopeBody,
+    ScopeFuture, ScopeLayer, ScopeService,
+};
 pub use self::runtime::{RuntimeGuard, RuntimeInfo, watch};
 pub use self::scope::{
-    AtEnd, CancelReason, Cancellation, ENDED_SCOPES, Run, SETTLE, Scope, ScopeRef, Survivors,
+    AtEnd, CancelReason, Cancellation, Carry, ENDED_SCOPES, Run, SETTLE, Scope, ScopeRef, Survivors,
+    carry,
 };
 pub use self::spawn::{Builder, background, spawn, spawn_local, spawn_named};
 pub use self::stats::{Stats, stats};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Cancellation, ScopeInner};
+use super::{Cancellation, Scope, ScopeInner};
 use crate::{Builder, CancelReason, JoinHandle, Token};
 
 /// A reference to a scope. It does not keep the scope open.
@@ -47,6 +47,18 @@ impl ScopeRef {
         self.inner.parent().cloned().map(ScopeRef::from_inner)
     }
 
+    /// See [`Scope::child`].
+    pub fn child(&self, name: impl Into<Arc<str>>) -> Scope {
+        Scope::counted(ScopeInner::open(name.into(), Some(self.inner.clone())))
+    }
+
+    /// A guard that keeps the scope open. `None`: it has ended.
+    #[must_use]
+    pub fn guard(&self) -> Option<Scope> {
+        let added = self.inner.try_add_guard();
+        added.then(|| Scope::counted(self.inner.clone()))
+    }
+
     /// See [`Scope::token`](crate::Scope::token).
     #[must_use]
     pub fn token(&self) -> Token {
@@ -72,6 +84,13 @@ impl ScopeRef {
     #[must_use]
     pub fn ended(&self) -> Option<Duration> {
         self.inner.ended()
+    }
+
+    /// Why this scope, or the one above it that ended first, ended: [`CancelReason::ClientGone`] if the client of a request went away,
+    /// [`CancelReason::Ended`] otherwise. `None`: all are open. Whether tasks were asked to stop then is what [`ScopeRef::cancelled`] says.
+    #[must_use]
+    pub fn end_reason(&self) -> Option<CancelReason> {
+        self.inner.end_reason()
     }
 
     /// Why, and how long ago, the token was cancelled. The time is missing if somebody cancelled the raw token directly.
