@@ -53,12 +53,14 @@ mod pool;
 )]
 mod record;
 mod replaced;
+mod resources;
 mod runtime;
 mod scope;
 mod spawn;
 mod stats;
 mod threads;
 mod token;
+mod tracked;
 mod verdict;
 mod wait;
 mod words;
@@ -74,10 +76,11 @@ pub use self::layer::{
     DeadlineHeader, ForwardDeadline, ForwardDeadlineLayer, LayerStats, MAX_REQUEST_ID, ScopeBody,
     ScopeFuture, ScopeLayer, ScopeService,
 };
+pub use self::resources::{Holder, HolderState, ResourceDump};
 pub use self::runtime::{RuntimeGuard, RuntimeInfo, watch};
 pub use self::scope::{
-    AtEnd, CancelReason, Cancellation, Carry, ENDED_SCOPES, Run, SETTLE, Scope, ScopeRef, Survivors,
-    carry,
+    AtEnd, CancelReason, Cancellation, Carry, ENDED_SCOPES, Run, SETTLE, Scope, ScopeRef,
+    Survivors, carry,
 };
 pub use self::spawn::{Builder, background, spawn, spawn_local, spawn_named};
 pub use self::stats::{Stats, stats};
@@ -85,6 +88,7 @@ pub use self::token::{
     Cancelled, CancelledOwned, DropGuard, DropGuardRef, RunUntilCancelled, RunUntilCancelledOwned,
     Token,
 };
+pub use self::tracked::{Tracked, track};
 pub use self::verdict::{BLOCKING_THRESHOLD, CANCEL_GRACE, Verdict};
 pub use self::wait::{WaitKind, WaitReason};
 pub use self::words::{Age, LISTED, Listed, Plain};

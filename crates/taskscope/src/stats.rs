@@ -1,7 +1,7 @@
 //! What this crate itself holds, for tests and for people who want to know what it costs.
 
 use crate::runtime::{RuntimeEntry, RuntimeInfo};
-use crate::{pool, scope};
+use crate::{pool, resources, scope};
 
 /// What this crate holds right now.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub struct Stats {
     pub scopes_ended: usize,
     /// Scopes that ended with live tasks while so many were waiting. Nobody was told of their survivors; dumps show them all the same.
     pub scopes_unreported: u64,
+    /// [Tracked](crate::Tracked) values that exist.
+    pub resources: usize,
     /// The runtimes that are known.
     pub runtimes: Vec<RuntimeInfo>,
 }
@@ -39,6 +41,7 @@ pub fn stats() -> Stats {
         records,
         records_in_use,
         record_bytes: records * size_of::<crate::record::Record>(),
+        resources: resources::count(),
         runtimes,
     }
 }

@@ -13,7 +13,7 @@ use crate::capture::{self, Waiter};
 use crate::record::{Hold, Record};
 use crate::runtime::RuntimeEntry;
 use crate::scope::ScopeInner;
-use crate::{clock, pool};
+use crate::{clock, pool, resources};
 
 /// Tasks of one runtime that are asked at a time: enough to keep its workers busy for half a millisecond, few enough
 /// that other tasks of the runtime do not notice.
@@ -73,10 +73,12 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
         .filter(|entry| options.runtime.is_none_or(|id| entry.id() == id))
         .map(|entry| entry.info())
         .collect();
+    let resources = resources::collect(options.scope.as_ref(), options.runtime, now);
     Dump {
         taken_at,
         took: started.elapsed(),
         tasks,
+        resources,
         runtimes,
         missed,
     }

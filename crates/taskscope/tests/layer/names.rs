@@ -128,13 +128,13 @@ async fn the_response_has_the_request_id_if_asked_for() {
 async fn the_peer_is_the_clients_address() {
     let show = answer_label("peer");
     let app = Router::new()
-        .route("/", get(move || show()))
+        .route("/", get(async move || format!("[{}]", show().await)))
         .layer(ScopeLayer::new());
     let mut stream = serve(app).await;
     send(&mut stream, "GET /").await;
     let peer = stream.local_addr().unwrap().to_string();
-    let answer = read_until(&mut stream, &peer).await;
-    assert_eq!(body(&answer), peer);
+    let answer = read_until(&mut stream, "]").await;
+    assert_eq!(body(&answer), format!("[{peer}]"));
     // A control: where nobody tells, there is no label.
     let layer = ScopeLayer::new();
     let answer = call(&layer, http::Request::new(()), || {
