@@ -1,5 +1,6 @@
 //! A tracked resource as a dump saw it, and how that reads.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
@@ -72,6 +73,16 @@ impl ResourceDump {
     #[must_use]
     pub fn is_leak_suspect(&self) -> bool {
         self.scope_ended.is_some()
+    }
+
+    /// How many there are of each kind, in words and in alphabetical order: `1 pg connection`, `3 upload permit`.
+    pub fn kinds<'a>(resources: impl IntoIterator<Item = &'a ResourceDump>) -> Vec<String> {
+        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+        for resource in resources {
+            *kinds.entry(resource.kind).or_default() += 1;
+        }
+        let words = kinds.iter().map(|(kind, count)| format!("{count} {kind}"));
+        words.collect()
     }
 }
 

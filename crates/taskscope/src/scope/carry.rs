@@ -46,7 +46,7 @@ where
         let future = {
             let _inside = scope
                 .as_ref()
-                .map(|scope| current::enter_scope(scope.inner.clone()));
+                .map(|scope| current::enter_scope(scope.inner()));
             callback(argument)
         };
         Carry { future, scope }
@@ -72,7 +72,7 @@ impl<F: Future> Future for Carry<F> {
         let _inside = this
             .scope
             .as_ref()
-            .map(|scope| current::enter_scope(scope.inner.clone()));
+            .map(|scope| current::enter_scope(scope.inner()));
         this.future.poll(cx)
     }
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
+use axum::routing::get;
 use taskscope::DeadlineHeader::{Grpc, Request};
 use taskscope::{LayerStats, Scope, ScopeLayer};
 
-use super::support::call;
+use super::support::{call, read_until, send, send_with, serve};
 
 /// The time that a request with these headers is given, at the beginning.
 async fn given(layer: &ScopeLayer, headers: &[(&str, &str)]) -> Option<Duration> {
@@ -106,4 +108,49 @@ async fn a_request_that_asks_for_no_time_gets_the_default() {
     assert_eq!(minute(&layer, &[("grpc-timeout", "20M")]).await, Some(20));
     let unasked = ScopeLayer::new().default_timeout(Duration::from_secs(600));
     assert_eq!(minute(&unasked, &[]).await, Some(10));
+}
+
+/// Says whether the token is cancelled, and waits for that, if told to by the path.
+fn application(layer: ScopeLayer) -> Router {
+    let answer = |wait: bool| {
+        move || async move {
+            let scope = Scope::current().unwrap();
+            if wait {
+                scope.token().cancelled().await;
+            }
+            let reason = scope.cancellation().map(|it| it.reason.to_string());
+            format!("[{}]", reason.as_deref().unwrap_or("not cancelled"))
+        }
+    };
+    Router::new()
+        .route("/now", get(answer(false)))
+        .route("/wait", get(answer(true)))
+        .layer(layer)
+}
+
+/// Nothing is aborted, and no answer is made up: the handler's own is delivered.
+#[tokio::test]
+async fn at_the_deadline_the_token_fires_and_the_handler_goes_on() {
+    let layer = ScopeLayer::new().deadline_header(Request);
+    let mut stream = serve(application(layer)).await;
+    for (path, header, expected) in [
+        ("GET /wait", "x-request-timeout: 20ms\r\n", "[deadline]"),
+        // No time at all is over before the handler begins.
+        ("GET /now", "x-request-timeout: 0\r\n", "[deadline]"),
+        ("GET /now", "x-request-timeout: 1000\r\n", "[not cancelled]"),
+        ("GET /now", "", "[not cancelled]"),
+    ] {
+        send_with(&mut stream, path, header).await;
+        let answer = read_until(&mut stream, "]").await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        assert!(answer.ends_with(expected), "{path} {header}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_default_timeout_fires_like_one_that_was_asked_for() {
+    let layer = ScopeLayer::new().default_timeout(Duration::from_millis(20));
+    let mut stream = serve(application(layer)).await;
+    send(&mut stream, "GET /wait").await;
+    assert!(read_until(&mut stream, "]").await.ends_with("[deadline]"));
 }

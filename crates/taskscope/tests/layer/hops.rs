@@ -98,6 +98,7 @@ async fn when_nothing_is_left_the_shortest_legal_time_is_written() {
         let headers = sent(header, HeaderMap::new(), Some(&scope)).await;
         assert_eq!(headers[header.name()], shortest);
     }
+    assert!(scope.token().is_cancelled());
 }
 
 /// The second service: answers with what it was told and what it has left, in nanoseconds.
@@ -163,4 +164,34 @@ async fn a_timeout_crosses_hops_and_only_gets_shorter() {
         let answer = read_until(&mut a, ";").await;
         assert!(answer.ends_with("None None None;"), "{answer}");
     }
+}
+
+/// The first service's client asks for a time; the token of the second one fires, and both know why.
+#[tokio::test]
+async fn the_deadline_of_the_first_service_fires_in_the_second_one() {
+    let waits = || async {
+        let scope = Scope::current().unwrap();
+        scope.token().cancelled().await;
+        scope.cancellation().unwrap().reason.to_string()
+    };
+    let app = Router::new()
+        .route("/shop.Stock/Reserve", post(waits))
+        .layer(ScopeLayer::new().deadline_header(DeadlineHeader::Grpc));
+    let b = listen(app).await;
+    let client = Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .build_http::<Body>();
+    let client = ForwardDeadlineLayer::new(DeadlineHeader::Grpc).layer(client);
+    let handler = move || async move {
+        let request = Request::post(format!("http://{b}/shop.Stock/Reserve"));
+        let answer = client.oneshot(request.body(Body::empty()).unwrap()).await;
+        let reason = answer.unwrap().into_body().collect().await.unwrap();
+        format!("[{}]", String::from_utf8_lossy(&reason.to_bytes()))
+    };
+    let app = Router::new()
+        .route("/orders", get(handler))
+        .layer(ScopeLayer::new().deadline_header(DeadlineHeader::Request));
+    let mut a = TcpStream::connect(listen(app).await).await.unwrap();
+    send_with(&mut a, "GET /orders", "x-request-timeout: 50ms\r\n").await;
+    assert!(read_until(&mut a, "]").await.ends_with("[deadline]"));
 }
