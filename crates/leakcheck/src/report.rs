@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use taskscope::{Age, Dump, Group, Listed};
+use taskscope::{Age, Dump, Group, Listed, ResourceDump};
 
 /// Tasks that were alive when they should not have been.
 ///
@@ -79,9 +79,12 @@ impl fmt::Display for Leaks {
             Age(self.0.waited)
         )?;
         let groups = self.0.dump.groups();
+        let holdings = self.0.dump.holdings();
         for (at, group) in groups.iter().enumerate() {
+            let held = group.tasks.iter().filter_map(|task| holdings.get(&task.id));
+            let held = ResourceDump::kinds(held.flatten().copied());
             writeln!(f)?;
-            write_group(f, at + 1, group)?;
+            write_group(f, at + 1, group, &held)?;
         }
         if self.0.untracked > 0 {
             writeln!(f)?;
@@ -99,7 +102,13 @@ fn tasks(count: usize) -> String {
     }
 }
 
-fn write_group(f: &mut fmt::Formatter<'_>, number: usize, group: &Group<'_>) -> fmt::Result {
+/// `held`: the resources of these tasks, counted by kind.
+fn write_group(
+    f: &mut fmt::Formatter<'_>,
+    number: usize,
+    group: &Group<'_>,
+    held: &[String],
+) -> fmt::Result {
     let first = group.oldest();
     let youngest = group.tasks.last().map_or(first.age, |task| task.age);
     writeln!(
@@ -134,6 +143,9 @@ fn write_group(f: &mut fmt::Formatter<'_>, number: usize, group: &Group<'_>) -> 
             "   detached   {detached} of {}: nobody has kept the JoinHandle",
             group.tasks.len()
         )?;
+    }
+    if !held.is_empty() {
+        writeln!(f, "   holds      {}", Listed(held))?;
     }
     match &first.trace {
         Ok(trace) => {

@@ -270,6 +270,25 @@ async fn the_report_groups_and_tells_what_is_known() {
     assert!(text.contains("tests/assertion.rs:"), "{text}");
 }
 
+#[tokio::test]
+async fn the_report_says_what_the_survivors_hold() {
+    async fn keep<T>(kept: T) {
+        std::future::pending::<()>().await;
+        drop(kept);
+    }
+    for _ in 0..2 {
+        let connection = taskscope::track("pg connection", ());
+        let _detached = taskscope::spawn(async move {
+            let () = *connection;
+            keep(connection).await;
+        });
+    }
+    let _empty_handed = taskscope::spawn_named("empty-handed", std::future::pending::<()>());
+    let text = leaks().await.to_string();
+    assert!(text.contains("\n   holds      2 pg connection\n"), "{text}");
+    assert_eq!(text.matches("   holds ").count(), 1, "{text}");
+}
+
 /// The message of a failed test is printed by the panic hook with this location.
 #[tokio::test]
 async fn the_panic_points_at_the_line_of_the_assertion() {

@@ -18,7 +18,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! [`spawn`] is [`tokio::spawn`] with a record. A [`Scope`] owns tasks; with the feature `axum`, `ScopeLayer` opens one for each request.
+//! [`spawn`] is [`tokio::spawn`] with a record. A [`Scope`] owns tasks; with the feature `axum` or `tower`, `ScopeLayer` opens one for each request.
 //! [`dump()`] shows what is alive, without stopping the runtime, on stable Rust and without `--cfg tokio_unstable`.
 //!
 //! # Limits
@@ -29,7 +29,10 @@
 //!
 //! # Features
 //!
-//! * `axum`: `ScopeLayer`. Depends on axum for the matched route.
+//! * `tower`: `ScopeLayer` for any tower service over `http` types, and `ForwardDeadlineLayer` for clients. Depends on `http`,
+//!   `http-body` and tower's two traits.
+//! * `hyper`: together with `tower`, a WebSocket keeps the scope of its request open. Depends on hyper's HTTP/1 server.
+//! * `axum`: both, and `ScopeLayer` takes the route and the peer from axum.
 #![deny(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::unwrap_used))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -41,7 +44,7 @@ mod dump;
 mod ids;
 mod instrument;
 mod join;
-#[cfg(feature = "axum")]
+#[cfg(feature = "tower")]
 mod layer;
 mod name;
 mod pool;
@@ -51,6 +54,7 @@ mod pool;
 )]
 mod record;
 mod replaced;
+mod resources;
 mod runtime;
 mod scope;
 mod spawn;
@@ -58,6 +62,7 @@ mod stats;
 mod sync;
 mod threads;
 mod token;
+mod tracked;
 mod upkeep;
 mod verdict;
 mod wait;
@@ -70,12 +75,17 @@ pub use self::dump::{
 };
 pub use self::instrument::Instrumented;
 pub use self::join::JoinHandle;
-#[cfg(feature = "axum")]
-pub use self::layer::{ScopeBody, ScopeFuture, ScopeLayer, ScopeService};
+#[cfg(feature = "tower")]
+pub use self::layer::{
+    DeadlineHeader, ForwardDeadline, ForwardDeadlineLayer, LayerStats, MAX_REQUEST_ID, ScopeBody,
+    ScopeFuture, ScopeLayer, ScopeService,
+};
 pub use self::name::Name;
+pub use self::resources::{Holder, HolderState, ResourceDump};
 pub use self::runtime::{RuntimeGuard, RuntimeInfo, watch};
 pub use self::scope::{
-    AtEnd, CancelReason, Cancellation, ENDED_SCOPES, Run, SETTLE, Scope, ScopeRef, Survivors,
+    AtEnd, CancelReason, Cancellation, Carry, ENDED_SCOPES, Run, SETTLE, Scope, ScopeRef,
+    Survivors, carry,
 };
 pub use self::spawn::{
     Builder, background, instrument, spawn, spawn_blocking, spawn_local, spawn_named, spawn_on,
@@ -85,6 +95,7 @@ pub use self::token::{
     Cancelled, CancelledOwned, DropGuard, DropGuardRef, RunUntilCancelled, RunUntilCancelledOwned,
     Token,
 };
+pub use self::tracked::{Tracked, track};
 pub use self::verdict::{BLOCKING_THRESHOLD, CANCEL_GRACE, SPINNING_RATE, Verdict};
 pub use self::wait::{WaitKind, WaitReason};
 pub use self::words::{Age, LISTED, Listed, Plain};

@@ -2,7 +2,7 @@
 
 use crate::record::Record;
 use crate::runtime::{self, Census, RuntimeInfo};
-use crate::{pool, scope};
+use crate::{pool, resources, scope};
 
 /// What this crate holds right now.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct Stats {
     pub scopes_ended: usize,
     /// Scopes that ended with live tasks while so many were waiting. Nobody was told of their survivors; dumps show them all the same.
     pub scopes_unreported: u64,
+    /// [Tracked](crate::Tracked) values that exist.
+    pub resources: usize,
     /// The runtimes that are known.
     pub runtimes: Vec<RuntimeInfo>,
 }
@@ -42,6 +44,7 @@ pub fn stats() -> Stats {
         records,
         records_in_use,
         record_bytes: records * size_of::<Record>(),
+        resources: resources::count(),
         runtimes: Census::take().runtimes(),
     }
 }

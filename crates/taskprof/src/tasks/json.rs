@@ -1,12 +1,14 @@
 //! A dump as JSON: everything that the text has, for scripts.
 
 use std::io::{self, Write};
-use std::time::UNIX_EPOCH;
+use std::panic::Location;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
-use taskscope::{Dump, RuntimeInfo, ScopeRef, State, TaskDump};
+use taskscope::{CancelReason, Dump, ResourceDump, RuntimeInfo, ScopeRef, State, TaskDump};
 
 use super::profile::remarks;
+use super::resources::{Holdings, ResourceOut};
 
 /// Writes a dump as one JSON object.
 ///
@@ -24,18 +26,26 @@ use super::profile::remarks;
 ///     {
 ///       "id": 17, "name": "audit", "state": "idle", "state_seconds": 4.5, "thread": null,
 ///       "verdict": "outlived", "wait": ["mpsc recv"], "background": false,
-///       "scope": {"name": "POST /orders", "labels": {"id": "7"}, "ended_seconds": 4.4, "cancelled": null, "cancelled_seconds": null},
+///       "scope": {"name": "POST /orders", "labels": {"id": "7"}, "ended_seconds": 4.4, "end_reason": "scope ended", "cancelled": null, "cancelled_seconds": null},
 ///       "spawned": {"file": "src/main.rs", "line": 40, "column": 9}, "parent": 12, "future": "app::audit::{{closure}}",
 ///       "runtime": 1, "age_seconds": 4.6, "busy_seconds": 0.00002, "polls": 2, "wakers": 1, "detached_seconds": 4.6,
 ///       "branches": [{"wait": ["mpsc recv"], "frames": [{"function": "app::audit::{{closure}}", "file": "src/main.rs", "line": 41}]}],
-///       "no_stack": null, "branches_dropped": 0, "branches_cut": 0
+///       "no_stack": null, "branches_dropped": 0, "branches_cut": 0, "holds": ["pg connection"]
+///     }
+///   ],
+///   "resources": [
+///     {
+///       "kind": "pg connection", "age_seconds": 4.5, "acquired": {"file": "src/db.rs", "line": 12, "column": 9},
+///       "acquired_by": {"task": 17, "name": "audit", "state": "alive"}, "last_used_by": {"task": 17, "name": "audit", "state": "alive"},
+///       "unused_seconds": 4.4, "scope": null, "leak_suspect": false
 ///     }
 ///   ]
 /// }
 /// ```
 ///
 /// Tasks are listed oldest first; frames innermost first. `thread` is `{"name", "os_id"}` of a running task. `no_stack` says
-/// why `branches` is empty. What is not known is `null`.
+/// why `branches` is empty. `holds` are the kinds of the resources that the task used last; their `scope` is as that of a task.
+/// `state` of a task that holds one is `alive`, `gone` or `untracked`. What is not known is `null`.
 ///
 /// # Errors
 ///
@@ -56,7 +66,11 @@ pub fn json(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
             not_asked: dump.missed.not_asked,
         },
         runtimes: dump.runtimes.iter().map(RuntimeOut::new).collect(),
-        tasks: TasksOut(&dump.tasks),
+        tasks: TasksOut {
+            tasks: &dump.tasks,
+            holdings: dump.holdings(),
+        },
+        resources: dump.resources.iter().map(ResourceOut::new).collect(),
     };
     serde_json::to_writer_pretty(&mut *out, &object)?;
     writeln!(out)
@@ -71,14 +85,23 @@ struct DumpOut<'a> {
     missed: MissedOut,
     runtimes: Vec<RuntimeOut<'a>>,
     tasks: TasksOut<'a>,
+    resources: Vec<ResourceOut<'a>>,
 }
 
 /// One task after the other: a million of them need not exist as objects at the same time.
-struct TasksOut<'a>(&'a [TaskDump]);
+struct TasksOut<'a> {
+    tasks: &'a [TaskDump],
+    holdings: Holdings<'a>,
+}
 
 impl Serialize for TasksOut<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(TaskOut::new))
+        let holds = |task: &TaskDump| self.holdings.get(&task.id).map_or(&[][..], Vec::as_slice);
+        serializer.collect_seq(
+            self.tasks
+                .iter()
+                .map(|task| TaskOut::new(task, holds(task))),
+        )
     }
 }
 
@@ -137,6 +160,7 @@ struct TaskOut<'a> {
     no_stack: Option<String>,
     branches_dropped: u32,
     branches_cut: u32,
+    holds: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -146,10 +170,20 @@ struct ThreadOut<'a> {
 }
 
 #[derive(Serialize)]
-struct SiteOut {
+pub(super) struct SiteOut {
     file: &'static str,
     line: u32,
     column: u32,
+}
+
+impl SiteOut {
+    pub(super) fn new(site: &'static Location<'static>) -> Self {
+        SiteOut {
+            file: site.file(),
+            line: site.line(),
+            column: site.column(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -166,17 +200,21 @@ struct FrameOut<'a> {
 }
 
 #[derive(Serialize)]
-struct ScopeOut {
+pub(super) struct ScopeOut {
     name: String,
     labels: serde_json::Map<String, serde_json::Value>,
     ended_seconds: Option<f64>,
+    end_reason: Option<String>,
     cancelled: Option<String>,
     cancelled_seconds: Option<f64>,
 }
 
 impl ScopeOut {
-    fn new(task: &TaskDump, scope: &ScopeRef) -> Self {
-        let cancelled = task.scope_cancelled;
+    pub(super) fn new(
+        scope: &ScopeRef,
+        ended: Option<Duration>,
+        cancelled: Option<(CancelReason, Option<Duration>)>,
+    ) -> Self {
         ScopeOut {
             name: scope.name().to_owned(),
             labels: scope
@@ -184,7 +222,9 @@ impl ScopeOut {
                 .iter()
                 .map(|(key, value)| (key.to_string(), value.to_string().into()))
                 .collect(),
-            ended_seconds: task.scope_ended.map(|ago| ago.as_secs_f64()),
+            ended_seconds: ended.map(|ago| ago.as_secs_f64()),
+            // What has not ended when the dump was taken has no reason, even if it has one by now.
+            end_reason: ended.and(scope.end_reason()).map(|why| why.to_string()),
             cancelled: cancelled.map(|(reason, _)| reason.to_string()),
             cancelled_seconds: cancelled
                 .and_then(|(_, ago)| ago)
@@ -198,7 +238,7 @@ fn waits(reason: &taskscope::WaitReason) -> Vec<String> {
 }
 
 impl<'a> TaskOut<'a> {
-    fn new(task: &'a TaskDump) -> Self {
+    fn new(task: &'a TaskDump, held: &[&'a ResourceDump]) -> Self {
         let thread = match &task.state {
             State::Running {
                 thread: Some(thread),
@@ -223,12 +263,11 @@ impl<'a> TaskOut<'a> {
             verdict: task.verdict.name(),
             wait: waits(&task.wait_reason()),
             background: task.background,
-            scope: task.scope.as_ref().map(|scope| ScopeOut::new(task, scope)),
-            spawned: SiteOut {
-                file: task.site.file(),
-                line: task.site.line(),
-                column: task.site.column(),
-            },
+            scope: task
+                .scope
+                .as_ref()
+                .map(|scope| ScopeOut::new(scope, task.scope_ended, task.scope_cancelled)),
+            spawned: SiteOut::new(task.site),
             parent: task.parent,
             future: task.future,
             runtime: task.runtime,
@@ -241,6 +280,7 @@ impl<'a> TaskOut<'a> {
             no_stack: task.trace.as_ref().err().map(ToString::to_string),
             branches_dropped: task.branches_dropped,
             branches_cut: task.branches_cut,
+            holds: held.iter().map(|resource| resource.kind).collect(),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod json;
 mod profile;
+mod resources;
 mod text;
 
 pub use self::json::json;

@@ -6,11 +6,13 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use taskscope::{Age, Dump, Group, Listed, Missed, Plain, State, TaskDump, Verdict};
+use taskscope::{Age, CancelReason, Dump, Group, Listed, Missed, Plain, State, TaskDump, Verdict};
 
 use super::profile::remarks;
+use super::resources::{self, Holdings};
 
-/// Writes tasks that are alike together, the largest group first: verdict, wait reason, spawn site, names, scopes, ages and stack.
+/// Writes tasks that are alike together, the largest group first: verdict, wait reason, spawn site, names, scopes, ages and stack. After
+/// them the [tracked](taskscope::Tracked) resources, by kind and place.
 ///
 /// # Errors
 ///
@@ -27,19 +29,26 @@ use super::profile::remarks;
 /// ```
 pub fn grouped(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
     write_header(out, dump)?;
+    let holdings = dump.holdings();
     dump.groups()
         .iter()
-        .try_for_each(|group| write_group(out, group))
+        .try_for_each(|group| write_group(out, group, &holdings))?;
+    resources::write_grouped(out, dump)
 }
 
-/// Writes every task, oldest first: id, name, state, verdict, wait reason and how long, scope, spawn site, and the async stack.
+/// Writes every task, oldest first: id, name, state, verdict, wait reason and how long, scope, spawn site, what
+/// it holds, and the async stack. After them every [tracked](taskscope::Tracked) resource.
 ///
 /// # Errors
 ///
 /// Those of `out`.
 pub fn listed(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
     write_header(out, dump)?;
-    dump.tasks.iter().try_for_each(|task| write_task(out, task))
+    let holdings = dump.holdings();
+    dump.tasks
+        .iter()
+        .try_for_each(|task| write_task(out, task, &holdings))?;
+    resources::write_listed(out, dump)
 }
 
 fn write_header(out: &mut dyn Write, dump: &Dump) -> io::Result<()> {
@@ -86,7 +95,7 @@ fn thread(task: &TaskDump) -> Option<String> {
     }
 }
 
-fn write_group(out: &mut dyn Write, group: &Group<'_>) -> io::Result<()> {
+fn write_group(out: &mut dyn Write, group: &Group<'_>, holdings: &Holdings<'_>) -> io::Result<()> {
     let first = group.oldest();
     let count = group.tasks.len();
     let sinces = || group.tasks.iter().map(|task| task.state.since());
@@ -133,10 +142,12 @@ fn write_group(out: &mut dyn Write, group: &Group<'_>) -> io::Result<()> {
     if first.background {
         writeln!(out, "  declared background")?;
     }
+    let held = |task: &&TaskDump| holdings.get(&task.id);
+    resources::write_kinds(out, group.tasks.iter().filter_map(held).flatten())?;
     write_stack(out, first)
 }
 
-fn write_task(out: &mut dyn Write, task: &TaskDump) -> io::Result<()> {
+fn write_task(out: &mut dyn Write, task: &TaskDump, holdings: &Holdings<'_>) -> io::Result<()> {
     write!(out, "\ntask {}", task.id)?;
     if let Some(name) = &task.name {
         write!(out, " {:?}", name)?;
@@ -162,7 +173,12 @@ fn write_task(out: &mut dyn Write, task: &TaskDump) -> io::Result<()> {
             write!(out, " {}={}", Plain(key), Plain(value))?;
         }
         match task.scope_ended {
-            Some(ago) => write!(out, ", ended {} ago", Age(ago))?,
+            Some(ago) => {
+                write!(out, ", ended {} ago", Age(ago))?;
+                if scope.end_reason() == Some(CancelReason::ClientGone) {
+                    write!(out, " ({})", CancelReason::ClientGone)?;
+                }
+            }
             None => write!(out, ", open")?,
         }
         if let Some((reason, ago)) = task.scope_cancelled {
@@ -200,6 +216,9 @@ fn write_task(out: &mut dyn Write, task: &TaskDump) -> io::Result<()> {
             ""
         }
     )?;
+    if let Some(held) = holdings.get(&task.id) {
+        resources::write_held(out, held)?;
+    }
     write_stack(out, task)
 }
 

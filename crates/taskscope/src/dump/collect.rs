@@ -15,7 +15,7 @@ use crate::record::{Hold, Record, Traits};
 use crate::runtime::{self, Census};
 use crate::scope::ScopeInner;
 use crate::verdict::WATCH;
-use crate::{clock, pool};
+use crate::{clock, pool, resources};
 
 /// Tasks of one runtime that are asked at a time: enough to keep its workers busy for half a millisecond, few enough
 /// that other tasks of the runtime do not notice.
@@ -88,10 +88,12 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
     }
     let mut runtimes = census.runtimes();
     runtimes.retain(|info| runtime.is_none_or(|id| info.id == id));
+    let resources = resources::collect(options.scope.as_ref(), options.runtime, now);
     Dump {
         taken_at,
         took: started.elapsed(),
         tasks,
+        resources,
         runtimes,
         missed,
     }

@@ -12,6 +12,7 @@ mod options;
 mod task;
 mod trace;
 
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 pub(crate) use self::collect::of_scopes;
@@ -20,6 +21,7 @@ pub use self::group::Group;
 pub use self::options::{DEFAULT_DEADLINE, DEFAULT_STALL, DumpOptions, Stacks};
 pub use self::task::{NoTrace, State, TaskDump, TaskKind, ThreadInfo};
 pub use self::trace::{Branch, Trace};
+use crate::ResourceDump;
 use crate::runtime::RuntimeInfo;
 
 /// All live tasks that have a record, with their async stacks. The same as [`DumpOptions::capture`] of the defaults.
@@ -69,6 +71,8 @@ pub struct Dump {
     pub took: Duration,
     /// Live tasks with a record, oldest first.
     pub tasks: Vec<TaskDump>,
+    /// [Tracked](crate::Tracked) resources that are held, oldest first.
+    pub resources: Vec<ResourceDump>,
     /// The runtimes that these tasks belong to, and those being [watched](crate::watch).
     pub runtimes: Vec<RuntimeInfo>,
     /// Stacks that are missing, by reason.
@@ -111,6 +115,18 @@ impl Dump {
     #[must_use]
     pub fn groups(&self) -> Vec<Group<'_>> {
         group::by_likeness(&self.tasks)
+    }
+
+    /// The resources by the id of the task that used them last, as far as that is known: what each task holds.
+    #[must_use]
+    pub fn holdings(&self) -> HashMap<u64, Vec<&ResourceDump>> {
+        let mut holdings: HashMap<u64, Vec<&ResourceDump>> = HashMap::new();
+        for resource in &self.resources {
+            if let Some(holder) = &resource.last_used_by {
+                holdings.entry(holder.task).or_default().push(resource);
+            }
+        }
+        holdings
     }
 
     /// Live tasks without a record on all these runtimes.

@@ -463,6 +463,11 @@ impl Record {
         self.detached_at.load(Ordering::Relaxed)
     }
 
+    /// The name that the task was spawned with.
+    pub(crate) fn name(&self) -> Option<Name> {
+        self.side()?.kept().name.clone()
+    }
+
     /// The side table, if the record has one.
     pub(crate) fn side(&self) -> Option<&'static Side> {
         let side = self.side.load(Ordering::Acquire);

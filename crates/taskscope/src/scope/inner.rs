@@ -1,7 +1,7 @@
 //! What a scope's guards, references, tokens and tasks share.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ pub(crate) struct ScopeInner {
     /// Raw ticks; 0 while the scope is open.
     ended_at: AtomicU64,
     at_end: Policy,
+    /// Its last guard went because the client did.
+    client_gone: AtomicBool,
     /// When the tasks are aborted.
     abort: Deadline,
     /// Those here and below.
@@ -66,6 +68,7 @@ impl ScopeInner {
             guards: AtomicUsize::new(1),
             ended_at: AtomicU64::new(0),
             at_end: Policy::default(),
+            client_gone: AtomicBool::new(false),
             abort: Deadline::default(),
             tasks: Tasks::default(),
             finishing: AtomicUsize::new(0),
@@ -222,6 +225,14 @@ impl ScopeInner {
         self.guards.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Adds a guard, unless the scope has ended.
+    pub(crate) fn try_add_guard(&self) -> bool {
+        let add = |guards: usize| (guards > 0).then_some(guards + 1);
+        self.guards
+            .try_update(Ordering::Relaxed, Ordering::Relaxed, add)
+            .is_ok()
+    }
+
     pub(crate) fn guard_dropped(self: &Arc<Self>) {
         if self.guards.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.end();
@@ -279,20 +290,35 @@ impl ScopeInner {
         self.abort.release();
     }
 
-    #[cfg(feature = "axum")]
+    /// The scope is about to end for want of its client.
+    #[cfg(feature = "tower")]
     pub(crate) fn client_gone(&self) {
+        // Released by the end that follows.
+        self.client_gone.store(true, Ordering::Relaxed);
         if self.at_end.get() != AtEnd::Report {
             self.cancel(CancelReason::ClientGone);
         }
     }
 
+    /// Of this scope and those above, the one that ended first, and when, in raw ticks.
+    fn first_ended(&self) -> Option<(&ScopeInner, u64)> {
+        self.chain()
+            .map(|scope| (scope, scope.ended_at.load(Ordering::Acquire)))
+            .filter(|&(_, at)| at != 0)
+            .min_by_key(|&(_, at)| at)
+    }
+
     pub(crate) fn ended(&self) -> Option<Duration> {
-        let first = self
-            .chain()
-            .map(|scope| scope.ended_at.load(Ordering::Acquire))
-            .filter(|&at| at != 0)
-            .min()?;
-        Some(ago(first))
+        self.first_ended().map(|(_, at)| ago(at))
+    }
+
+    pub(crate) fn end_reason(&self) -> Option<CancelReason> {
+        let (scope, _) = self.first_ended()?;
+        Some(if scope.client_gone.load(Ordering::Relaxed) {
+            CancelReason::ClientGone
+        } else {
+            CancelReason::Ended
+        })
     }
 
     pub(super) fn is_finishing(&self) -> bool {

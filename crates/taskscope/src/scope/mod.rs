@@ -5,6 +5,7 @@
 //! Not here: which requests get a scope ([`crate::ScopeLayer`]), what a survivor is called ([`crate::Verdict`]), the token ([`crate::Token`]).
 
 mod cancel;
+mod carry;
 mod deadline;
 mod end;
 mod finish;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub use self::cancel::{CancelReason, Cancellation};
+pub use self::carry::{Carry, carry};
 pub use self::end::AtEnd;
 pub use self::finish::Survivors;
 pub(crate) use self::inner::ScopeInner;
@@ -62,14 +64,14 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Opens a scope without a parent.
-    pub fn new(name: impl Into<Arc<str>>) -> Scope {
-        Scope::from_inner(ScopeInner::open(name.into(), None))
+    /// From a guard that has been counted.
+    fn counted(inner: Arc<ScopeInner>) -> Scope {
+        Scope { inner }
     }
 
-    /// The first guard of a scope that was just opened.
-    fn from_inner(inner: Arc<ScopeInner>) -> Scope {
-        Scope { inner }
+    /// Opens a scope without a parent.
+    pub fn new(name: impl Into<Arc<str>>) -> Scope {
+        Scope::counted(ScopeInner::open(name.into(), None))
     }
 
     /// Opens a scope below this one: its token is cancelled with this one's.
@@ -177,13 +179,12 @@ impl Scope {
         self.inner.cancel(reason);
     }
 
-    #[cfg(feature = "axum")]
     pub(crate) fn inner(&self) -> Arc<ScopeInner> {
         self.inner.clone()
     }
 
     /// The scope is about to end because nobody wants its result any more.
-    #[cfg(feature = "axum")]
+    #[cfg(feature = "tower")]
     pub(crate) fn client_gone(&self) {
         self.inner.client_gone();
     }

@@ -49,12 +49,19 @@ impl ScopeRef {
 
     /// Opens a scope below this one. See [`Scope::child`]. Below a scope that has ended, it counts as ended, too.
     pub fn child(&self, name: impl Into<Arc<str>>) -> Scope {
-        Scope::from_inner(ScopeInner::open(name.into(), Some(self.inner.clone())))
+        Scope::counted(ScopeInner::open(name.into(), Some(self.inner.clone())))
     }
 
     /// See [`Scope::run`].
     pub fn run<F: Future>(&self, future: F) -> Run<F> {
         Run::new(self.inner.clone(), future)
+    }
+
+    /// A guard that keeps the scope open. `None`: it has ended.
+    #[must_use]
+    pub fn guard(&self) -> Option<Scope> {
+        let added = self.inner.try_add_guard();
+        added.then(|| Scope::counted(self.inner.clone()))
     }
 
     /// See [`Scope::token`].
@@ -82,6 +89,13 @@ impl ScopeRef {
     #[must_use]
     pub fn ended(&self) -> Option<Duration> {
         self.inner.ended()
+    }
+
+    /// Why this scope, or the one above it that ended first, ended: [`CancelReason::ClientGone`] if the client of a request went away,
+    /// [`CancelReason::Ended`] otherwise. `None`: all are open. Whether tasks were asked to stop then is what [`ScopeRef::cancelled`] says.
+    #[must_use]
+    pub fn end_reason(&self) -> Option<CancelReason> {
+        self.inner.end_reason()
     }
 
     /// Why, and how long ago, the token was cancelled. The time is missing if somebody cancelled the raw token directly.

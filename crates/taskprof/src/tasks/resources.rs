@@ -1,0 +1,151 @@
+//! Tracked resources in the views of a dump: who holds what, as text and as JSON.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Write};
+
+use serde::Serialize;
+use taskscope::{Age, Dump, Holder, Listed, Plain, ResourceDump};
+
+use super::json::{ScopeOut, SiteOut};
+
+/// What each task holds, by its id.
+pub(super) type Holdings<'a> = HashMap<u64, Vec<&'a ResourceDump>>;
+
+// ---- text -----------------------------------------------------------------------------------------------------------
+
+/// One line for each resource that a task holds.
+pub(super) fn write_held(out: &mut dyn Write, held: &[&ResourceDump]) -> io::Result<()> {
+    held.iter().try_for_each(|resource| {
+        let (kind, age) = (Plain(resource.kind), Age(resource.age));
+        writeln!(
+            out,
+            "  holds    {kind} for {age}, acquired at {}",
+            resource.site
+        )
+    })
+}
+
+/// One line for what many tasks hold: the kinds, and how many of each.
+pub(super) fn write_kinds<'a>(
+    out: &mut dyn Write,
+    held: impl Iterator<Item = &'a &'a ResourceDump>,
+) -> io::Result<()> {
+    let kinds = ResourceDump::kinds(held.copied());
+    if kinds.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "  holds    {}", Listed(&kinds))
+}
+
+/// Every resource, oldest first.
+pub(super) fn write_listed(out: &mut dyn Write, dump: &Dump) -> io::Result<()> {
+    write_headline(out, dump)?;
+    dump.resources
+        .iter()
+        .try_for_each(|resource| writeln!(out, "  {resource}"))
+}
+
+/// Resources of the same kind and from the same place together, the most first.
+pub(super) fn write_grouped(out: &mut dyn Write, dump: &Dump) -> io::Result<()> {
+    write_headline(out, dump)?;
+    let mut groups: BTreeMap<_, Vec<&ResourceDump>> = BTreeMap::new();
+    for resource in &dump.resources {
+        let place = (resource.kind, resource.site.file(), resource.site.line());
+        groups.entry(place).or_default().push(resource);
+    }
+    let mut groups: Vec<_> = groups.into_values().collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.len()));
+    groups.iter().try_for_each(|group| write_group(out, group))
+}
+
+fn write_headline(out: &mut dyn Write, dump: &Dump) -> io::Result<()> {
+    let suspects = dump.resources.iter();
+    match (
+        dump.resources.len(),
+        suspects.filter(|it| it.is_leak_suspect()).count(),
+    ) {
+        (0, _) => Ok(()),
+        (count, suspects) => writeln!(
+            out,
+            "\nresources: {count} held, {suspects} of them past the end of their scope"
+        ),
+    }
+}
+
+fn write_group(out: &mut dyn Write, group: &[&ResourceDump]) -> io::Result<()> {
+    // A dump lists the oldest first.
+    let Some(oldest) = group.first() else {
+        return Ok(());
+    };
+    let mut holders: Vec<String> = group
+        .iter()
+        .map(|resource| holder(resource.last_used_by.as_ref()))
+        .collect();
+    holders.sort_unstable();
+    holders.dedup();
+    writeln!(
+        out,
+        "  {} {} for up to {}, acquired at {}, last used by {}",
+        group.len(),
+        Plain(oldest.kind),
+        Age(oldest.age),
+        oldest.site,
+        Listed(&holders)
+    )
+}
+
+fn holder(holder: Option<&Holder>) -> String {
+    match holder {
+        None => "no task".to_owned(),
+        Some(holder) => match &holder.name {
+            Some(name) => format!("task {} {name:?} ({})", holder.task, holder.state),
+            None => format!("task {} ({})", holder.task, holder.state),
+        },
+    }
+}
+
+// ---- JSON -----------------------------------------------------------------------------------------------------------
+
+#[derive(Serialize)]
+pub(super) struct ResourceOut<'a> {
+    kind: &'a str,
+    age_seconds: f64,
+    acquired: SiteOut,
+    acquired_by: Option<HolderOut<'a>>,
+    last_used_by: Option<HolderOut<'a>>,
+    unused_seconds: f64,
+    scope: Option<ScopeOut>,
+    leak_suspect: bool,
+}
+
+#[derive(Serialize)]
+struct HolderOut<'a> {
+    task: u64,
+    name: Option<&'a str>,
+    state: String,
+}
+
+impl<'a> ResourceOut<'a> {
+    pub(super) fn new(resource: &'a ResourceDump) -> Self {
+        let holder = |holder: &'a Option<Holder>| {
+            holder.as_ref().map(|holder| HolderOut {
+                task: holder.task,
+                name: holder.name.as_deref(),
+                state: holder.state.to_string(),
+            })
+        };
+        ResourceOut {
+            kind: resource.kind,
+            age_seconds: resource.age.as_secs_f64(),
+            acquired: SiteOut::new(resource.site),
+            acquired_by: holder(&resource.acquired_by),
+            last_used_by: holder(&resource.last_used_by),
+            unused_seconds: resource.unused_for.as_secs_f64(),
+            scope: resource
+                .scope
+                .as_ref()
+                .map(|scope| ScopeOut::new(scope, resource.scope_ended, scope.cancelled())),
+            leak_suspect: resource.is_leak_suspect(),
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! A scope for each request, over real sockets: its name and labels, its deadline, and each way in which it ends.
+#![cfg(feature = "axum")]
+
+mod deadlines;
+mod ends;
+mod hops;
+mod names;
+mod streams;
+mod support;
+mod upgrades;
