@@ -112,7 +112,9 @@ impl TaskGuard {
     /// Counts a task in.
     pub(crate) fn new(hold: Hold) -> TaskGuard {
         let meta = hold.meta();
-        meta.runtime.task_started(meta.local);
+        if let Some(runtime) = &meta.runtime {
+            runtime.task_started(meta.local);
+        }
         if let Some(scope) = &meta.scope {
             scope.task_started();
         }
@@ -128,7 +130,9 @@ impl Drop for TaskGuard {
     fn drop(&mut self) {
         self.0.record().set_finished();
         let meta = self.0.meta();
-        meta.runtime.task_ended(meta.local);
+        if let Some(runtime) = &meta.runtime {
+            runtime.task_ended(meta.local);
+        }
         if let Some(scope) = &meta.scope {
             scope.task_ended();
         }

@@ -59,7 +59,8 @@ pub(crate) enum Kind {
 pub(crate) struct Meta {
     pub(crate) site: &'static Location<'static>,
     pub(crate) future: fn() -> &'static str,
-    pub(crate) runtime: Arc<RuntimeEntry>,
+    /// `None`: spawned into a `LocalSet` before there was a runtime.
+    pub(crate) runtime: Option<Arc<RuntimeEntry>>,
     pub(crate) scope: Option<Arc<ScopeInner>>,
     /// Boxed twice to keep the record of an unnamed task small.
     pub(crate) name: Option<Box<Arc<str>>>,

@@ -143,13 +143,17 @@ impl Builder {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let runtime = runtime();
+        // A `LocalSet` that has been entered takes tasks before there is a runtime.
+        let runtime = Handle::try_current().ok();
+        let runtime = runtime.as_ref().map(RuntimeEntry::of);
         let scope = self.owner();
         let task = self.begin::<F>(runtime.clone(), scope, Location::caller(), true);
         let hold = task.hold().clone();
-        let before = runtime.alive();
+        let before = runtime.as_ref().map(|runtime| runtime.alive());
         let handle = tokio::task::spawn_local(Instrumented::new(future, task));
-        runtime.learn_local(before, runtime.alive());
+        if let (Some(runtime), Some(before)) = (runtime, before) {
+            runtime.learn_local(before, runtime.alive());
+        }
         joined(handle, hold)
     }
 
@@ -163,7 +167,8 @@ impl Builder {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let task = self.begin::<F>(runtime(), scope, Location::caller(), false);
+        let runtime = RuntimeEntry::of(&Handle::current());
+        let task = self.begin::<F>(Some(runtime), scope, Location::caller(), false);
         let hold = task.hold().clone();
         joined(tokio::spawn(Instrumented::new(future, task)), hold)
     }
@@ -179,7 +184,7 @@ impl Builder {
     /// Makes the record. The guard ends the task again if tokio's spawn function panics or refuses it.
     fn begin<F>(
         self,
-        runtime: Arc<RuntimeEntry>,
+        runtime: Option<Arc<RuntimeEntry>>,
         scope: Option<Arc<ScopeInner>>,
         site: &'static Location<'static>,
         local: bool,
@@ -201,12 +206,6 @@ impl Builder {
             local,
         }))
     }
-}
-
-/// The current runtime; panics like tokio's spawn functions if there is none.
-#[track_caller]
-fn runtime() -> Arc<RuntimeEntry> {
-    RuntimeEntry::of(&Handle::current())
 }
 
 fn joined<T>(handle: tokio::task::JoinHandle<T>, task: Hold) -> JoinHandle<T> {

@@ -27,9 +27,10 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
     let mut holds: Vec<Hold> = pool::in_use()
         .filter(|hold| !hold.record().finished())
         .filter(|hold| {
-            options
-                .runtime
-                .is_none_or(|id| hold.meta().runtime.id() == id)
+            options.runtime.is_none_or(|id| {
+                let runtime = hold.meta().runtime.as_ref();
+                runtime.is_some_and(|entry| entry.id() == id)
+            })
         })
         .filter(|hold| {
             options
@@ -178,7 +179,7 @@ fn in_long_poll(record: &Record, stall: Duration) -> bool {
 /// Captures every task whose last capture is no longer true, except those in a long poll.
 fn capture_all(holds: &[Hold], deadline: Instant, stall: Duration) {
     let start = Instant::now();
-    let mut queues: HashMap<*const RuntimeEntry, Queue<'_>> = HashMap::new();
+    let mut queues: HashMap<Option<*const RuntimeEntry>, Queue<'_>> = HashMap::new();
     for hold in holds {
         let record = hold.record();
         let captured = record
@@ -190,7 +191,7 @@ fn capture_all(holds: &[Hold], deadline: Instant, stall: Duration) {
             continue;
         }
         queues
-            .entry(Arc::as_ptr(&hold.meta().runtime))
+            .entry(hold.meta().runtime.as_ref().map(Arc::as_ptr))
             .or_insert_with(|| Queue {
                 todo: Vec::new(),
                 asked: Vec::new(),

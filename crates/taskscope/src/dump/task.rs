@@ -36,7 +36,7 @@ pub struct TaskDump {
     pub site: &'static Location<'static>,
     /// The type of its future: for an `async fn`, its path and `{{closure}}`.
     pub future: &'static str,
-    /// The number of its runtime.
+    /// The number of its runtime; 0 if it was spawned into a `LocalSet` before there was a runtime.
     pub runtime: u64,
     /// The id of the task that spawned it, if that had a record.
     pub parent: Option<u64>,
@@ -263,7 +263,7 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
         scope,
         site: meta.site,
         future: (meta.future)(),
-        runtime: meta.runtime.number(),
+        runtime: meta.runtime.as_ref().map_or(0, |entry| entry.number()),
         parent: (meta.parent != 0).then_some(meta.parent),
         age: clock::between(meta.spawned_at, now),
         busy: clock::length(record.busy()),
