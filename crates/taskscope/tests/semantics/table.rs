@@ -7,14 +7,17 @@
 use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
-use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::{AbortHandle, Id, JoinError, LocalSet};
+
+#[path = "../support/dumping.rs"]
+mod dumping;
+
+use self::dumping::Dumping;
 
 /// Where a row runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,7 +197,7 @@ pub(crate) fn with_a_runtime(settings: &[Setting], expected: &[&str], row: impl 
     let spawners = [Spawner::Taskscope, Spawner::TaskscopeDumped];
     compare(settings, &spawners, expected, |lab| {
         let runtime = lab.runtime();
-        let _dumping = Dumping::begin(lab, runtime.handle());
+        let _dumping = dumped(lab, runtime.handle());
         row(lab, runtime);
     });
 }
@@ -232,7 +235,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let runtime = lab.runtime();
-    let _dumping = Dumping::begin(lab, runtime.handle());
+    let _dumping = dumped(lab, runtime.handle());
     let row = row(lab.clone());
     match lab.setting {
         Setting::CurrentThread | Setting::TwoWorkers => runtime.block_on(row),
@@ -241,43 +244,9 @@ where
     }
 }
 
-/// Takes one dump after the other until it is dropped.
-struct Dumping {
-    stop: Arc<AtomicBool>,
-    thread: Option<thread::JoinHandle<()>>,
-}
-
-impl Dumping {
-    fn begin(lab: &Lab, runtime: &Handle) -> Option<Dumping> {
-        if lab.spawner != Spawner::TaskscopeDumped {
-            return None;
-        }
-        let stop = Arc::new(AtomicBool::new(false));
-        let options = taskscope::DumpOptions::new()
-            .runtime(runtime.id())
-            .stall(Duration::from_millis(5));
-        let thread = thread::spawn({
-            let stop = stop.clone();
-            move || {
-                while !stop.load(Ordering::Relaxed) {
-                    drop(options.clone().capture_blocking());
-                }
-            }
-        });
-        Some(Dumping {
-            stop,
-            thread: Some(thread),
-        })
-    }
-}
-
-impl Drop for Dumping {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            let dumped = thread.join();
-            // A row that failed has said why.
-            assert!(dumped.is_ok() || thread::panicking(), "a dump panicked");
-        }
-    }
+/// Takes dumps of the runtime if that is asked for.
+fn dumped(lab: &Lab, runtime: &Handle) -> Option<Dumping> {
+    let options = taskscope::DumpOptions::new().runtime(runtime.id());
+    (lab.spawner == Spawner::TaskscopeDumped)
+        .then(|| Dumping::begin(options.stall(Duration::from_millis(5))))
 }
