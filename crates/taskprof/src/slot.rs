@@ -9,6 +9,8 @@
 //!
 //! Who finds `Taken` is told that it is busy. Who finds `Ending` waits: nobody will read that capture any more, and its
 //! sampler is being stopped this moment. So a client that goes away and asks again is not refused.
+//! One waits; whoever comes after them is told that it is busy, also between the end of the abandoned capture and the moment
+//! in which the one who waits goes on: nobody is overtaken.
 //! Not here: the sampler and its thread (`cpu.rs`).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,20 +27,32 @@ enum State {
 }
 
 struct Slot {
-    /// The state, and the number of the last capture.
-    state: Mutex<(State, u64)>,
-    freed: Notify,
+    state: State,
+    /// The number of the last capture.
+    last: u64,
+    /// Whether there is a [`Place`].
+    awaited: bool,
 }
 
-static SLOT: Slot = Slot {
-    state: Mutex::new((State::Free, 0)),
-    freed: Notify::const_new(),
-};
+static SLOT: Mutex<Slot> = Mutex::new(Slot {
+    state: State::Free,
+    last: 0,
+    awaited: false,
+});
 
-impl Slot {
-    fn lock(&self) -> MutexGuard<'_, (State, u64)> {
-        // The state is a plain value that is never left half-written.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+static FREED: Notify = Notify::const_new();
+
+fn lock() -> MutexGuard<'static, Slot> {
+    // Plain values that are never left half-written.
+    SLOT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The right to the slot when it is free again. There is one at the most.
+struct Place;
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        lock().awaited = false;
     }
 }
 
@@ -46,20 +60,29 @@ impl Slot {
 ///
 /// The two halves belong to the two sides of a capture: the thread that samples and the future that waits.
 pub(crate) async fn take() -> Result<(Holder, Claim), Error> {
+    let mut place = None;
     loop {
-        let freed = SLOT.freed.notified();
+        let freed = FREED.notified();
         tokio::pin!(freed);
         // Registered before the state is read, so that a `free` in between is not missed.
         freed.as_mut().enable();
         {
-            let mut slot = SLOT.lock();
-            match slot.0 {
+            let mut slot = lock();
+            if slot.awaited && place.is_none() {
+                return Err(Error::busy());
+            }
+            match slot.state {
                 State::Free => {
-                    let number = slot.1 + 1;
-                    *slot = (State::Taken(number), number);
+                    slot.last += 1;
+                    let number = slot.last;
+                    slot.state = State::Taken(number);
                     return Ok((Holder { number }, Claim { number }));
                 }
                 State::Taken(_) => return Err(Error::busy()),
+                State::Ending(_) if place.is_none() => {
+                    slot.awaited = true;
+                    place = Some(Place);
+                }
                 State::Ending(_) => {}
             }
         }
@@ -75,12 +98,12 @@ pub(crate) struct Holder {
 
 impl Drop for Holder {
     fn drop(&mut self) {
-        let mut slot = SLOT.lock();
-        if slot.0 == State::Taken(self.number) || slot.0 == State::Ending(self.number) {
-            slot.0 = State::Free;
+        let mut slot = lock();
+        if [State::Taken(self.number), State::Ending(self.number)].contains(&slot.state) {
+            slot.state = State::Free;
         }
         drop(slot);
-        SLOT.freed.notify_waiters();
+        FREED.notify_waiters();
     }
 }
 
@@ -92,9 +115,9 @@ pub(crate) struct Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        let mut slot = SLOT.lock();
-        if slot.0 == State::Taken(self.number) {
-            slot.0 = State::Ending(self.number);
+        let mut slot = lock();
+        if slot.state == State::Taken(self.number) {
+            slot.state = State::Ending(self.number);
         }
     }
 }

@@ -63,6 +63,13 @@ pub(crate) fn of_spawn(inherited: Option<u16>) -> u16 {
     }
 }
 
+/// The same for what needs no runtime.
+pub(crate) fn or_none(inherited: Option<u16>) -> u16 {
+    inherited
+        .or_else(|| Some(index_of(&Handle::try_current().ok()?)))
+        .unwrap_or(NONE)
+}
+
 /// Before the first poll of a task: sees to it that its record names the runtime that polls it.
 #[inline]
 pub(crate) fn check(record: &'static Record, slot: &Slot) {

@@ -136,60 +136,6 @@ fn a_capture_does_not_begin_a_new_wait() {
     });
 }
 
-#[test]
-fn a_future_that_is_ready_when_polled_once_more_ends_in_the_dump() {
-    struct ReadyTheSecondTime(AtomicU32);
-    impl Future for ReadyTheSecondTime {
-        type Output = u32;
-        fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u32> {
-            std::mem::forget(cx.waker().clone());
-            match self.0.fetch_add(1, Ordering::Relaxed) {
-                0 => Poll::Pending,
-                polls => Poll::Ready(polls),
-            }
-        }
-    }
-    current_thread().block_on(async {
-        let task = taskscope::spawn(ReadyTheSecondTime(AtomicU32::new(0)));
-        settle().await;
-        assert!(of(&Handle::current()).capture().await.tasks.is_empty());
-        assert_eq!(task.await.unwrap(), 1);
-    });
-}
-
-#[test]
-fn a_future_that_panics_when_polled_once_more_fails_as_its_own_task_and_the_dump_goes_on() {
-    struct PanicsTheSecondTime(bool, Option<std::task::Waker>);
-    impl Future for PanicsTheSecondTime {
-        type Output = ();
-        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-            self.1 = Some(cx.waker().clone());
-            assert!(
-                !std::mem::replace(&mut self.0, true),
-                "polled without a wake"
-            );
-            Poll::Pending
-        }
-    }
-    for runtime in [current_thread(), multi_thread()] {
-        runtime.block_on(async {
-            let task = taskscope::spawn(PanicsTheSecondTime(false, None));
-            let _other = taskscope::spawn(wait_in_my_function());
-            until_polled(&Handle::current(), 2).await;
-            let dump = of(&Handle::current()).capture().await;
-            // The one that panics may be seen on its way out, and then as running.
-            let idle: Vec<_> = dump
-                .tasks
-                .iter()
-                .filter(|task| task.state.name() == "idle")
-                .collect();
-            assert_eq!(idle.len(), 1);
-            assert!(idle[0].trace.is_ok());
-            assert!(task.await.unwrap_err().is_panic());
-        });
-    }
-}
-
 /// Waits until that many tasks of the runtime are suspended.
 async fn until_polled(runtime: &Handle, count: usize) {
     loop {

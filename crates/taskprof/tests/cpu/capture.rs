@@ -2,8 +2,10 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use taskprof::Profile;
@@ -90,6 +92,77 @@ fn a_capture_asked_for_while_an_abandoned_one_still_starts_waits_for_it() {
         second_events.recv_timeout(PATIENCE),
         Ok(Event::Started { hz: 99 })
     );
+}
+
+/// A waker that can be asked whether it was used.
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+#[test]
+fn nobody_overtakes_the_one_that_waits_for_an_abandoned_capture() {
+    let _turn = my_turn();
+    let (script, events) = Script::new();
+    let (script, open) = script.gated();
+    let mut first = capture(script, MAX_DURATION);
+    begin(&mut first, &events);
+    drop(first);
+
+    let woken = Arc::new(Woken(AtomicBool::new(false)));
+    let (script, second_events) = Script::new();
+    let mut second = capture(script, SHORT);
+    let waker = Waker::from(woken.clone());
+    let polled = second.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+
+    let is_refused = || {
+        let (script, events) = Script::new();
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(Err(error)) = capture(script, SHORT).as_mut().poll(&mut context) else {
+            return false;
+        };
+        error.is_busy() && events.try_recv().is_err()
+    };
+    assert!(is_refused(), "while the first one still starts");
+    drop(open);
+    while !woken.0.load(Ordering::Acquire) {
+        std::thread::yield_now();
+    }
+    assert!(
+        is_refused(),
+        "when the first one is over and it is the second's turn"
+    );
+    block_on(second).unwrap();
+    assert_eq!(
+        second_events.recv_timeout(PATIENCE),
+        Ok(Event::Started { hz: 99 })
+    );
+}
+
+#[test]
+fn one_that_no_longer_waits_for_an_abandoned_capture_is_in_nobodys_way() {
+    let _turn = my_turn();
+    let (script, events) = Script::new();
+    let (script, open) = script.gated();
+    let mut first = capture(script, MAX_DURATION);
+    begin(&mut first, &events);
+    drop(first);
+
+    let mut context = Context::from_waker(Waker::noop());
+    let (script, _events) = Script::new();
+    let mut second = capture(script, SHORT);
+    assert!(second.as_mut().poll(&mut context).is_pending());
+    drop(second);
+
+    let (script, _events) = Script::new();
+    let mut third = capture(script, SHORT);
+    assert!(third.as_mut().poll(&mut context).is_pending());
+    drop(open);
+    block_on(third).unwrap();
 }
 
 #[test]

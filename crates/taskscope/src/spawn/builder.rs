@@ -131,7 +131,8 @@ impl Builder {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let task = self.begin::<F>(runtime::of_spawn, Traits::LOCAL);
+        // A `LocalSet` that has been entered takes tasks before there is a runtime.
+        let task = self.begin::<F>(runtime::or_none, Traits::LOCAL);
         let made = task.task_ref();
         let entry = runtime::get(task.record().runtime());
         let alive = || entry.as_ref().map_or(0, |entry| entry.alive());
@@ -165,9 +166,7 @@ impl Builder {
         /// Where tokio's ids never get, and JSON numbers are still exact.
         const FIRST: u64 = 1 << 52;
         static NEXT: AtomicU64 = AtomicU64::new(FIRST);
-        let runtime =
-            |_| Handle::try_current().map_or(runtime::NONE, |handle| runtime::index_of(&handle));
-        let task = self.begin::<F>(runtime, Traits::DRIVEN);
+        let task = self.begin::<F>(runtime::or_none, Traits::DRIVEN);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         task.record().set_id(id);
         Instrumented::new(future, task)

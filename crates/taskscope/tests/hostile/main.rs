@@ -1,0 +1,7 @@
+//! Futures that do everything the contract of `Future` allows, and some of what it does not: they behave with our spawn as with
+//! tokio's, also while dumps are taken; a dump says what is true of them; and their records come back.
+
+mod children;
+mod ends;
+mod wakers;
+mod ways;

@@ -1,0 +1,11 @@
+//! What tokio documents of its tasks holds for tasks with a record: one table of small programs, run with both spawns.
+
+mod abort;
+mod join;
+mod locals;
+mod order;
+mod panics;
+mod polls;
+mod refusals;
+mod shutdown;
+mod table;
