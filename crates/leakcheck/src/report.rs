@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use taskscope::{Age, Dump, Group, Listed, ResourceDump};
@@ -168,7 +167,7 @@ fn write_group(
     writeln!(f, "   hint       {}", first.verdict.advice())
 }
 
-fn write_names(f: &mut fmt::Formatter<'_>, what: &str, names: &[Arc<str>]) -> fmt::Result {
+fn write_names<T: AsRef<str>>(f: &mut fmt::Formatter<'_>, what: &str, names: &[T]) -> fmt::Result {
     if names.is_empty() {
         return Ok(());
     }

@@ -11,8 +11,8 @@ use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use taskscope::Scope;
+use taskscope::Token;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio_util::sync::CancellationToken;
 
 use crate::order::{Created, NewOrder, Order, OrderId};
 use crate::problem::Problem;
@@ -132,7 +132,7 @@ async fn wait_for_acknowledgement(
     acknowledged.await.map(|_place| ()).map_err(|_| AuditClosed)
 }
 
-async fn keep_price(promise: PriceGuard, request_over: CancellationToken) {
+async fn keep_price(promise: PriceGuard, request_over: Token) {
     tokio::select! {
         () = request_over.cancelled() => {}
         () = tokio::time::sleep(PRICE_HOLD) => {}

@@ -4,7 +4,6 @@
 //! a line to the text or talk to the terminal.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 
 use taskscope::{Age, CancelReason, Dump, Group, Listed, Missed, Plain, State, TaskDump, Verdict};
 
@@ -77,7 +76,7 @@ fn write_header(out: &mut dyn Write, dump: &Dump) -> io::Result<()> {
     Ok(())
 }
 
-fn write_names(out: &mut dyn Write, what: &str, names: &[Arc<str>]) -> io::Result<()> {
+fn write_names<T: AsRef<str>>(out: &mut dyn Write, what: &str, names: &[T]) -> io::Result<()> {
     if names.is_empty() {
         return Ok(());
     }

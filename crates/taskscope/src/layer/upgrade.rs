@@ -96,11 +96,14 @@ impl fmt::Debug for Upgrade {
     }
 }
 
+/// A connection that somebody drives.
+type Connection = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// A server connection that has read its request and answers it when told, and the `OnUpgrade` that this one request got.
 fn stand_in(
     delivery: Delivery,
     answered: oneshot::Receiver<()>,
-) -> Option<(Pin<Box<dyn Future<Output = ()> + Send>>, OnUpgrade)> {
+) -> Option<(Connection, OnUpgrade)> {
     let (found, mut upgrade) = oneshot::channel();
     let once = Mutex::new(Some((found, answered)));
     let service = service_fn(move |mut request: Request<Incoming>| {

@@ -12,7 +12,7 @@ use crate::current;
 
 /// Wraps a callback so that it runs inside the scope which is current now, and keeps that scope open until it has ended.
 ///
-/// For libraries that spawn a task with plain `tokio::spawn` and call back from there, such as axum's WebSockets. Without a current scope, or
+/// For libraries that spawn a task with plain `tokio::spawn` and call back from there, such as axum's `WebSocket`s. Without a current scope, or
 /// if that has ended, the callback runs as it is.
 ///
 /// # Examples
