@@ -41,6 +41,7 @@ mod capture;
 mod clock;
 mod current;
 mod dump;
+mod growth;
 mod ids;
 mod instrument;
 mod join;
@@ -66,12 +67,16 @@ mod tracked;
 mod upkeep;
 mod verdict;
 mod wait;
+mod watchdog;
 mod words;
 
 pub use self::capture::MAX_BRANCHES;
 pub use self::dump::{
-    Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, Group, Missed, NoTrace,
-    Stacks, State, TaskDump, TaskKind, ThreadInfo, Trace, dump,
+    Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, Group, LongPoll, Missed,
+    NoTrace, Stacks, State, TaskDump, TaskKind, ThreadInfo, Trace, dump,
+};
+pub use self::growth::{
+    GROWTH_MIN_SAMPLES, GROWTH_PERIOD, GROWTH_SAMPLES, SiteGrowth, growth, sample_growth,
 };
 pub use self::instrument::Instrumented;
 pub use self::join::JoinHandle;
@@ -98,6 +103,7 @@ pub use self::token::{
 pub use self::tracked::{Tracked, track};
 pub use self::verdict::{BLOCKING_THRESHOLD, CANCEL_GRACE, SPINNING_RATE, Verdict};
 pub use self::wait::{WaitKind, WaitReason};
+pub use self::watchdog::{Watchdog, WatchdogError};
 pub use self::words::{Age, LISTED, Listed, Plain};
 
 /// The examples of the README, compiled.

@@ -217,6 +217,28 @@ pub(crate) fn get(index: u32) -> Option<Thread> {
         .clone()
 }
 
+/// A thread that is polling a task.
+pub(crate) struct Polling {
+    pub(crate) record: &'static Record,
+    pub(crate) index: u32,
+    pub(crate) os_id: u32,
+}
+
+/// The threads that are polling a task right now. Of nested polls, the innermost.
+pub(crate) fn polling() -> Vec<Polling> {
+    let table = table();
+    let slots = table.slots.iter().zip(&table.threads);
+    slots
+        .filter_map(|(slot, thread)| {
+            Some(Polling {
+                record: slot.task.get()?,
+                index: slot.index,
+                os_id: thread.as_ref()?.os_id,
+            })
+        })
+        .collect()
+}
+
 /// Polls begun on all threads. Only good to see whether it moves.
 pub(crate) fn polls() -> u64 {
     table().slots.iter().fold(0, |sum, slot| {

@@ -77,7 +77,7 @@ impl Log {
 }
 
 /// Spawns a task that stays alive, keeping its waker.
-async fn lives(scope: &Scope, name: &str) {
+async fn lives(scope: &Scope, name: &'static str) {
     let sleeps = tokio::time::sleep(Duration::from_secs(600));
     scope.run(async { drop(spawn_named(name, sleeps)) }).await;
     tokio::task::yield_now().await;
