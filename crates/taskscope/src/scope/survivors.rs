@@ -141,7 +141,7 @@ fn report_all(due: &[(Arc<ScopeInner>, Dispatch)]) -> Duration {
         .into_iter()
         .filter_map(|task| Some((place(task.scope.as_ref()?.inner())?, task)))
         .collect();
-    placed.sort_by_key(|(at, task)| (*at, Reverse(task.age)));
+    placed.sort_by_key(|(at, task)| (*at, Reverse(task.age), task.id));
     let took = started.elapsed();
     for (at, task) in placed {
         let (ended, dispatch) = &due[at];
