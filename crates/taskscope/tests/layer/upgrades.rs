@@ -1,4 +1,4 @@
-//! Upgraded connections: WebSockets over HTTP/1 and HTTP/2, and a protocol of our own.
+//! Upgraded connections: web sockets over HTTP/1 and HTTP/2, and a protocol of our own.
 
 use std::io::IoSlice;
 
