@@ -1,4 +1,6 @@
-//! Upgraded connections: WebSockets over HTTP/1 and HTTP/2, and a protocol of our own.
+//! Upgraded connections: web sockets over HTTP/1 and HTTP/2, and a protocol of our own.
+
+use std::io::IoSlice;
 
 use axum::Router;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -233,10 +235,12 @@ async fn nothing_that_is_sent_early_is_lost() {
             let upgrade = hyper::upgrade::on(&mut request);
             tokio::spawn(async move {
                 let mut connection = TokioIo::new(upgrade.await.unwrap());
+                assert!(tokio::io::AsyncWrite::is_write_vectored(&connection));
                 let mut bytes = [0; 10];
                 connection.read_exact(&mut bytes).await.unwrap();
                 connection.write_all(&bytes).await.unwrap();
-                connection.write_all(b"\r\n\r\nbye").await.unwrap();
+                let parts = [IoSlice::new(b"\r\n\r\n"), IoSlice::new(b"bye")];
+                assert_eq!(connection.write_vectored(&parts).await.unwrap(), 7);
                 connection.shutdown().await.unwrap();
                 // The client closes in turn, and that is no way to go away.
                 assert_eq!(connection.read(&mut bytes).await.unwrap(), 0);
