@@ -42,7 +42,6 @@ pub(super) async fn serve<V: Variant>(listener: TcpListener, requests: Requests)
 
 async fn hello<V: Variant>(State(requests): State<Requests>) -> &'static str {
     requests.0.fetch_add(1, Ordering::Relaxed);
-    V::spawn(V::leaf(async { "hello" }))
-        .await
-        .expect("a task ends well")
+    let task = async { V::spawn(V::leaf(async { "hello" })).await };
+    V::request(task).await.expect("a task ends well")
 }
