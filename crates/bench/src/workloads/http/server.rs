@@ -43,5 +43,6 @@ pub(super) async fn serve<V: Variant>(listener: TcpListener, requests: Requests)
 async fn hello<V: Variant>(State(requests): State<Requests>) -> &'static str {
     requests.0.fetch_add(1, Ordering::Relaxed);
     let task = async { V::spawn(V::leaf(async { "hello" })).await };
-    V::request(task).await.expect("a task ends well")
+    // Only a runtime that shuts down cancels the task, and then nobody reads the answer.
+    V::request(task).await.unwrap_or_default()
 }
