@@ -4,6 +4,8 @@
 //!
 //! `TASKSCOPE_STRESS_SECONDS` says for how long; [`SECONDS`] if it is not set.
 
+#![expect(clippy::print_stdout, reason = "how much there was of everything")]
+
 mod dice;
 mod kinds;
 mod ledger;
