@@ -27,10 +27,8 @@ use std::thread::Thread;
 
 use callstack::{Completeness, Stack};
 
+use crate::MAX_BRANCHES;
 use crate::record::{Captured, Identity, Record, Request};
-
-/// Branches (wakers taken in one poll) of one task that are kept; the rest is counted.
-pub const MAX_BRANCHES: usize = 64;
 
 /// Marks that are set.
 static OUTSTANDING: AtomicUsize = AtomicUsize::new(0);

@@ -612,6 +612,33 @@ impl Drop for TaskGuard {
     }
 }
 
+/// Marks the task as detached when dropped, unless it has ended or its handle was taken apart.
+pub(crate) struct Attached {
+    task: TaskRef,
+    armed: bool,
+}
+
+impl Attached {
+    #[inline]
+    pub(crate) fn to(task: TaskRef) -> Attached {
+        Attached { task, armed: true }
+    }
+
+    /// The handle is taken apart.
+    pub(crate) fn let_go(&mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for Attached {
+    #[inline]
+    fn drop(&mut self) {
+        if self.armed {
+            self.task.set_detached();
+        }
+    }
+}
+
 /// A task that may have ended meanwhile, and its record with it gone to another task.
 #[derive(Clone, Copy)]
 pub(crate) struct TaskRef {

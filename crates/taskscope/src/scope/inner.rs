@@ -97,6 +97,7 @@ impl ScopeInner {
     /// scope is cancelled. `cancelled`: what it saw.
     ///
     /// Tokens of scopes above and below count, too. Not one that cannot tell: a scope above goes on when this one is cancelled.
+    #[cfg(feature = "enable")]
     pub(crate) fn looked_at(&self, other: &ScopeInner, cancelled: bool) -> Option<bool> {
         let same_line = other.is_above(self) || self.is_above(other);
         match (cancelled, same_line && self.token.is_cancelled()) {
@@ -179,6 +180,7 @@ impl ScopeInner {
     }
 
     /// How long this scope has been cancelled, at the least.
+    #[cfg(feature = "enable")]
     pub(crate) fn cancelled_for(&self) -> Option<Duration> {
         self.cause().map(|(_, cause)| ago(cause.at))
     }
@@ -246,9 +248,7 @@ impl ScopeInner {
             self.cancel(CancelReason::Ended);
         }
         if let AtEnd::Abort { grace } = policy {
-            if let Some(own) = record::current() {
-                self.tasks.exempt(own);
-            }
+            record::with_current(|own, _| self.tasks.exempt(own));
             self.abort_in(grace);
         }
         if !self.is_finishing() {
@@ -370,6 +370,7 @@ impl ScopeInner {
         self.tasks.until_at_most(left).await;
     }
 
+    #[cfg(feature = "enable")]
     pub(super) fn first_report(&self, number: u64) -> bool {
         self.tasks.first_report(number)
     }

@@ -2,6 +2,7 @@
 //!
 //! Not here: what is declared beforehand ([`Builder`]), `JoinSet`.
 
+#[cfg_attr(not(feature = "enable"), path = "../off/builder.rs")]
 mod builder;
 
 use std::future::Future;

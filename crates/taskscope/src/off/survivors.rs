@@ -1,0 +1,12 @@
+//! Nobody is told of survivors, so no ended scope is remembered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ScopeInner;
+
+pub(super) fn counts() -> (usize, u64) {
+    (0, 0)
+}
+
+pub(super) fn ended(_: &Arc<ScopeInner>, _: Duration) {}
