@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::runtime::Handle;
 
+use super::ours::ours;
 use crate::instrument::Instrumented;
 use crate::record::{self, Inherited, Meta, Tags, TaskGuard, TaskRef, Traits};
 use crate::scope::ScopeInner;
@@ -109,7 +110,11 @@ impl Builder {
     {
         let task = self.begin::<F>(runtime::of_spawn, Traits::default());
         let made = task.task_ref();
-        spawned(tokio::spawn(Instrumented::new(future, task)), made)
+        let handle = {
+            let _ours = ours();
+            tokio::spawn(Instrumented::new(future, task))
+        };
+        spawned(handle, made)
     }
 
     /// Spawns the task on the runtime of a handle. See [`spawn_on`](crate::spawn_on).
@@ -121,7 +126,11 @@ impl Builder {
     {
         let task = self.begin::<F>(|_| runtime::index_of(handle), Traits::default());
         let made = task.task_ref();
-        spawned(handle.spawn(Instrumented::new(future, task)), made)
+        let handle = {
+            let _ours = ours();
+            handle.spawn(Instrumented::new(future, task))
+        };
+        spawned(handle, made)
     }
 
     /// Spawns a `!Send` task. See [`spawn_local`](crate::spawn_local).
@@ -137,7 +146,10 @@ impl Builder {
         let entry = runtime::get(task.record().runtime());
         let alive = || entry.as_ref().map_or(0, |entry| entry.alive());
         let before = alive();
-        let handle = tokio::task::spawn_local(Instrumented::new(future, task));
+        let handle = {
+            let _ours = ours();
+            tokio::task::spawn_local(Instrumented::new(future, task))
+        };
         if let Some(entry) = &entry {
             entry.learn_local(before, alive());
         }
