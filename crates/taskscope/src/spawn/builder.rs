@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::runtime::Handle;
 
+use super::ours::ours;
 use crate::instrument::Instrumented;
 use crate::record::{self, Inherited, Meta, Tags, TaskGuard, TaskRef, Traits};
 use crate::scope::ScopeInner;
@@ -118,7 +119,11 @@ impl Builder {
     {
         let task = self.begin::<F>(On::Current, Traits::default());
         let made = task.task_ref();
-        spawned(tokio::spawn(Instrumented::new(future, task)), made)
+        let handle = {
+            let _ours = ours();
+            tokio::spawn(Instrumented::new(future, task))
+        };
+        spawned(handle, made)
     }
 
     /// Spawns the task on the runtime of a handle. See [`spawn_on`](crate::spawn_on).
@@ -130,7 +135,11 @@ impl Builder {
     {
         let task = self.begin::<F>(On::Given(handle), Traits::default());
         let made = task.task_ref();
-        spawned(handle.spawn(Instrumented::new(future, task)), made)
+        let handle = {
+            let _ours = ours();
+            handle.spawn(Instrumented::new(future, task))
+        };
+        spawned(handle, made)
     }
 
     /// Spawns a `!Send` task. See [`spawn_local`](crate::spawn_local).
@@ -146,7 +155,10 @@ impl Builder {
         let entry = runtime::get(task.record().runtime());
         let alive = || entry.as_ref().map_or(0, |entry| entry.alive());
         let before = alive();
-        let handle = tokio::task::spawn_local(Instrumented::new(future, task));
+        let handle = {
+            let _ours = ours();
+            tokio::task::spawn_local(Instrumented::new(future, task))
+        };
         if let Some(entry) = &entry {
             entry.learn_local(before, alive());
         }

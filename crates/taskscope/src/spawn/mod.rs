@@ -3,12 +3,16 @@
 //! Not here: what is declared beforehand ([`Builder`]), `JoinSet`.
 
 mod builder;
+mod ours;
 
 use std::future::Future;
 
 use tokio::runtime::Handle;
 
 pub use self::builder::Builder;
+pub(crate) use self::ours::not_ours;
+#[cfg(tokio_unstable)]
+pub(crate) use self::ours::take_ours;
 use crate::instrument::Instrumented;
 use crate::{JoinHandle, Name};
 
