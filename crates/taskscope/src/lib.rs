@@ -23,7 +23,8 @@
 //!
 //! # Limits
 //!
-//! * Tasks that other code spawns with plain `tokio::spawn` are counted for each runtime, not looked into.
+//! * Tasks that other code spawns with plain `tokio::spawn` are counted for each runtime, not looked into. With `--cfg tokio_unstable`
+//!   there is also `observe`, which shows them with everything but a stack. Without that flag there is no such function.
 //! * A capture polls a task once more. See [`spawn`].
 //! * Records are reused memory: as many as there were tasks at the busiest moment.
 //!
@@ -75,6 +76,8 @@ mod join;
 #[cfg(feature = "tower")]
 mod layer;
 mod name;
+#[cfg(tokio_unstable)]
+mod observe;
 #[cfg(not(feature = "enable"))]
 mod off;
 #[cfg_attr(not(feature = "enable"), path = "off/pool.rs")]
@@ -127,6 +130,8 @@ pub use self::layer::{
 pub use self::name::Name;
 #[cfg(not(feature = "enable"))]
 pub use self::off::Stack;
+#[cfg(tokio_unstable)]
+pub use self::observe::{Observe, observe};
 pub use self::resources::{Holder, HolderState, ResourceDump};
 pub use self::runtime::{RuntimeGuard, RuntimeInfo, watch};
 pub use self::scope::{

@@ -28,6 +28,8 @@
 //!
 //! Not here: what a poll does ([`crate::instrument`]), what a capture does ([`crate::capture`]), where free records wait.
 
+#[cfg(tokio_unstable)]
+mod hooked;
 mod inner;
 mod poll;
 mod side;
@@ -46,6 +48,8 @@ use self::state::{Ref, State};
 use crate::scope::ScopeInner;
 use crate::{Name, capture, clock, pool, replaced, threads};
 
+#[cfg(tokio_unstable)]
+pub(crate) use self::hooked::{begin_poll, end_poll};
 pub(crate) use self::poll::{Inherited, current, inherited, scoped, set_scoped, with_current};
 pub(crate) use self::side::{Captured, Label, LongPoll, Side};
 pub(crate) use self::state::Request;

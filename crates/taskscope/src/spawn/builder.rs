@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::runtime::Handle;
 
+use super::ours::ours;
 use crate::instrument::Instrumented;
 use crate::record::{self, Inherited, Meta, Tags, TaskGuard, TaskRef, Traits};
 use crate::scope::ScopeInner;
@@ -44,6 +45,15 @@ enum Owner {
     Current,
     Given(Arc<ScopeInner>),
     Nobody,
+}
+
+/// The runtime that it will be on. No closure: a panic tells the line of the caller.
+pub(crate) enum On<'a> {
+    /// The current one; a panic if there is none.
+    Current,
+    /// The current one, if there is one.
+    Perhaps,
+    Given(&'a Handle),
 }
 
 impl Builder {
@@ -107,9 +117,13 @@ impl Builder {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let task = self.begin::<F>(runtime::of_spawn, Traits::default());
+        let task = self.begin::<F>(On::Current, Traits::default());
         let made = task.task_ref();
-        spawned(tokio::spawn(Instrumented::new(future, task)), made)
+        let handle = {
+            let _ours = ours();
+            tokio::spawn(Instrumented::new(future, task))
+        };
+        spawned(handle, made)
     }
 
     /// Spawns the task on the runtime of a handle. See [`spawn_on`](crate::spawn_on).
@@ -119,9 +133,13 @@ impl Builder {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let task = self.begin::<F>(|_| runtime::index_of(handle), Traits::default());
+        let task = self.begin::<F>(On::Given(handle), Traits::default());
         let made = task.task_ref();
-        spawned(handle.spawn(Instrumented::new(future, task)), made)
+        let handle = {
+            let _ours = ours();
+            handle.spawn(Instrumented::new(future, task))
+        };
+        spawned(handle, made)
     }
 
     /// Spawns a `!Send` task. See [`spawn_local`](crate::spawn_local).
@@ -132,12 +150,15 @@ impl Builder {
         F::Output: 'static,
     {
         // A `LocalSet` that has been entered takes tasks before there is a runtime.
-        let task = self.begin::<F>(runtime::or_none, Traits::LOCAL);
+        let task = self.begin::<F>(On::Perhaps, Traits::LOCAL);
         let made = task.task_ref();
         let entry = runtime::get(task.record().runtime());
         let alive = || entry.as_ref().map_or(0, |entry| entry.alive());
         let before = alive();
-        let handle = tokio::task::spawn_local(Instrumented::new(future, task));
+        let handle = {
+            let _ours = ours();
+            tokio::task::spawn_local(Instrumented::new(future, task))
+        };
         if let Some(entry) = &entry {
             entry.learn_local(before, alive());
         }
@@ -151,7 +172,7 @@ impl Builder {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        let task = self.begin::<F>(runtime::of_spawn, Traits::BLOCKING);
+        let task = self.begin::<F>(On::Current, Traits::BLOCKING);
         let made = task.task_ref();
         let handle = tokio::task::spawn_blocking(move || {
             let task = task;
@@ -166,7 +187,7 @@ impl Builder {
         /// Where tokio's ids never get, and JSON numbers are still exact.
         const FIRST: u64 = 1 << 52;
         static NEXT: AtomicU64 = AtomicU64::new(FIRST);
-        let task = self.begin::<F>(runtime::or_none, Traits::DRIVEN);
+        let task = self.begin::<F>(On::Perhaps, Traits::DRIVEN);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         task.record().set_id(id);
         Instrumented::new(future, task)
@@ -175,14 +196,14 @@ impl Builder {
     /// Makes the record. The guard ends the task again if tokio's spawn function panics or refuses it.
     #[inline]
     #[track_caller]
-    pub(crate) fn begin<F>(
-        self,
-        runtime: impl FnOnce(Option<u16>) -> u16,
-        traits: Traits,
-    ) -> TaskGuard {
+    pub(crate) fn begin<F>(self, on: On<'_>, traits: Traits) -> TaskGuard {
         let inherited = record::inherited();
         // May panic, so first.
-        let runtime = runtime(inherited.runtime);
+        let runtime = match on {
+            On::Current => runtime::of_spawn(inherited.runtime),
+            On::Perhaps => runtime::or_none(inherited.runtime),
+            On::Given(handle) => runtime::index_of(handle),
+        };
         let Inherited { parent, scope, .. } = inherited;
         let scope = match self.owner {
             Owner::Current => scope.unwrap_or_else(current::scope),

@@ -4,12 +4,18 @@
 
 #[cfg_attr(not(feature = "enable"), path = "../off/builder.rs")]
 mod builder;
+#[cfg(feature = "enable")]
+mod ours;
 
 use std::future::Future;
 
 use tokio::runtime::Handle;
 
 pub use self::builder::Builder;
+#[cfg(feature = "enable")]
+pub(crate) use self::ours::not_ours;
+#[cfg(all(tokio_unstable, feature = "enable"))]
+pub(crate) use self::ours::take_ours;
 use crate::instrument::Instrumented;
 use crate::{JoinHandle, Name};
 
