@@ -398,6 +398,7 @@ fn trace(trace: &Trace) {
     for branch in trace.branches() {
         let branch: &Branch = branch;
         let frames: &[Frame] = &branch.frames;
+        let _: &WaitReason = &branch.wait;
         for frame in frames {
             let _: (&str, &Option<Arc<str>>) = (&frame.function, &frame.file);
             let _: (Option<u32>, bool) = (frame.line, frame.has_symbol);

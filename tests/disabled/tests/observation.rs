@@ -87,7 +87,10 @@ fn no_thread_is_started_until_a_deadline_is_set() {
         drop(scope);
         assert_eq!(ours(), 0);
         let _control = Scope::new("deadline").timeout(Duration::from_secs(60));
-        assert_eq!(ours(), 1);
+        // It names itself after it has started.
+        while ours() == 0 {
+            std::thread::yield_now();
+        }
         left.abort();
     });
 }
