@@ -1,14 +1,20 @@
 //! The ways to start a task that has a record, each under the name of tokio's.
 //!
-//! Not here: what is declared beforehand ([`Builder`]), `JoinSet`.
+//! Not here: what is declared beforehand ([`Builder`]), sets of tasks ([`crate::JoinSet`]).
 
 mod builder;
+#[cfg(feature = "hyper")]
+mod executor;
+mod in_set;
 
 use std::future::Future;
 
 use tokio::runtime::Handle;
 
 pub use self::builder::Builder;
+#[cfg(feature = "hyper")]
+pub use self::executor::TaskExecutor;
+pub use self::in_set::InSet;
 use crate::instrument::Instrumented;
 use crate::{JoinHandle, Name};
 
