@@ -1,8 +1,11 @@
 //! The ways to start a task that has a record, each under the name of tokio's.
 //!
-//! Not here: what is declared beforehand ([`Builder`]), `JoinSet`.
+//! Not here: what is declared beforehand ([`Builder`]), sets of tasks ([`crate::JoinSet`]).
 
 mod builder;
+#[cfg(feature = "hyper")]
+mod executor;
+mod in_set;
 mod ours;
 
 use std::future::Future;
@@ -10,6 +13,9 @@ use std::future::Future;
 use tokio::runtime::Handle;
 
 pub use self::builder::Builder;
+#[cfg(feature = "hyper")]
+pub use self::executor::TaskExecutor;
+pub use self::in_set::InSet;
 pub(crate) use self::ours::not_ours;
 #[cfg(tokio_unstable)]
 pub(crate) use self::ours::take_ours;
