@@ -215,8 +215,9 @@ fn what_an_observed_task_spawns_has_it_as_parent() {
             taskscope::spawn(pending::<()>());
             pending::<()>().await;
         });
-        until(&runtime, "three are shown", || {
-            tasks_of(runtime.handle()).len() == 3
+        until(&runtime, "three are polled", || {
+            let tasks = tasks_of(runtime.handle());
+            tasks.iter().filter(|task| task.polls > 0).count() == 3
         });
         let parents = tasks_of(runtime.handle()).into_iter().map(|task| {
             let parent = task.parent.map(|id| id.to_string());

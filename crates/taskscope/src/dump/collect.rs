@@ -39,8 +39,8 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
                 .is_none_or(|scope| scope.contains(hold.meta().scope.as_ref()))
         })
         .collect();
-    // Tokio's ids tell apart what the clock does not.
-    holds.sort_by_key(|hold| (hold.meta().spawned_at, hold.record().id()));
+    // Tokio's ids tell apart what the clock does not. A task may get its id meanwhile, and sorting panics if the order changes under it.
+    holds.sort_by_cached_key(|hold| (hold.meta().spawned_at, hold.record().id()));
     let polls: Vec<u64> = holds
         .iter()
         .map(|hold| {
