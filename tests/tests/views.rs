@@ -343,7 +343,7 @@ fn json_has_all_that_the_text_has() {
     let shop = shop();
     let json: Value = serde_json::from_str(&shop.get("/tasks?format=json")).unwrap();
     assert_eq!(json["version"], 1);
-    let missed = serde_json::json!({"running": 1, "no_answer": 0, "no_waker": 1, "not_asked": 0});
+    let missed = serde_json::json!({"running": 1, "no_answer": 0, "no_waker": 1, "not_asked": 0, "observed": 0});
     assert_eq!(json["missed"], missed);
     assert_eq!(json["notes"].as_array().unwrap().len(), 3);
     let runtime = &json["runtimes"][0];

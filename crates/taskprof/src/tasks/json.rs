@@ -5,7 +5,9 @@ use std::panic::Location;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
-use taskscope::{CancelReason, Dump, ResourceDump, RuntimeInfo, ScopeRef, State, TaskDump};
+use taskscope::{
+    CancelReason, Dump, ResourceDump, RuntimeInfo, ScopeRef, State, TaskDump, TaskKind,
+};
 
 use super::profile::remarks;
 use super::resources::{Holdings, ResourceOut};
@@ -20,11 +22,11 @@ use super::resources::{Holdings, ResourceOut};
 ///   "taken_unix_seconds": 1795209608.25,
 ///   "took_seconds": 0.012,
 ///   "notes": ["3 untracked on runtime 1 (plain tokio::spawn)"],
-///   "missed": {"running": 0, "no_answer": 0, "no_waker": 1, "not_asked": 0},
+///   "missed": {"running": 0, "no_answer": 0, "no_waker": 1, "not_asked": 0, "observed": 0},
 ///   "runtimes": [{"id": 1, "name": "orders", "flavor": "multi_thread", "workers": 2, "tracked": 5, "untracked": 3}],
 ///   "tasks": [
 ///     {
-///       "id": 17, "name": "audit", "state": "idle", "state_seconds": 4.5, "thread": null,
+///       "id": 17, "kind": "task", "name": "audit", "state": "idle", "state_seconds": 4.5, "thread": null,
 ///       "verdict": "outlived", "wait": ["mpsc recv"], "background": false,
 ///       "scope": {"name": "POST /orders", "labels": {"id": "7"}, "ended_seconds": 4.4, "end_reason": "scope ended", "cancelled": null, "cancelled_seconds": null},
 ///       "spawned": {"file": "src/main.rs", "line": 40, "column": 9}, "parent": 12, "future": "app::audit::{{closure}}",
@@ -43,7 +45,8 @@ use super::resources::{Holdings, ResourceOut};
 /// }
 /// ```
 ///
-/// Tasks are listed oldest first; frames innermost first. `thread` is `{"name", "os_id"}` of a running task. `no_stack` says
+/// Tasks are listed oldest first; frames innermost first. `kind` is `task`, `local`, `blocking`, `driven` or `observed`; `thread` is
+/// `{"name", "os_id"}` of a running task. `no_stack` says
 /// why `branches` is empty. `holds` are the kinds of the resources that the task used last; their `scope` is as that of a task.
 /// `state` of a task that holds one is `alive`, `gone` or `untracked`. What is not known is `null`.
 ///
@@ -64,6 +67,7 @@ pub fn json(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
             no_answer: dump.missed.no_answer,
             no_waker: dump.missed.no_waker,
             not_asked: dump.missed.not_asked,
+            observed: dump.missed.observed,
         },
         runtimes: dump.runtimes.iter().map(RuntimeOut::new).collect(),
         tasks: TasksOut {
@@ -111,6 +115,7 @@ struct MissedOut {
     no_answer: usize,
     no_waker: usize,
     not_asked: usize,
+    observed: usize,
 }
 
 #[derive(Serialize)]
@@ -139,6 +144,7 @@ impl<'a> RuntimeOut<'a> {
 #[derive(Serialize)]
 struct TaskOut<'a> {
     id: u64,
+    kind: &'static str,
     name: Option<&'a str>,
     state: &'static str,
     state_seconds: f64,
@@ -154,7 +160,7 @@ struct TaskOut<'a> {
     age_seconds: f64,
     busy_seconds: f64,
     polls: u64,
-    wakers: u64,
+    wakers: Option<u64>,
     detached_seconds: Option<f64>,
     branches: Vec<BranchOut<'a>>,
     no_stack: Option<String>,
@@ -256,6 +262,7 @@ impl<'a> TaskOut<'a> {
             .unwrap_or_default();
         TaskOut {
             id: task.id,
+            kind: task.kind.name(),
             name: task.name.as_deref(),
             state: task.state.name(),
             state_seconds: task.state.since().as_secs_f64(),
@@ -274,7 +281,7 @@ impl<'a> TaskOut<'a> {
             age_seconds: task.age.as_secs_f64(),
             busy_seconds: task.busy.as_secs_f64(),
             polls: task.polls,
-            wakers: task.wakers,
+            wakers: (task.kind != TaskKind::Observed).then_some(task.wakers),
             detached_seconds: task.detached.map(|ago| ago.as_secs_f64()),
             branches: branches.iter().map(BranchOut::new).collect(),
             no_stack: task.trace.as_ref().err().map(ToString::to_string),

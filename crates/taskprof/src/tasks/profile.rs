@@ -39,6 +39,10 @@ pub(super) fn remarks(dump: &Dump) -> Vec<String> {
         (dump.missed.no_answer, "not polled by their runtime in time"),
         (dump.missed.no_waker, "took no waker when polled"),
         (dump.missed.not_asked, "not asked for one"),
+        (
+            dump.missed.observed,
+            "spawned with tokio's own function, seen by the runtime's hooks",
+        ),
     ] {
         if count > 0 {
             remarks.push(format!(
