@@ -23,7 +23,8 @@
 //!
 //! # Limits
 //!
-//! * Tasks that other code spawns with plain `tokio::spawn` are counted for each runtime, not looked into.
+//! * Tasks that other code spawns with plain `tokio::spawn` are counted for each runtime, not looked into. With `--cfg tokio_unstable`
+//!   there is also `observe`, which shows them with everything but a stack. Without that flag there is no such function.
 //! * A capture polls a task once more. See [`spawn`].
 //! * Records are reused memory: as many as there were tasks at the busiest moment.
 //!
@@ -31,12 +32,14 @@
 //!
 //! * `tower`: `ScopeLayer` for any tower service over `http` types, and `ForwardDeadlineLayer` for clients. Depends on `http`,
 //!   `http-body` and tower's two traits.
-//! * `hyper`: together with `tower`, a WebSocket keeps the scope of its request open. Depends on hyper's HTTP/1 server.
+//! * `hyper`: `TaskExecutor`, for what hyper spawns; and together with `tower`, a WebSocket keeps the scope of its request open.
+//!   Depends on hyper's HTTP/1 server.
 //! * `axum`: both, and `ScopeLayer` takes the route and the peer from axum.
 #![deny(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::unwrap_used))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod blocking;
 mod capture;
 mod clock;
 mod current;
@@ -45,9 +48,12 @@ mod growth;
 mod ids;
 mod instrument;
 mod join;
+mod join_set;
 #[cfg(feature = "tower")]
 mod layer;
 mod name;
+#[cfg(tokio_unstable)]
+mod observe;
 mod pool;
 #[allow(
     unsafe_code,
@@ -73,27 +79,33 @@ mod words;
 pub use self::capture::MAX_BRANCHES;
 pub use self::dump::{
     Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, Group, LongPoll, Missed,
-    NoTrace, Stacks, State, TaskDump, TaskKind, ThreadInfo, Trace, dump,
+    NoTrace, SpawnTree, Stacks, State, TaskDump, TaskKind, ThreadInfo, Trace, dump,
 };
 pub use self::growth::{
     GROWTH_MIN_SAMPLES, GROWTH_PERIOD, GROWTH_SAMPLES, SiteGrowth, growth, sample_growth,
 };
 pub use self::instrument::Instrumented;
 pub use self::join::JoinHandle;
+pub use self::join_set::JoinSet;
 #[cfg(feature = "tower")]
 pub use self::layer::{
     DeadlineHeader, ForwardDeadline, ForwardDeadlineLayer, LayerStats, MAX_REQUEST_ID, ScopeBody,
     ScopeFuture, ScopeLayer, ScopeService,
 };
 pub use self::name::Name;
+#[cfg(tokio_unstable)]
+pub use self::observe::{Observe, observe};
 pub use self::resources::{Holder, HolderState, ResourceDump};
 pub use self::runtime::{RuntimeGuard, RuntimeInfo, watch};
 pub use self::scope::{
     AtEnd, CancelReason, Cancellation, Carry, ENDED_SCOPES, Run, SETTLE, Scope, ScopeRef,
     Survivors, carry,
 };
+#[cfg(feature = "hyper")]
+pub use self::spawn::TaskExecutor;
 pub use self::spawn::{
-    Builder, background, instrument, spawn, spawn_blocking, spawn_local, spawn_named, spawn_on,
+    Builder, InSet, background, instrument, spawn, spawn_blocking, spawn_local, spawn_named,
+    spawn_on,
 };
 pub use self::stats::{Stats, stats};
 pub use self::token::{

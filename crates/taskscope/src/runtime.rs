@@ -81,6 +81,15 @@ pub(crate) fn check(record: &'static Record, slot: &Slot) {
     }
 }
 
+/// Before the first poll of a task that was spawned by others: its record names the runtime that polls it. The spawn hook could only guess,
+/// and this thread may have worked for the one that it guessed a moment ago.
+#[cfg(tokio_unstable)]
+pub(crate) fn found(record: &'static Record) {
+    if let Ok(handle) = Handle::try_current() {
+        record.set_runtime(index_of(&handle));
+    }
+}
+
 /// The index of a runtime; enters it into the table if it is new.
 pub(crate) fn index_of(handle: &Handle) -> u16 {
     let id = handle.id();
@@ -137,8 +146,17 @@ pub(crate) fn get(index: u16) -> Option<Arc<RuntimeEntry>> {
     table().get(usize::from(index))?.clone()
 }
 
+/// Tasks that tokio counts on all runtimes in the table.
+#[cfg(tokio_unstable)]
+pub(crate) fn alive() -> usize {
+    let entries = table().clone();
+    entries.iter().flatten().map(|entry| entry.alive()).sum()
+}
+
 /// Removes the runtimes that have neither a live task nor a guard, and were not looked up since the last sweep.
 pub(crate) fn sweep() {
+    #[cfg(tokio_unstable)]
+    crate::observe::sweep();
     let unused: Vec<usize> = {
         let table = table();
         let entries = table.iter().enumerate();

@@ -11,6 +11,7 @@ mod group;
 mod options;
 mod task;
 mod trace;
+mod tree;
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -21,6 +22,7 @@ pub use self::group::Group;
 pub use self::options::{DEFAULT_DEADLINE, DEFAULT_STALL, DumpOptions, Stacks};
 pub use self::task::{LongPoll, NoTrace, State, TaskDump, TaskKind, ThreadInfo};
 pub use self::trace::{Branch, Trace};
+pub use self::tree::SpawnTree;
 use crate::ResourceDump;
 use crate::runtime::RuntimeInfo;
 

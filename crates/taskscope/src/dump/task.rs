@@ -52,7 +52,8 @@ pub struct TaskDump {
     pub busy: Duration,
     /// Polls so far, captures included.
     pub polls: u64,
-    /// Wakers of the task that are kept somewhere. None, in an idle task: nothing can wake it.
+    /// Wakers of the task that are kept somewhere. None, in an idle task: nothing can wake it. Those of an
+    /// [observed](TaskKind::Observed) task are not known, and 0 is no evidence.
     pub wakers: u64,
     /// Time since its `JoinHandle` was dropped.
     pub detached: Option<Duration>,

@@ -28,6 +28,8 @@
 //!
 //! Not here: what a poll does ([`crate::instrument`]), what a capture does ([`crate::capture`]), where free records wait.
 
+#[cfg(tokio_unstable)]
+mod hooked;
 mod inner;
 mod poll;
 mod side;
@@ -46,6 +48,8 @@ use self::state::{Ref, State};
 use crate::scope::ScopeInner;
 use crate::{Name, capture, clock, pool, replaced, threads};
 
+#[cfg(tokio_unstable)]
+pub(crate) use self::hooked::{begin_poll, end_poll};
 pub(crate) use self::poll::{Inherited, current, inherited, scoped, set_scoped, with_current};
 pub(crate) use self::side::{Captured, Label, LongPoll, Side};
 pub(crate) use self::state::Request;
@@ -97,7 +101,7 @@ impl Traits {
 }
 
 /// A name and labels, as they go into a record's side table.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Tags {
     pub(crate) name: Option<Name>,
     pub(crate) labels: Vec<Label>,
@@ -575,7 +579,7 @@ impl TaskGuard {
         TaskRef {
             record: self.0,
             serial: self.0.serial.load(Ordering::Relaxed),
-            abortable: self.0.traits().has(Traits::ABORTABLE),
+            traits: self.0.traits(),
         }
     }
 
@@ -617,14 +621,25 @@ impl Drop for TaskGuard {
 pub(crate) struct TaskRef {
     record: &'static Record,
     serial: u32,
-    abortable: bool,
+    traits: Traits,
 }
 
 impl TaskRef {
     /// Whether a scope wants the means to abort it.
     #[inline]
     pub(crate) fn is_abortable(self) -> bool {
-        self.abortable
+        self.traits.has(Traits::ABORTABLE)
+    }
+
+    /// Whether it is a call on the blocking pool.
+    #[inline]
+    pub(crate) fn is_call(self) -> bool {
+        self.traits.has(Traits::BLOCKING)
+    }
+
+    /// Whether the task is alive, as far as can be said without holding it.
+    pub(crate) fn is_alive(self) -> bool {
+        self.is_current() && self.record.is_live()
     }
 
     /// Holds the record if the task is alive.
@@ -648,10 +663,10 @@ impl TaskRef {
         }
     }
 
-    /// The `JoinHandle` has been dropped.
+    /// Its `JoinHandle`, or its set, has been dropped.
     #[inline]
     pub(crate) fn set_detached(self) {
-        if self.is_current() && self.record.is_live() {
+        if self.is_alive() {
             self.detach();
         }
     }

@@ -9,6 +9,8 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "tower")]
+use super::Scope;
 use super::cancel::{CancelReason, Cause};
 use super::deadline::Deadline;
 use super::end::{AtEnd, Policy};
@@ -246,7 +248,7 @@ impl ScopeInner {
         self.ended_at.store(clock::coarse(), Ordering::SeqCst);
         let policy = self.at_end.get();
         if policy != AtEnd::Report {
-            self.cancel(CancelReason::Ended);
+            self.cancel(self.own_end_reason());
         }
         if let AtEnd::Abort { grace } = policy {
             if let Some(own) = record::current() {
@@ -311,11 +313,13 @@ impl ScopeInner {
         self.abort.release();
     }
 
-    /// The scope is about to end for want of its client.
+    /// Drops a guard for want of a client. Under a policy that cancels, other guards do not keep the token from being cancelled.
     #[cfg(feature = "tower")]
-    pub(crate) fn client_gone(&self) {
+    pub(super) fn client_gone(&self, guard: Scope) {
         // Released by the end that follows.
         self.client_gone.store(true, Ordering::Relaxed);
+        // First: whoever is woken by the token finds the scope ended.
+        drop(guard);
         if self.at_end.get() != AtEnd::Report {
             self.cancel(CancelReason::ClientGone);
         }
@@ -335,11 +339,15 @@ impl ScopeInner {
 
     pub(crate) fn end_reason(&self) -> Option<CancelReason> {
         let (scope, _) = self.first_ended()?;
-        Some(if scope.client_gone.load(Ordering::Relaxed) {
+        Some(scope.own_end_reason())
+    }
+
+    fn own_end_reason(&self) -> CancelReason {
+        if self.client_gone.load(Ordering::Relaxed) {
             CancelReason::ClientGone
         } else {
             CancelReason::Ended
-        })
+        }
     }
 
     pub(super) fn is_finishing(&self) -> bool {

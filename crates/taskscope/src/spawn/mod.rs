@@ -1,14 +1,24 @@
 //! The ways to start a task that has a record, each under the name of tokio's.
 //!
-//! Not here: what is declared beforehand ([`Builder`]), `JoinSet`.
+//! Not here: what is declared beforehand ([`Builder`]), sets of tasks ([`crate::JoinSet`]).
 
 mod builder;
+#[cfg(feature = "hyper")]
+mod executor;
+mod in_set;
+mod ours;
 
 use std::future::Future;
 
 use tokio::runtime::Handle;
 
 pub use self::builder::Builder;
+#[cfg(feature = "hyper")]
+pub use self::executor::TaskExecutor;
+pub use self::in_set::InSet;
+pub(crate) use self::ours::not_ours;
+#[cfg(tokio_unstable)]
+pub(crate) use self::ours::take_ours;
 use crate::instrument::Instrumented;
 use crate::{JoinHandle, Name};
 
@@ -141,7 +151,7 @@ where
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
 /// runtime.block_on(taskscope::instrument(async {
 ///     let dump = taskscope::dump().await;
-///     assert!(dump.tasks[0].driven);
+///     assert_eq!(dump.tasks[0].kind, taskscope::TaskKind::Driven);
 /// }));
 /// # Ok::<(), std::io::Error>(())
 /// ```
