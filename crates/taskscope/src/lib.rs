@@ -44,6 +44,7 @@ mod capture;
 mod clock;
 mod current;
 mod dump;
+mod free;
 mod growth;
 mod ids;
 mod instrument;
@@ -51,6 +52,7 @@ mod join;
 mod join_set;
 #[cfg(feature = "tower")]
 mod layer;
+mod marks;
 mod name;
 #[cfg(tokio_unstable)]
 mod observe;
