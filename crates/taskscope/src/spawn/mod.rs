@@ -44,7 +44,7 @@ use crate::{JoinHandle, Name};
 ///
 /// The record is reused memory of less than 160 bytes, the future grows by one pointer. Nothing is allocated once the pool of
 /// records is warm. The first call in a process starts a thread that keeps a clock while tasks are polled, and calibrates a
-/// time-stamp counter, which takes about 0.6 ms. What it costs in practice: `docs/benchmarks.md` in the repository.
+/// time-stamp counter, which takes about 0.6 ms. What it costs in practice: `scripts/bench` in the repository.
 ///
 /// # Limitations
 ///
