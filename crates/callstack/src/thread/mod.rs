@@ -6,8 +6,7 @@
 //! walk is done by the asking thread, on the copy. So nothing that walking needs (caches, tables, an allocator) can be in
 //! the wrong state because of what was interrupted, be it `malloc`, `dlopen` or a capture.
 //!
-//! This module owns the public types; `linux` owns the signal, the handler and what they share. Not here: how a stack is
-//! walked (`unwind`), and who should be captured when.
+//! Only on 64-bit Linux on x86 and ARM; elsewhere every claim is refused.
 //!
 //! # Examples
 //!
@@ -42,6 +41,8 @@
 //! # fn main() {}
 //! ```
 
+// This file owns the public types; `linux` owns the signal, the handler and what they share. Not here: how a stack is walked
+// (`crate::unwind`), and who should be captured when.
 mod error;
 #[cfg(all(
     target_os = "linux",
