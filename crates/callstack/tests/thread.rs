@@ -147,7 +147,7 @@ fn a_sleeping_thread_is_seen_and_sleeps_on_to_the_end() {
             Err(error) => assert_eq!(error, CaptureError::Gone),
         }
     }
-    assert!(seen > 10, "{seen}");
+    assert!(seen > 0);
     assert!(thread.join().unwrap() >= LENGTH);
 }
 

@@ -34,7 +34,8 @@
 //!   nobody anything; the application decides. See below for what is left without it.
 //! * `tower`: `ScopeLayer` for any tower service over `http` types, and `ForwardDeadlineLayer` for clients. Depends on `http`,
 //!   `http-body` and tower's two traits.
-//! * `hyper`: together with `tower`, a WebSocket keeps the scope of its request open. Depends on hyper's HTTP/1 server.
+//! * `hyper`: `TaskExecutor`, for what hyper spawns; and together with `tower`, a WebSocket keeps the scope of its request open.
+//!   Depends on hyper's HTTP/1 server.
 //! * `axum`: both, and `ScopeLayer` takes the route and the peer from axum.
 //!
 //! # Without `enable`
@@ -62,19 +63,26 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "enable")]
+mod blocking;
+#[cfg(feature = "enable")]
 mod capture;
 #[cfg_attr(not(feature = "enable"), path = "off/clock.rs")]
 mod clock;
 mod current;
 mod dump;
+#[cfg(feature = "enable")]
+mod free;
 mod growth;
 #[cfg(feature = "enable")]
 mod ids;
 #[cfg_attr(not(feature = "enable"), path = "off/instrument.rs")]
 mod instrument;
 mod join;
+mod join_set;
 #[cfg(feature = "tower")]
 mod layer;
+#[cfg(feature = "enable")]
+mod marks;
 mod name;
 #[cfg(tokio_unstable)]
 mod observe;
@@ -115,31 +123,36 @@ pub use callstack::Stack;
 
 pub use self::dump::{
     Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, Group, LongPoll,
-    MAX_BRANCHES, Missed, NoTrace, Stacks, State, TaskDump, TaskKind, ThreadInfo, Trace, dump,
+    MAX_BRANCHES, Missed, NoTrace, SpawnTree, Stacks, State, TaskDump, TaskKind, ThreadInfo, Trace,
+    dump,
 };
 pub use self::growth::{
     GROWTH_MIN_SAMPLES, GROWTH_PERIOD, GROWTH_SAMPLES, SiteGrowth, growth, sample_growth,
 };
 pub use self::instrument::Instrumented;
 pub use self::join::JoinHandle;
+pub use self::join_set::JoinSet;
 #[cfg(feature = "tower")]
 pub use self::layer::{
     DeadlineHeader, ForwardDeadline, ForwardDeadlineLayer, LayerStats, MAX_REQUEST_ID, ScopeBody,
     ScopeFuture, ScopeLayer, ScopeService,
 };
 pub use self::name::Name;
-#[cfg(not(feature = "enable"))]
-pub use self::off::Stack;
 #[cfg(tokio_unstable)]
 pub use self::observe::{Observe, observe};
+#[cfg(not(feature = "enable"))]
+pub use self::off::Stack;
 pub use self::resources::{Holder, HolderState, ResourceDump};
 pub use self::runtime::{RuntimeGuard, RuntimeInfo, watch};
 pub use self::scope::{
     AtEnd, CancelReason, Cancellation, Carry, ENDED_SCOPES, Run, SETTLE, Scope, ScopeRef,
     Survivors, carry,
 };
+#[cfg(feature = "hyper")]
+pub use self::spawn::TaskExecutor;
 pub use self::spawn::{
-    Builder, background, instrument, spawn, spawn_blocking, spawn_local, spawn_named, spawn_on,
+    Builder, InSet, background, instrument, spawn, spawn_blocking, spawn_local, spawn_named,
+    spawn_on,
 };
 pub use self::stats::{Stats, stats};
 pub use self::token::{

@@ -41,7 +41,10 @@ pub(crate) fn wake() -> bool {
 fn run() {
     let mut polls = 0;
     let mut quiet = 0;
-    for tick in 1_u32.. {
+    let mut tick = 0_u32;
+    loop {
+        // A range would end in a panic after 50 days, where overflow is checked, and with it the clock.
+        tick = tick.wrapping_add(1);
         thread::park_timeout(clock::RESOLUTION);
         clock::advance();
         if tick.is_multiple_of(WATCH) {

@@ -8,6 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::{Serialize, Serializer};
 use taskscope::{
     Branch, CancelReason, Dump, LongPoll, ResourceDump, RuntimeInfo, ScopeRef, State, TaskDump,
+    TaskKind,
 };
 
 use super::profile::remarks;
@@ -169,7 +170,7 @@ struct TaskOut<'a> {
     age_seconds: f64,
     busy_seconds: f64,
     polls: u64,
-    wakers: u64,
+    wakers: Option<u64>,
     detached_seconds: Option<f64>,
     token_first_seconds: Option<f64>,
     token_last_seconds: Option<f64>,
@@ -305,7 +306,7 @@ impl<'a> TaskOut<'a> {
             age_seconds: task.age.as_secs_f64(),
             busy_seconds: task.busy.as_secs_f64(),
             polls: task.polls,
-            wakers: task.wakers,
+            wakers: (task.kind != TaskKind::Observed).then_some(task.wakers),
             detached_seconds: task.detached.map(|ago| ago.as_secs_f64()),
             token_first_seconds: task.token_polled.map(|(first, _)| first.as_secs_f64()),
             token_last_seconds: task.token_polled.map(|(_, last)| last.as_secs_f64()),

@@ -40,7 +40,10 @@ pub(super) fn remarks(dump: &Dump) -> Vec<String> {
         (dump.missed.no_waker, "took no waker when polled"),
         (dump.missed.not_asked, "not asked for one"),
         (dump.missed.not_allowed, "declared never to be captured"),
-        (dump.missed.observed, "spawned with tokio's own function"),
+        (
+            dump.missed.observed,
+            "spawned with tokio's own function, seen by the runtime's hooks",
+        ),
     ] {
         if count > 0 {
             remarks.push(format!(

@@ -214,14 +214,11 @@ fn write_task(out: &mut dyn Write, task: &TaskDump, holdings: &Holdings<'_>) -> 
         None => writeln!(out)?,
     }
     writeln!(out, "  future   {}", Plain(task.future))?;
-    write!(
-        out,
-        "  polls    {}, busy {}; wakers out {}; runtime {}",
-        task.polls,
-        Age(task.busy),
-        task.wakers,
-        task.runtime
-    )?;
+    write!(out, "  polls    {}, busy {}; ", task.polls, Age(task.busy))?;
+    if task.kind != TaskKind::Observed {
+        write!(out, "wakers out {}; ", task.wakers)?;
+    }
+    write!(out, "runtime {}", task.runtime)?;
     if let Some(ago) = task.detached {
         write!(out, "; JoinHandle dropped {} ago", Age(ago))?;
     }

@@ -35,8 +35,8 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
         .inspect(|hold| census.add(hold.record()))
         .filter(|hold| options.wants(hold, began))
         .collect();
-    // Tokio's ids tell apart what the clock does not.
-    holds.sort_by_key(|hold| (hold.meta().spawned_at, hold.record().id()));
+    // Tokio's ids tell apart what the clock does not. A task may get its id meanwhile, and sorting panics if the order changes under it.
+    holds.sort_by_cached_key(|hold| (hold.meta().spawned_at, hold.record().id()));
     if !options.verdicts.is_empty() {
         holds.retain(|hold| {
             let task = read::read(hold, Asked::NOTHING, began, &mut Traces::default());

@@ -16,6 +16,7 @@ mod read;
 mod symbols;
 mod task;
 mod trace;
+mod tree;
 #[cfg(feature = "enable")]
 mod trim;
 
@@ -29,6 +30,7 @@ pub use self::group::Group;
 pub use self::options::{DEFAULT_DEADLINE, DEFAULT_STALL, DumpOptions, Stacks};
 pub use self::task::{LongPoll, NoTrace, State, TaskDump, TaskKind, ThreadInfo};
 pub use self::trace::{Branch, Trace};
+pub use self::tree::SpawnTree;
 use crate::ResourceDump;
 use crate::runtime::RuntimeInfo;
 

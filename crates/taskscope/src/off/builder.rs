@@ -3,15 +3,18 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, LocalRuntime};
+use tokio::task::LocalSet;
 
 use crate::instrument::Instrumented;
 use crate::record::{self, Owned, TaskGuard, TaskRef};
 use crate::scope::ScopeInner;
-use crate::{JoinHandle, Name, ScopeRef};
+use crate::{JoinHandle, JoinSet, Name, ScopeRef};
+
+use super::InSet;
 
 /// What a task is declared to be before it is spawned. Without the feature `enable` nothing but its scope counts.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 #[must_use = "a builder does nothing until `spawn` is called"]
 pub struct Builder {
     /// The scope that was asked to own the task. One that is only current is not inherited.
@@ -41,8 +44,12 @@ impl Builder {
     }
 
     /// Makes this scope the owner.
-    pub fn scope(self, scope: &ScopeRef) -> Builder {
-        self.owned_by(scope.inner().clone())
+    pub fn scope(self, scope: impl Into<ScopeRef>) -> Builder {
+        self.owned_by(scope.into().inner().clone())
+    }
+
+    pub(super) fn owner(&self) -> Option<Arc<ScopeInner>> {
+        self.owner.clone()
     }
 
     pub(crate) fn owned_by(self, scope: Arc<ScopeInner>) -> Builder {
@@ -68,7 +75,7 @@ impl Builder {
                 let task = TaskGuard::new(scope);
                 let record = task.record();
                 let handle = tokio::spawn(Owned::new(future, task));
-                record::adopt(&record, &handle);
+                record::adopt(&record, || handle.abort_handle());
                 JoinHandle::new(handle, TaskRef)
             }
         }
@@ -87,7 +94,7 @@ impl Builder {
                 let task = TaskGuard::new(scope);
                 let record = task.record();
                 let handle = handle.spawn(Owned::new(future, task));
-                record::adopt(&record, &handle);
+                record::adopt(&record, || handle.abort_handle());
                 JoinHandle::new(handle, TaskRef)
             }
         }
@@ -106,10 +113,82 @@ impl Builder {
                 let task = TaskGuard::new(scope);
                 let record = task.record();
                 let handle = tokio::task::spawn_local(Owned::new(future, task));
-                record::adopt(&record, &handle);
+                record::adopt(&record, || handle.abort_handle());
                 JoinHandle::new(handle, TaskRef)
             }
         }
+    }
+
+    /// Spawns a `!Send` task on a `LocalSet`: [`LocalSet::spawn_local`].
+    #[track_caller]
+    pub fn spawn_local_on<F>(self, local_set: &LocalSet, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        match self.owner {
+            None => JoinHandle::new(local_set.spawn_local(future), TaskRef),
+            Some(scope) => {
+                let task = TaskGuard::new(scope);
+                let record = task.record();
+                let handle = local_set.spawn_local(Owned::new(future, task));
+                record::adopt(&record, || handle.abort_handle());
+                JoinHandle::new(handle, TaskRef)
+            }
+        }
+    }
+
+    /// Spawns a `!Send` task on a `LocalRuntime`: [`LocalRuntime::spawn_local`].
+    #[track_caller]
+    pub fn spawn_local_on_runtime<F>(
+        self,
+        local_runtime: &LocalRuntime,
+        future: F,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        match self.owner {
+            None => JoinHandle::new(local_runtime.spawn_local(future), TaskRef),
+            Some(scope) => {
+                let task = TaskGuard::new(scope);
+                let record = task.record();
+                let handle = local_runtime.spawn_local(Owned::new(future, task));
+                record::adopt(&record, || handle.abort_handle());
+                JoinHandle::new(handle, TaskRef)
+            }
+        }
+    }
+
+    /// Runs a function on the blocking pool of a runtime: [`Handle::spawn_blocking`].
+    #[track_caller]
+    pub fn spawn_blocking_on<F, R>(self, handle: &Handle, function: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        match self.owner {
+            None => JoinHandle::new(handle.spawn_blocking(function), TaskRef),
+            Some(scope) => {
+                let task = TaskGuard::new(scope);
+                let record = task.record();
+                let handle = handle.spawn_blocking(move || task.run(function));
+                record::adopt(&record, || handle.abort_handle());
+                JoinHandle::new(handle, TaskRef)
+            }
+        }
+    }
+
+    /// An executor whose tasks belong to the scope that was asked for, if any.
+    #[cfg(feature = "hyper")]
+    pub fn executor(self) -> crate::TaskExecutor {
+        crate::TaskExecutor::of(self)
+    }
+
+    /// The task goes into a set.
+    pub fn in_set<T>(self, set: &mut JoinSet<T>) -> InSet<'_, T> {
+        InSet::new(self, set)
     }
 
     /// Runs a function on the blocking pool: [`tokio::task::spawn_blocking`].
@@ -128,7 +207,7 @@ impl Builder {
                     let task = task;
                     task.run(function)
                 });
-                record::adopt(&record, &handle);
+                record::adopt(&record, || handle.abort_handle());
                 JoinHandle::new(handle, TaskRef)
             }
         }

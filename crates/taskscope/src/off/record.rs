@@ -130,9 +130,9 @@ impl Drop for TaskGuard {
 }
 
 /// Gives a task's scopes the means to abort it, unless it has ended already.
-pub(crate) fn adopt<T>(record: &Record, handle: &tokio::task::JoinHandle<T>) {
+pub(crate) fn adopt(record: &Record, handle: impl Fn() -> tokio::task::AbortHandle) {
     if let Some(scope) = record.meta.scope.as_ref().filter(|scope| scope.aborts()) {
-        scope.adopt(record, || handle.abort_handle());
+        scope.adopt(record, handle);
     }
 }
 
@@ -162,7 +162,16 @@ impl<F: Future> Future for Owned<F> {
 }
 
 /// A task that nobody looks at.
+#[derive(Clone, Copy)]
 pub(crate) struct TaskRef;
+
+impl TaskRef {
+    pub(crate) fn is_alive(self) -> bool {
+        false
+    }
+
+    pub(crate) fn set_detached(self) {}
+}
 
 /// A handle that nobody misses.
 pub(crate) struct Attached;
@@ -170,6 +179,14 @@ pub(crate) struct Attached;
 impl Attached {
     pub(crate) fn to(_: TaskRef) -> Attached {
         Attached
+    }
+
+    pub(crate) fn poll<T>(
+        &self,
+        handle: &mut tokio::task::JoinHandle<T>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<T, tokio::task::JoinError>> {
+        Pin::new(handle).poll(cx)
     }
 
     pub(crate) fn let_go(&mut self) {}

@@ -9,4 +9,7 @@ pub(super) fn counts() -> (usize, u64) {
     (0, 0)
 }
 
-pub(super) fn ended(_: &Arc<ScopeInner>, _: Duration) {}
+/// Nothing is reported, so nothing has to be remembered.
+pub(super) fn ended(_: &Arc<ScopeInner>, _: Duration) -> bool {
+    true
+}

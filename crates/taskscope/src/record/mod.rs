@@ -101,7 +101,7 @@ impl Traits {
 }
 
 /// A name and labels, as they go into a record's side table.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Tags {
     pub(crate) name: Option<Name>,
     pub(crate) labels: Vec<Label>,
@@ -579,7 +579,7 @@ impl TaskGuard {
         TaskRef {
             record: self.0,
             serial: self.0.serial.load(Ordering::Relaxed),
-            abortable: self.0.traits().has(Traits::ABORTABLE),
+            traits: self.0.traits(),
         }
     }
 
@@ -628,6 +628,19 @@ impl Attached {
         Attached { task, armed: true }
     }
 
+    /// Polls the handle of the task.
+    #[inline]
+    pub(crate) fn poll<T>(
+        &self,
+        handle: &mut tokio::task::JoinHandle<T>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<T, tokio::task::JoinError>> {
+        if self.task.is_call() {
+            return crate::blocking::poll(handle, cx);
+        }
+        std::pin::Pin::new(handle).poll(cx)
+    }
+
     /// The handle is taken apart.
     pub(crate) fn let_go(&mut self) {
         self.armed = false;
@@ -648,14 +661,25 @@ impl Drop for Attached {
 pub(crate) struct TaskRef {
     record: &'static Record,
     serial: u32,
-    abortable: bool,
+    traits: Traits,
 }
 
 impl TaskRef {
     /// Whether a scope wants the means to abort it.
     #[inline]
     pub(crate) fn is_abortable(self) -> bool {
-        self.abortable
+        self.traits.has(Traits::ABORTABLE)
+    }
+
+    /// Whether it is a call on the blocking pool.
+    #[inline]
+    pub(crate) fn is_call(self) -> bool {
+        self.traits.has(Traits::BLOCKING)
+    }
+
+    /// Whether the task is alive, as far as can be said without holding it.
+    pub(crate) fn is_alive(self) -> bool {
+        self.is_current() && self.record.is_live()
     }
 
     /// Holds the record if the task is alive.
@@ -679,10 +703,10 @@ impl TaskRef {
         }
     }
 
-    /// The `JoinHandle` has been dropped.
+    /// Its `JoinHandle`, or its set, has been dropped.
     #[inline]
     pub(crate) fn set_detached(self) {
-        if self.is_current() && self.record.is_live() {
+        if self.is_alive() {
             self.detach();
         }
     }

@@ -6,13 +6,16 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, LocalRuntime};
+use tokio::task::{AbortHandle, Id, LocalSet};
 
+use super::InSet;
 use super::ours::ours;
 use crate::instrument::Instrumented;
-use crate::record::{self, Inherited, Meta, Tags, TaskGuard, TaskRef, Traits};
+use crate::record::{self, Inherited, Meta, Record, Tags, TaskGuard, TaskRef, Traits};
+use crate::runtime::RuntimeEntry;
 use crate::scope::ScopeInner;
-use crate::{JoinHandle, Name, ScopeRef, clock, current, ids, pool, runtime};
+use crate::{JoinHandle, JoinSet, Name, ScopeRef, clock, current, ids, pool, runtime};
 
 /// What a task is declared to be before it is spawned.
 ///
@@ -29,16 +32,21 @@ use crate::{JoinHandle, Name, ScopeRef, clock, current, ids, pool, runtime};
 /// # });
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Debug, Default)]
+///
+/// # Every way to start a task
+#[doc = include_str!("ways.md")]
+#[derive(Debug, Clone, Default)]
 #[must_use = "a builder does nothing until `spawn` is called"]
 pub struct Builder {
     traits: Traits,
     owner: Owner,
     tags: Option<Tags>,
+    /// The spawn site, if it is not the line that calls the builder.
+    site: Option<&'static Location<'static>>,
 }
 
 /// Whose task it will be.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 enum Owner {
     /// The scope that the spawning code works for.
     #[default]
@@ -91,9 +99,9 @@ impl Builder {
         self
     }
 
-    /// Makes this scope the owner, instead of the current one.
-    pub fn scope(self, scope: &ScopeRef) -> Builder {
-        self.owned_by(scope.inner().clone())
+    /// Makes this scope the owner, instead of the current one: a `&Scope`, a `&ScopeRef` or a `ScopeRef`.
+    pub fn scope(self, scope: impl Into<ScopeRef>) -> Builder {
+        self.owned_by(scope.into().inner().clone())
     }
 
     pub(crate) fn owned_by(mut self, scope: Arc<ScopeInner>) -> Builder {
@@ -152,16 +160,51 @@ impl Builder {
         // A `LocalSet` that has been entered takes tasks before there is a runtime.
         let task = self.begin::<F>(On::Perhaps, Traits::LOCAL);
         let made = task.task_ref();
-        let entry = runtime::get(task.record().runtime());
-        let alive = || entry.as_ref().map_or(0, |entry| entry.alive());
-        let before = alive();
+        let count = LocalCount::before(task.record());
         let handle = {
             let _ours = ours();
             tokio::task::spawn_local(Instrumented::new(future, task))
         };
-        if let Some(entry) = &entry {
-            entry.learn_local(before, alive());
-        }
+        count.after();
+        spawned(handle, made)
+    }
+
+    /// Spawns a `!Send` task on a `LocalSet`, from wherever that is at hand: [`LocalSet::spawn_local`] with a record.
+    #[track_caller]
+    pub fn spawn_local_on<F>(self, local_set: &LocalSet, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        // Its first poll tells which runtime drives the set.
+        let task = self.begin::<F>(On::Perhaps, Traits::LOCAL);
+        let made = task.task_ref();
+        let handle = {
+            let _ours = ours();
+            local_set.spawn_local(Instrumented::new(future, task))
+        };
+        spawned(handle, made)
+    }
+
+    /// Spawns a `!Send` task on a `LocalRuntime`, from outside of it: [`LocalRuntime::spawn_local`] with a record.
+    #[track_caller]
+    pub fn spawn_local_on_runtime<F>(
+        self,
+        local_runtime: &LocalRuntime,
+        future: F,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let task = self.begin::<F>(On::Given(local_runtime.handle()), Traits::LOCAL);
+        let made = task.task_ref();
+        let count = LocalCount::before(task.record());
+        let handle = {
+            let _ours = ours();
+            local_runtime.spawn_local(Instrumented::new(future, task))
+        };
+        count.after();
         spawned(handle, made)
     }
 
@@ -179,6 +222,36 @@ impl Builder {
             task.run(function)
         });
         spawned(handle, made)
+    }
+
+    /// Runs a function on the blocking pool of a handle's runtime: [`Handle::spawn_blocking`] with a record.
+    /// See [`spawn_blocking`](crate::spawn_blocking).
+    #[track_caller]
+    pub fn spawn_blocking_on<F, R>(self, handle: &Handle, function: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let task = self.begin::<F>(On::Given(handle), Traits::BLOCKING);
+        let made = task.task_ref();
+        let handle = handle.spawn_blocking(move || {
+            let task = task;
+            task.run(function)
+        });
+        spawned(handle, made)
+    }
+
+    /// Spawns into a set, with everything declared so far: see [`InSet`].
+    pub fn in_set<T>(self, set: &mut JoinSet<T>) -> InSet<'_, T> {
+        InSet::new(self, set)
+    }
+
+    /// An executor whose tasks are all declared like this one. See [`TaskExecutor`](crate::TaskExecutor).
+    #[cfg(feature = "hyper")]
+    #[track_caller]
+    pub fn executor(mut self) -> crate::TaskExecutor {
+        self.site = Some(Location::caller());
+        crate::TaskExecutor::of(self)
     }
 
     /// Gives the future a record. See [`instrument`](crate::instrument).
@@ -211,7 +284,10 @@ impl Builder {
             Owner::Nobody => None,
         };
         let meta = Meta {
-            site: Location::caller(),
+            site: match self.site {
+                Some(site) => site,
+                None => Location::caller(),
+            },
             future: type_name::<F>,
             scope,
             spawned_at: clock::coarse(),
@@ -226,22 +302,48 @@ impl Builder {
     }
 }
 
-/// What all ways of spawning do with tokio's handle.
+/// What the ways of spawning do with tokio's handle.
 #[inline]
 fn spawned<T>(handle: tokio::task::JoinHandle<T>, task: TaskRef) -> JoinHandle<T> {
-    task.set_id(ids::number(handle.id()));
-    if task.is_abortable() {
-        adopt(&handle, task);
-    }
+    settle(task, handle.id(), || handle.abort_handle());
     JoinHandle::new(handle, task)
+}
+
+/// What all ways of spawning do once tokio has taken the task.
+#[inline]
+pub(super) fn settle(task: TaskRef, id: Id, handle: impl Fn() -> AbortHandle) {
+    task.set_id(ids::number(id));
+    if task.is_abortable() {
+        adopt(task, handle);
+    }
 }
 
 /// Gives the task's scopes the means to abort it, unless it has ended already.
 #[cold]
-fn adopt<T>(handle: &tokio::task::JoinHandle<T>, task: TaskRef) {
+fn adopt(task: TaskRef, handle: impl Fn() -> AbortHandle) {
     if let Some(task) = task.hold()
         && let Some(scope) = &task.meta().scope
     {
-        scope.adopt(task.record(), || handle.abort_handle());
+        scope.adopt(task.record(), handle);
+    }
+}
+
+/// Learns from one `spawn_local` whether tokio counts such tasks with those of the runtime.
+pub(super) struct LocalCount {
+    entry: Option<Arc<RuntimeEntry>>,
+    before: usize,
+}
+
+impl LocalCount {
+    pub(super) fn before(record: &Record) -> LocalCount {
+        let entry = runtime::get(record.runtime());
+        let before = entry.as_ref().map_or(0, |entry| entry.alive());
+        LocalCount { entry, before }
+    }
+
+    pub(super) fn after(self) {
+        if let Some(entry) = &self.entry {
+            entry.learn_local(self.before, entry.alive());
+        }
     }
 }

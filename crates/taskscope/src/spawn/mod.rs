@@ -1,9 +1,13 @@
 //! The ways to start a task that has a record, each under the name of tokio's.
 //!
-//! Not here: what is declared beforehand ([`Builder`]), `JoinSet`.
+//! Not here: what is declared beforehand ([`Builder`]), sets of tasks ([`crate::JoinSet`]).
 
 #[cfg_attr(not(feature = "enable"), path = "../off/builder.rs")]
 mod builder;
+#[cfg(feature = "hyper")]
+mod executor;
+#[cfg_attr(not(feature = "enable"), path = "../off/in_set.rs")]
+mod in_set;
 #[cfg(feature = "enable")]
 mod ours;
 
@@ -12,6 +16,9 @@ use std::future::Future;
 use tokio::runtime::Handle;
 
 pub use self::builder::Builder;
+#[cfg(feature = "hyper")]
+pub use self::executor::TaskExecutor;
+pub use self::in_set::InSet;
 #[cfg(feature = "enable")]
 pub(crate) use self::ours::not_ours;
 #[cfg(all(tokio_unstable, feature = "enable"))]
@@ -41,7 +48,7 @@ use crate::{JoinHandle, Name};
 ///
 /// The record is reused memory of less than 160 bytes, the future grows by one pointer. Nothing is allocated once the pool of
 /// records is warm. The first call in a process starts a thread that keeps a clock while tasks are polled, and calibrates a
-/// time-stamp counter, which takes about 0.6 ms. What it costs in practice: `docs/benchmarks.md` in the repository.
+/// time-stamp counter, which takes about 0.6 ms. What it costs in practice: `scripts/bench` in the repository.
 ///
 /// # Limitations
 ///
@@ -148,7 +155,7 @@ where
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
 /// runtime.block_on(taskscope::instrument(async {
 ///     let dump = taskscope::dump().await;
-///     assert!(dump.tasks[0].driven);
+///     assert_eq!(dump.tasks[0].kind, taskscope::TaskKind::Driven);
 /// }));
 /// # Ok::<(), std::io::Error>(())
 /// ```

@@ -300,3 +300,24 @@ async fn a_websocket_over_http2_keeps_its_scope_open_too() {
     drop(socket);
     assert_eq!(ended(&seen).await.1, Some(CancelReason::ClientGone));
 }
+
+/// The task that finishes an upgrade, the connection and the callback are then on different threads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_websockets_at_once_keep_a_scope_each() {
+    let seen = Seen::default();
+    let address = listen(application(&seen, layer(), echo)).await;
+    let clients = (0..64).map(|number| async move {
+        let mut socket = connect(TcpStream::connect(address).await.unwrap()).await;
+        echoed(&mut socket, format!("hello {number}")).await;
+        socket
+    });
+    let sockets = futures::future::join_all(clients).await;
+    let scopes = seen.lock().unwrap().clone();
+    assert_eq!(scopes.len(), 64);
+    assert!(scopes.iter().all(|scope| scope.ended().is_none()));
+    drop(sockets);
+    for scope in scopes {
+        scope.token().cancelled().await;
+        assert_eq!(scope.end_reason(), Some(CancelReason::ClientGone));
+    }
+}
