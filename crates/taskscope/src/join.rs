@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use tokio::task::{self, AbortHandle, JoinError};
 
+use crate::blocking;
 use crate::record::TaskRef;
 
 /// Owns the permission to await a task's end, like [`tokio::task::JoinHandle`].
@@ -85,6 +86,9 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.attached.task.is_call() {
+            return blocking::poll(&mut self.inner, cx);
+        }
         Pin::new(&mut self.inner).poll(cx)
     }
 }

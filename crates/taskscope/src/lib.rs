@@ -32,21 +32,27 @@
 //!
 //! * `tower`: `ScopeLayer` for any tower service over `http` types, and `ForwardDeadlineLayer` for clients. Depends on `http`,
 //!   `http-body` and tower's two traits.
-//! * `hyper`: together with `tower`, a WebSocket keeps the scope of its request open. Depends on hyper's HTTP/1 server.
+//! * `hyper`: `TaskExecutor`, for what hyper spawns; and together with `tower`, a WebSocket keeps the scope of its request open.
+//!   Depends on hyper's HTTP/1 server.
 //! * `axum`: both, and `ScopeLayer` takes the route and the peer from axum.
 #![deny(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::unwrap_used))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod blocking;
 mod capture;
 mod clock;
 mod current;
 mod dump;
+mod free;
+mod growth;
 mod ids;
 mod instrument;
 mod join;
+mod join_set;
 #[cfg(feature = "tower")]
 mod layer;
+mod marks;
 mod name;
 #[cfg(tokio_unstable)]
 mod observe;
@@ -69,15 +75,20 @@ mod tracked;
 mod upkeep;
 mod verdict;
 mod wait;
+mod watchdog;
 mod words;
 
 pub use self::capture::MAX_BRANCHES;
 pub use self::dump::{
-    Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, Group, Missed, NoTrace,
-    Stacks, State, TaskDump, TaskKind, ThreadInfo, Trace, dump,
+    Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, Group, LongPoll, Missed,
+    NoTrace, SpawnTree, Stacks, State, TaskDump, TaskKind, ThreadInfo, Trace, dump,
+};
+pub use self::growth::{
+    GROWTH_MIN_SAMPLES, GROWTH_PERIOD, GROWTH_SAMPLES, SiteGrowth, growth, sample_growth,
 };
 pub use self::instrument::Instrumented;
 pub use self::join::JoinHandle;
+pub use self::join_set::JoinSet;
 #[cfg(feature = "tower")]
 pub use self::layer::{
     DeadlineHeader, ForwardDeadline, ForwardDeadlineLayer, LayerStats, MAX_REQUEST_ID, ScopeBody,
@@ -92,8 +103,11 @@ pub use self::scope::{
     AtEnd, CancelReason, Cancellation, Carry, ENDED_SCOPES, Run, SETTLE, Scope, ScopeRef,
     Survivors, carry,
 };
+#[cfg(feature = "hyper")]
+pub use self::spawn::TaskExecutor;
 pub use self::spawn::{
-    Builder, background, instrument, spawn, spawn_blocking, spawn_local, spawn_named, spawn_on,
+    Builder, InSet, background, instrument, spawn, spawn_blocking, spawn_local, spawn_named,
+    spawn_on,
 };
 pub use self::stats::{Stats, stats};
 pub use self::token::{
@@ -103,6 +117,7 @@ pub use self::token::{
 pub use self::tracked::{Tracked, track};
 pub use self::verdict::{BLOCKING_THRESHOLD, CANCEL_GRACE, SPINNING_RATE, Verdict};
 pub use self::wait::{WaitKind, WaitReason};
+pub use self::watchdog::{Watchdog, WatchdogError};
 pub use self::words::{Age, LISTED, Listed, Plain};
 
 /// The examples of the README, compiled.

@@ -154,6 +154,12 @@ fn write_task(out: &mut dyn Write, task: &TaskDump, holdings: &Holdings<'_>) -> 
         write!(out, " {:?}", name)?;
     }
     write!(out, " [{}", task.state.name())?;
+    match task.kind {
+        TaskKind::Blocking => write!(out, ", a call on the blocking pool")?,
+        TaskKind::Driven => write!(out, ", driven by other code")?,
+        TaskKind::Observed => write!(out, ", seen by runtime hooks")?,
+        _ => {}
+    }
     if let State::Running {
         thread: Some(thread),
         ..
@@ -188,6 +194,17 @@ fn write_task(out: &mut dyn Write, task: &TaskDump, holdings: &Holdings<'_>) -> 
                 write!(out, ", {} ago", Age(ago))?;
             }
             write!(out, ")")?;
+            match task.token_polled {
+                Some((_, last)) => write!(out, ", token last looked at {} ago", Age(last))?,
+                None => write!(out, ", token never looked at")?,
+            }
+        }
+        writeln!(out)?;
+    }
+    if !task.labels.is_empty() {
+        write!(out, "  labels  ")?;
+        for (key, value) in &task.labels {
+            write!(out, " {}={}", Plain(key), Plain(value))?;
         }
         writeln!(out)?;
     }
@@ -220,7 +237,23 @@ fn write_task(out: &mut dyn Write, task: &TaskDump, holdings: &Holdings<'_>) -> 
     write_stack(out, task)
 }
 
+/// The poll that took too long, if there was one.
+fn write_long_poll(out: &mut dyn Write, task: &TaskDump) -> io::Result<()> {
+    let Some(poll) = &task.long_poll else {
+        return Ok(());
+    };
+    write!(out, "  blocked  its thread for {}", Age(poll.lasted))?;
+    if poll.over {
+        write!(out, ", {} ago", Age(poll.ago))?;
+    }
+    match &poll.trace {
+        Ok(trace) => write!(out, "; the thread was in\n{trace}"),
+        Err(why) => writeln!(out, "; no stack of the thread: {}", Plain(why)),
+    }
+}
+
 fn write_stack(out: &mut dyn Write, task: &TaskDump) -> io::Result<()> {
+    write_long_poll(out, task)?;
     match &task.trace {
         Ok(trace) => {
             writeln!(out, "  stack")?;

@@ -51,7 +51,7 @@ use crate::{Name, capture, clock, pool, replaced, threads};
 #[cfg(tokio_unstable)]
 pub(crate) use self::hooked::{begin_poll, end_poll};
 pub(crate) use self::poll::{Inherited, current, inherited, scoped, set_scoped, with_current};
-pub(crate) use self::side::{Captured, Label, Side};
+pub(crate) use self::side::{Captured, Label, LongPoll, Side};
 pub(crate) use self::state::Request;
 pub(crate) use self::waker::Identity;
 
@@ -101,7 +101,7 @@ impl Traits {
 }
 
 /// A name and labels, as they go into a record's side table.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Tags {
     pub(crate) name: Option<Name>,
     pub(crate) labels: Vec<Label>,
@@ -467,6 +467,32 @@ impl Record {
         self.detached_at.load(Ordering::Relaxed)
     }
 
+    /// Keeps a poll that took too long, in place of the one before.
+    pub(crate) fn set_long_poll(&self, poll: LongPoll) {
+        let old = self.side_or_new().kept().long_poll.replace(Box::new(poll));
+        // Outside the lock: this may be the last reference to a stack.
+        drop(old);
+    }
+
+    /// Notes for how long that poll has been going on. False: it is not the one that is kept.
+    pub(crate) fn update_long_poll(&self, polls: u64, lasted: u64) -> bool {
+        let Some(side) = self.side() else {
+            return false;
+        };
+        match &mut side.kept().long_poll {
+            Some(poll) if poll.polls == polls => {
+                poll.lasted = lasted;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The last poll that took too long.
+    pub(crate) fn long_poll(&self) -> Option<LongPoll> {
+        self.side()?.kept().long_poll.as_deref().cloned()
+    }
+
     /// The name that the task was spawned with.
     pub(crate) fn name(&self) -> Option<Name> {
         self.side()?.kept().name.clone()
@@ -553,7 +579,7 @@ impl TaskGuard {
         TaskRef {
             record: self.0,
             serial: self.0.serial.load(Ordering::Relaxed),
-            abortable: self.0.traits().has(Traits::ABORTABLE),
+            traits: self.0.traits(),
         }
     }
 
@@ -595,14 +621,25 @@ impl Drop for TaskGuard {
 pub(crate) struct TaskRef {
     record: &'static Record,
     serial: u32,
-    abortable: bool,
+    traits: Traits,
 }
 
 impl TaskRef {
     /// Whether a scope wants the means to abort it.
     #[inline]
     pub(crate) fn is_abortable(self) -> bool {
-        self.abortable
+        self.traits.has(Traits::ABORTABLE)
+    }
+
+    /// Whether it is a call on the blocking pool.
+    #[inline]
+    pub(crate) fn is_call(self) -> bool {
+        self.traits.has(Traits::BLOCKING)
+    }
+
+    /// Whether the task is alive, as far as can be said without holding it.
+    pub(crate) fn is_alive(self) -> bool {
+        self.is_current() && self.record.is_live()
     }
 
     /// Holds the record if the task is alive.
@@ -626,10 +663,10 @@ impl TaskRef {
         }
     }
 
-    /// The `JoinHandle` has been dropped.
+    /// Its `JoinHandle`, or its set, has been dropped.
     #[inline]
     pub(crate) fn set_detached(self) {
-        if self.is_current() && self.record.is_live() {
+        if self.is_alive() {
             self.detach();
         }
     }

@@ -142,6 +142,19 @@ impl ScopeRef {
     }
 }
 
+impl From<&ScopeRef> for ScopeRef {
+    fn from(scope: &ScopeRef) -> ScopeRef {
+        scope.clone()
+    }
+}
+
+impl From<&Scope> for ScopeRef {
+    /// The same as [`Scope::to_ref`].
+    fn from(scope: &Scope) -> ScopeRef {
+        scope.to_ref()
+    }
+}
+
 impl fmt::Debug for ScopeRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("ScopeRef").field(&self.inner).finish()

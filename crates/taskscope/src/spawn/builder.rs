@@ -6,13 +6,16 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, LocalRuntime};
+use tokio::task::{AbortHandle, Id, LocalSet};
 
+use super::InSet;
 use super::ours::ours;
 use crate::instrument::Instrumented;
-use crate::record::{self, Inherited, Meta, Tags, TaskGuard, TaskRef, Traits};
+use crate::record::{self, Inherited, Meta, Record, Tags, TaskGuard, TaskRef, Traits};
+use crate::runtime::RuntimeEntry;
 use crate::scope::ScopeInner;
-use crate::{JoinHandle, Name, ScopeRef, clock, current, ids, pool, runtime};
+use crate::{JoinHandle, JoinSet, Name, ScopeRef, clock, current, ids, pool, runtime};
 
 /// What a task is declared to be before it is spawned.
 ///
@@ -29,22 +32,36 @@ use crate::{JoinHandle, Name, ScopeRef, clock, current, ids, pool, runtime};
 /// # });
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Debug, Default)]
+///
+/// # Every way to start a task
+#[doc = include_str!("ways.md")]
+#[derive(Debug, Clone, Default)]
 #[must_use = "a builder does nothing until `spawn` is called"]
 pub struct Builder {
     traits: Traits,
     owner: Owner,
     tags: Option<Tags>,
+    /// The spawn site, if it is not the line that calls the builder.
+    site: Option<&'static Location<'static>>,
 }
 
 /// Whose task it will be.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 enum Owner {
     /// The scope that the spawning code works for.
     #[default]
     Current,
     Given(Arc<ScopeInner>),
     Nobody,
+}
+
+/// The runtime that it will be on. No closure: a panic tells the line of the caller.
+pub(crate) enum On<'a> {
+    /// The current one; a panic if there is none.
+    Current,
+    /// The current one, if there is one.
+    Perhaps,
+    Given(&'a Handle),
 }
 
 impl Builder {
@@ -82,9 +99,9 @@ impl Builder {
         self
     }
 
-    /// Makes this scope the owner, instead of the current one.
-    pub fn scope(self, scope: &ScopeRef) -> Builder {
-        self.owned_by(scope.inner().clone())
+    /// Makes this scope the owner, instead of the current one: a `&Scope`, a `&ScopeRef` or a `ScopeRef`.
+    pub fn scope(self, scope: impl Into<ScopeRef>) -> Builder {
+        self.owned_by(scope.into().inner().clone())
     }
 
     pub(crate) fn owned_by(mut self, scope: Arc<ScopeInner>) -> Builder {
@@ -108,7 +125,7 @@ impl Builder {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let task = self.begin::<F>(runtime::of_spawn, Traits::default());
+        let task = self.begin::<F>(On::Current, Traits::default());
         let made = task.task_ref();
         let handle = {
             let _ours = ours();
@@ -124,7 +141,7 @@ impl Builder {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let task = self.begin::<F>(|_| runtime::index_of(handle), Traits::default());
+        let task = self.begin::<F>(On::Given(handle), Traits::default());
         let made = task.task_ref();
         let handle = {
             let _ours = ours();
@@ -141,18 +158,53 @@ impl Builder {
         F::Output: 'static,
     {
         // A `LocalSet` that has been entered takes tasks before there is a runtime.
-        let task = self.begin::<F>(runtime::or_none, Traits::LOCAL);
+        let task = self.begin::<F>(On::Perhaps, Traits::LOCAL);
         let made = task.task_ref();
-        let entry = runtime::get(task.record().runtime());
-        let alive = || entry.as_ref().map_or(0, |entry| entry.alive());
-        let before = alive();
+        let count = LocalCount::before(task.record());
         let handle = {
             let _ours = ours();
             tokio::task::spawn_local(Instrumented::new(future, task))
         };
-        if let Some(entry) = &entry {
-            entry.learn_local(before, alive());
-        }
+        count.after();
+        spawned(handle, made)
+    }
+
+    /// Spawns a `!Send` task on a `LocalSet`, from wherever that is at hand: [`LocalSet::spawn_local`] with a record.
+    #[track_caller]
+    pub fn spawn_local_on<F>(self, local_set: &LocalSet, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        // Its first poll tells which runtime drives the set.
+        let task = self.begin::<F>(On::Perhaps, Traits::LOCAL);
+        let made = task.task_ref();
+        let handle = {
+            let _ours = ours();
+            local_set.spawn_local(Instrumented::new(future, task))
+        };
+        spawned(handle, made)
+    }
+
+    /// Spawns a `!Send` task on a `LocalRuntime`, from outside of it: [`LocalRuntime::spawn_local`] with a record.
+    #[track_caller]
+    pub fn spawn_local_on_runtime<F>(
+        self,
+        local_runtime: &LocalRuntime,
+        future: F,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let task = self.begin::<F>(On::Given(local_runtime.handle()), Traits::LOCAL);
+        let made = task.task_ref();
+        let count = LocalCount::before(task.record());
+        let handle = {
+            let _ours = ours();
+            local_runtime.spawn_local(Instrumented::new(future, task))
+        };
+        count.after();
         spawned(handle, made)
     }
 
@@ -163,7 +215,7 @@ impl Builder {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        let task = self.begin::<F>(runtime::of_spawn, Traits::BLOCKING);
+        let task = self.begin::<F>(On::Current, Traits::BLOCKING);
         let made = task.task_ref();
         let handle = tokio::task::spawn_blocking(move || {
             let task = task;
@@ -172,13 +224,43 @@ impl Builder {
         spawned(handle, made)
     }
 
+    /// Runs a function on the blocking pool of a handle's runtime: [`Handle::spawn_blocking`] with a record.
+    /// See [`spawn_blocking`](crate::spawn_blocking).
+    #[track_caller]
+    pub fn spawn_blocking_on<F, R>(self, handle: &Handle, function: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let task = self.begin::<F>(On::Given(handle), Traits::BLOCKING);
+        let made = task.task_ref();
+        let handle = handle.spawn_blocking(move || {
+            let task = task;
+            task.run(function)
+        });
+        spawned(handle, made)
+    }
+
+    /// Spawns into a set, with everything declared so far: see [`InSet`].
+    pub fn in_set<T>(self, set: &mut JoinSet<T>) -> InSet<'_, T> {
+        InSet::new(self, set)
+    }
+
+    /// An executor whose tasks are all declared like this one. See [`TaskExecutor`](crate::TaskExecutor).
+    #[cfg(feature = "hyper")]
+    #[track_caller]
+    pub fn executor(mut self) -> crate::TaskExecutor {
+        self.site = Some(Location::caller());
+        crate::TaskExecutor::of(self)
+    }
+
     /// Gives the future a record. See [`instrument`](crate::instrument).
     #[track_caller]
     pub fn instrument<F: Future>(self, future: F) -> Instrumented<F> {
         /// Where tokio's ids never get, and JSON numbers are still exact.
         const FIRST: u64 = 1 << 52;
         static NEXT: AtomicU64 = AtomicU64::new(FIRST);
-        let task = self.begin::<F>(runtime::or_none, Traits::DRIVEN);
+        let task = self.begin::<F>(On::Perhaps, Traits::DRIVEN);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         task.record().set_id(id);
         Instrumented::new(future, task)
@@ -187,14 +269,14 @@ impl Builder {
     /// Makes the record. The guard ends the task again if tokio's spawn function panics or refuses it.
     #[inline]
     #[track_caller]
-    pub(crate) fn begin<F>(
-        self,
-        runtime: impl FnOnce(Option<u16>) -> u16,
-        traits: Traits,
-    ) -> TaskGuard {
+    pub(crate) fn begin<F>(self, on: On<'_>, traits: Traits) -> TaskGuard {
         let inherited = record::inherited();
         // May panic, so first.
-        let runtime = runtime(inherited.runtime);
+        let runtime = match on {
+            On::Current => runtime::of_spawn(inherited.runtime),
+            On::Perhaps => runtime::or_none(inherited.runtime),
+            On::Given(handle) => runtime::index_of(handle),
+        };
         let Inherited { parent, scope, .. } = inherited;
         let scope = match self.owner {
             Owner::Current => scope.unwrap_or_else(current::scope),
@@ -202,7 +284,10 @@ impl Builder {
             Owner::Nobody => None,
         };
         let meta = Meta {
-            site: Location::caller(),
+            site: match self.site {
+                Some(site) => site,
+                None => Location::caller(),
+            },
             future: type_name::<F>,
             scope,
             spawned_at: clock::coarse(),
@@ -217,22 +302,48 @@ impl Builder {
     }
 }
 
-/// What all ways of spawning do with tokio's handle.
+/// What the ways of spawning do with tokio's handle.
 #[inline]
 fn spawned<T>(handle: tokio::task::JoinHandle<T>, task: TaskRef) -> JoinHandle<T> {
-    task.set_id(ids::number(handle.id()));
-    if task.is_abortable() {
-        adopt(&handle, task);
-    }
+    settle(task, handle.id(), || handle.abort_handle());
     JoinHandle::new(handle, task)
+}
+
+/// What all ways of spawning do once tokio has taken the task.
+#[inline]
+pub(super) fn settle(task: TaskRef, id: Id, handle: impl Fn() -> AbortHandle) {
+    task.set_id(ids::number(id));
+    if task.is_abortable() {
+        adopt(task, handle);
+    }
 }
 
 /// Gives the task's scopes the means to abort it, unless it has ended already.
 #[cold]
-fn adopt<T>(handle: &tokio::task::JoinHandle<T>, task: TaskRef) {
+fn adopt(task: TaskRef, handle: impl Fn() -> AbortHandle) {
     if let Some(task) = task.hold()
         && let Some(scope) = &task.meta().scope
     {
-        scope.adopt(task.record(), || handle.abort_handle());
+        scope.adopt(task.record(), handle);
+    }
+}
+
+/// Learns from one `spawn_local` whether tokio counts such tasks with those of the runtime.
+pub(super) struct LocalCount {
+    entry: Option<Arc<RuntimeEntry>>,
+    before: usize,
+}
+
+impl LocalCount {
+    pub(super) fn before(record: &Record) -> LocalCount {
+        let entry = runtime::get(record.runtime());
+        let before = entry.as_ref().map_or(0, |entry| entry.alive());
+        LocalCount { entry, before }
+    }
+
+    pub(super) fn after(self) {
+        if let Some(entry) = &self.entry {
+            entry.learn_local(self.before, entry.alive());
+        }
     }
 }

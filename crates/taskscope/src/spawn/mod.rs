@@ -1,8 +1,11 @@
 //! The ways to start a task that has a record, each under the name of tokio's.
 //!
-//! Not here: what is declared beforehand ([`Builder`]), `JoinSet`.
+//! Not here: what is declared beforehand ([`Builder`]), sets of tasks ([`crate::JoinSet`]).
 
 mod builder;
+#[cfg(feature = "hyper")]
+mod executor;
+mod in_set;
 mod ours;
 
 use std::future::Future;
@@ -10,6 +13,9 @@ use std::future::Future;
 use tokio::runtime::Handle;
 
 pub use self::builder::Builder;
+#[cfg(feature = "hyper")]
+pub use self::executor::TaskExecutor;
+pub use self::in_set::InSet;
 pub(crate) use self::ours::not_ours;
 #[cfg(tokio_unstable)]
 pub(crate) use self::ours::take_ours;
@@ -38,7 +44,7 @@ use crate::{JoinHandle, Name};
 ///
 /// The record is reused memory of less than 160 bytes, the future grows by one pointer. Nothing is allocated once the pool of
 /// records is warm. The first call in a process starts a thread that keeps a clock while tasks are polled, and calibrates a
-/// time-stamp counter, which takes about 0.6 ms. What it costs in practice: `docs/benchmarks.md` in the repository.
+/// time-stamp counter, which takes about 0.6 ms. What it costs in practice: `scripts/bench` in the repository.
 ///
 /// # Limitations
 ///
@@ -145,7 +151,7 @@ where
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
 /// runtime.block_on(taskscope::instrument(async {
 ///     let dump = taskscope::dump().await;
-///     assert!(dump.tasks[0].driven);
+///     assert_eq!(dump.tasks[0].kind, taskscope::TaskKind::Driven);
 /// }));
 /// # Ok::<(), std::io::Error>(())
 /// ```

@@ -132,7 +132,7 @@ mod tests {
         );
     }
 
-    /// What a test with the real types cannot reach: a kernel without pidfd, and rows that wait for their function.
+    /// What a test with the real types cannot reach: a kernel without pidfd.
     #[test]
     fn rows_that_are_not_met_here() {
         let recv = "tokio::signal::unix::Signal::poll_recv";
@@ -142,9 +142,6 @@ mod tests {
             wait(&[recv, reaper, child]),
             ("child process".to_owned(), 2)
         );
-        let join = &format!("<tokio::runtime::task::join::JoinHandle<T> as {POLL}");
-        let call = &format!("<taskscope::blocking::JoinHandle<T> as {POLL}");
-        assert_eq!(wait(&[join, call]), ("blocking pool".to_owned(), 1));
     }
 
     #[test]

@@ -20,6 +20,24 @@ rows! {
         let pool = busy_pool();
         (pool, tokio::task::spawn_blocking(|| {}))
     };
+    joining_a_call_with_a_record: "blocking pool" = {
+        let pool = busy_pool();
+        (pool, taskscope::spawn_blocking(|| {}))
+    };
+    joining_a_call_with_a_record_by_tokios_handle: "join" = {
+        let pool = busy_pool();
+        (pool, taskscope::spawn_blocking(|| {}).into_inner())
+    };
+    joining_the_next_of_a_set_of_tasks_with_records: "join set" = {
+        let mut set = taskscope::JoinSet::new();
+        set.spawn(std::future::pending::<()>());
+        ((), async move { set.join_next().await; })
+    };
+    joining_all_of_a_set_of_tasks_with_records: "join set" = {
+        let mut set = taskscope::JoinSet::new();
+        set.spawn(std::future::pending::<()>());
+        ((), async move { set.join_all().await; })
+    };
     joining_the_next_of_a_set_of_tasks: "join set" = {
         let mut set = JoinSet::new();
         set.spawn(std::future::pending::<()>());
