@@ -73,11 +73,14 @@ pub(crate) fn or_none(inherited: Option<u16>) -> u16 {
 /// Before the first poll of a task: sees to it that its record names the runtime that polls it.
 #[inline]
 pub(crate) fn check(record: &'static Record, slot: &Slot) {
-    if slot.works_for(record.runtime(), REMOVALS.load(Ordering::Acquire)) {
+    let removals = REMOVALS.load(Ordering::Acquire);
+    if slot.works_for(record.runtime(), removals) {
         return;
     }
     if let Ok(handle) = Handle::try_current() {
-        record.set_runtime(index_of(&handle));
+        let index = index_of(&handle);
+        record.set_runtime(index);
+        slot.set_works_for(index, removals);
     }
 }
 

@@ -168,7 +168,8 @@ fn first_poll(record: &'static Record) {
     if record.id() == 0 && !traits.has(Traits::DRIVEN) {
         record.set_id(tokio::task::try_id().map_or(0, ids::number));
     }
-    if traits.is_task() {
+    // A future that somebody else drives stays with the runtime that it was made in.
+    if !traits.has(Traits::DRIVEN) {
         runtime::check(record, threads::slot());
     }
 }

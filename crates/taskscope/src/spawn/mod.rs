@@ -147,7 +147,7 @@ where
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
 /// runtime.block_on(taskscope::instrument(async {
 ///     let dump = taskscope::dump().await;
-///     assert!(dump.tasks[0].driven);
+///     assert_eq!(dump.tasks[0].kind, taskscope::TaskKind::Driven);
 /// }));
 /// # Ok::<(), std::io::Error>(())
 /// ```
