@@ -168,8 +168,9 @@ fn first_poll(record: &'static Record) {
     if record.id() == 0 && !traits.has(Traits::DRIVEN) {
         record.set_id(tokio::task::try_id().map_or(0, ids::number));
     }
-    // A future that somebody else drives stays with the runtime that it was made in.
-    if !traits.has(Traits::DRIVEN) {
+    if traits.has(Traits::DRIVEN) {
+        runtime::find(record);
+    } else {
         runtime::check(record, threads::slot());
     }
 }

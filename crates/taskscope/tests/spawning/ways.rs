@@ -23,7 +23,9 @@ impl World {
     fn call(&self) -> impl FnOnce() + Send + 'static {
         let (keep, ended) = mpsc::channel::<()>();
         self.calls.borrow_mut().push(keep);
-        move || drop(ended.recv())
+        move || {
+            let _ = ended.recv();
+        }
     }
 }
 
