@@ -330,7 +330,7 @@ fn the_list_tells_everything_of_each_task() {
         "{text}"
     );
     assert!(
-        of("child").contains(&format!(", by task {}\n", id("manager"))),
+        of("child").contains(&format!(", by task {} \"manager\"\n", id("manager"))),
         "{text}"
     );
     assert!(!of("manager").contains(", by task"), "{text}");
@@ -649,4 +649,28 @@ fn each_view_has_its_type_and_head_checks_what_get_does() {
             "{query}"
         );
     }
+}
+
+#[test]
+fn a_parent_that_has_ended_is_still_told_by_its_id() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let (parent, text) = runtime.block_on(async {
+        let spawns = taskscope::spawn(async {
+            drop(taskscope::spawn_named(
+                "orphan",
+                std::future::pending::<()>(),
+            ));
+        });
+        let parent = spawns.id();
+        spawns.await.unwrap();
+        let here = tokio::runtime::Handle::current().id();
+        let dump = taskscope::DumpOptions::new().runtime(here).capture().await;
+        let mut text = Vec::new();
+        taskprof::tasks::listed(&dump, &mut text).unwrap();
+        (parent, String::from_utf8(text).unwrap())
+    });
+    let expected = format!(", by task {parent} (not in this dump)\n");
+    assert!(text.contains(&expected), "{text}");
 }

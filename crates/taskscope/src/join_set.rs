@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
@@ -70,6 +71,10 @@ impl Members {
         }
     }
 }
+
+// As of handles: nothing of a task can be seen broken through it. So the set is what tokio's is.
+impl UnwindSafe for Members {}
+impl RefUnwindSafe for Members {}
 
 impl Drop for Members {
     fn drop(&mut self) {

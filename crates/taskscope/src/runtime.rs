@@ -76,9 +76,20 @@ pub(crate) fn or_none(inherited: Option<u16>) -> u16 {
 /// Before the first poll of a task: sees to it that its record names the runtime that polls it.
 #[inline]
 pub(crate) fn check(record: &'static Record, slot: &Slot) {
-    if slot.works_for(record.runtime(), REMOVALS.load(Ordering::Acquire)) {
+    let removals = REMOVALS.load(Ordering::Acquire);
+    if slot.works_for(record.runtime(), removals) {
         return;
     }
+    if let Ok(handle) = Handle::try_current() {
+        let index = index_of(&handle);
+        record.set_runtime(index);
+        slot.set_works_for(index, removals);
+    }
+}
+
+/// The same for a future that somebody else drives, such as the root of `block_on`, which is made before the runtime is entered.
+#[cold]
+pub(crate) fn find(record: &'static Record) {
     if let Ok(handle) = Handle::try_current() {
         record.set_runtime(index_of(&handle));
     }

@@ -35,6 +35,9 @@ pub(crate) struct Slot {
     polls: AtomicU64,
     /// The index of the runtime that the thread looked up last, and below it how often runtimes had been removed then.
     runtime: AtomicU64,
+    /// The same of the runtime that it was last seen to work for: code can look up others, to spawn there.
+    works_for: AtomicU64,
+    /// Free records that the thread keeps for itself.
     free: FreeList,
 }
 
@@ -45,14 +48,21 @@ impl Slot {
             task: RecordCell::new(),
             polls: AtomicU64::new(0),
             runtime: AtomicU64::new(0),
+            works_for: AtomicU64::new(0),
             free: FreeList::of(RecordCell::new(), AtomicU32::new(0)),
         }
     }
 
-    /// Whether the thread looked that runtime up last, and none has been removed since.
+    /// Whether the thread was last seen to work for that runtime, and none has been removed since.
     #[inline]
     pub(crate) fn works_for(&self, runtime: u16, removals: u32) -> bool {
-        self.runtime.load(Ordering::Relaxed) == known(runtime, removals)
+        self.works_for.load(Ordering::Relaxed) == known(runtime, removals)
+    }
+
+    /// The thread works for that runtime.
+    pub(crate) fn set_works_for(&self, runtime: u16, removals: u32) {
+        self.works_for
+            .store(known(runtime, removals), Ordering::Relaxed);
     }
 
     /// The runtime that the thread looked up last, if none has been removed since.
@@ -131,6 +141,7 @@ impl Drop for Registered {
         SLOT.set(Some(&ENDING));
         self.0.end_poll(None);
         self.0.set_runtime(0, 0);
+        self.0.set_works_for(0, 0);
         pool::give_back(self.0);
         if let Some(thread) = table().threads.get_mut(self.0.index as usize - 1) {
             *thread = None;

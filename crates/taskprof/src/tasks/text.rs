@@ -6,7 +6,8 @@
 use std::io::{self, Write};
 
 use taskscope::{
-    Age, CancelReason, Dump, Group, Listed, Missed, Plain, State, TaskDump, TaskKind, Verdict,
+    Age, CancelReason, Dump, Group, Listed, Missed, Plain, SpawnTree, State, TaskDump, TaskKind,
+    Verdict,
 };
 
 use super::profile::remarks;
@@ -45,10 +46,10 @@ pub fn grouped(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
 /// Those of `out`.
 pub fn listed(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
     write_header(out, dump)?;
-    let holdings = dump.holdings();
+    let (tree, holdings) = (dump.tree(), dump.holdings());
     dump.tasks
         .iter()
-        .try_for_each(|task| write_task(out, task, &holdings))?;
+        .try_for_each(|task| write_task(out, task, &tree, &holdings))?;
     resources::write_listed(out, dump)
 }
 
@@ -148,7 +149,12 @@ fn write_group(out: &mut dyn Write, group: &Group<'_>, holdings: &Holdings<'_>) 
     write_stack(out, first)
 }
 
-fn write_task(out: &mut dyn Write, task: &TaskDump, holdings: &Holdings<'_>) -> io::Result<()> {
+fn write_task(
+    out: &mut dyn Write,
+    task: &TaskDump,
+    tree: &SpawnTree<'_>,
+    holdings: &Holdings<'_>,
+) -> io::Result<()> {
     write!(out, "\ntask {}", task.id)?;
     if let Some(name) = &task.name {
         write!(out, " {:?}", name)?;
@@ -209,10 +215,16 @@ fn write_task(out: &mut dyn Write, task: &TaskDump, holdings: &Holdings<'_>) -> 
         writeln!(out)?;
     }
     write!(out, "  spawned  {} ago at {}", Age(task.age), task.site)?;
-    match task.parent {
-        Some(parent) => writeln!(out, ", by task {parent}")?,
-        None => writeln!(out)?,
+    if let Some(parent) = task.parent {
+        write!(out, ", by task {parent}")?;
+        match tree.task(parent).map(|parent| &parent.name) {
+            Some(Some(name)) => write!(out, " {name:?}")?,
+            Some(None) => {}
+            // It has ended, or the dump was not about it.
+            None => write!(out, " (not in this dump)")?,
+        }
     }
+    writeln!(out)?;
     writeln!(out, "  future   {}", Plain(task.future))?;
     write!(out, "  polls    {}, busy {}; ", task.polls, Age(task.busy))?;
     if task.kind != TaskKind::Observed {

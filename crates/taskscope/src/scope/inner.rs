@@ -276,8 +276,7 @@ impl ScopeInner {
     /// Whether the scope, which was queued, has survivors to be reported. From a `true` on it is queued again by its next task.
     pub(super) fn take_survivors(&self) -> bool {
         self.queued.store(false, Ordering::SeqCst);
-        // Whoever waits in `finish` reports by himself.
-        self.tasks() > 0 && !self.is_finishing()
+        self.tasks() > 0
     }
 
     /// Whether the scope, which is queued, need not be any more.

@@ -115,7 +115,8 @@ where
 
 /// Runs a function on the blocking pool: [`tokio::task::spawn_blocking`] with a record.
 ///
-/// Dumps show the call with its scope, its thread and for how long it has been running, or waiting for a thread. It is never `blocking`: that is
+/// Dumps show the call with its scope, its thread and for how long it has been running, or waiting for a thread; whoever awaits it waits
+/// for `blocking pool`. It is never `blocking`: that is
 /// what the pool is for. Tasks that it spawns belong to the same scope.
 ///
 /// # Examples
@@ -134,7 +135,8 @@ where
 ///
 /// # Limitations
 ///
-/// Like tokio's, a call that has begun cannot be aborted. It has no async stack.
+/// Like tokio's, a call that has begun cannot be aborted, and one that is aborted in the queue stays there until its turn. It has no
+/// async stack.
 #[track_caller]
 pub fn spawn_blocking<F, R>(function: F) -> JoinHandle<R>
 where
@@ -146,8 +148,8 @@ where
 
 /// Gives a record to a future that somebody else drives: the root of `block_on`, a task of another executor, one branch of a `join!`.
 ///
-/// Dumps show it like a task, with an id of its own kind (above 2^52, where tokio's ids never get) and, inside a tokio runtime, that
-/// runtime. What it spawns has it as parent.
+/// Dumps show it like a task, with an id of its own kind (above 2^52, where tokio's ids never get) and, if it is first polled inside a
+/// tokio runtime, that runtime. What it spawns has it as parent.
 ///
 /// # Examples
 ///

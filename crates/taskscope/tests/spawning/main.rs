@@ -1,0 +1,12 @@
+//! Every way to start a task: what a dump says of it, and that it behaves as tokio's.
+
+mod blocking;
+mod captures;
+mod driven;
+#[cfg(feature = "hyper")]
+mod executor;
+mod runtimes;
+mod sets;
+mod support;
+mod tree;
+mod ways;
