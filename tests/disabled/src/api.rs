@@ -14,12 +14,13 @@ use taskscope::{
     Age, AtEnd, BLOCKING_THRESHOLD, Branch, Builder, CANCEL_GRACE, CancelReason, Cancellation,
     Cancelled, CancelledOwned, Carry, DEFAULT_DEADLINE, DEFAULT_STALL, DeadlineHeader, DropGuard,
     DropGuardRef, Dump, DumpOptions, ENDED_SCOPES, ForwardDeadline, ForwardDeadlineLayer, Frame,
-    GROWTH_MIN_SAMPLES, GROWTH_PERIOD, GROWTH_SAMPLES, Group, Holder, HolderState, Instrumented,
-    JoinHandle, LISTED, LayerStats, Listed, LongPoll, MAX_BRANCHES, MAX_REQUEST_ID, Missed, Name,
-    NoTrace, Plain, ResourceDump, Run, RunUntilCancelled, RunUntilCancelledOwned, RuntimeGuard,
-    RuntimeInfo, SETTLE, SPINNING_RATE, Scope, ScopeBody, ScopeFuture, ScopeLayer, ScopeRef,
-    ScopeService, SiteGrowth, Stack, Stacks, State, Stats, Survivors, TaskDump, TaskKind,
-    ThreadInfo, Token, Trace, Tracked, Verdict, WaitKind, WaitReason, Watchdog, WatchdogError,
+    GROWTH_MIN_SAMPLES, GROWTH_PERIOD, GROWTH_SAMPLES, Group, Holder, HolderState, InSet,
+    Instrumented, JoinHandle, JoinSet, LISTED, LayerStats, Listed, LongPoll, MAX_BRANCHES,
+    MAX_REQUEST_ID, Missed, Name, NoTrace, Plain, ResourceDump, Run, RunUntilCancelled,
+    RunUntilCancelledOwned, RuntimeGuard, RuntimeInfo, SETTLE, SPINNING_RATE, Scope, ScopeBody,
+    ScopeFuture, ScopeLayer, ScopeRef, ScopeService, SiteGrowth, SpawnTree, Stack, Stacks, State,
+    Stats, Survivors, TaskDump, TaskExecutor, TaskKind, ThreadInfo, Token, Trace, Tracked, Verdict,
+    WaitKind, WaitReason, Watchdog, WatchdogError,
 };
 #[cfg(tokio_unstable)]
 use taskscope::{Observe, observe};
@@ -41,9 +42,80 @@ pub async fn everything() {
     resources();
     words();
     runtimes();
+    // A `LocalSet` cannot be sent.
+    std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+        runtime.block_on(sets());
+    })
+    .join()
+    .unwrap();
     layers().await;
     dumps().await;
     watching();
+}
+
+async fn sets() {
+    let (handle, local) = (Handle::current(), LocalSet::new());
+    let mut set: JoinSet<u8> = JoinSet::new();
+    let _: AbortHandle = set.spawn(ready(1));
+    let _: AbortHandle = set.spawn_on(ready(2), &handle);
+    let _: AbortHandle = set.spawn_local_on(ready(3), &local);
+    let _: AbortHandle = set.spawn_blocking(|| 4);
+    let _: AbortHandle = set.spawn_blocking_on(|| 5, &handle);
+    let into: InSet<'_, u8> = Builder::new().name("in a set").in_set(&mut set);
+    into.spawn(ready(6));
+    Builder::new().in_set(&mut set).spawn_on(ready(7), &handle);
+    Builder::new()
+        .in_set(&mut set)
+        .spawn_local_on(ready(8), &local);
+    Builder::new().in_set(&mut set).spawn_blocking(|| 9);
+    Builder::new()
+        .in_set(&mut set)
+        .spawn_blocking_on(|| 10, &handle);
+    local.run_until(async { set.spawn_local(ready(11)) }).await;
+    assert_eq!((set.len(), set.is_empty()), (11, false));
+    local
+        .run_until(async {
+            assert!(set.join_next().await.is_some_and(|ended| ended.is_ok()));
+            assert!(set.join_next_with_id().await.is_some());
+            std::future::poll_fn(|cx| set.poll_join_next(cx)).await;
+            std::future::poll_fn(|cx| set.poll_join_next_with_id(cx)).await;
+            let _ = (set.try_join_next(), set.try_join_next_with_id());
+        })
+        .await;
+    let rest = set.len();
+    assert_eq!(local.run_until(set.join_all()).await.len(), rest);
+
+    let mut set: JoinSet<()> = JoinSet::new();
+    set.spawn(pending());
+    set.detach_all();
+    set.spawn(pending());
+    set.abort_all();
+    set.shutdown().await;
+
+    let task = Builder::new().spawn_local_on(&local, ready(1));
+    assert_eq!(local.run_until(task).await.ok(), Some(1));
+    let call = Builder::new().spawn_blocking_on(&handle, || 2);
+    assert_eq!(call.await.ok(), Some(2));
+    // A runtime of its own must not be made or dropped in another.
+    let elsewhere = std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build_local(Default::default())
+            .unwrap();
+        let task = Builder::new().spawn_local_on_runtime(&runtime, ready(3));
+        runtime.block_on(task).ok()
+    });
+    assert_eq!(elsewhere.join().unwrap(), Some(3));
+    let _: [TaskExecutor; 2] = [TaskExecutor::new("connection"), Builder::new().executor()];
+
+    let dump = taskscope::dump().await;
+    let tree: SpawnTree<'_> = dump.tree();
+    for root in tree.roots() {
+        assert!(
+            tree.task(root.id).is_some() && tree.ancestors(root).count() <= tree.walk().count()
+        );
+        assert!(tree.children(root.id).count() <= dump.tasks.len());
+    }
 }
 
 fn constants() {

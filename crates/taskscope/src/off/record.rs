@@ -166,10 +166,6 @@ impl<F: Future> Future for Owned<F> {
 pub(crate) struct TaskRef;
 
 impl TaskRef {
-    pub(crate) fn is_alive(self) -> bool {
-        false
-    }
-
     pub(crate) fn set_detached(self) {}
 }
 

@@ -274,12 +274,14 @@ impl ScopeInner {
     }
 
     /// Whether the scope, which was queued, has survivors to be reported. From a `true` on it is queued again by its next task.
+    #[cfg(feature = "enable")]
     pub(super) fn take_survivors(&self) -> bool {
         self.queued.store(false, Ordering::SeqCst);
         self.tasks() > 0
     }
 
     /// Whether the scope, which is queued, need not be any more.
+    #[cfg(feature = "enable")]
     pub(super) fn may_leave_queue(&self) -> bool {
         if self.tasks() > 0 {
             return false;
