@@ -170,7 +170,7 @@ async fn spawning() {
         .label("key", "value")
         .background()
         .no_capture()
-        .scope(&scope.to_ref());
+        .scope(scope.to_ref());
     let future: Instrumented<_> = built.instrument(async { 3 });
     assert_eq!(future.await, 3);
     // On a thread of its own: what is not `Send` stays out of this future.
