@@ -157,12 +157,12 @@ fn a_spawn_allocates_as_many_bytes_as_tokios_of_a_future_that_is_a_pointer_large
 #[test]
 fn tasks_in_a_set_cost_what_they_cost_in_tokios() {
     const AT_ONCE: usize = 10;
-    fn spawns<S>(mut each: impl FnMut(&runtime::Runtime)) -> (usize, usize) {
+    fn spawns(mut each: impl FnMut(&runtime::Runtime)) -> (usize, usize) {
         let runtime = current_thread();
         made(|| each(&runtime))
     }
     let mut bare = tokio::task::JoinSet::new();
-    let bare = spawns::<()>(|runtime| {
+    let bare = spawns(|runtime| {
         runtime.block_on(async {
             for _ in 0..100 {
                 (0..AT_ONCE).for_each(|_| drop(bare.spawn(Yields(1))));
@@ -171,7 +171,7 @@ fn tasks_in_a_set_cost_what_they_cost_in_tokios() {
         });
     });
     let mut ours = taskscope::JoinSet::new();
-    let ours = spawns::<()>(|runtime| {
+    let ours = spawns(|runtime| {
         runtime.block_on(async {
             for _ in 0..100 {
                 (0..AT_ONCE).for_each(|_| drop(ours.spawn(Yields(1))));
