@@ -1,5 +1,6 @@
 //! Processor time, and on which processor.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -37,4 +38,34 @@ pub(crate) fn pin() {
     let mut one = CpuSet::new();
     one.set(last.expect("a thread may run somewhere"));
     sched_setaffinity(None, &one).expect("a thread can choose among its processors");
+}
+
+/// The time of all processors of the machine so far, in the kernel's ticks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ticks {
+    pub(crate) all: u64,
+    idle: u64,
+}
+
+impl Ticks {
+    pub(crate) fn now() -> Ticks {
+        let stat = fs::read_to_string("/proc/stat").expect("there is a /proc");
+        // user, nice, system, idle, iowait, irq, softirq, steal; what follows is contained in the first two.
+        let ticks: Vec<u64> = stat
+            .split_whitespace()
+            .skip(1)
+            .take(8)
+            .map(|ticks| ticks.parse().expect("ticks are numbers"))
+            .collect();
+        Ticks {
+            all: ticks.iter().sum(),
+            idle: ticks[3] + ticks[4],
+        }
+    }
+
+    /// The share of the time since then that processors had nothing to do.
+    pub(crate) fn idle_since(self) -> f64 {
+        let now = Ticks::now();
+        (now.idle - self.idle) as f64 / (now.all - self.all).max(1) as f64
+    }
 }

@@ -84,8 +84,8 @@ fn measure<V: Variant>(case: Case, allocator: Allocator) -> Values {
         Name::DumpMixed => {
             runtime.block_on(V::root(workloads::dump::<V>(n, Kinds::Mixed, allocator)))
         }
-        Name::Http => runtime.block_on(V::root(workloads::http::http::<V>(n))),
-        Name::HttpDumps => runtime.block_on(V::root(workloads::http::http_dumps::<V>(n))),
+        Name::Http => runtime.block_on(workloads::http::http::<V>(n)),
+        Name::HttpDumps => runtime.block_on(workloads::http::http_dumps::<V>(n)),
     }
 }
 

@@ -6,10 +6,13 @@
 ))]
 #![allow(clippy::unwrap_used)]
 
+#[cfg(target_env = "gnu")]
+#[path = "support/other_stack.rs"]
+mod other_stack;
 mod support;
 
 use std::hint::black_box;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -144,7 +147,7 @@ fn a_sleeping_thread_is_seen_and_sleeps_on_to_the_end() {
             Err(error) => assert_eq!(error, CaptureError::Gone),
         }
     }
-    assert!(seen > 10, "{seen}");
+    assert!(seen > 0);
     assert!(thread.join().unwrap() >= LENGTH);
 }
 
@@ -361,6 +364,27 @@ fn block(how: libc::c_int) {
     }
 }
 
+/// Gives up on a thread that blocks the signal, and says why.
+fn unanswered(tid: Tid) -> CaptureError {
+    let signal = Signal::claim().unwrap();
+    let mut frames = vec![7];
+    loop {
+        let timeout = Duration::from_millis(20);
+        let error = signal
+            .capture_thread(tid, timeout, &mut frames)
+            .unwrap_err();
+        assert_eq!(frames, [7]);
+        // Other tests ask at the same time.
+        if error != CaptureError::Busy {
+            return error;
+        }
+    }
+}
+
+const BLOCKED: CaptureError = CaptureError::NoAnswer {
+    silence: Silence::Blocked,
+};
+
 /// How many of our signals are pending for this thread.
 fn pending() -> usize {
     // SAFETY: a signal set of our own, initialised before it is used; no signal information is asked for.
@@ -379,7 +403,6 @@ fn pending() -> usize {
 
 #[test]
 fn a_thread_that_blocks_the_signal_does_not_answer_and_is_not_flooded() {
-    let signal = Signal::claim().unwrap();
     let (end, ended) = mpsc::channel();
     let (tell, told) = mpsc::channel();
     let (tid, thread) = start(move || {
@@ -390,14 +413,7 @@ fn a_thread_that_blocks_the_signal_does_not_answer_and_is_not_flooded() {
     });
     told.recv().unwrap();
     for _ in 0..5 {
-        let mut frames = vec![7];
-        assert_eq!(
-            signal.capture_thread(tid, Duration::from_millis(20), &mut frames),
-            Err(CaptureError::NoAnswer {
-                silence: Silence::Blocked
-            })
-        );
-        assert_eq!(frames, [7]);
+        assert_eq!(unanswered(tid), BLOCKED);
     }
     // Others are not affected by the request that was given up.
     assert_eq!(own(&symbols(Tid::current()))[0], "thread::take");
@@ -407,7 +423,6 @@ fn a_thread_that_blocks_the_signal_does_not_answer_and_is_not_flooded() {
 
 #[test]
 fn a_late_answer_is_none_and_the_thread_can_be_captured_again() {
-    let signal = Signal::claim().unwrap();
     let unblocks = Arc::new(Barrier::new(2));
     let (end, ended) = mpsc::channel();
     let (tell, told) = mpsc::channel();
@@ -423,12 +438,7 @@ fn a_late_answer_is_none_and_the_thread_can_be_captured_again() {
         }
     });
     told.recv().unwrap();
-    let mut frames = Vec::new();
-    let late = signal.capture_thread(tid, Duration::from_millis(20), &mut frames);
-    assert!(
-        matches!(late, Err(CaptureError::NoAnswer { .. })),
-        "{late:?}"
-    );
+    assert_eq!(unanswered(tid), BLOCKED);
     unblocks.wait();
     until_in(tid, "thread::waits_for_the_end");
     drop(end);
@@ -437,7 +447,6 @@ fn a_late_answer_is_none_and_the_thread_can_be_captured_again() {
 
 #[test]
 fn a_signal_that_is_pending_already_is_answered_as_soon_as_it_is_unblocked() {
-    let signal = Signal::claim().unwrap();
     let (unblock, unblocked) = mpsc::channel();
     let (end, ended) = mpsc::channel();
     let (tell, told) = mpsc::channel();
@@ -449,12 +458,7 @@ fn a_signal_that_is_pending_already_is_answered_as_soon_as_it_is_unblocked() {
         waits_for_the_end(&ended);
     });
     told.recv().unwrap();
-    let mut frames = Vec::new();
-    let late = signal.capture_thread(tid, Duration::from_millis(20), &mut frames);
-    assert!(
-        matches!(late, Err(CaptureError::NoAnswer { .. })),
-        "{late:?}"
-    );
+    assert_eq!(unanswered(tid), BLOCKED);
     // This request sends nothing and waits for the signal of the first one.
     let asker = thread::spawn(move || take(tid));
     unblock.send(()).unwrap();
@@ -485,12 +489,10 @@ fn a_request_that_was_given_up_never_takes_the_signal_of_the_next_one() {
         }
     });
     let mut given_up = 0;
-    let deadline = Instant::now() + LONG;
-    while given_up < 10_000 {
+    while given_up < 3000 {
         let first = signal.capture_thread(tid, Duration::ZERO, &mut Vec::new());
         given_up += u32::from(first.is_err());
         take(tid).unwrap();
-        assert!(Instant::now() < deadline, "{given_up}");
     }
     stop.store(true, Ordering::Relaxed);
     thread.join().unwrap();
@@ -560,35 +562,54 @@ fn answers_are_never_mixed_up() {
     }
 }
 
-#[test]
-fn errno_is_as_before() {
-    static WRONG: AtomicU32 = AtomicU32::new(0);
+/// The handler's copy of this stack ends at a page that cannot be read, with an error.
+#[cfg(target_env = "gnu")]
+mod on_a_stack_of_its_own {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    thread_local! {
+        static STOP: RefCell<Arc<AtomicBool>> = RefCell::default();
+    }
+
     #[inline(never)]
-    fn watches_errno(stop: &AtomicBool) {
+    extern "C" fn watches_errno() {
+        let stop = STOP.with_borrow(Arc::clone);
         // SAFETY: the address of this thread's own errno.
         unsafe {
             let errno = libc::__errno_location();
             errno.write_volatile(1234);
             while !stop.load(Ordering::Relaxed) {
-                if errno.read_volatile() != 1234 {
-                    WRONG.fetch_add(1, Ordering::Relaxed);
-                    errno.write_volatile(1234);
-                }
+                assert_eq!(errno.read_volatile(), 1234);
             }
         }
         black_box(8);
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    let (tid, thread) = start({
-        let stop = Arc::clone(&stop);
-        move || watches_errno(&stop)
-    });
-    for _ in 0..300 {
-        take(tid).unwrap();
+
+    #[test]
+    fn a_thread_is_seen_and_its_errno_is_as_before() {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (tid, thread) = start({
+            let stop = Arc::clone(&stop);
+            move || {
+                STOP.set(stop);
+                other_stack::on_another_stack(watches_errno);
+            }
+        });
+        let mut seen = 0;
+        let deadline = Instant::now() + LONG;
+        while seen < 300 && !thread.is_finished() {
+            let (_, frames) = take(tid).unwrap();
+            let symbols = Stack::intern(&frames).symbols();
+            let own = own(&symbols);
+            // The first function on that stack, and nothing of the other one.
+            seen += u32::from(own == ["thread::on_a_stack_of_its_own::watches_errno"]);
+            assert!(Instant::now() < deadline, "{own:#?}");
+        }
+        stop.store(true, Ordering::Relaxed);
+        thread.join().unwrap();
     }
-    stop.store(true, Ordering::Relaxed);
-    thread.join().unwrap();
-    assert_eq!(WRONG.load(Ordering::Relaxed), 0);
 }
 
 #[test]

@@ -205,3 +205,12 @@ fn a_claimed_signal_that_nobody_has_asked_for_does_nothing() {
         },
     );
 }
+
+#[test]
+fn what_a_watchdog_keeps_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync + Unpin + 'static>() {}
+    shared::<Signal>();
+    shared::<Tid>();
+    shared::<ClaimError>();
+    shared::<CaptureError>();
+}

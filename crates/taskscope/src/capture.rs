@@ -11,7 +11,7 @@
 //!      ◀─ unparked when the last of all marks is gone, otherwise it looks again every millisecond
 //! ```
 //!
-//! The mark is set and taken away by swaps, and whoever takes it away counts it off, so [`outstanding`] is exact
+//! The mark is set and taken away by swaps, and whoever takes it away counts it off ([`marks`]), so [`OUTSTANDING`] is exact
 //! whatever ends the capture: the poll, a panic in it, the end of the task, or a dump that gave up.
 //!
 //! Not here: which tasks are asked and how long a dump waits ([`crate::dump`]); how frames are unwound (callstack).
@@ -20,14 +20,15 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::hint::black_box;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::Thread;
 
 use callstack::{Completeness, Stack};
 
-use crate::record::{Captured, Identity, Record, Request};
+use crate::marks;
+use crate::record::{Captured, Identity, Record};
+use crate::sync::atomic::AtomicUsize;
 
 /// Branches (wakers taken in one poll) of one task that are kept; the rest is counted.
 pub const MAX_BRANCHES: usize = 64;
@@ -39,15 +40,12 @@ static WAITING: Mutex<Vec<Thread>> = Mutex::new(Vec::new());
 
 /// Asks for a capture in the task's next poll, and makes that poll happen soon. The caller holds the record.
 pub(crate) fn request(record: &'static Record) {
-    // Counted before it is set, so that whoever takes it away finds it counted.
-    OUTSTANDING.fetch_add(1, Ordering::AcqRel);
-    match record.request_capture() {
-        Request::Set => record.nudge(),
-        Request::AlreadySet => {
-            settled();
-            record.nudge();
-        }
-        Request::Finished => settled(),
+    let asked = marks::set(&OUTSTANDING, || record.request_capture());
+    if asked.last {
+        unpark();
+    }
+    if asked.marked {
+        record.nudge();
     }
 }
 
@@ -60,10 +58,16 @@ pub(crate) fn withdraw(record: &Record) {
 
 /// A mark is gone.
 pub(crate) fn settled() {
-    if OUTSTANDING.fetch_sub(1, Ordering::AcqRel) == 1 {
-        for thread in waiting().iter() {
-            thread.unpark();
-        }
+    if marks::count_off(&OUTSTANDING) {
+        unpark();
+    }
+}
+
+/// No mark is left.
+#[cold]
+fn unpark() {
+    for thread in waiting().iter() {
+        thread.unpark();
     }
 }
 

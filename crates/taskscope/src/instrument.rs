@@ -12,6 +12,7 @@ use pin_project_lite::pin_project;
 
 use crate::capture;
 use crate::record::{Identity, TaskGuard};
+use crate::spawn::not_ours;
 
 pin_project! {
     /// A future with a record: see [`instrument`](crate::instrument).
@@ -25,6 +26,7 @@ pin_project! {
 
     impl<F> PinnedDrop for Instrumented<F> {
         fn drop(this: Pin<&mut Self>) {
+            not_ours();
             this.task.depart();
         }
     }

@@ -23,7 +23,8 @@
 //!
 //! # Limits
 //!
-//! * Tasks that other code spawns with plain `tokio::spawn` are counted for each runtime, not looked into.
+//! * Tasks that other code spawns with plain `tokio::spawn` are counted for each runtime, not looked into. With `--cfg tokio_unstable`
+//!   there is also `observe`, which shows them with everything but a stack. Without that flag there is no such function.
 //! * A capture polls a task once more. See [`spawn`].
 //! * Records are reused memory: as many as there were tasks at the busiest moment.
 //!
@@ -43,13 +44,18 @@ mod capture;
 mod clock;
 mod current;
 mod dump;
+mod free;
+mod growth;
 mod ids;
 mod instrument;
 mod join;
 mod join_set;
 #[cfg(feature = "tower")]
 mod layer;
+mod marks;
 mod name;
+#[cfg(tokio_unstable)]
+mod observe;
 mod pool;
 #[allow(
     unsafe_code,
@@ -69,12 +75,16 @@ mod tracked;
 mod upkeep;
 mod verdict;
 mod wait;
+mod watchdog;
 mod words;
 
 pub use self::capture::MAX_BRANCHES;
 pub use self::dump::{
-    Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, Group, Missed, NoTrace,
-    SpawnTree, Stacks, State, TaskDump, TaskKind, ThreadInfo, Trace, dump,
+    Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, Group, LongPoll, Missed,
+    NoTrace, SpawnTree, Stacks, State, TaskDump, TaskKind, ThreadInfo, Trace, dump,
+};
+pub use self::growth::{
+    GROWTH_MIN_SAMPLES, GROWTH_PERIOD, GROWTH_SAMPLES, SiteGrowth, growth, sample_growth,
 };
 pub use self::instrument::Instrumented;
 pub use self::join::JoinHandle;
@@ -85,6 +95,8 @@ pub use self::layer::{
     ScopeFuture, ScopeLayer, ScopeService,
 };
 pub use self::name::Name;
+#[cfg(tokio_unstable)]
+pub use self::observe::{Observe, observe};
 pub use self::resources::{Holder, HolderState, ResourceDump};
 pub use self::runtime::{RuntimeGuard, RuntimeInfo, watch};
 pub use self::scope::{
@@ -105,6 +117,7 @@ pub use self::token::{
 pub use self::tracked::{Tracked, track};
 pub use self::verdict::{BLOCKING_THRESHOLD, CANCEL_GRACE, SPINNING_RATE, Verdict};
 pub use self::wait::{WaitKind, WaitReason};
+pub use self::watchdog::{Watchdog, WatchdogError};
 pub use self::words::{Age, LISTED, Listed, Plain};
 
 /// The examples of the README, compiled.

@@ -7,23 +7,34 @@
 //! Memory: one record for every task that was alive at the same time, at the busiest moment so far, plus those
 //! whose wakers somebody still keeps. It is reused and not returned to the allocator.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use crate::record::{Hold, Record};
+use crate::sync::{Mutex, MutexGuard};
 use crate::threads::{self, Slot};
 
 /// Records that move between a thread's list and the shared one at a time, and the size of a chunk.
-const BATCH: u32 = 64;
+const BATCH: u32 = if cfg!(taskscope_loom) { 2 } else { 64 };
 
 struct Pool {
     chunks: Vec<&'static [Record]>,
     free: Vec<&'static Record>,
 }
 
-static POOL: Mutex<Pool> = Mutex::new(Pool {
-    chunks: Vec::new(),
-    free: Vec::new(),
-});
+impl Pool {
+    const EMPTY: Pool = Pool {
+        chunks: Vec::new(),
+        free: Vec::new(),
+    };
+}
+
+#[cfg(not(taskscope_loom))]
+static POOL: Mutex<Pool> = Mutex::new(Pool::EMPTY);
+
+#[cfg(taskscope_loom)]
+loom::lazy_static! {
+    static ref POOL: Mutex<Pool> = Mutex::new(Pool::EMPTY);
+}
 
 fn pool() -> MutexGuard<'static, Pool> {
     POOL.lock().unwrap_or_else(PoisonError::into_inner)
@@ -36,7 +47,7 @@ pub(crate) fn take() -> &'static Record {
     if slot.is_shared() {
         return take_shared();
     }
-    slot.take_free().unwrap_or_else(|| refill(slot))
+    slot.free().take().unwrap_or_else(|| refill(slot))
 }
 
 /// Returns a record that nobody refers to any more.
@@ -45,7 +56,7 @@ pub(crate) fn put(record: &'static Record) {
     let slot = threads::slot();
     if slot.is_shared() {
         pool().free.push(record);
-    } else if slot.put_free(record) >= 2 * BATCH {
+    } else if slot.free().put(record) >= 2 * BATCH {
         spill(slot, BATCH);
     }
 }
@@ -73,7 +84,7 @@ fn refill(slot: &Slot) -> &'static Record {
     let mut batch = pool.free.drain(keep..);
     let first = batch.next();
     for record in batch {
-        slot.put_free(record);
+        slot.free().put(record);
     }
     drop(pool);
     // There was at least one: the pool had grown.
@@ -85,8 +96,8 @@ fn refill(slot: &Slot) -> &'static Record {
 #[inline(never)]
 fn spill(slot: &Slot, keep: u32) {
     let mut pool = pool();
-    while slot.free_count() > keep {
-        match slot.take_free() {
+    while slot.free().count() > keep {
+        match slot.free().take() {
             Some(record) => pool.free.push(record),
             None => return,
         }

@@ -92,6 +92,15 @@ pub(crate) fn find(record: &'static Record) {
     }
 }
 
+/// Before the first poll of what nobody knows the runtime of: a task that was spawned by others, whose hook could only guess, or a future
+/// that somebody else drives, such as the root of `block_on`, which is made before the runtime is entered.
+#[cold]
+pub(crate) fn found(record: &'static Record) {
+    if let Ok(handle) = Handle::try_current() {
+        record.set_runtime(index_of(&handle));
+    }
+}
+
 /// The index of a runtime; enters it into the table if it is new.
 pub(crate) fn index_of(handle: &Handle) -> u16 {
     let id = handle.id();
@@ -148,8 +157,17 @@ pub(crate) fn get(index: u16) -> Option<Arc<RuntimeEntry>> {
     table().get(usize::from(index))?.clone()
 }
 
+/// Tasks that tokio counts on all runtimes in the table.
+#[cfg(tokio_unstable)]
+pub(crate) fn alive() -> usize {
+    let entries = table().clone();
+    entries.iter().flatten().map(|entry| entry.alive()).sum()
+}
+
 /// Removes the runtimes that have neither a live task nor a guard, and were not looked up since the last sweep.
 pub(crate) fn sweep() {
+    #[cfg(tokio_unstable)]
+    crate::observe::sweep();
     let unused: Vec<usize> = {
         let table = table();
         let entries = table.iter().enumerate();

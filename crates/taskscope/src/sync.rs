@@ -1,11 +1,38 @@
 //! The one door for the synchronisation that the record's protocols are made of, so that a model checker can take its place.
 //!
-//! With `--cfg taskscope_loom` (see `scripts/sanitize loom`) these are loom's. Not here: statics, locks and counters that are
+//! With `--cfg taskscope_loom` (see `crates/models`) these are loom's. Not here: locks and counters that are
 //! no part of a protocol; they are the standard library's everywhere.
+
+#[cfg(taskscope_loom)]
+pub(crate) use loom::sync::{Mutex, MutexGuard};
+#[cfg(not(taskscope_loom))]
+pub(crate) use std::sync::{Mutex, MutexGuard};
 
 #[cfg(not(taskscope_loom))]
 pub(crate) mod atomic {
-    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64};
+    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
+}
+
+#[cfg(not(taskscope_loom))]
+pub(crate) mod cell {
+    /// The standard library's, with loom's way in.
+    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) const fn new(value: T) -> UnsafeCell<T> {
+            UnsafeCell(std::cell::UnsafeCell::new(value))
+        }
+
+        #[inline(always)]
+        pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+            f(self.0.get())
+        }
+
+        #[inline(always)]
+        pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+            f(self.0.get())
+        }
+    }
 }
 
 #[cfg(not(taskscope_loom))]
@@ -18,7 +45,12 @@ pub(crate) mod hint {
 
 #[cfg(taskscope_loom)]
 pub(crate) mod atomic {
-    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64};
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
+}
+
+#[cfg(taskscope_loom)]
+pub(crate) mod cell {
+    pub(crate) use loom::cell::UnsafeCell;
 }
 
 #[cfg(taskscope_loom)]

@@ -5,10 +5,12 @@
 //! Not here: stacks of threads; which scope a thread works for ([`crate::current`]).
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::free::FreeList;
 use crate::record::{Record, RecordCell};
+use crate::sync::atomic::AtomicU32;
 use crate::{clock, pool};
 
 /// A thread moves the clock itself once in so many polls.
@@ -35,9 +37,7 @@ pub(crate) struct Slot {
     runtime: AtomicU64,
     /// The same of the runtime that it was last seen to work for: code can look up others, to spawn there.
     works_for: AtomicU64,
-    /// Free records that the thread keeps for itself, linked.
-    free: RecordCell,
-    free_count: AtomicU32,
+    free: FreeList,
 }
 
 impl Slot {
@@ -48,8 +48,7 @@ impl Slot {
             polls: AtomicU64::new(0),
             runtime: AtomicU64::new(0),
             works_for: AtomicU64::new(0),
-            free: RecordCell::new(),
-            free_count: AtomicU32::new(0),
+            free: FreeList::of(RecordCell::new(), AtomicU32::new(0)),
         }
     }
 
@@ -76,28 +75,10 @@ impl Slot {
             .store(known(runtime, removals), Ordering::Relaxed);
     }
 
-    /// Takes a free record of the thread's own.
+    /// Free records that the thread keeps for itself.
     #[inline]
-    pub(crate) fn take_free(&self) -> Option<&'static Record> {
-        let record = self.free.get()?;
-        self.free.set(record.next().get());
-        let count = self.free_count.load(Ordering::Relaxed);
-        self.free_count.store(count - 1, Ordering::Relaxed);
-        Some(record)
-    }
-
-    /// Keeps a free record, and tells how many that makes.
-    #[inline]
-    pub(crate) fn put_free(&self, record: &'static Record) -> u32 {
-        record.next().set(self.free.get());
-        self.free.set(Some(record));
-        let count = self.free_count.load(Ordering::Relaxed) + 1;
-        self.free_count.store(count, Ordering::Relaxed);
-        count
-    }
-
-    pub(crate) fn free_count(&self) -> u32 {
-        self.free_count.load(Ordering::Relaxed)
+    pub(crate) fn free(&self) -> &FreeList {
+        &self.free
     }
 
     /// Whether other threads may be using this slot at the same time, so that it can keep nothing.
@@ -225,6 +206,28 @@ pub(crate) fn get(index: u32) -> Option<Thread> {
         .threads
         .get((index as usize).checked_sub(1)?)?
         .clone()
+}
+
+/// A thread that is polling a task.
+pub(crate) struct Polling {
+    pub(crate) record: &'static Record,
+    pub(crate) index: u32,
+    pub(crate) os_id: u32,
+}
+
+/// The threads that are polling a task right now. Of nested polls, the innermost.
+pub(crate) fn polling() -> Vec<Polling> {
+    let table = table();
+    let slots = table.slots.iter().zip(&table.threads);
+    slots
+        .filter_map(|(slot, thread)| {
+            Some(Polling {
+                record: slot.task.get()?,
+                index: slot.index,
+                os_id: thread.as_ref()?.os_id,
+            })
+        })
+        .collect()
 }
 
 /// Polls begun on all threads. Only good to see whether it moves.

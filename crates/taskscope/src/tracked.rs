@@ -42,8 +42,8 @@ use crate::resources::Registered;
 ///
 /// # Overhead
 ///
-/// One small allocation, one uncontended lock, and the same lock again at the end. A use costs two thread-local reads and a time-stamp
-/// counter, and writes only if the task has changed or about a millisecond has passed.
+/// One small allocation, one uncontended lock, and the same lock again at the end. A use reads two thread-locals and the coarse clock, and
+/// writes only if the task has changed or about a millisecond has passed.
 ///
 /// # Limitations
 ///

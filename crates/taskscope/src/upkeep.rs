@@ -9,11 +9,13 @@ use std::sync::OnceLock;
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use crate::{clock, runtime, threads};
+use crate::{clock, runtime, threads, watchdog};
 
 /// The name of the thread, as `top -H` shows it.
 pub(crate) const NAME: &str = "taskscope";
 
+/// Ticks of the clock between two looks for polls that take too long.
+const WATCH: u32 = 8;
 /// Ticks of the clock between two looks at whether anybody polls.
 const LOOK: u32 = 64;
 /// Looks without any poll before the thread sleeps.
@@ -39,9 +41,15 @@ pub(crate) fn wake() -> bool {
 fn run() {
     let mut polls = 0;
     let mut quiet = 0;
-    for tick in 1_u32.. {
+    let mut tick = 0_u32;
+    loop {
+        // A range would end in a panic after 50 days, where overflow is checked, and with it the clock.
+        tick = tick.wrapping_add(1);
         thread::park_timeout(clock::RESOLUTION);
         clock::advance();
+        if tick.is_multiple_of(WATCH) {
+            chore(watchdog::look);
+        }
         if !tick.is_multiple_of(LOOK) {
             continue;
         }

@@ -139,6 +139,8 @@ pub(crate) struct Evidence<'a> {
     pub(crate) scope_ended: bool,
     /// Declared long-lived.
     pub(crate) background: bool,
+    /// How long a poll may take.
+    pub(crate) threshold: Duration,
     /// It runs where blocking is meant to happen.
     pub(crate) may_block: bool,
 }
@@ -146,7 +148,7 @@ pub(crate) struct Evidence<'a> {
 pub(crate) fn of(evidence: &Evidence<'_>) -> Verdict {
     match evidence.state {
         State::Idle { .. } if evidence.wakers == 0 => Verdict::Stuck,
-        State::Running { since, .. } if *since >= BLOCKING_THRESHOLD && !evidence.may_block => {
+        State::Running { since, .. } if *since >= evidence.threshold && !evidence.may_block => {
             Verdict::Blocking
         }
         _ if evidence.spinning => Verdict::Spinning,
@@ -215,6 +217,7 @@ mod tests {
             saw_cancelled: false,
             scope_ended: true,
             background: false,
+            threshold: BLOCKING_THRESHOLD,
             may_block: false,
         }
     }

@@ -90,7 +90,7 @@ async fn deadlines_in_any_order_fire_each_at_its_own_time() {
     let began = Instant::now();
     let scopes: Vec<_> = (0..100)
         .map(|at| {
-            let after = Duration::from_millis(1 + (at * 37) % 101);
+            let after = Duration::from_millis(1 + (50 + at * 37) % 101);
             (after, Scope::new("part").timeout(after))
         })
         .collect();
@@ -160,8 +160,8 @@ async fn a_task_that_outlives_its_scope_still_meets_the_deadline() {
 async fn a_clock_that_is_paused_after_the_deadline_was_set_is_honoured() {
     let scope = Scope::new("request").timeout(HOUR);
     time::pause();
-    time::advance(HOUR + SECOND).await;
-    scope.token().cancelled().await;
+    // The clock jumps from timer to timer, and the deadline is one of them.
+    time::sleep(HOUR + SECOND).await;
     assert_eq!(reason(&scope), Some(CancelReason::Deadline));
 }
 

@@ -4,7 +4,7 @@ mod support;
 
 use std::future::{Future, pending};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Barrier, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -134,22 +134,6 @@ fn a_capture_does_not_begin_a_new_wait() {
             "{before:?} {captured:?} {after:?}"
         );
     });
-}
-
-/// Waits until that many tasks of the runtime are suspended.
-async fn until_polled(runtime: &Handle, count: usize) {
-    loop {
-        let tasks = of(runtime).stacks(Stacks::None).capture_blocking().tasks;
-        if tasks
-            .iter()
-            .filter(|task| task.state.name() == "idle")
-            .count()
-            == count
-        {
-            return;
-        }
-        tokio::task::yield_now().await;
-    }
 }
 
 #[test]

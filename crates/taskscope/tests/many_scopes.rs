@@ -63,34 +63,6 @@ fn scopes_with_distant_deadlines_that_end_early_leave_nothing() {
 }
 
 #[test]
-fn tasks_of_an_aborting_scope_leave_nothing_when_they_end() {
-    let _turn = TURN.blocking_lock();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    let scope = Scope::new("server").at_end(AtEnd::Abort {
-        grace: Duration::ZERO,
-    });
-    let left = left_by(|| {
-        runtime.block_on(async {
-            for _ in 0..50 {
-                let tasks = (0..1000_u16).map(|at| {
-                    scope.spawn(async move {
-                        let large = [at; 512];
-                        tokio::task::yield_now().await;
-                        large[0]
-                    })
-                });
-                for task in tasks.collect::<Vec<_>>() {
-                    task.await.unwrap();
-                }
-            }
-        });
-    });
-    assert!(left < LITTLE, "{left} bytes");
-}
-
-#[test]
 fn a_chain_of_scopes_may_be_as_deep_as_it_likes() {
     let _turn = TURN.blocking_lock();
     const DEPTH: usize = 100_000;

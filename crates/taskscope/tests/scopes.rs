@@ -337,3 +337,24 @@ async fn the_current_scope_can_be_divided_and_a_part_of_an_ended_scope_has_ended
     drop(scope);
     assert!(seen.child("late").to_ref().ended().is_some());
 }
+
+#[tokio::test]
+async fn a_cancellation_reads_as_a_sentence_on_one_line() {
+    let parent = Scope::new("con\nnection");
+    let child = parent.child("request");
+    parent.cancel(CancelReason::ClientGone);
+    let text = |scope: &Scope| scope.to_ref().cancellation().unwrap().to_string();
+    let (own, below) = (text(&parent), text(&child));
+    assert!(
+        own.starts_with("client gone, ") && own.ends_with(" ago"),
+        "{own}"
+    );
+    let begin = r"parent (client gone of con\nnection), ";
+    assert!(
+        below.starts_with(begin) && below.ends_with(" ago"),
+        "{below}"
+    );
+    let raw = Scope::new("raw");
+    raw.token().as_inner().cancel();
+    assert_eq!(text(&raw), "explicit");
+}

@@ -9,6 +9,7 @@ use quanta::Clock;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use crate::cpu::Ticks;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Machine {
@@ -114,27 +115,14 @@ pub(crate) fn version(package: &str) -> &'static str {
         .unwrap_or("unknown")
 }
 
-/// Processor time so far, in ticks: of the whole machine, and of the processes that this one has started and waited for.
+/// Processor time so far: of the whole machine, and of the processes that this one has started and waited for.
 pub(crate) struct Busy {
-    machine: u64,
-    idle: u64,
+    machine: Ticks,
     ours: u64,
 }
 
 impl Busy {
     pub(crate) fn now() -> Result<Busy, Error> {
-        let stat = fs::read_to_string("/proc/stat")?;
-        let ticks: Vec<u64> = stat
-            .lines()
-            .next()
-            .ok_or("/proc/stat is empty")?
-            .split_whitespace()
-            .skip(1)
-            .take(8)
-            .map(str::parse)
-            .collect::<Result<_, _>>()?;
-        // user, nice, system, idle, iowait, irq, softirq, steal
-        let idle = ticks[3] + ticks[4];
         let own = fs::read_to_string("/proc/self/stat")?;
         // Behind the name, which can contain anything: fields 3 and on. 14 to 17 are the times.
         let fields: Vec<&str> = own
@@ -148,8 +136,7 @@ impl Busy {
             .map(|field| field.parse::<u64>())
             .sum::<Result<u64, _>>()?;
         Ok(Busy {
-            machine: ticks.iter().sum(),
-            idle,
+            machine: Ticks::now(),
             ours,
         })
     }
@@ -157,8 +144,7 @@ impl Busy {
     /// The share of the machine that neither was idle nor ours.
     pub(crate) fn others_since(&self) -> Result<f64, Error> {
         let now = Busy::now()?;
-        let all = (now.machine - self.machine) as f64;
-        let used = all - (now.idle - self.idle) as f64;
-        Ok((used - (now.ours - self.ours) as f64) / all)
+        let all = (now.machine.all - self.machine.all) as f64;
+        Ok(1.0 - self.machine.idle_since() - (now.ours - self.ours) as f64 / all)
     }
 }

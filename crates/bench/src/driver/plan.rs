@@ -132,8 +132,10 @@ fn dumps(effort: Effort, sections: &mut Vec<Section>) {
         Effort::Full => (3, 5),
     };
     for runtime in [Flavour::Current, Flavour::Multi] {
-        for workload in [Workload::DumpAlike, Workload::DumpMixed] {
-            dump(workload, runtime, Allocator::Glibc, 1_000_000, million, US);
+        if effort == Effort::Full || runtime == Flavour::Current {
+            for workload in [Workload::DumpAlike, Workload::DumpMixed] {
+                dump(workload, runtime, Allocator::Glibc, 1_000_000, million, US);
+            }
         }
         dump(
             Workload::DumpAlike,

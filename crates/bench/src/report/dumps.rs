@@ -17,7 +17,7 @@ pub(super) fn section(results: &Results) -> String {
         "CPU ms",
         "without stack",
         "ticker late, ms",
-        "beyond its noise",
+        "noise, ms",
         "spawning ticker late, ms",
     ]);
     let mut memory = Table::new(&[
@@ -53,8 +53,8 @@ Idle tasks a few async functions deep. *Alike*: all wait for one `Notify`, one d
 *First*: nothing is known yet, every task is captured, every symbol looked up. *Again*: straight afterwards, nothing has moved.
 
 Two tasks of the same runtime want to run every millisecond; *late* is the longest time from when one was due until it ran, over the whole dump; the
-second ticker also spawns and joins a task, which shows a lock in the way of spawning. *Beyond its noise*: less the longest delay in an equally long time right afterwards without a dump.
-The figures are medians of the rounds, delays the worst of all rounds.\n\n{}\n\n\
+second ticker also spawns and joins a task, which shows a lock in the way of spawning. *Noise*: the same in as many equally long times without a dump, each right after one with a dump.
+Times are medians of all dumps, delays the longest of all dumps.\n\n{}\n\n\
 Memory, in megabytes. *Held*: allocated by the end of the dump more than before it, the dump and its text included. *Kept*: of that, still allocated
 when the dump has been dropped: symbols and the program's debug information, once in a process, and the stacks, with their tasks. *RSS*: the highest meanwhile, over that before.\n\n{}",
         times.text(),
@@ -120,21 +120,19 @@ fn times_of(sample: &Sample, dump: &str) -> [String; 10] {
         middle("cpu_ms"),
         whole(Summary::of(all("missed")).most),
         short(Summary::of(all("late_ms")).most),
-        short(beyond_noise(sample, dump)),
+        short(noise(sample, dump)),
         short(Summary::of(all("spawn_late_ms")).most),
     ]
 }
 
-/// How much later than without a dump the ticker was, in the worst round.
+/// How late the ticker was without a dump.
+fn noise(sample: &Sample, dump: &str) -> f64 {
+    Summary::of(sample.rounds(&format!("quiet_{dump}_late_ms"))).most
+}
+
+/// How much later it was with one. Both are the longest of equally many and equally long times.
 fn beyond_noise(sample: &Sample, dump: &str) -> f64 {
-    let late = sample.rounds(&format!("{dump}_late_ms"));
-    let quiet = sample.rounds(&format!("quiet_{dump}_late_ms"));
-    let beyond: Vec<f64> = late
-        .iter()
-        .zip(quiet)
-        .map(|(late, quiet)| late - quiet)
-        .collect();
-    Summary::of(&beyond).most
+    Summary::of(sample.rounds(&format!("{dump}_late_ms"))).most - noise(sample, dump)
 }
 
 fn median(sample: &Sample, value: &str) -> f64 {

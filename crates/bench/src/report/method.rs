@@ -17,17 +17,25 @@ const VERSIONS: [&str; 9] = [
     "tikv-jemallocator",
 ];
 
+/// The share of the machine from which on the neighbours have a say in the figures.
+const BUSY: f64 = 0.03;
+
 pub(super) fn head(results: &Results) -> String {
     let command = match results.effort {
         Effort::Full => "scripts/bench full",
         Effort::Quick => "scripts/bench quick",
     };
-    let caution = match results.effort {
-        Effort::Full => "",
-        Effort::Quick => {
-            "\n\n**A quick run, to show that everything works: few rounds, small differences mean nothing.**"
-        }
-    };
+    let mut caution = String::new();
+    if results.effort == Effort::Quick {
+        caution += "\n\n**A quick run, to show that everything works: few rounds, small differences mean nothing.**";
+    }
+    if results.machine.others > BUSY {
+        caution += &format!(
+            "\n\n**Other processes used {:.0} % of the machine meanwhile. Instructions and memory are good, ratios of processor times are fair; elapsed times, \
+             delays, multi_thread and HTTP mean little.**",
+            results.machine.others * 100.0
+        );
+    }
     format!(
         "# What it costs\n\n\
          Written by `{command}`; the remarks are in `crates/bench/src/report/remarks.md`.{caution}\n\n\

@@ -8,7 +8,7 @@ use crate::driver::statistics::{Summary, confidence, ratios};
 use crate::variants::Name as Variant;
 use crate::worker::Flavour;
 use crate::workloads::Name as Workload;
-use crate::workloads::http::{DUMPS, IDLE};
+use crate::workloads::http::{CONNECTIONS, DUMPS, IDLE};
 
 pub(super) fn section(results: &Results) -> String {
     let http = results.of(Allocator::Glibc, Workload::Http, Flavour::Multi);
@@ -16,8 +16,8 @@ pub(super) fn section(results: &Results) -> String {
     format!(
         "## HTTP\n\n\
 An axum service that answers `hello`; each request spawns a task and joins it, each connection is a task, {IDLE} mixed idle tasks stand by.
-multi_thread, two workers, glibc; 32 connections that ask again as soon as they are answered, from another process on the same machine. *CPU* is the service's
-alone; requests a second depend on what is left for the clients, too.\n\n{}\n\n\
+In a scope: one for each request. multi_thread, two workers, glibc; {CONNECTIONS} connections that ask again as soon as they are answered, from another process with two threads on
+the same machine. *CPU* is the service's alone; requests a second depend on what is left for the clients, too. *Idle* is what was left of the machine.\n\n{}\n\n\
 ### {DUMPS} dumps a second under that load\n\n\
 Pairs of seconds in one process, one with {DUMPS} dumps (fresh stacks, grouped, written) and one without, in alternating order. *Throughput* and *CPU* are ratios within the pairs: the
 median, and in brackets where the true median is with 95 % confidence. Bare tokio has no dumps: the same pairs with nothing in them, which shows how much the method can see.\n\n{}",
@@ -34,6 +34,7 @@ fn without(samples: &[&Sample]) -> String {
         "requests a second",
         "ratio",
         "growth of RSS, bytes a request",
+        "idle",
     ]);
     let Some(bare) = of_variant(samples, Variant::Bare) else {
         return String::new();
@@ -48,6 +49,7 @@ fn without(samples: &[&Sample]) -> String {
             whole(value("per_second")),
             format!("{:.2}", ratio("per_second")),
             short(value("growth_bytes")),
+            format!("{:.1} %", value("idle") * 100.0),
         ]);
     }
     table.text()

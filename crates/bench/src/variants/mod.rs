@@ -50,7 +50,12 @@ pub(crate) trait Variant: Send + Sync + 'static {
         None
     }
 
-    /// Wraps what `block_on` drives.
+    /// Wraps the handling of a request.
+    fn request<F: Future + Send>(future: F) -> impl Future<Output = F::Output> + Send {
+        future
+    }
+
+    /// Wraps what `block_on` drives, unless that is a service.
     fn root<F: Future>(future: F) -> impl Future<Output = F::Output> {
         future
     }

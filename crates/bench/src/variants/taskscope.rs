@@ -1,4 +1,5 @@
-//! taskscope with everything on, which is its default; the second variant also works for a scope, as the tasks of a request do.
+//! taskscope with everything on, which is its default; the second variant also has a scope, one for the
+//! whole workload, or one for each request.
 
 use std::fmt::Write;
 use std::future::Future;
@@ -45,6 +46,10 @@ impl Variant for InScope {
 
     fn dump() -> Option<Dumped> {
         Some(dump())
+    }
+
+    async fn request<F: Future + Send>(future: F) -> F::Output {
+        Scope::new("GET /").run(future).await
     }
 
     async fn root<F: Future>(future: F) -> F::Output {

@@ -34,16 +34,16 @@ fn from_outside<V: Variant>(count: u64, tickers: &Tickers, allocator: Allocator)
     let mut add = |name: &str, value: f64| values.entry(name.into()).or_default().push(value);
     for at in 0..=AGAIN {
         let prefix = if at == 0 { "first" } else { "again" };
-        tickers.take();
-        let (cpu, began) = (cpu::process_time(), Instant::now());
+        // Asking for memory takes the allocator's locks, so that is done outside of the time in which delays count.
         let before = ((allocator.bytes_in_use)() as f64, memory::resident() as f64);
         memory::reset_peak();
+        tickers.take();
+        let (cpu, began) = (cpu::process_time(), Instant::now());
         let dumped = V::dump().expect("this variant has dumps");
+        let (cpu, taken) = (cpu::process_time() - cpu, began.elapsed());
+        note(prefix, tickers.take(), &mut add);
         let held = (allocator.bytes_in_use)() as f64;
         let peak = memory::peak_resident() as f64;
-        let cpu = cpu::process_time() - cpu;
-        note(prefix, tickers.take(), &mut add);
-        let taken = began.elapsed();
         let Dumped {
             capture,
             group,

@@ -6,8 +6,7 @@
 //! walk is done by the asking thread, on the copy. So nothing that walking needs (caches, tables, an allocator) can be in
 //! the wrong state because of what was interrupted, be it `malloc`, `dlopen` or a capture.
 //!
-//! This module owns the public types; [`linux`] owns the signal, the handler and what they share. Not here: how a stack is
-//! walked ([`crate::unwind`]), and who should be captured when.
+//! Only on 64-bit Linux on x86 and ARM; elsewhere every claim is refused.
 //!
 //! # Examples
 //!
@@ -42,6 +41,8 @@
 //! # fn main() {}
 //! ```
 
+// This file owns the public types; `linux` owns the signal, the handler and what they share. Not here: how a stack is walked
+// (`crate::unwind`), and who should be captured when.
 mod error;
 #[cfg(all(
     target_os = "linux",
@@ -108,7 +109,7 @@ impl Signal {
     /// (somebody waits for it with `sigwait` or `signalfd`). `SIGPROF` and all others that have a meaning of
     /// their own are never taken.
     ///
-    /// Call it early, after everything that installs signal handlers and before the threads in question are started.
+    /// Call it once at the start of the program, after whatever installs signal handlers.
     ///
     /// # Errors
     ///
@@ -177,7 +178,10 @@ impl Signal {
     ///
     /// At most [`MAX_FRAMES`](crate::MAX_FRAMES) frames and 1 MiB of the stack, counted from the leaf; if there was more,
     /// the result is [`Completeness::Truncated`]. A thread that is itself in a signal handler is seen up to that handler,
-    /// which is [`Completeness::Broken`]. Code without unwind tables is walked by frame pointers.
+    /// which is [`Completeness::Broken`]. Code without unwind tables is walked by frame pointers. There are a few
+    /// instructions for which no table can tell where the caller is: while a panic is being thrown, and where a function with
+    /// a frame of more than a page makes room for it. A thread that is caught there may lack frames in the middle of its
+    /// stack, which nobody can notice.
     ///
     /// The handler runs on the alternate signal stack of the thread if there is one, as for every thread of a Rust program;
     /// otherwise it needs about 4 KiB of the thread's own stack. Waits, allocates and takes locks in the calling thread:

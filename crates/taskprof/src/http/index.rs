@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Extension;
 use axum::extract::{OriginalUri, RawQuery};
 use axum::response::Html;
-use taskscope::{Age, Dump, DumpOptions, RuntimeInfo, Stacks, TaskDump, Verdict};
+use taskscope::{Age, Dump, DumpOptions, RuntimeInfo, SiteGrowth, Stacks, TaskDump, Verdict};
 use tokio_metrics::{RuntimeMetrics, RuntimeMonitor};
 
 use super::endpoint::{ALL, Endpoint};
@@ -131,6 +131,43 @@ fn write_tasks(out: &mut String, base: &str, dump: &Dump) -> fmt::Result {
         .collect();
     if !suspects.is_empty() {
         write_suspects(out, &suspects)?;
+    }
+    write_growth(out)
+}
+
+/// The spawn sites whose tasks only become more.
+fn write_growth(out: &mut String) -> fmt::Result {
+    const SHOWN: usize = 10;
+    let growing: Vec<SiteGrowth> = taskscope::growth()
+        .into_iter()
+        .filter(SiteGrowth::only_grows)
+        .collect();
+    if growing.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "<h2>Spawn sites that only grow</h2>\n<div class=\"wide\"><table>\n<tr><th class=\"n\">more</th><th class=\"n\">in</th>\
+         <th class=\"n\">alive</th><th>spawned at</th></tr>"
+    )?;
+    for site in growing.iter().take(SHOWN) {
+        let since = site.samples.first().map(|(ago, _)| *ago);
+        writeln!(
+            out,
+            "<tr><td class=\"n\">+{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"long\">{}</td></tr>",
+            site.grew_by(),
+            Age(since.unwrap_or_default()),
+            site.alive(),
+            markup(&site.site.to_string())
+        )?;
+    }
+    writeln!(out, "</table></div>")?;
+    if growing.len() > SHOWN {
+        writeln!(
+            out,
+            "<p class=\"note\">and {} more spawn sites</p>",
+            growing.len() - SHOWN
+        )?;
     }
     Ok(())
 }

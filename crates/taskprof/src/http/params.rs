@@ -102,6 +102,16 @@ impl Query {
         }
     }
 
+    /// A text that is not empty.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, HttpError> {
+        match self.get(name) {
+            Some("") => Err(HttpError::bad_request(format!(
+                "parameter {name} is empty; leave it out to see everything"
+            ))),
+            text => Ok(text),
+        }
+    }
+
     /// Whether the parameter is given at all.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()

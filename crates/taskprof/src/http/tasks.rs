@@ -2,12 +2,14 @@
 //!
 //! Not here: the dump (`taskscope`) and its views (`tasks/`).
 
+use std::time::Duration;
+
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::RawQuery;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use taskscope::{DumpOptions, Stacks};
+use taskscope::{DumpOptions, Stacks, Verdict};
 
 use super::endpoint::{Endpoint, Parameter};
 use super::error::HttpError;
@@ -34,6 +36,26 @@ pub(super) static ENDPOINT: Endpoint = Endpoint {
         Parameter {
             name: "stacks",
             summary: "fresh (the default), cached (poll nothing, show stacks that are still true) or none",
+        },
+        Parameter {
+            name: "verdict",
+            summary: "only tasks with this verdict: stuck, blocking, spinning, cancel-ignored, cancel-slow, outlived, idle or active",
+        },
+        Parameter {
+            name: "scope",
+            summary: "only tasks of scopes with this name, and of those below them",
+        },
+        Parameter {
+            name: "name",
+            summary: "only tasks with this name",
+        },
+        Parameter {
+            name: "min_age",
+            summary: "only tasks that were spawned at least so many seconds ago, at most 31536000",
+        },
+        Parameter {
+            name: "limit",
+            summary: "at most so many tasks, the oldest, from 1 to 10000000; the rest is counted",
         },
     ],
     examples: &[
@@ -75,12 +97,9 @@ pub(super) async fn get(
     own: Option<Extension<OwnRuntime>>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, HttpError> {
-    let (view, stacks) = parse(query.as_deref())?;
+    let (view, options) = parse(query.as_deref())?;
     let _watched = watch_application(own.as_ref());
-    let dump = offload::run("taskprof-tasks", move |_| {
-        DumpOptions::new().stacks(stacks).capture_blocking()
-    })
-    .await?;
+    let dump = offload::run("taskprof-tasks", move |_| options.capture_blocking()).await?;
     let body = match view {
         View::Grouped => stream::body(WRITER, move |out| tasks::grouped(&dump, out))?,
         View::Listed => stream::body(WRITER, move |out| tasks::listed(&dump, out))?,
@@ -103,7 +122,7 @@ pub(super) async fn head(RawQuery(query): RawQuery) -> Result<Response, HttpErro
     Ok(respond(view, Body::empty()))
 }
 
-fn parse(query: Option<&str>) -> Result<(View, Stacks), HttpError> {
+fn parse(query: Option<&str>) -> Result<(View, DumpOptions), HttpError> {
     let query = Query::parse(query);
     let format = query.choice("format", View::Pprof, &FORMATS)?;
     query.only_known(&ENDPOINT, format == View::Svg)?;
@@ -118,7 +137,36 @@ fn parse(query: Option<&str>) -> Result<(View, Stacks), HttpError> {
         1 => View::Grouped,
         _ => View::Listed,
     };
-    Ok((view, stacks))
+    Ok((view, filter(&query, DumpOptions::new().stacks(stacks))?))
+}
+
+/// Which tasks are asked for.
+fn filter(query: &Query, mut options: DumpOptions) -> Result<DumpOptions, HttpError> {
+    const YEAR: u64 = 365 * 24 * 60 * 60;
+    const MOST: u64 = 10_000_000;
+    let words: Vec<(String, Verdict)> = Verdict::ALL
+        .iter()
+        .map(|verdict| (verdict.name().replace(' ', "-"), *verdict))
+        .collect();
+    let choices: Vec<(&str, Option<Verdict>)> = words
+        .iter()
+        .map(|(word, verdict)| (word.as_str(), Some(*verdict)))
+        .collect();
+    if let Some(verdict) = query.choice("verdict", None, &choices)? {
+        options = options.verdict(verdict);
+    }
+    if let Some(scope) = query.text("scope")? {
+        options = options.scope_named(scope);
+    }
+    if let Some(name) = query.text("name")? {
+        options = options.named(name);
+    }
+    if query.has("limit") {
+        let limit = query.integer("limit", MOST, 1..=MOST)?;
+        options = options.limit(usize::try_from(limit).unwrap_or(usize::MAX));
+    }
+    let min_age = query.integer("min_age", 0, 0..=YEAR)?;
+    Ok(options.min_age(Duration::from_secs(min_age)))
 }
 
 fn render(profile: &Profile, view: View) -> Result<Vec<u8>, Error> {

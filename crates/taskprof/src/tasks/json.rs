@@ -2,10 +2,14 @@
 
 use std::io::{self, Write};
 use std::panic::Location;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
-use taskscope::{CancelReason, Dump, ResourceDump, RuntimeInfo, ScopeRef, State, TaskDump};
+use taskscope::{
+    Branch, CancelReason, Dump, LongPoll, ResourceDump, RuntimeInfo, ScopeRef, State, TaskDump,
+    TaskKind,
+};
 
 use super::profile::remarks;
 use super::resources::{Holdings, ResourceOut};
@@ -20,15 +24,17 @@ use super::resources::{Holdings, ResourceOut};
 ///   "taken_unix_seconds": 1795209608.25,
 ///   "took_seconds": 0.012,
 ///   "notes": ["3 untracked on runtime 1 (plain tokio::spawn)"],
-///   "missed": {"running": 0, "no_answer": 0, "no_waker": 1, "not_asked": 0},
+///   "missed": {"running": 0, "no_answer": 0, "no_waker": 1, "not_asked": 0, "not_allowed": 0, "observed": 0},
+///   "left_out": 0,
 ///   "runtimes": [{"id": 1, "name": "orders", "flavor": "multi_thread", "workers": 2, "tracked": 5, "untracked": 3}],
 ///   "tasks": [
 ///     {
-///       "id": 17, "name": "audit", "state": "idle", "state_seconds": 4.5, "thread": null,
+///       "id": 17, "kind": "task", "name": "audit", "labels": {}, "state": "idle", "state_seconds": 4.5, "thread": null,
 ///       "verdict": "outlived", "wait": ["mpsc recv"], "background": false,
 ///       "scope": {"name": "POST /orders", "labels": {"id": "7"}, "ended_seconds": 4.4, "end_reason": "scope ended", "cancelled": null, "cancelled_seconds": null},
 ///       "spawned": {"file": "src/main.rs", "line": 40, "column": 9}, "parent": 12, "future": "app::audit::{{closure}}",
 ///       "runtime": 1, "age_seconds": 4.6, "busy_seconds": 0.00002, "polls": 2, "wakers": 1, "detached_seconds": 4.6,
+///       "token_first_seconds": null, "token_last_seconds": null, "long_poll": null,
 ///       "branches": [{"wait": ["mpsc recv"], "frames": [{"function": "app::audit::{{closure}}", "file": "src/main.rs", "line": 41}]}],
 ///       "no_stack": null, "branches_dropped": 0, "branches_cut": 0, "holds": ["pg connection"]
 ///     }
@@ -43,6 +49,8 @@ use super::resources::{Holdings, ResourceOut};
 /// }
 /// ```
 ///
+/// `kind` is `task`, `local`, `blocking` (a call on the blocking pool), `driven` or `observed`. `token_…_seconds`: how long ago the task looked
+/// at its scope's cancellation token. `long_poll` is `{"seconds", "over", "frames", "no_stack"}` of the last poll that took too long.
 /// Tasks are listed oldest first; frames innermost first. `thread` is `{"name", "os_id"}` of a running task. `no_stack` says
 /// why `branches` is empty. `holds` are the kinds of the resources that the task used last; their `scope` is as that of a task.
 /// `state` of a task that holds one is `alive`, `gone` or `untracked`. What is not known is `null`.
@@ -64,7 +72,10 @@ pub fn json(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
             no_answer: dump.missed.no_answer,
             no_waker: dump.missed.no_waker,
             not_asked: dump.missed.not_asked,
+            not_allowed: dump.missed.not_allowed,
+            observed: dump.missed.observed,
         },
+        left_out: dump.left_out,
         runtimes: dump.runtimes.iter().map(RuntimeOut::new).collect(),
         tasks: TasksOut {
             tasks: &dump.tasks,
@@ -83,6 +94,7 @@ struct DumpOut<'a> {
     took_seconds: f64,
     notes: Vec<String>,
     missed: MissedOut,
+    left_out: usize,
     runtimes: Vec<RuntimeOut<'a>>,
     tasks: TasksOut<'a>,
     resources: Vec<ResourceOut<'a>>,
@@ -111,6 +123,8 @@ struct MissedOut {
     no_answer: usize,
     no_waker: usize,
     not_asked: usize,
+    not_allowed: usize,
+    observed: usize,
 }
 
 #[derive(Serialize)]
@@ -139,7 +153,9 @@ impl<'a> RuntimeOut<'a> {
 #[derive(Serialize)]
 struct TaskOut<'a> {
     id: u64,
+    kind: &'static str,
     name: Option<&'a str>,
+    labels: serde_json::Map<String, serde_json::Value>,
     state: &'static str,
     state_seconds: f64,
     thread: Option<ThreadOut<'a>>,
@@ -154,8 +170,11 @@ struct TaskOut<'a> {
     age_seconds: f64,
     busy_seconds: f64,
     polls: u64,
-    wakers: u64,
+    wakers: Option<u64>,
     detached_seconds: Option<f64>,
+    token_first_seconds: Option<f64>,
+    token_last_seconds: Option<f64>,
+    long_poll: Option<LongPollOut<'a>>,
     branches: Vec<BranchOut<'a>>,
     no_stack: Option<String>,
     branches_dropped: u32,
@@ -184,6 +203,14 @@ impl SiteOut {
             column: site.column(),
         }
     }
+}
+
+#[derive(Serialize)]
+struct LongPollOut<'a> {
+    seconds: f64,
+    over: bool,
+    frames: Vec<FrameOut<'a>>,
+    no_stack: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -217,11 +244,7 @@ impl ScopeOut {
     ) -> Self {
         ScopeOut {
             name: scope.name().to_owned(),
-            labels: scope
-                .labels()
-                .iter()
-                .map(|(key, value)| (key.to_string(), value.to_string().into()))
-                .collect(),
+            labels: labels(&scope.labels()),
             ended_seconds: ended.map(|ago| ago.as_secs_f64()),
             // What has not ended when the dump was taken has no reason, even if it has one by now.
             end_reason: ended.and(scope.end_reason()).map(|why| why.to_string()),
@@ -231,6 +254,13 @@ impl ScopeOut {
                 .map(|ago| ago.as_secs_f64()),
         }
     }
+}
+
+fn labels(labels: &[(Arc<str>, Arc<str>)]) -> serde_json::Map<String, serde_json::Value> {
+    labels
+        .iter()
+        .map(|(key, value)| (key.to_string(), value.to_string().into()))
+        .collect()
 }
 
 fn waits(reason: &taskscope::WaitReason) -> Vec<String> {
@@ -256,7 +286,9 @@ impl<'a> TaskOut<'a> {
             .unwrap_or_default();
         TaskOut {
             id: task.id,
+            kind: task.kind.name(),
             name: task.name.as_deref(),
+            labels: labels(&task.labels),
             state: task.state.name(),
             state_seconds: task.state.since().as_secs_f64(),
             thread,
@@ -274,8 +306,11 @@ impl<'a> TaskOut<'a> {
             age_seconds: task.age.as_secs_f64(),
             busy_seconds: task.busy.as_secs_f64(),
             polls: task.polls,
-            wakers: task.wakers,
+            wakers: (task.kind != TaskKind::Observed).then_some(task.wakers),
             detached_seconds: task.detached.map(|ago| ago.as_secs_f64()),
+            token_first_seconds: task.token_polled.map(|(first, _)| first.as_secs_f64()),
+            token_last_seconds: task.token_polled.map(|(_, last)| last.as_secs_f64()),
+            long_poll: task.long_poll.as_ref().map(LongPollOut::new),
             branches: branches.iter().map(BranchOut::new).collect(),
             no_stack: task.trace.as_ref().err().map(ToString::to_string),
             branches_dropped: task.branches_dropped,
@@ -285,16 +320,40 @@ impl<'a> TaskOut<'a> {
     }
 }
 
+impl<'a> FrameOut<'a> {
+    fn all(branch: &'a Branch) -> Vec<Self> {
+        let frames = branch.frames.iter();
+        frames
+            .map(|frame| FrameOut {
+                function: &frame.function,
+                file: frame.file.as_deref(),
+                line: frame.line,
+            })
+            .collect()
+    }
+}
+
 impl<'a> BranchOut<'a> {
-    fn new(branch: &'a taskscope::Branch) -> Self {
-        let frame = |frame: &'a taskscope::Frame| FrameOut {
-            function: &frame.function,
-            file: frame.file.as_deref(),
-            line: frame.line,
-        };
+    fn new(branch: &'a Branch) -> Self {
         BranchOut {
             wait: waits(&branch.wait),
-            frames: branch.frames.iter().map(frame).collect(),
+            frames: FrameOut::all(branch),
+        }
+    }
+}
+
+impl<'a> LongPollOut<'a> {
+    fn new(poll: &'a LongPoll) -> Self {
+        let branches = poll.trace.as_ref().map(|trace| trace.branches());
+        LongPollOut {
+            seconds: poll.lasted.as_secs_f64(),
+            over: poll.over,
+            frames: branches
+                .unwrap_or_default()
+                .iter()
+                .flat_map(FrameOut::all)
+                .collect(),
+            no_stack: poll.trace.as_ref().err().map(AsRef::as_ref),
         }
     }
 }

@@ -39,6 +39,11 @@ pub(super) fn remarks(dump: &Dump) -> Vec<String> {
         (dump.missed.no_answer, "not polled by their runtime in time"),
         (dump.missed.no_waker, "took no waker when polled"),
         (dump.missed.not_asked, "not asked for one"),
+        (dump.missed.not_allowed, "declared never to be captured"),
+        (
+            dump.missed.observed,
+            "spawned with tokio's own function, seen by the runtime's hooks",
+        ),
     ] {
         if count > 0 {
             remarks.push(format!(
@@ -46,6 +51,9 @@ pub(super) fn remarks(dump: &Dump) -> Vec<String> {
                 dump.tasks.len()
             ));
         }
+    }
+    if dump.left_out > 0 {
+        remarks.push(format!("{} more tasks beyond the limit", dump.left_out));
     }
     let unnamed = dump.tasks.iter().filter(|task| has_unnamed(task)).count();
     if unnamed > 0 {

@@ -6,7 +6,8 @@
 use std::io::{self, Write};
 
 use taskscope::{
-    Age, CancelReason, Dump, Group, Listed, Missed, Plain, SpawnTree, State, TaskDump, Verdict,
+    Age, CancelReason, Dump, Group, Listed, Missed, Plain, SpawnTree, State, TaskDump, TaskKind,
+    Verdict,
 };
 
 use super::profile::remarks;
@@ -159,6 +160,12 @@ fn write_task(
         write!(out, " {:?}", name)?;
     }
     write!(out, " [{}", task.state.name())?;
+    match task.kind {
+        TaskKind::Blocking => write!(out, ", a call on the blocking pool")?,
+        TaskKind::Driven => write!(out, ", driven by other code")?,
+        TaskKind::Observed => write!(out, ", seen by runtime hooks")?,
+        _ => {}
+    }
     if let State::Running {
         thread: Some(thread),
         ..
@@ -193,6 +200,17 @@ fn write_task(
                 write!(out, ", {} ago", Age(ago))?;
             }
             write!(out, ")")?;
+            match task.token_polled {
+                Some((_, last)) => write!(out, ", token last looked at {} ago", Age(last))?,
+                None => write!(out, ", token never looked at")?,
+            }
+        }
+        writeln!(out)?;
+    }
+    if !task.labels.is_empty() {
+        write!(out, "  labels  ")?;
+        for (key, value) in &task.labels {
+            write!(out, " {}={}", Plain(key), Plain(value))?;
         }
         writeln!(out)?;
     }
@@ -208,14 +226,11 @@ fn write_task(
     }
     writeln!(out)?;
     writeln!(out, "  future   {}", Plain(task.future))?;
-    write!(
-        out,
-        "  polls    {}, busy {}; wakers out {}; runtime {}",
-        task.polls,
-        Age(task.busy),
-        task.wakers,
-        task.runtime
-    )?;
+    write!(out, "  polls    {}, busy {}; ", task.polls, Age(task.busy))?;
+    if task.kind != TaskKind::Observed {
+        write!(out, "wakers out {}; ", task.wakers)?;
+    }
+    write!(out, "runtime {}", task.runtime)?;
     if let Some(ago) = task.detached {
         write!(out, "; JoinHandle dropped {} ago", Age(ago))?;
     }
@@ -234,7 +249,23 @@ fn write_task(
     write_stack(out, task)
 }
 
+/// The poll that took too long, if there was one.
+fn write_long_poll(out: &mut dyn Write, task: &TaskDump) -> io::Result<()> {
+    let Some(poll) = &task.long_poll else {
+        return Ok(());
+    };
+    write!(out, "  blocked  its thread for {}", Age(poll.lasted))?;
+    if poll.over {
+        write!(out, ", {} ago", Age(poll.ago))?;
+    }
+    match &poll.trace {
+        Ok(trace) => write!(out, "; the thread was in\n{trace}"),
+        Err(why) => writeln!(out, "; no stack of the thread: {}", Plain(why)),
+    }
+}
+
 fn write_stack(out: &mut dyn Write, task: &TaskDump) -> io::Result<()> {
+    write_long_poll(out, task)?;
     match &task.trace {
         Ok(trace) => {
             writeln!(out, "  stack")?;

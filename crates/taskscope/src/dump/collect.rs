@@ -6,16 +6,15 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use callstack::Stack;
-use tokio::runtime::Id;
 
 use super::task::{self, Asked, Captures};
 use super::{Dump, DumpOptions, Missed, NoTrace, Stacks, TaskDump, Trace};
 use crate::capture::{self, Waiter};
 use crate::record::{Hold, Record, Traits};
-use crate::runtime::{self, Census};
+use crate::runtime::Census;
 use crate::scope::ScopeInner;
 use crate::verdict::WATCH;
-use crate::{clock, pool, resources};
+use crate::{clock, pool, resources, watchdog};
 
 /// Tasks of one runtime that are asked at a time: enough to keep its workers busy for half a millisecond, few enough
 /// that other tasks of the runtime do not notice.
@@ -28,19 +27,22 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
     let taken_at = SystemTime::now();
     let started = Instant::now();
     let runtime = options.runtime;
+    let began = clock::precise();
     let mut census = Census::default();
     let mut holds: Vec<Hold> = pool::live()
         .inspect(|hold| census.add(hold.record()))
-        .filter(|hold| runtime.is_none_or(|id| is_on(hold.record(), id)))
-        .filter(|hold| {
-            options
-                .scope
-                .as_ref()
-                .is_none_or(|scope| scope.contains(hold.meta().scope.as_ref()))
-        })
+        .filter(|hold| options.wants(hold, began))
         .collect();
-    // Tokio's ids tell apart what the clock does not.
-    holds.sort_by_key(|hold| (hold.meta().spawned_at, hold.record().id()));
+    // Tokio's ids tell apart what the clock does not. A task may get its id meanwhile, and sorting panics if the order changes under it.
+    holds.sort_by_cached_key(|hold| (hold.meta().spawned_at, hold.record().id()));
+    if !options.verdicts.is_empty() {
+        holds.retain(|hold| {
+            let task = task::read(hold, Asked::NOTHING, began, &mut Traces::default());
+            task.is_some_and(|task| options.wants_verdict(task.verdict))
+        });
+    }
+    let left_out = holds.len().saturating_sub(options.limit);
+    holds.truncate(options.limit);
     let polls: Vec<u64> = holds
         .iter()
         .map(|hold| {
@@ -53,6 +55,8 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
         let deadline = started + options.deadline;
         capture_all(&holds, deadline, options.stall);
         watch(&holds, &polls, started, deadline);
+        // Polls that began to take too long just now.
+        watchdog::catch_late(deadline);
     }
     let captures = match options.stacks {
         Stacks::Fresh => Captures::Fresh,
@@ -73,6 +77,9 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
         let Some(task) = task::read(hold, asked, now, &mut traces) else {
             continue;
         };
+        if !options.wants_verdict(task.verdict) {
+            continue;
+        }
         match task.trace {
             Ok(_) => {}
             Err(NoTrace::Running) => missed.running += 1,
@@ -93,6 +100,7 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
         taken_at,
         took: started.elapsed(),
         tasks,
+        left_out,
         resources,
         runtimes,
         missed,
@@ -116,8 +124,7 @@ pub(crate) fn of_scopes(wanted: &dyn Fn(&ScopeInner) -> bool) -> Vec<TaskDump> {
     let now = clock::precise();
     let asked = Asked {
         captures: Captures::Cached,
-        polls: 0,
-        watched: None,
+        ..Asked::NOTHING
     };
     holds
         .filter_map(|hold| task::read(&hold, asked, now, &mut traces))
@@ -126,13 +133,23 @@ pub(crate) fn of_scopes(wanted: &dyn Fn(&ScopeInner) -> bool) -> Vec<TaskDump> {
 
 /// Traces by stack: thousands of tasks share a few.
 #[derive(Default)]
-pub(super) struct Traces(HashMap<*const Stack, Arc<Trace>>);
+pub(super) struct Traces {
+    tasks: HashMap<*const Stack, Arc<Trace>>,
+    threads: HashMap<*const Stack, Arc<Trace>>,
+}
 
 impl Traces {
     pub(super) fn get(&mut self, stack: &Arc<Stack>) -> Arc<Trace> {
-        self.0
+        self.tasks
             .entry(Arc::as_ptr(stack))
             .or_insert_with(|| Arc::new(Trace::new(stack.clone())))
+            .clone()
+    }
+
+    pub(super) fn of_thread(&mut self, stack: &Arc<Stack>) -> Arc<Trace> {
+        self.threads
+            .entry(Arc::as_ptr(stack))
+            .or_insert_with(|| Arc::new(Trace::of_thread(stack.clone())))
             .clone()
     }
 }
@@ -221,10 +238,6 @@ fn may_capture(record: &Record) -> bool {
     ![Traits::NO_CAPTURE, Traits::BLOCKING, Traits::OBSERVED]
         .iter()
         .any(|not| traits.has(*not))
-}
-
-fn is_on(record: &Record, id: Id) -> bool {
-    runtime::get(record.runtime()).is_some_and(|runtime| runtime.id() == id)
 }
 
 /// Captures every task whose last capture is no longer true, except those in a long poll.

@@ -20,7 +20,7 @@ pub(crate) use self::collect::of_scopes;
 pub use self::frame::Frame;
 pub use self::group::Group;
 pub use self::options::{DEFAULT_DEADLINE, DEFAULT_STALL, DumpOptions, Stacks};
-pub use self::task::{NoTrace, State, TaskDump, TaskKind, ThreadInfo};
+pub use self::task::{LongPoll, NoTrace, State, TaskDump, TaskKind, ThreadInfo};
 pub use self::trace::{Branch, Trace};
 pub use self::tree::SpawnTree;
 use crate::ResourceDump;
@@ -75,6 +75,8 @@ pub struct Dump {
     pub tasks: Vec<TaskDump>,
     /// [Tracked](crate::Tracked) resources that are held, oldest first.
     pub resources: Vec<ResourceDump>,
+    /// Tasks beyond the [limit](DumpOptions::limit).
+    pub left_out: usize,
     /// The runtimes that these tasks belong to, and those being [watched](crate::watch).
     pub runtimes: Vec<RuntimeInfo>,
     /// Stacks that are missing, by reason.

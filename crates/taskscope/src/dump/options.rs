@@ -7,7 +7,8 @@ use tokio::runtime::Id;
 use tokio::sync::oneshot;
 
 use super::{Dump, collect};
-use crate::ScopeRef;
+use crate::record::Hold;
+use crate::{ScopeRef, Verdict, clock, runtime};
 
 /// How long a dump waits for captures at the most: 2 s.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(2);
@@ -48,6 +49,11 @@ pub struct DumpOptions {
     pub(super) stacks: Stacks,
     pub(super) scope: Option<ScopeRef>,
     pub(super) runtime: Option<Id>,
+    pub(super) scope_name: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) verdicts: Vec<Verdict>,
+    pub(super) min_age: Duration,
+    pub(super) limit: usize,
 }
 
 impl Default for DumpOptions {
@@ -65,6 +71,11 @@ impl DumpOptions {
             stacks: Stacks::default(),
             scope: None,
             runtime: None,
+            scope_name: None,
+            name: None,
+            verdicts: Vec::new(),
+            min_age: Duration::ZERO,
+            limit: usize::MAX,
         }
     }
 
@@ -92,6 +103,64 @@ impl DumpOptions {
     pub fn scope(mut self, scope: &ScopeRef) -> DumpOptions {
         self.scope = Some(scope.clone());
         self
+    }
+
+    /// Only tasks of scopes with this name, and of those below them.
+    pub fn scope_named(mut self, name: impl Into<String>) -> DumpOptions {
+        self.scope_name = Some(name.into());
+        self
+    }
+
+    /// Only tasks with this name.
+    pub fn named(mut self, name: impl Into<String>) -> DumpOptions {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Only tasks with this verdict. Called more than once, with any of them.
+    ///
+    /// Tasks with other verdicts are not captured. `spinning` can only be told in a dump with fresh stacks, and of all tasks that were
+    /// asked for; to look for it, combine it with [`Verdict::Active`], which such tasks seem to be at first.
+    pub fn verdict(mut self, verdict: Verdict) -> DumpOptions {
+        self.verdicts.push(verdict);
+        self
+    }
+
+    /// Only tasks that were spawned at least so long ago.
+    pub fn min_age(mut self, age: Duration) -> DumpOptions {
+        self.min_age = age;
+        self
+    }
+
+    /// At most so many tasks, the oldest. The rest is counted in [`Dump::left_out`], and not captured.
+    pub fn limit(mut self, tasks: usize) -> DumpOptions {
+        self.limit = tasks;
+        self
+    }
+
+    /// Whether a task is to be looked at, as far as that can be told without looking.
+    pub(super) fn wants(&self, hold: &Hold, now: u64) -> bool {
+        let (record, meta) = (hold.record(), hold.meta());
+        let scope = meta.scope.as_ref();
+        let on = |id: Id| runtime::get(record.runtime()).is_some_and(|entry| entry.id() == id);
+        self.runtime.is_none_or(on)
+            && self
+                .scope
+                .as_ref()
+                .is_none_or(|wanted| wanted.contains(scope))
+            && self.scope_name.as_deref().is_none_or(|name| {
+                scope.is_some_and(|scope| scope.chain().any(|above| above.name() == name))
+            })
+            && self
+                .name
+                .as_deref()
+                .is_none_or(|name| record.name().as_deref() == Some(name))
+            && (self.min_age.is_zero() || clock::between(meta.spawned_at, now) >= self.min_age)
+    }
+
+    /// Whether tasks with this verdict are to be shown.
+    pub(super) fn wants_verdict(&self, verdict: Verdict) -> bool {
+        self.verdicts.is_empty() || self.verdicts.contains(&verdict)
     }
 
     /// Only tasks of this runtime.

@@ -10,7 +10,7 @@ use super::collect::Traces;
 use crate::record::{Hold, Record, Side, Traits};
 use crate::verdict::{self, Evidence, SPINNING_RATE, Verdict, WATCH};
 use crate::wait::{WaitKind, WaitReason};
-use crate::{CancelReason, Name, ScopeRef, clock, runtime, threads};
+use crate::{CancelReason, Name, ScopeRef, clock, runtime, threads, watchdog};
 
 /// One task as a dump saw it.
 #[derive(Debug, Clone)]
@@ -52,12 +52,15 @@ pub struct TaskDump {
     pub busy: Duration,
     /// Polls so far, captures included.
     pub polls: u64,
-    /// Wakers of the task that are kept somewhere. None, in an idle task: nothing can wake it.
+    /// Wakers of the task that are kept somewhere. None, in an idle task: nothing can wake it. Those of an
+    /// [observed](TaskKind::Observed) task are not known, and 0 is no evidence.
     pub wakers: u64,
     /// Time since its `JoinHandle` was dropped.
     pub detached: Option<Duration>,
     /// Where it is suspended, or why that is not known.
     pub trace: Result<Arc<Trace>, NoTrace>,
+    /// The last poll that took longer than the watchdog's threshold, if it caught one.
+    pub long_poll: Option<LongPoll>,
     /// Branches of the trace that did not fit into its buffer.
     pub branches_dropped: u32,
     /// Branches that lack frames at their root: deeper than [`callstack::MAX_FRAMES`], or through code without unwind tables.
@@ -106,6 +109,20 @@ impl TaskKind {
             TaskKind::Observed => "observed",
         }
     }
+}
+
+/// A poll that took too long, with the native stack of its thread, taken while it was going on.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct LongPoll {
+    /// How long ago its stack was taken.
+    pub ago: Duration,
+    /// How long it took, as far as it was seen: to some 10 ms.
+    pub lasted: Duration,
+    /// Whether it is over.
+    pub over: bool,
+    /// The functions that the thread was in, innermost first, up to the task's own; one branch. Or why they are not known.
+    pub trace: Result<Arc<Trace>, Arc<str>>,
 }
 
 /// What a task was doing.
@@ -262,6 +279,13 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// What is known without asking, traces left aside.
+    pub(super) const NOTHING: Asked = Asked {
+        captures: Captures::No,
+        polls: 0,
+        watched: None,
+    };
+
     /// Whether the task was polled thousands of times a second since the dump began, by nobody's doing but its own.
     fn spins(&self, record: &Record, polls: u64) -> bool {
         self.watched.is_some_and(|watched| {
@@ -349,7 +373,14 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
         saw_cancelled: looks.is_some_and(|looks| looks.saw_cancelled),
         scope_ended: scope_ended.is_some(),
         background,
+        threshold: watchdog::threshold(),
         may_block: traits.has(Traits::BLOCKING),
+    });
+    let long_poll = record.long_poll().map(|poll| LongPoll {
+        ago: clock::between(poll.seen_at, now),
+        lasted: clock::length(poll.lasted),
+        over: poll.polls != reading.polls || reading.thread == 0,
+        trace: poll.stack.map(|stack| traces.of_thread(&stack)),
     });
     let (name, labels) = match record.side() {
         Some(side) => {
@@ -382,6 +413,7 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
         wakers: reading.wakers,
         detached: (record.detached_at() != 0).then(|| clock::between(record.detached_at(), now)),
         trace,
+        long_poll,
         branches_dropped,
         branches_cut,
         state,

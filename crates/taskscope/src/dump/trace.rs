@@ -6,7 +6,7 @@ use std::sync::Arc;
 use callstack::Stack;
 
 use super::Frame;
-use crate::wait::{self, WaitReason};
+use crate::wait::{self, WaitKind, WaitReason};
 use crate::words::Plain;
 
 /// Where a task is suspended: its async functions, innermost first. Several branches if it waits in a `select!` or a `join!`.
@@ -36,6 +36,21 @@ impl Trace {
             (kinds.clone(), functions.clone())
         });
         Trace { stack, branches }
+    }
+
+    /// The native stack of a thread that is polling a task, down to the task.
+    pub(super) fn of_thread(stack: Arc<Stack>) -> Trace {
+        let addresses: Vec<usize> = stack.branches().next().unwrap_or_default().to_vec();
+        let all = Frame::all(&addresses);
+        let frames = callstack::trim_root(&all, is_poll).to_vec();
+        let branch = Branch {
+            frames,
+            wait: WaitReason::of(WaitKind::Running),
+        };
+        Trace {
+            stack,
+            branches: vec![branch],
+        }
     }
 
     /// The branches, in an order that is the same for all tasks that wait in the same way.
@@ -79,6 +94,17 @@ fn is_root(frame: &Frame) -> bool {
     frame
         .function
         .contains("taskscope::capture::poll_capturing")
+}
+
+/// Where a poll of a task begins.
+fn is_poll(frame: &Frame) -> bool {
+    [
+        "taskscope::instrument::",
+        "taskscope::record::",
+        "taskscope::capture::",
+    ]
+    .iter()
+    .any(|root| frame.function.contains(root))
 }
 
 fn starts_with_any(frame: &Frame, prefixes: &[&str]) -> bool {

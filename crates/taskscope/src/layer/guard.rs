@@ -8,33 +8,32 @@ use crate::scope::{Scope, ScopeInner};
 
 /// Ends the request's scope when it is dropped; without [`RequestGuard::complete`], because the client has gone.
 pub(super) struct RequestGuard {
-    scope: Scope,
-    complete: bool,
+    /// `None` once it has ended.
+    scope: Option<Scope>,
 }
 
 impl RequestGuard {
     pub(super) fn new(scope: Scope) -> RequestGuard {
-        RequestGuard {
-            scope,
-            complete: false,
-        }
+        RequestGuard { scope: Some(scope) }
     }
 
-    pub(super) fn inner(&self) -> Arc<ScopeInner> {
-        self.scope.inner()
+    fn inner(&self) -> Option<Arc<ScopeInner>> {
+        self.scope.as_ref().map(Scope::inner)
     }
 
     /// Ends the scope in good order.
     pub(super) fn complete(mut self) {
-        self.complete = true;
+        self.scope = None;
     }
 }
 
 impl Drop for RequestGuard {
     fn drop(&mut self) {
         // A panic in the service is its own end, not the client's.
-        if !self.complete && !thread::panicking() {
-            self.scope.client_gone();
+        if let Some(scope) = self.scope.take()
+            && !thread::panicking()
+        {
+            scope.client_gone();
         }
     }
 }
@@ -55,7 +54,7 @@ pub(super) struct Inside<'a> {
 
 impl<'a> Inside<'a> {
     pub(super) fn new(guard: &'a mut Option<RequestGuard>) -> Inside<'a> {
-        let inner = guard.as_ref().map(RequestGuard::inner);
+        let inner = guard.as_ref().and_then(RequestGuard::inner);
         Inside {
             guard,
             _current: inner.map(current::enter_scope),

@@ -14,12 +14,12 @@
 //!
 //! Not here: executors that change their waker between two polls ([`crate::replaced`]).
 
-use std::cell::UnsafeCell;
 use std::ptr;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
 
 use crate::sync::atomic::AtomicPtr;
+use crate::sync::cell::UnsafeCell;
 use crate::sync::hint;
 
 /// No address of a `Waker`, which is aligned.
@@ -110,7 +110,7 @@ impl Inner {
         // SAFETY: `lent` is the waker of the poll from which the caller borrows.
         let waker = unsafe { &*lent }.clone();
         // SAFETY: SETTING is ours alone, and nobody reads before SET.
-        unsafe { *self.kept.get() = Some(waker) };
+        self.kept.with_mut(|kept| unsafe { *kept = Some(waker) });
         settle.1 = SET;
     }
 
@@ -121,7 +121,7 @@ impl Inner {
             return None;
         }
         // SAFETY: SET, so it is not written before the record is recycled, and nobody looks at a record without a reference.
-        unsafe { &*self.kept.get() }.as_ref()
+        self.kept.with(|kept| unsafe { &*kept }.as_ref())
     }
 
     /// Wakes the task.
@@ -167,7 +167,7 @@ impl Inner {
             return None;
         }
         // SAFETY: the caller owns the record alone.
-        unsafe { (*self.kept.get()).take() }
+        self.kept.with_mut(|kept| unsafe { (*kept).take() })
     }
 }
 

@@ -28,6 +28,8 @@
 //!
 //! Not here: what a poll does ([`crate::instrument`]), what a capture does ([`crate::capture`]), where free records wait.
 
+#[cfg(tokio_unstable)]
+mod hooked;
 mod inner;
 mod poll;
 mod side;
@@ -46,8 +48,10 @@ use self::state::{Ref, State};
 use crate::scope::ScopeInner;
 use crate::{Name, capture, clock, pool, replaced, threads};
 
+#[cfg(tokio_unstable)]
+pub(crate) use self::hooked::{begin_poll, end_poll};
 pub(crate) use self::poll::{Inherited, current, inherited, scoped, set_scoped, with_current};
-pub(crate) use self::side::{Captured, Label, Side};
+pub(crate) use self::side::{Captured, Label, LongPoll, Side};
 pub(crate) use self::state::Request;
 pub(crate) use self::waker::Identity;
 
@@ -461,6 +465,32 @@ impl Record {
     }
     pub(crate) fn detached_at(&self) -> u64 {
         self.detached_at.load(Ordering::Relaxed)
+    }
+
+    /// Keeps a poll that took too long, in place of the one before.
+    pub(crate) fn set_long_poll(&self, poll: LongPoll) {
+        let old = self.side_or_new().kept().long_poll.replace(Box::new(poll));
+        // Outside the lock: this may be the last reference to a stack.
+        drop(old);
+    }
+
+    /// Notes for how long that poll has been going on. False: it is not the one that is kept.
+    pub(crate) fn update_long_poll(&self, polls: u64, lasted: u64) -> bool {
+        let Some(side) = self.side() else {
+            return false;
+        };
+        match &mut side.kept().long_poll {
+            Some(poll) if poll.polls == polls => {
+                poll.lasted = lasted;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The last poll that took too long.
+    pub(crate) fn long_poll(&self) -> Option<LongPoll> {
+        self.side()?.kept().long_poll.as_deref().cloned()
     }
 
     /// The name that the task was spawned with.

@@ -14,14 +14,14 @@ use crate::scope::ScopeInner;
 use crate::threads::{self, Slot};
 use crate::{capture, clock, ids, runtime};
 
-struct Local {
-    task: Cell<Option<&'static Record>>,
+pub(super) struct Local {
+    pub(super) task: Cell<Option<&'static Record>>,
     /// Whether a scope was entered since the task was.
-    scoped: Cell<bool>,
+    pub(super) scoped: Cell<bool>,
 }
 
 thread_local! {
-    static LOCAL: Local = const { Local { task: Cell::new(None), scoped: Cell::new(false) } };
+    pub(super) static LOCAL: Local = const { Local { task: Cell::new(None), scoped: Cell::new(false) } };
 }
 
 /// The record of the task that this thread is polling.
@@ -35,7 +35,7 @@ pub(crate) fn current() -> Option<&'static Record> {
 pub(crate) fn with_current<R>(f: impl FnOnce(&'static Record, &Meta) -> R) -> Option<R> {
     let record = current()?;
     // SAFETY: `Guard::begin` made it the current task of this thread, in a poll that has not ended. The future that is being polled
-    // holds the record, so the cell is not written.
+    // holds the record, so the cell is not written. The same goes for `hooked`, which holds it itself.
     let meta = unsafe { &*record.meta.get() };
     meta.as_ref().map(|meta| f(record, meta))
 }
@@ -169,7 +169,7 @@ fn first_poll(record: &'static Record) {
         record.set_id(tokio::task::try_id().map_or(0, ids::number));
     }
     if traits.has(Traits::DRIVEN) {
-        runtime::find(record);
+        runtime::found(record);
     } else {
         runtime::check(record, threads::slot());
     }

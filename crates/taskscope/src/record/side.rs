@@ -21,6 +21,19 @@ pub(crate) struct Captured {
     pub(crate) cut: u32,
 }
 
+/// A poll that took too long. Raw ticks.
+#[derive(Clone)]
+pub(crate) struct LongPoll {
+    /// The number of the poll.
+    pub(crate) polls: u64,
+    /// When its stack was taken.
+    pub(crate) seen_at: u64,
+    /// For how long it had been going on when it was last seen.
+    pub(crate) lasted: u64,
+    /// The thread's stack then, or why it is not known.
+    pub(crate) stack: Result<Arc<Stack>, Arc<str>>,
+}
+
 /// A label: key and value.
 pub(crate) type Label = (Arc<str>, Arc<str>);
 
@@ -29,6 +42,8 @@ pub(crate) struct Kept {
     pub(crate) name: Option<Name>,
     pub(crate) labels: Vec<Label>,
     pub(crate) captured: Option<Captured>,
+    /// Boxed, because it is rare.
+    pub(crate) long_poll: Option<Box<LongPoll>>,
 }
 
 #[derive(Default)]

@@ -105,3 +105,18 @@ pub(crate) fn count() -> usize {
     };
     REGISTRY.iter().map(held).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Tracked;
+
+    #[test]
+    fn slots_are_used_again() {
+        for number in 0..1000 {
+            drop(Tracked::new("slot", number));
+        }
+        let slots = REGISTRY[shard()].lock().entries.len();
+        assert!(slots < 100, "{slots}");
+    }
+}

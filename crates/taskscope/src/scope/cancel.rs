@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::ScopeRef;
+use crate::{Age, Plain};
 
 /// Why a scope's token was cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,6 +64,20 @@ pub struct Cancellation {
     pub scope: ScopeRef,
     /// How long ago it began. `None` if somebody cancelled the raw token, which leaves no time behind.
     pub ago: Option<Duration>,
+}
+
+impl fmt::Display for Cancellation {
+    /// `deadline, 1.5s ago`; from a scope above: `parent (deadline of connection), 1.5s ago`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.reason)?;
+        if self.reason == CancelReason::Parent {
+            write!(f, " ({} of {})", self.root, Plain(self.scope.name()))?;
+        }
+        match self.ago {
+            Some(ago) => write!(f, ", {} ago", Age(ago)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What a scope keeps of its own cancellation.

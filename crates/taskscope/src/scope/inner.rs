@@ -9,6 +9,8 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "tower")]
+use super::Scope;
 use super::cancel::{CancelReason, Cause};
 use super::deadline::Deadline;
 use super::end::{AtEnd, Policy};
@@ -40,6 +42,8 @@ pub(crate) struct ScopeInner {
     tasks: Tasks,
     /// Calls of `finish` that wait for the tasks.
     finishing: AtomicUsize,
+    /// Whether its survivors are going to be reported anyway.
+    queued: AtomicBool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -72,6 +76,7 @@ impl ScopeInner {
             abort: Deadline::default(),
             tasks: Tasks::default(),
             finishing: AtomicUsize::new(0),
+            queued: AtomicBool::new(false),
         })
     }
 
@@ -243,7 +248,7 @@ impl ScopeInner {
         self.ended_at.store(clock::coarse(), Ordering::SeqCst);
         let policy = self.at_end.get();
         if policy != AtEnd::Report {
-            self.cancel(CancelReason::Ended);
+            self.cancel(self.own_end_reason());
         }
         if let AtEnd::Abort { grace } = policy {
             if let Some(own) = record::current() {
@@ -251,20 +256,38 @@ impl ScopeInner {
             }
             self.abort_in(grace);
         }
-        if !self.is_finishing() {
-            self.queue_survivors();
+        self.queue_survivors();
+    }
+
+    /// Has the tasks that are alive reported when they have had their time, unless somebody waits for them.
+    fn queue_survivors(self: &Arc<Self>) {
+        if self.tasks() == 0 || self.is_finishing() || self.queued.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let grace = match self.at_end.get() {
+            AtEnd::Abort { grace } => grace,
+            _ => Duration::ZERO,
+        };
+        if !survivors::ended(self, grace) {
+            self.queued.store(false, Ordering::SeqCst);
         }
     }
 
-    /// Has the tasks that are alive reported when they have had their time.
-    fn queue_survivors(self: &Arc<Self>) {
+    /// Whether the scope, which was queued, has survivors to be reported. From a `true` on it is queued again by its next task.
+    pub(super) fn take_survivors(&self) -> bool {
+        self.queued.store(false, Ordering::SeqCst);
+        // Whoever waits in `finish` reports by himself.
+        self.tasks() > 0 && !self.is_finishing()
+    }
+
+    /// Whether the scope, which is queued, need not be any more.
+    pub(super) fn may_leave_queue(&self) -> bool {
         if self.tasks() > 0 {
-            let grace = match self.at_end.get() {
-                AtEnd::Abort { grace } => grace,
-                _ => Duration::ZERO,
-            };
-            survivors::ended(self, grace);
+            return false;
         }
+        self.queued.store(false, Ordering::SeqCst);
+        // A task that started meanwhile relied on the queue, or queues the scope itself, or both.
+        self.tasks() == 0
     }
 
     /// Aborts the tasks after the grace, if there are any.
@@ -290,11 +313,13 @@ impl ScopeInner {
         self.abort.release();
     }
 
-    /// The scope is about to end for want of its client.
+    /// Drops a guard for want of a client. Under a policy that cancels, other guards do not keep the token from being cancelled.
     #[cfg(feature = "tower")]
-    pub(crate) fn client_gone(&self) {
+    pub(super) fn client_gone(&self, guard: Scope) {
         // Released by the end that follows.
         self.client_gone.store(true, Ordering::Relaxed);
+        // First: whoever is woken by the token finds the scope ended.
+        drop(guard);
         if self.at_end.get() != AtEnd::Report {
             self.cancel(CancelReason::ClientGone);
         }
@@ -314,11 +339,15 @@ impl ScopeInner {
 
     pub(crate) fn end_reason(&self) -> Option<CancelReason> {
         let (scope, _) = self.first_ended()?;
-        Some(if scope.client_gone.load(Ordering::Relaxed) {
+        Some(scope.own_end_reason())
+    }
+
+    fn own_end_reason(&self) -> CancelReason {
+        if self.client_gone.load(Ordering::Relaxed) {
             CancelReason::ClientGone
         } else {
             CancelReason::Ended
-        })
+        }
     }
 
     pub(super) fn is_finishing(&self) -> bool {
@@ -327,9 +356,15 @@ impl ScopeInner {
 
     // ---- tasks ------------------------------------------------------------------------------------------------------
 
-    pub(crate) fn task_started(&self) {
-        for scope in self.chain() {
-            scope.tasks.started();
+    pub(crate) fn task_started(self: &Arc<Self>) {
+        let mut scope = Some(self);
+        while let Some(this) = scope {
+            this.tasks.started();
+            // Sequentially consistent with `end`: either that sees the task or we see the end.
+            if this.ended_at.load(Ordering::SeqCst) != 0 {
+                this.queue_survivors();
+            }
+            scope = this.parent.as_ref();
         }
     }
 
@@ -359,6 +394,11 @@ impl ScopeInner {
             }
             scope = this.parent.as_ref();
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn tasks_known(&self) -> &Tasks {
+        &self.tasks
     }
 
     pub(crate) fn tasks(&self) -> usize {

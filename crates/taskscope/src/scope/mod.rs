@@ -183,10 +183,10 @@ impl Scope {
         self.inner.clone()
     }
 
-    /// The scope is about to end because nobody wants its result any more.
+    /// Ends this guard because nobody wants the result any more.
     #[cfg(feature = "tower")]
-    pub(crate) fn client_gone(&self) {
-        self.inner.client_gone();
+    pub(crate) fn client_gone(self) {
+        self.inner.clone().client_gone(self);
     }
 
     /// A reference that does not keep the scope open.

@@ -57,12 +57,12 @@ pub(super) fn counts() -> (usize, u64) {
     (queue().len(), UNREPORTED.load(Ordering::Relaxed))
 }
 
-/// Remembers a scope that has ended with live tasks. `grace`: what they were given before an abort.
-pub(super) fn ended(scope: &Arc<ScopeInner>, grace: Duration) {
+/// Remembers a scope that has ended with live tasks. `grace`: what they were given before an abort. False: it will not be reported.
+pub(super) fn ended(scope: &Arc<ScopeInner>, grace: Duration) -> bool {
     static NUMBERS: AtomicU64 = AtomicU64::new(0);
     let wait = grace.saturating_add(SETTLE + SLACK);
     let Some(due) = Instant::now().checked_add(wait) else {
-        return;
+        return false;
     };
     let ended = Ended {
         scope: Arc::downgrade(scope),
@@ -73,7 +73,8 @@ pub(super) fn ended(scope: &Arc<ScopeInner>, grace: Duration) {
     let first = queue
         .first_key_value()
         .is_none_or(|(first, _)| due < first.0);
-    if length < ENDED_SCOPES {
+    let has_room = length < ENDED_SCOPES;
+    if has_room {
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         queue.insert((due, number), ended);
     } else {
@@ -86,6 +87,7 @@ pub(super) fn ended(scope: &Arc<ScopeInner>, grace: Duration) {
     if length >= CROWDED {
         KEEPER.look_in(PAUSE);
     }
+    has_room
 }
 
 /// For the keeper: reports what is due. Returns how long it may look away; `None`: until it is called.
@@ -97,8 +99,12 @@ fn look() -> Option<Duration> {
         let mut queue = queue();
         if queue.len() >= CROWDED {
             queue.retain(|_, ended| {
-                seen.extend(ended.scope.upgrade());
-                seen.last().is_some_and(|scope| scope.tasks() > 0)
+                let Some(scope) = ended.scope.upgrade() else {
+                    return false;
+                };
+                let stays = !scope.may_leave_queue();
+                seen.push(scope);
+                stays
             });
         }
         while let Some(first) = queue.first_entry().filter(|first| first.key().0 <= started) {
@@ -111,8 +117,7 @@ fn look() -> Option<Duration> {
     let due: Vec<(Arc<ScopeInner>, Dispatch)> = due
         .into_iter()
         .filter_map(|ended| Some((ended.scope.upgrade()?, ended.dispatch)))
-        // Somebody who waits in `finish` reports by himself.
-        .filter(|(scope, _)| scope.tasks() > 0 && !scope.is_finishing())
+        .filter(|(scope, _)| scope.take_survivors())
         .collect();
     let took = report_all(&due);
     let rest = PAUSE.max(took.saturating_mul(REST));
@@ -141,7 +146,7 @@ fn report_all(due: &[(Arc<ScopeInner>, Dispatch)]) -> Duration {
         .into_iter()
         .filter_map(|task| Some((place(task.scope.as_ref()?.inner())?, task)))
         .collect();
-    placed.sort_by_key(|(at, task)| (*at, Reverse(task.age)));
+    placed.sort_by_key(|(at, task)| (*at, Reverse(task.age), task.id));
     let took = started.elapsed();
     for (at, task) in placed {
         let (ended, dispatch) = &due[at];

@@ -64,7 +64,7 @@ impl Tasks {
     }
 
     pub(super) fn started(&self) {
-        self.live.fetch_add(1, Ordering::Relaxed);
+        self.live.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Counts a task out that has been marked as finished.
@@ -175,5 +175,44 @@ impl<'a> Waits<'a> {
 impl Drop for Waits<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::{AtEnd, Scope};
+
+    /// A handle keeps the memory of its task, which nobody outside can see.
+    #[test]
+    fn an_abort_handle_is_kept_under_the_abort_policy_and_as_long_as_its_task_lives() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        for (policy, keeps) in [
+            (AtEnd::Cancel, false),
+            (
+                AtEnd::Abort {
+                    grace: Duration::ZERO,
+                },
+                true,
+            ),
+        ] {
+            let parent = Scope::new("parent").at_end(policy);
+            let scope = parent.child("child");
+            let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+            let has_handles = || {
+                let has_handles = |scope: &Scope| scope.inner().tasks_known().has_handles();
+                (has_handles(&parent), has_handles(&scope))
+            };
+            runtime.block_on(async {
+                let task = scope.spawn(stopped);
+                assert_eq!(has_handles(), (keeps, false));
+                drop(stop);
+                let _ = task.await;
+            });
+            assert_eq!(has_handles(), (false, false));
+        }
     }
 }

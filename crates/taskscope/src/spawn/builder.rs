@@ -10,6 +10,7 @@ use tokio::runtime::{Handle, LocalRuntime};
 use tokio::task::{AbortHandle, Id, LocalSet};
 
 use super::InSet;
+use super::ours::ours;
 use crate::instrument::Instrumented;
 use crate::record::{self, Inherited, Meta, Record, Tags, TaskGuard, TaskRef, Traits};
 use crate::runtime::RuntimeEntry;
@@ -52,6 +53,15 @@ enum Owner {
     Current,
     Given(Arc<ScopeInner>),
     Nobody,
+}
+
+/// The runtime that it will be on. No closure: a panic tells the line of the caller.
+pub(crate) enum On<'a> {
+    /// The current one; a panic if there is none.
+    Current,
+    /// The current one, if there is one.
+    Perhaps,
+    Given(&'a Handle),
 }
 
 impl Builder {
@@ -115,9 +125,13 @@ impl Builder {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let task = self.begin::<F>(runtime::of_spawn, Traits::default());
+        let task = self.begin::<F>(On::Current, Traits::default());
         let made = task.task_ref();
-        spawned(tokio::spawn(Instrumented::new(future, task)), made)
+        let handle = {
+            let _ours = ours();
+            tokio::spawn(Instrumented::new(future, task))
+        };
+        spawned(handle, made)
     }
 
     /// Spawns the task on the runtime of a handle. See [`spawn_on`](crate::spawn_on).
@@ -127,9 +141,13 @@ impl Builder {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let task = self.begin::<F>(|_| runtime::index_of(handle), Traits::default());
+        let task = self.begin::<F>(On::Given(handle), Traits::default());
         let made = task.task_ref();
-        spawned(handle.spawn(Instrumented::new(future, task)), made)
+        let handle = {
+            let _ours = ours();
+            handle.spawn(Instrumented::new(future, task))
+        };
+        spawned(handle, made)
     }
 
     /// Spawns a `!Send` task. See [`spawn_local`](crate::spawn_local).
@@ -140,10 +158,13 @@ impl Builder {
         F::Output: 'static,
     {
         // A `LocalSet` that has been entered takes tasks before there is a runtime.
-        let task = self.begin::<F>(runtime::or_none, Traits::LOCAL);
+        let task = self.begin::<F>(On::Perhaps, Traits::LOCAL);
         let made = task.task_ref();
         let count = LocalCount::before(task.record());
-        let handle = tokio::task::spawn_local(Instrumented::new(future, task));
+        let handle = {
+            let _ours = ours();
+            tokio::task::spawn_local(Instrumented::new(future, task))
+        };
         count.after();
         spawned(handle, made)
     }
@@ -156,9 +177,12 @@ impl Builder {
         F::Output: 'static,
     {
         // Its first poll tells which runtime drives the set.
-        let task = self.begin::<F>(runtime::or_none, Traits::LOCAL);
+        let task = self.begin::<F>(On::Perhaps, Traits::LOCAL);
         let made = task.task_ref();
-        let handle = local_set.spawn_local(Instrumented::new(future, task));
+        let handle = {
+            let _ours = ours();
+            local_set.spawn_local(Instrumented::new(future, task))
+        };
         spawned(handle, made)
     }
 
@@ -173,11 +197,13 @@ impl Builder {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let handle = local_runtime.handle();
-        let task = self.begin::<F>(|_| runtime::index_of(handle), Traits::LOCAL);
+        let task = self.begin::<F>(On::Given(local_runtime.handle()), Traits::LOCAL);
         let made = task.task_ref();
         let count = LocalCount::before(task.record());
-        let handle = local_runtime.spawn_local(Instrumented::new(future, task));
+        let handle = {
+            let _ours = ours();
+            local_runtime.spawn_local(Instrumented::new(future, task))
+        };
         count.after();
         spawned(handle, made)
     }
@@ -189,7 +215,7 @@ impl Builder {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        let task = self.begin::<F>(runtime::of_spawn, Traits::BLOCKING);
+        let task = self.begin::<F>(On::Current, Traits::BLOCKING);
         let made = task.task_ref();
         let handle = tokio::task::spawn_blocking(move || {
             let task = task;
@@ -206,7 +232,7 @@ impl Builder {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        let task = self.begin::<F>(|_| runtime::index_of(handle), Traits::BLOCKING);
+        let task = self.begin::<F>(On::Given(handle), Traits::BLOCKING);
         let made = task.task_ref();
         let handle = handle.spawn_blocking(move || {
             let task = task;
@@ -234,7 +260,7 @@ impl Builder {
         /// Where tokio's ids never get, and JSON numbers are still exact.
         const FIRST: u64 = 1 << 52;
         static NEXT: AtomicU64 = AtomicU64::new(FIRST);
-        let task = self.begin::<F>(runtime::or_none, Traits::DRIVEN);
+        let task = self.begin::<F>(On::Perhaps, Traits::DRIVEN);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         task.record().set_id(id);
         Instrumented::new(future, task)
@@ -243,14 +269,14 @@ impl Builder {
     /// Makes the record. The guard ends the task again if tokio's spawn function panics or refuses it.
     #[inline]
     #[track_caller]
-    pub(crate) fn begin<F>(
-        self,
-        runtime: impl FnOnce(Option<u16>) -> u16,
-        traits: Traits,
-    ) -> TaskGuard {
+    pub(crate) fn begin<F>(self, on: On<'_>, traits: Traits) -> TaskGuard {
         let inherited = record::inherited();
         // May panic, so first.
-        let runtime = runtime(inherited.runtime);
+        let runtime = match on {
+            On::Current => runtime::of_spawn(inherited.runtime),
+            On::Perhaps => runtime::or_none(inherited.runtime),
+            On::Given(handle) => runtime::index_of(handle),
+        };
         let Inherited { parent, scope, .. } = inherited;
         let scope = match self.owner {
             Owner::Current => scope.unwrap_or_else(current::scope),

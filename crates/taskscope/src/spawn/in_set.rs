@@ -9,10 +9,11 @@ use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, LocalSet};
 
 use super::Builder;
-use super::builder::{LocalCount, settle};
+use super::builder::{LocalCount, On, settle};
+use super::ours::ours;
+use crate::JoinSet;
 use crate::instrument::Instrumented;
 use crate::record::Traits;
-use crate::{JoinSet, runtime};
 
 /// A [`Builder`] and the set that its task goes into: made by [`Builder::in_set`].
 ///
@@ -51,10 +52,9 @@ impl<T: 'static> InSet<'_, T> {
         F: Future<Output = T> + Send + 'static,
         T: Send,
     {
-        let guard = self
-            .builder
-            .begin::<F>(runtime::of_spawn, Traits::default());
+        let guard = self.builder.begin::<F>(On::Current, Traits::default());
         let made = guard.task_ref();
+        let _ours = ours();
         let handle = self.set.inner.spawn(Instrumented::new(task, guard));
         settle(made, handle.id(), || handle.clone());
         self.set.members.add(made);
@@ -70,8 +70,9 @@ impl<T: 'static> InSet<'_, T> {
     {
         let guard = self
             .builder
-            .begin::<F>(|_| runtime::index_of(handle), Traits::default());
+            .begin::<F>(On::Given(handle), Traits::default());
         let made = guard.task_ref();
+        let _ours = ours();
         let handle = self
             .set
             .inner
@@ -87,9 +88,10 @@ impl<T: 'static> InSet<'_, T> {
     where
         F: Future<Output = T> + 'static,
     {
-        let guard = self.builder.begin::<F>(runtime::or_none, Traits::LOCAL);
+        let guard = self.builder.begin::<F>(On::Perhaps, Traits::LOCAL);
         let made = guard.task_ref();
         let count = LocalCount::before(guard.record());
+        let _ours = ours();
         let handle = self.set.inner.spawn_local(Instrumented::new(task, guard));
         count.after();
         settle(made, handle.id(), || handle.clone());
@@ -103,8 +105,9 @@ impl<T: 'static> InSet<'_, T> {
     where
         F: Future<Output = T> + 'static,
     {
-        let guard = self.builder.begin::<F>(runtime::or_none, Traits::LOCAL);
+        let guard = self.builder.begin::<F>(On::Perhaps, Traits::LOCAL);
         let made = guard.task_ref();
+        let _ours = ours();
         let handle = self
             .set
             .inner
@@ -121,7 +124,7 @@ impl<T: 'static> InSet<'_, T> {
         F: FnOnce() -> T + Send + 'static,
         T: Send,
     {
-        let guard = self.builder.begin::<F>(runtime::of_spawn, Traits::BLOCKING);
+        let guard = self.builder.begin::<F>(On::Current, Traits::BLOCKING);
         let made = guard.task_ref();
         let handle = self.set.inner.spawn_blocking(move || {
             let guard = guard;
@@ -139,9 +142,7 @@ impl<T: 'static> InSet<'_, T> {
         F: FnOnce() -> T + Send + 'static,
         T: Send,
     {
-        let guard = self
-            .builder
-            .begin::<F>(|_| runtime::index_of(handle), Traits::BLOCKING);
+        let guard = self.builder.begin::<F>(On::Given(handle), Traits::BLOCKING);
         let made = guard.task_ref();
         let call = move || {
             let guard = guard;

@@ -6,6 +6,7 @@ mod builder;
 #[cfg(feature = "hyper")]
 mod executor;
 mod in_set;
+mod ours;
 
 use std::future::Future;
 
@@ -15,6 +16,9 @@ pub use self::builder::Builder;
 #[cfg(feature = "hyper")]
 pub use self::executor::TaskExecutor;
 pub use self::in_set::InSet;
+pub(crate) use self::ours::not_ours;
+#[cfg(tokio_unstable)]
+pub(crate) use self::ours::take_ours;
 use crate::instrument::Instrumented;
 use crate::{JoinHandle, Name};
 
@@ -40,7 +44,7 @@ use crate::{JoinHandle, Name};
 ///
 /// The record is reused memory of less than 160 bytes, the future grows by one pointer. Nothing is allocated once the pool of
 /// records is warm. The first call in a process starts a thread that keeps a clock while tasks are polled, and calibrates a
-/// time-stamp counter, which takes about 0.6 ms. What it costs in practice: `docs/benchmarks.md` in the repository.
+/// time-stamp counter, which takes about 0.6 ms. What it costs in practice: `scripts/bench` in the repository.
 ///
 /// # Limitations
 ///

@@ -79,27 +79,12 @@ kinds! {
     Connect = "connect",
     /// The address of a host.
     Dns = "dns lookup",
-    /// Bytes, or the end, from a TCP connection.
-    TcpReadable = "tcp readable",
-    /// Room in the send buffer of a TCP connection: the peer does not read.
-    TcpWritable = "tcp writable",
-    /// A UDP datagram.
-    UdpReadable = "udp readable",
-    /// Room in the send buffer of a UDP socket.
-    UdpWritable = "udp writable",
-    /// Bytes, or the end, from a Unix socket.
-    UnixReadable = "unix readable",
-    /// Room in a Unix socket: the peer does not read.
-    UnixWritable = "unix writable",
-    /// Bytes, or the end, from a pipe or a child process.
-    PipeReadable = "pipe readable",
-    /// Room in a pipe: nobody reads from it.
-    PipeWritable = "pipe writable",
-    /// A file descriptor of another kind, to read.
-    FdReadable = "fd readable",
-    /// A file descriptor of another kind, to write.
-    FdWritable = "fd writable",
-    /// Any readiness of a socket.
+    /// Something to read, or the end, from a socket, a pipe, a child process or another file descriptor. Which of them, the
+    /// trace may tell: in a release build the functions that differ are merged into one or leave no frame.
+    IoReadable = "io readable",
+    /// Room in a socket, a pipe or another file descriptor: the peer does not read.
+    IoWritable = "io writable",
+    /// Any readiness of a socket or another file descriptor.
     Io = "io",
     /// Bytes from a stream in memory.
     DuplexRead = "duplex read",
@@ -109,10 +94,8 @@ kinds! {
     File = "file",
     /// Standard input, which the blocking pool reads.
     Stdin = "stdin",
-    /// Standard output, which the blocking pool writes.
-    Stdout = "stdout",
-    /// Standard error, which the blocking pool writes.
-    Stderr = "stderr",
+    /// Standard output or standard error, which the blocking pool writes.
+    Stdout = "stdout or stderr",
     /// A call on the blocking pool. One that was spawned with `tokio::task::spawn_blocking` is a [`WaitKind::Join`], for
     /// its handle does not tell.
     BlockingPool = "blocking pool",

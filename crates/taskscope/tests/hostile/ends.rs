@@ -86,12 +86,15 @@ fn destructors_that_panic_while_a_runtime_ends_leave_no_records() {
 struct TakesAPollForAnEvent {
     polls: u32,
     panics: bool,
+    /// Kept, or no dump could have it polled.
+    waker: Option<std::task::Waker>,
 }
 
 impl Future for TakesAPollForAnEvent {
     type Output = u32;
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<u32> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u32> {
         self.polls += 1;
+        self.waker = Some(cx.waker().clone());
         match self.polls {
             1 => Poll::Pending,
             _ if self.panics => panic_any("polled without a wake"),
@@ -102,7 +105,11 @@ impl Future for TakesAPollForAnEvent {
 
 fn spawned(runtime: &Runtime, panics: bool) -> taskscope::JoinHandle<u32> {
     let _entered = runtime.enter();
-    taskscope::spawn(TakesAPollForAnEvent { polls: 0, panics })
+    taskscope::spawn(TakesAPollForAnEvent {
+        polls: 0,
+        panics,
+        waker: None,
+    })
 }
 
 #[test]

@@ -64,9 +64,7 @@ fn body(answer: &str) -> &str {
 async fn the_request_id_is_the_clients_or_made_up() {
     let layer = ScopeLayer::new();
     let show = answer_label("request_id");
-    let app = Router::new()
-        .route("/", get(move || show()))
-        .layer(layer.clone());
+    let app = Router::new().route("/", get(show)).layer(layer.clone());
     let mut stream = serve(app).await;
     let longest = "x".repeat(MAX_REQUEST_ID);
     let mut made_up = Vec::new();

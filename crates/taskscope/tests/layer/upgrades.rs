@@ -1,4 +1,6 @@
-//! Upgraded connections: WebSockets over HTTP/1 and HTTP/2, and a protocol of our own.
+//! Upgraded connections: web sockets over HTTP/1 and HTTP/2, and a protocol of our own.
+
+use std::io::IoSlice;
 
 use axum::Router;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -233,10 +235,12 @@ async fn nothing_that_is_sent_early_is_lost() {
             let upgrade = hyper::upgrade::on(&mut request);
             tokio::spawn(async move {
                 let mut connection = TokioIo::new(upgrade.await.unwrap());
+                assert!(tokio::io::AsyncWrite::is_write_vectored(&connection));
                 let mut bytes = [0; 10];
                 connection.read_exact(&mut bytes).await.unwrap();
                 connection.write_all(&bytes).await.unwrap();
-                connection.write_all(b"\r\n\r\nbye").await.unwrap();
+                let parts = [IoSlice::new(b"\r\n\r\n"), IoSlice::new(b"bye")];
+                assert_eq!(connection.write_vectored(&parts).await.unwrap(), 7);
                 connection.shutdown().await.unwrap();
                 // The client closes in turn, and that is no way to go away.
                 assert_eq!(connection.read(&mut bytes).await.unwrap(), 0);
@@ -295,4 +299,25 @@ async fn a_websocket_over_http2_keeps_its_scope_open_too() {
     assert!(scope.ended().is_none());
     drop(socket);
     assert_eq!(ended(&seen).await.1, Some(CancelReason::ClientGone));
+}
+
+/// The task that finishes an upgrade, the connection and the callback are then on different threads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_websockets_at_once_keep_a_scope_each() {
+    let seen = Seen::default();
+    let address = listen(application(&seen, layer(), echo)).await;
+    let clients = (0..64).map(|number| async move {
+        let mut socket = connect(TcpStream::connect(address).await.unwrap()).await;
+        echoed(&mut socket, format!("hello {number}")).await;
+        socket
+    });
+    let sockets = futures::future::join_all(clients).await;
+    let scopes = seen.lock().unwrap().clone();
+    assert_eq!(scopes.len(), 64);
+    assert!(scopes.iter().all(|scope| scope.ended().is_none()));
+    drop(sockets);
+    for scope in scopes {
+        scope.token().cancelled().await;
+        assert_eq!(scope.end_reason(), Some(CancelReason::ClientGone));
+    }
 }

@@ -98,26 +98,23 @@ fn outside_of_a_local_set_every_local_way_panics_with_tokios_message_at_the_call
 /// A `LocalSet` needs no runtime until it is driven.
 #[test]
 fn inside_of_a_local_set_a_task_can_be_spawned_before_there_is_a_runtime() {
-    let spawns: [fn() -> Box<dyn FnOnce() -> bool>; 2] = [
-        || {
-            let task = tokio::task::spawn_local(async {});
-            Box::new(move || task.is_finished())
-        },
-        || {
-            let task = taskscope::spawn_local(async {});
-            Box::new(move || task.is_finished())
-        },
-    ];
-    for spawn in spawns {
+    /// Spawns into a set that has been entered, and drives it afterwards.
+    fn runs<H>(spawn: impl FnOnce() -> H, is_finished: impl FnOnce(&H) -> bool) -> bool {
         let set = LocalSet::new();
-        let is_finished = {
+        let task = {
             let _entered = set.enter();
             spawn()
         };
         let runtime = Builder::new_current_thread().build().unwrap();
         runtime.block_on(set);
-        assert!(is_finished());
+        is_finished(&task)
     }
+    let (bare, ours) = (
+        || tokio::task::spawn_local(async {}),
+        || taskscope::spawn_local(async {}),
+    );
+    assert!(runs(bare, tokio::task::JoinHandle::is_finished));
+    assert!(runs(ours, taskscope::JoinHandle::is_finished));
 }
 
 #[test]

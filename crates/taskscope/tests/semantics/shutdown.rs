@@ -180,17 +180,18 @@ fn a_local_set_that_is_dropped_drops_its_tasks() {
         &["future dropped", "true"],
         |lab, runtime| {
             let set = tokio::task::LocalSet::new();
-            let task = set.block_on(&runtime, async {
+            let mut spawned = None;
+            set.block_on(&runtime, async {
                 let (begun, begins) = oneshot::channel();
                 let future = lab.loud("future");
-                let task = lab.spawn(async move {
+                spawned = Some(lab.spawn(async move {
                     let _future = future;
                     begun.send(()).unwrap();
                     pending::<()>().await;
-                });
+                }));
                 begins.await.unwrap();
-                task
             });
+            let task = spawned.unwrap();
             drop(set);
             lab.say(block_on(task).unwrap_err().is_cancelled());
         },

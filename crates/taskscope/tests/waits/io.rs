@@ -1,6 +1,7 @@
 //! Pipes, files, terminals, memory, processes and signals.
 
-use std::io::IoSlice;
+use std::io::{IoSlice, Write};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -50,64 +51,71 @@ fn idle_child() -> Child {
     deprecated,
     reason = "its successor is unsafe; a socket of std is what both ask for"
 )]
-fn async_fd() -> (
-    AsyncFd<std::os::unix::net::UnixStream>,
-    std::os::unix::net::UnixStream,
-) {
-    let (one, other) = std::os::unix::net::UnixStream::pair().unwrap();
+fn async_fd() -> (AsyncFd<UnixStream>, UnixStream) {
+    let (one, other) = UnixStream::pair().unwrap();
     one.set_nonblocking(true).unwrap();
     (AsyncFd::new(one).unwrap(), other)
 }
 
+/// That is known to be full.
+async fn full_async_fd() -> (AsyncFd<UnixStream>, UnixStream) {
+    let (fd, other) = async_fd();
+    let mut writable = fd.writable().await.unwrap();
+    while fd.get_ref().write(&[0; 4096]).is_ok() {}
+    writable.clear_ready();
+    (fd, other)
+}
+
 rows! {
-    reading_from_a_pipe: "pipe readable" = {
+    reading_from_a_pipe: "io readable" = {
         let (tx, mut rx) = pipe::pipe().unwrap();
         (tx, async move { let _ = rx.read(&mut [0]).await; })
     };
-    waiting_until_a_pipe_is_readable: "pipe readable" = {
+    waiting_until_a_pipe_is_readable: "io readable" = {
         let (tx, rx) = pipe::pipe().unwrap();
         (tx, async move { let _ = rx.readable().await; })
     };
-    writing_to_a_pipe_that_nobody_reads: "pipe writable" = {
+    writing_to_a_pipe_that_nobody_reads: "io writable" = {
         let (mut tx, rx) = pipe::pipe().unwrap();
         (rx, async move { let _ = tx.write_all(&vec![0; MUCH]).await; })
     };
-    waiting_until_a_pipe_is_writable: "pipe writable" = {
+    waiting_until_a_pipe_is_writable: "io writable" = {
         let (tx, rx) = pipe::pipe().unwrap();
         tx.writable().await.unwrap();
         while tx.try_write(&[0; 4096]).is_ok() {}
         (rx, async move { let _ = tx.writable().await; })
     };
-    waiting_until_a_file_descriptor_is_readable: "fd readable" = {
+    waiting_until_a_file_descriptor_is_readable: "io readable" = {
         let (fd, other) = async_fd();
         (other, async move { let _ = fd.readable().await; })
     };
-    polling_a_file_descriptor: "fd readable" = {
+    polling_a_file_descriptor: "io readable" = {
         let (fd, other) = async_fd();
         (other, async move { let _ = std::future::poll_fn(|cx| fd.poll_read_ready(cx).map(drop)).await; })
     };
-    waiting_until_a_file_descriptor_is_writable: "fd writable" = {
-        use std::io::Write;
-        let (fd, other) = async_fd();
-        while fd.get_ref().write(&[0; 4096]).is_ok() {}
-        (other, async move {
-            // The first event is that of an empty buffer.
-            fd.writable().await.unwrap().clear_ready();
-            let _ = fd.writable().await;
-        })
+    polling_a_mutable_file_descriptor: "io readable" = {
+        let (mut fd, other) = async_fd();
+        (other, async move { let _ = std::future::poll_fn(|cx| fd.poll_read_ready_mut(cx).map(drop)).await; })
     };
-    waiting_until_a_mutable_file_descriptor_is_readable: "fd readable" = {
+    polling_a_full_file_descriptor: "io writable" = {
+        let (fd, other) = full_async_fd().await;
+        (other, async move { let _ = std::future::poll_fn(|cx| fd.poll_write_ready(cx).map(drop)).await; })
+    };
+    polling_a_full_mutable_file_descriptor: "io writable" = {
+        let (mut fd, other) = full_async_fd().await;
+        (other, async move { let _ = std::future::poll_fn(|cx| fd.poll_write_ready_mut(cx).map(drop)).await; })
+    };
+    waiting_until_a_file_descriptor_is_writable: "io writable" = {
+        let (fd, other) = full_async_fd().await;
+        (other, async move { let _ = fd.writable().await; })
+    };
+    waiting_until_a_mutable_file_descriptor_is_readable: "io readable" = {
         let (mut fd, other) = async_fd();
         (other, async move { let _ = fd.readable_mut().await; })
     };
-    waiting_until_a_mutable_file_descriptor_is_writable: "fd writable" = {
-        use std::io::Write;
-        let (mut fd, other) = async_fd();
-        while fd.get_ref().write(&[0; 4096]).is_ok() {}
-        (other, async move {
-            fd.writable_mut().await.unwrap().clear_ready();
-            let _ = fd.writable_mut().await;
-        })
+    waiting_until_a_mutable_file_descriptor_is_writable: "io writable" = {
+        let (mut fd, other) = full_async_fd().await;
+        (other, async move { let _ = fd.writable_mut().await; })
     };
     reading_from_memory: "duplex read" = {
         let (mut one, other) = io::duplex(1);
@@ -139,7 +147,7 @@ rows! {
         let (mut one, other) = io::duplex(1);
         (other, async move { let _ = io::copy(&mut one, &mut io::sink()).await; })
     };
-    copying_in_both_directions: "pipe readable | duplex read" = {
+    copying_in_both_directions: "io readable | duplex read" = {
         let (mut one, other) = io::duplex(1);
         let (tx, rx) = pipe::pipe().unwrap();
         (other, async move {
@@ -174,12 +182,18 @@ rows! {
     reading_from_standard_input: "stdin" = (busy_pool(), async {
         let _ = io::stdin().read(&mut [0]).await;
     });
-    flushing_standard_output: "stdout" = (busy_pool(), async {
+    flushing_standard_output: "stdout or stderr" = (busy_pool(), async {
         let mut out = io::stdout();
         let _ = out.write(&[]).await;
         let _ = out.flush().await;
     });
-    flushing_standard_error: "stderr" = (busy_pool(), async {
+    writing_to_standard_output: "stdout or stderr" = (busy_pool(), async {
+        let mut out = io::stdout();
+        // The first is taken by the pool.
+        let _ = out.write(&[]).await;
+        let _ = out.write(&[]).await;
+    });
+    flushing_standard_error: "stdout or stderr" = (busy_pool(), async {
         let mut out = io::stderr();
         let _ = out.write(&[]).await;
         let _ = out.flush().await;
@@ -188,21 +202,21 @@ rows! {
         let mut child = idle_child();
         ((), async move { let _ = child.wait().await; })
     };
-    waiting_for_the_output_of_a_child_process: "pipe readable | pipe readable | child process" = {
+    waiting_for_the_output_of_a_child_process: "io readable | io readable | child process" = {
         let child = idle_child();
         ((), async move { let _ = child.wait_with_output().await; })
     };
-    reading_from_a_child_process: "pipe readable" = {
+    reading_from_a_child_process: "io readable" = {
         let mut child = idle_child();
         let mut out = child.stdout.take().unwrap();
         (child, async move { let _ = out.read(&mut [0]).await; })
     };
-    reading_errors_from_a_child_process: "pipe readable" = {
+    reading_errors_from_a_child_process: "io readable" = {
         let mut child = idle_child();
         let mut errors = child.stderr.take().unwrap();
         (child, async move { let _ = errors.read(&mut [0]).await; })
     };
-    writing_to_a_child_process: "pipe writable" = {
+    writing_to_a_child_process: "io writable" = {
         let mut child = idle_child();
         let mut input = child.stdin.take().unwrap();
         (child, async move { let _ = input.write_all(&vec![0; MUCH]).await; })

@@ -42,6 +42,8 @@ where
         let dump = dump_until(&task, words).await;
         let trace = dump.trace.unwrap_or_else(|why| panic!("{why}"));
         assert_eq!(branches(&trace), words, "{trace}");
+        assert_eq!(dump.verdict.name(), "idle");
+        assert!(dump.wakers > 0);
         let mut each: Vec<_> = words.split(" | ").collect();
         each.dedup();
         assert_eq!(trace.wait_reason().to_string(), each.join(" | "));

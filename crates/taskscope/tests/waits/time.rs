@@ -29,9 +29,12 @@ rows! {
         let (tx, rx) = oneshot::channel::<u8>();
         (tx, async move { let _ = time::timeout_at(Instant::now() + LONG, rx).await; })
     };
-    // The timer of what is limited is no timeout.
-    a_timeout_of_a_sleep: "sleep | timeout" = ((), async {
+    // A future that is nothing but a sleep cannot be told from the timer.
+    a_timeout_of_a_sleep: "timeout | timeout" = ((), async {
         let _ = time::timeout(LONG, time::sleep(LONG)).await;
+    });
+    a_timeout_of_a_function_that_sleeps: "sleep | timeout" = ((), async {
+        let _ = time::timeout(LONG, async { time::sleep(LONG).await }).await;
     });
     a_timeout_of_a_tick: "interval tick | timeout" = ((), async {
         let mut interval = time::interval_at(Instant::now() + LONG, LONG);

@@ -6,12 +6,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 
-const CONNECTIONS: usize = 32;
+use crate::worker::WORKERS;
+
+/// Enough that each of the clients' threads always has something to do.
+pub(crate) const CONNECTIONS: usize = 64;
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: bench\r\n\r\n";
 
 /// Asks until the service goes away or this process is killed.
 pub(crate) fn run(address: &str) -> io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_io().build()?;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(WORKERS as usize)
+        .enable_io()
+        .build()?;
     runtime.block_on(async {
         let clients: Vec<_> = (0..CONNECTIONS)
             .map(|_| tokio::spawn(ask(address.to_string())))

@@ -1,7 +1,7 @@
 //! A service under full load: each request spawns a task and joins it, each connection is a task, and idle tasks stand by, as they do in services.
 //!
-//! The clients are another process, so that only the service's processor time counts. Everything shares the machine's processors: the
-//! service is loaded until they are all busy.
+//! The clients are another process, so that only the service's processor time counts. They have as many threads as the service, and share the
+//! machine's processors with it: all are busy, and whatever is done beside costs throughput. Meant for a machine with two processors.
 
 mod clients;
 mod server;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-pub(crate) use self::clients::run as clients;
+pub(crate) use self::clients::{CONNECTIONS, run as clients};
 use self::server::Requests;
 use super::parked::{Kinds, Parked};
 use crate::variants::Variant;
@@ -45,6 +45,10 @@ pub(crate) async fn http<V: Variant>(seconds: u64) -> Values {
             ),
             ("cpu_us".into(), slices.iter().map(Slice::cpu_us).collect()),
             ("growth_bytes".into(), vec![growth / count]),
+            (
+                "idle".into(),
+                slices.iter().map(|slice| slice.idle).collect(),
+            ),
         ])
     })
     .await
@@ -146,16 +150,20 @@ struct Slice {
     requests: f64,
     wall: Duration,
     cpu: Duration,
+    /// The share of the machine that had nothing to do.
+    idle: f64,
 }
 
 impl Slice {
     fn measure(requests: &Requests) -> Slice {
         let before = (requests.count(), cpu::process_time(), Instant::now());
+        let machine = cpu::Ticks::now();
         thread::sleep(SLICE);
         Slice {
             wall: before.2.elapsed(),
             cpu: cpu::process_time() - before.1,
             requests: (requests.count() - before.0) as f64,
+            idle: machine.idle_since(),
         }
     }
 

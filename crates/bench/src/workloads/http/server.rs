@@ -42,7 +42,7 @@ pub(super) async fn serve<V: Variant>(listener: TcpListener, requests: Requests)
 
 async fn hello<V: Variant>(State(requests): State<Requests>) -> &'static str {
     requests.0.fetch_add(1, Ordering::Relaxed);
-    V::spawn(V::leaf(async { "hello" }))
-        .await
-        .expect("a task ends well")
+    let task = async { V::spawn(V::leaf(async { "hello" })).await };
+    // Only a runtime that shuts down cancels the task, and then nobody reads the answer.
+    V::request(task).await.unwrap_or_default()
 }

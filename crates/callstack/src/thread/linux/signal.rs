@@ -47,11 +47,8 @@ pub(in crate::thread) fn claim(number: Option<c_int>) -> Result<Claimed, ClaimEr
             _ => Ok(claimed),
         };
     }
-    if number.is_some_and(|number| !is_suitable(number)) {
-        return Err(ClaimError::Unsuitable {
-            // Checked in the line above.
-            number: number.unwrap_or_default(),
-        });
+    if let Some(number) = number.filter(|&number| !is_suitable(number)) {
+        return Err(ClaimError::Unsuitable { number });
     }
     // Also makes the dynamic linker bind what the handler calls.
     if !memory::can_be_copied() {

@@ -79,6 +79,8 @@ pub(super) const LIBRARIES: &[&str] = &[
     "hyper_rustls",
     "tokio_native_tls",
     "tonic",
+    "tracing",
+    "tracing_futures",
     "pin_project",
     "pin_project_lite",
     "mio",

@@ -4,13 +4,7 @@ use super::super::WaitKind::{self, *};
 use super::{Row, table};
 
 /// What bytes come from.
-const READABLE: &[WaitKind] = &[
-    TcpReadable,
-    UnixReadable,
-    PipeReadable,
-    FdReadable,
-    DuplexRead,
-];
+const READABLE: &[WaitKind] = &[IoReadable, DuplexRead];
 
 table! {
     // taskscope
@@ -62,10 +56,10 @@ table! {
     // tower, tower-http; not the response of a buffer, whose own oneshot cannot be told from that of a service
     TowerBuffer [MpscSend]: "tower::buffer::service::Buffer";
     TowerBufferWorker [MpscRecv]: "tower::buffer::worker::Worker::poll_next_msg";
-    TowerConcurrencyLimit [Semaphore]: "tower::limit::concurrency";
-    TowerRateLimit [Sleep]: "tower::limit::rate";
+    TowerConcurrencyLimit [Semaphore]: "tower::limit::concurrency::service";
+    TowerRateLimit [Sleep]: "tower::limit::rate::service";
     TowerBalance [FuturesUnordered]: "tower::balance";
-    Timeout [Sleep]: "tower::timeout", "tower_http::timeout";
+    Timeout [Sleep]: "tower::timeout::future", "tower_http::timeout";
 
     // hyper, hyper-util; a connection's read is named by what it would be the beginning of
     HyperResponse [OneshotRecv]:

@@ -29,10 +29,10 @@ table! {
     OnceCell [Semaphore]: "tokio::sync::once_cell";
     SetOnce [Notify]: "tokio::sync::set_once";
 
-    // time; of a timeout only the part that polls its timer
+    // time; what a timeout limits cannot be told from its timer if it is itself nothing but a sleep
     Sleep []: "tokio::time::sleep";
     Interval [Sleep]: "tokio::time::interval";
-    Timeout [Sleep]: "tokio::time::timeout::poll_delay";
+    Timeout [Sleep]: "tokio::time::timeout";
 
     // task
     Join []: "tokio::runtime::task::join";
@@ -44,65 +44,62 @@ table! {
         "tokio::task::coop::poll_budget_available",
         "tokio::task::coop::consume_budget";
 
-    // Readiness: which way it goes is known either at the bottom or only to the function that was called.
+    // Readiness: which way it goes is known at the bottom, or only to the function that was called. Which kind of socket it
+    // is cannot be told in a release build: the functions are merged, or have become jumps that leave no frame.
     Io []: "tokio::runtime::io";
-    FdReadable [Io]:
+    IoReadable [Io]:
         "tokio::runtime::io::registration::Registration::poll_read_ready",
         "tokio::runtime::io::registration::Registration::poll_read_io",
+        "tokio::io::poll_evented::PollEvented::poll_read",
         "tokio::io::async_fd::AsyncFd::readable",
-        "tokio::io::async_fd::AsyncFd::readable_mut";
-    FdWritable [Io]:
-        "tokio::runtime::io::registration::Registration::poll_write_ready",
-        "tokio::runtime::io::registration::Registration::poll_write_io",
-        "tokio::io::async_fd::AsyncFd::writable",
-        "tokio::io::async_fd::AsyncFd::writable_mut";
-
-    // net
-    Accept [Io, FdReadable]: "tokio::net::tcp::listener", "tokio::net::unix::listener";
-    Connect [FdWritable]:
-        "tokio::net::tcp::stream::TcpStream::connect_mio",
-        "tokio::net::tcp::stream::TcpStream::connect",
-        "tokio::net::tcp::socket::TcpSocket::connect";
-    Dns [Join]: "tokio::net::addr", "tokio::net::lookup_host";
-    TcpReadable [FdReadable]: "tokio::net::tcp";
-    TcpReadable [Io]:
+        "tokio::io::async_fd::AsyncFd::readable_mut",
+        "tokio::io::async_fd::AsyncFd::poll_read_ready",
+        "tokio::io::async_fd::AsyncFd::poll_read_ready_mut",
         "tokio::net::tcp::stream::TcpStream::readable",
-        "tokio::net::tcp::stream::TcpStream::peek";
-    TcpWritable [FdWritable]: "tokio::net::tcp";
-    TcpWritable [Io]: "tokio::net::tcp::stream::TcpStream::writable";
-    UdpReadable [FdReadable]: "tokio::net::udp";
-    UdpReadable [Io]:
+        "tokio::net::tcp::stream::TcpStream::poll_read_ready",
+        "tokio::net::tcp::stream::TcpStream::peek",
         "tokio::net::udp::UdpSocket::readable",
+        "tokio::net::udp::UdpSocket::poll_recv_ready",
         "tokio::net::udp::UdpSocket::recv",
         "tokio::net::udp::UdpSocket::recv_buf",
         "tokio::net::udp::UdpSocket::recv_from",
         "tokio::net::udp::UdpSocket::recv_buf_from",
         "tokio::net::udp::UdpSocket::peek",
         "tokio::net::udp::UdpSocket::peek_from",
-        "tokio::net::udp::UdpSocket::peek_sender";
-    UdpWritable [FdWritable]: "tokio::net::udp";
-    UdpWritable [Io]:
-        "tokio::net::udp::UdpSocket::writable",
-        "tokio::net::udp::UdpSocket::send",
-        "tokio::net::udp::UdpSocket::send_to";
-    UnixReadable [FdReadable]: "tokio::net::unix";
-    UnixReadable [Io]:
+        "tokio::net::udp::UdpSocket::peek_sender",
         "tokio::net::unix::stream::UnixStream::readable",
         "tokio::net::unix::datagram::socket::UnixDatagram::readable",
         "tokio::net::unix::datagram::socket::UnixDatagram::recv",
         "tokio::net::unix::datagram::socket::UnixDatagram::recv_buf",
         "tokio::net::unix::datagram::socket::UnixDatagram::recv_from",
-        "tokio::net::unix::datagram::socket::UnixDatagram::recv_buf_from";
-    UnixWritable [FdWritable]: "tokio::net::unix";
-    UnixWritable [Io]:
+        "tokio::net::unix::datagram::socket::UnixDatagram::recv_buf_from",
+        "tokio::net::unix::pipe::Receiver::readable";
+    IoWritable [Io]:
+        "tokio::runtime::io::registration::Registration::poll_write_ready",
+        "tokio::runtime::io::registration::Registration::poll_write_io",
+        "tokio::io::poll_evented::PollEvented::poll_write",
+        "tokio::io::poll_evented::PollEvented::poll_write_vectored",
+        "tokio::io::async_fd::AsyncFd::writable",
+        "tokio::io::async_fd::AsyncFd::writable_mut",
+        "tokio::io::async_fd::AsyncFd::poll_write_ready",
+        "tokio::io::async_fd::AsyncFd::poll_write_ready_mut",
+        "tokio::net::tcp::stream::TcpStream::writable",
+        "tokio::net::tcp::stream::TcpStream::poll_write_ready",
+        "tokio::net::udp::UdpSocket::writable",
+        "tokio::net::udp::UdpSocket::poll_send_ready",
+        "tokio::net::udp::UdpSocket::send",
+        "tokio::net::udp::UdpSocket::send_to",
         "tokio::net::unix::stream::UnixStream::writable",
         "tokio::net::unix::datagram::socket::UnixDatagram::writable",
         "tokio::net::unix::datagram::socket::UnixDatagram::send",
-        "tokio::net::unix::datagram::socket::UnixDatagram::send_to";
-    PipeReadable [FdReadable]: "tokio::net::unix::pipe", "tokio::process::ChildStdout", "tokio::process::ChildStderr";
-    PipeReadable [Io]: "tokio::net::unix::pipe::Receiver::readable";
-    PipeWritable [FdWritable]: "tokio::net::unix::pipe", "tokio::process::ChildStdin";
-    PipeWritable [Io]: "tokio::net::unix::pipe::Sender::writable";
+        "tokio::net::unix::datagram::socket::UnixDatagram::send_to",
+        "tokio::net::unix::pipe::Sender::writable";
+    Accept [Io, IoReadable]: "tokio::net::tcp::listener", "tokio::net::unix::listener";
+    Connect [Io, IoWritable]:
+        "tokio::net::tcp::stream::TcpStream::connect_mio",
+        "tokio::net::tcp::stream::TcpStream::connect",
+        "tokio::net::tcp::socket::TcpSocket::connect";
+    Dns [Join]: "tokio::net::addr", "tokio::net::lookup_host";
 
     // io, fs
     DuplexRead []:
@@ -116,16 +113,18 @@ table! {
         "tokio::io::util::mem::SimplexStream::poll_write_vectored",
         "tokio::io::util::mem::DuplexStream::poll_write",
         "tokio::io::util::mem::DuplexStream::poll_write_vectored";
-    BlockingPool [Join]: "tokio::io::blocking";
-    Stdin [BlockingPool]: "tokio::io::stdin";
-    Stdout [BlockingPool]: "tokio::io::stdout";
-    Stderr [BlockingPool]: "tokio::io::stderr";
+    Stdin [Join]: "tokio::io::blocking::Blocking::poll_read", "tokio::io::stdin";
+    Stdout [Join]:
+        "tokio::io::blocking::Blocking::poll_write",
+        "tokio::io::blocking::Blocking::poll_flush",
+        "tokio::io::stdout",
+        "tokio::io::stderr";
     File [Join, Mutex]: "tokio::fs";
 
     // signal, process; without pidfd, the end of a child is a signal
     Signal [WatchChanged]: "tokio::signal";
-    Process [FdReadable, Signal]:
+    Process [IoReadable, Signal]:
         "tokio::process::imp::pidfd_reaper",
         "tokio::process::imp::Child",
-        "tokio::process::Child";
+        "tokio::process::Child::wait";
 }

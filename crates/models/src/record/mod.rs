@@ -1,0 +1,149 @@
+//! A record with nothing in it but what its protocols are about. It follows `taskscope::record::Record` step by step.
+
+#[path = "../../../taskscope/src/record/inner.rs"]
+mod inner;
+#[path = "../../../taskscope/src/record/state.rs"]
+mod state;
+#[path = "../../../taskscope/src/record/waker.rs"]
+mod waker;
+
+mod executor;
+mod life;
+mod marking;
+mod reuse;
+mod waking;
+
+use std::sync::atomic::Ordering;
+
+use self::inner::Inner;
+use self::state::{End, Ref, State};
+use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
+use crate::sync::cell::UnsafeCell;
+
+pub(crate) use self::state::Request;
+
+pub(crate) struct Record {
+    state: State,
+    inner: Inner,
+    serial: AtomicU32,
+    detached_at: AtomicU64,
+    next: RecordCell,
+    /// 0: free.
+    meta: UnsafeCell<u32>,
+    /// How often somebody was told to own it alone. Not loom's: nothing may depend on it.
+    recycled: std::sync::atomic::AtomicU32,
+}
+
+// SAFETY: as for the real one: `meta` is written only by the thread that owns the record alone.
+unsafe impl Sync for Record {}
+
+impl Record {
+    pub(crate) fn new() -> Record {
+        Record {
+            state: State::new(),
+            inner: Inner::new(),
+            serial: AtomicU32::new(0),
+            detached_at: AtomicU64::new(0),
+            next: RecordCell::new(),
+            meta: UnsafeCell::new(0),
+            recycled: std::sync::atomic::AtomicU32::new(0),
+        }
+    }
+
+    pub(crate) fn leaked() -> &'static Record {
+        Box::leak(Box::new(Record::new()))
+    }
+
+    pub(crate) fn publish(&self, meta: u32) {
+        let serial = self.serial.load(Ordering::Relaxed).wrapping_add(1);
+        self.serial.store(serial, Ordering::Relaxed);
+        self.detached_at.store(0, Ordering::Relaxed);
+        // SAFETY: checked by loom.
+        let before = self.meta.with_mut(|cell| unsafe { cell.replace(meta) });
+        assert_eq!(before, 0, "nobody's before");
+        self.state.publish();
+    }
+
+    pub(crate) fn try_hold(&'static self) -> Option<Hold> {
+        self.state.try_hold().then(|| Hold(self))
+    }
+
+    fn release(&'static self, reference: Ref) {
+        if self.state.release(reference) {
+            self.recycle();
+        }
+    }
+
+    pub(crate) fn end(&'static self) {
+        self.finish();
+    }
+
+    fn finish(&'static self) -> End {
+        let end = self.state.finish();
+        if end.last {
+            self.recycle();
+        }
+        end
+    }
+
+    fn recycle(&'static self) {
+        // SAFETY: checked by loom.
+        let waker = unsafe { self.inner.take() };
+        // SAFETY: as above.
+        let meta = self.meta.with_mut(|cell| unsafe { cell.replace(0) });
+        assert_ne!(meta, 0, "recycled once");
+        self.recycled.fetch_add(1, Ordering::Relaxed);
+        crate::pool::put(self);
+        drop(waker);
+    }
+
+    fn recycled(&self) -> u32 {
+        self.recycled.load(Ordering::Relaxed)
+    }
+
+    fn meta(&self) -> u32 {
+        // SAFETY: checked by loom.
+        self.meta.with(|cell| unsafe { *cell })
+    }
+
+    unsafe fn wake(&'static self) {
+        // SAFETY: as the caller promises.
+        unsafe { self.inner.wake() };
+    }
+
+    pub(crate) fn next(&self) -> &RecordCell {
+        &self.next
+    }
+}
+
+pub(crate) struct Hold(&'static Record);
+
+impl Hold {
+    pub(crate) fn meta(&self) -> u32 {
+        self.0.meta()
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.release(Ref::Holder);
+    }
+}
+
+pub(crate) struct RecordCell(AtomicPtr<Record>);
+
+impl RecordCell {
+    pub(crate) fn new() -> RecordCell {
+        RecordCell(AtomicPtr::new(std::ptr::null_mut()))
+    }
+
+    pub(crate) fn set(&self, record: Option<&'static Record>) {
+        let record = record.map_or(std::ptr::null(), std::ptr::from_ref);
+        self.0.store(record.cast_mut(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> Option<&'static Record> {
+        // SAFETY: null, or a record, and these are never freed.
+        unsafe { self.0.load(Ordering::Relaxed).as_ref() }
+    }
+}
