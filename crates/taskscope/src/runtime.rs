@@ -84,23 +84,6 @@ pub(crate) fn check(record: &'static Record, slot: &Slot) {
     }
 }
 
-/// The same for a future that somebody else drives, such as the root of `block_on`, which is made before the runtime is entered.
-#[cold]
-pub(crate) fn find(record: &'static Record) {
-    if let Ok(handle) = Handle::try_current() {
-        record.set_runtime(index_of(&handle));
-    }
-}
-
-/// Before the first poll of what nobody knows the runtime of: a task that was spawned by others, whose hook could only guess, or a future
-/// that somebody else drives, such as the root of `block_on`, which is made before the runtime is entered.
-#[cold]
-pub(crate) fn found(record: &'static Record) {
-    if let Ok(handle) = Handle::try_current() {
-        record.set_runtime(index_of(&handle));
-    }
-}
-
 /// The index of a runtime; enters it into the table if it is new.
 pub(crate) fn index_of(handle: &Handle) -> u16 {
     let id = handle.id();

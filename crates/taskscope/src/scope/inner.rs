@@ -102,6 +102,7 @@ impl ScopeInner {
     /// scope is cancelled. `cancelled`: what it saw.
     ///
     /// Tokens of scopes above and below count, too. Not one that cannot tell: a scope above goes on when this one is cancelled.
+    #[cfg(feature = "enable")]
     pub(crate) fn looked_at(&self, other: &ScopeInner, cancelled: bool) -> Option<bool> {
         let same_line = other.is_above(self) || self.is_above(other);
         match (cancelled, same_line && self.token.is_cancelled()) {
@@ -184,6 +185,7 @@ impl ScopeInner {
     }
 
     /// How long this scope has been cancelled, at the least.
+    #[cfg(feature = "enable")]
     pub(crate) fn cancelled_for(&self) -> Option<Duration> {
         self.cause().map(|(_, cause)| ago(cause.at))
     }
@@ -251,9 +253,7 @@ impl ScopeInner {
             self.cancel(self.own_end_reason());
         }
         if let AtEnd::Abort { grace } = policy {
-            if let Some(own) = record::current() {
-                self.tasks.exempt(own);
-            }
+            record::with_current(|own, _| self.tasks.exempt(own));
             self.abort_in(grace);
         }
         self.queue_survivors();
@@ -274,13 +274,14 @@ impl ScopeInner {
     }
 
     /// Whether the scope, which was queued, has survivors to be reported. From a `true` on it is queued again by its next task.
+    #[cfg(feature = "enable")]
     pub(super) fn take_survivors(&self) -> bool {
         self.queued.store(false, Ordering::SeqCst);
-        // Whoever waits in `finish` reports by himself.
-        self.tasks() > 0 && !self.is_finishing()
+        self.tasks() > 0
     }
 
     /// Whether the scope, which is queued, need not be any more.
+    #[cfg(feature = "enable")]
     pub(super) fn may_leave_queue(&self) -> bool {
         if self.tasks() > 0 {
             return false;
@@ -410,6 +411,7 @@ impl ScopeInner {
         self.tasks.until_at_most(left).await;
     }
 
+    #[cfg(feature = "enable")]
     pub(super) fn first_report(&self, number: u64) -> bool {
         self.tasks.first_report(number)
     }
