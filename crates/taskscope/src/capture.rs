@@ -26,12 +26,10 @@ use std::thread::Thread;
 
 use callstack::{Completeness, Stack};
 
+use crate::MAX_BRANCHES;
 use crate::marks;
 use crate::record::{Captured, Identity, Record};
 use crate::sync::atomic::AtomicUsize;
-
-/// Branches (wakers taken in one poll) of one task that are kept; the rest is counted.
-pub const MAX_BRANCHES: usize = 64;
 
 /// Marks that are set.
 static OUTSTANDING: AtomicUsize = AtomicUsize::new(0);

@@ -5,8 +5,8 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use crate::record;
 use crate::scope::ScopeInner;
-use crate::{clock, record};
 
 thread_local! {
     /// The scope of the innermost `Scope::run` that is being polled.
@@ -62,12 +62,18 @@ impl Drop for ScopeGuard {
     }
 }
 
+#[cfg(not(feature = "enable"))]
+pub(crate) fn token_polled(_: &ScopeInner, _: bool) {}
+
 /// The task that this thread is polling has looked at a token of `scope`, and has seen it `cancelled` or not.
+#[cfg(feature = "enable")]
 pub(crate) fn token_polled(scope: &ScopeInner, cancelled: bool) {
     record::with_current(|record, meta| {
         let own = meta.scope.as_ref();
         if let Some(saw) = own.and_then(|own| own.looked_at(scope, cancelled)) {
-            record.side_or_new().token_polled(clock::coarse(), saw);
+            record
+                .side_or_new()
+                .token_polled(crate::clock::coarse(), saw);
         }
     });
 }

@@ -9,8 +9,8 @@ use std::panic::Location;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::pool;
-use crate::record::Traits;
+#[cfg(feature = "enable")]
+use crate::{pool, record::Traits};
 
 /// How often the tasks of each spawn site are counted: 10 s.
 pub const GROWTH_PERIOD: Duration = Duration::from_secs(10);
@@ -61,11 +61,13 @@ type Ring = VecDeque<(Instant, usize)>;
 
 struct Rings {
     sites: Option<HashMap<Site, Ring>>,
+    #[cfg(feature = "enable")]
     counted_at: Option<Instant>,
 }
 
 static RINGS: Mutex<Rings> = Mutex::new(Rings {
     sites: None,
+    #[cfg(feature = "enable")]
     counted_at: None,
 });
 
@@ -74,6 +76,7 @@ fn rings() -> MutexGuard<'static, Rings> {
 }
 
 /// Whether the next count is due. For the upkeep thread, which must not wait.
+#[cfg(feature = "enable")]
 pub(crate) fn is_due() -> bool {
     let Ok(rings) = RINGS.try_lock() else {
         return false;
@@ -83,6 +86,7 @@ pub(crate) fn is_due() -> bool {
         .is_none_or(|at| at.elapsed() >= GROWTH_PERIOD)
 }
 
+#[cfg(feature = "enable")]
 pub(crate) fn sample_if_due() {
     if is_due() {
         sample_growth();
@@ -95,6 +99,12 @@ pub(crate) fn sample_if_due() {
 ///
 /// Looks at every record: about 10 ms for a million.
 pub fn sample_growth() {
+    #[cfg(feature = "enable")]
+    sample();
+}
+
+#[cfg(feature = "enable")]
+fn sample() {
     let mut alive: HashMap<Site, usize> = HashMap::new();
     for hold in pool::live() {
         if !hold.record().traits().has(Traits::BACKGROUND) {

@@ -8,8 +8,7 @@ use std::task::{Context, Poll};
 
 use tokio::task::{self, AbortHandle, JoinError};
 
-use crate::blocking;
-use crate::record::TaskRef;
+use crate::record::{Attached, TaskRef};
 
 /// Owns the permission to await a task's end, like [`tokio::task::JoinHandle`].
 ///
@@ -24,27 +23,12 @@ pub struct JoinHandle<T> {
     attached: Attached,
 }
 
-/// Marks the task as detached when dropped, unless it has ended or the handle was taken apart.
-struct Attached {
-    task: TaskRef,
-    armed: bool,
-}
-
-impl Drop for Attached {
-    #[inline]
-    fn drop(&mut self) {
-        if self.armed {
-            self.task.set_detached();
-        }
-    }
-}
-
 impl<T> JoinHandle<T> {
     #[inline]
     pub(crate) fn new(inner: task::JoinHandle<T>, task: TaskRef) -> Self {
         JoinHandle {
             inner,
-            attached: Attached { task, armed: true },
+            attached: Attached::to(task),
         }
     }
 
@@ -77,7 +61,7 @@ impl<T> JoinHandle<T> {
     ///
     /// Nobody sees tokio's handle being dropped: the task does not become *detached*.
     pub fn into_inner(mut self) -> task::JoinHandle<T> {
-        self.attached.armed = false;
+        self.attached.let_go();
         self.inner
     }
 }
@@ -86,10 +70,8 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.attached.task.is_call() {
-            return blocking::poll(&mut self.inner, cx);
-        }
-        Pin::new(&mut self.inner).poll(cx)
+        let this = &mut *self;
+        this.attached.poll(&mut this.inner, cx)
     }
 }
 

@@ -56,6 +56,7 @@ pub struct JoinSet<T> {
 pub(crate) struct Members(Vec<TaskRef>);
 
 impl Members {
+    #[cfg(feature = "enable")]
     pub(crate) fn add(&mut self, task: TaskRef) {
         if self.0.len() == self.0.capacity() {
             self.0.retain(|task| task.is_alive());

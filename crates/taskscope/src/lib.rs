@@ -30,58 +30,101 @@
 //!
 //! # Features
 //!
+//! * `enable`, a default: everything that observes. A library that uses this crate depends on it with `default-features = false` and costs
+//!   nobody anything; the application decides. See below for what is left without it.
 //! * `tower`: `ScopeLayer` for any tower service over `http` types, and `ForwardDeadlineLayer` for clients. Depends on `http`,
 //!   `http-body` and tower's two traits.
 //! * `hyper`: `TaskExecutor`, for what hyper spawns; and together with `tower`, a WebSocket keeps the scope of its request open.
 //!   Depends on hyper's HTTP/1 server.
 //! * `axum`: both, and `ScopeLayer` takes the route and the peer from axum.
+//!
+//! # Without `enable`
+//!
+//! Everything has the same name and signature, and the same type parameters. What observes is gone, with the crates that it needs
+//! (callstack, quanta, tracing): no record, no clock, no thread.
+//!
+//! * [`spawn`] and its like are tokio's own functions: the task is exactly the given future. [`Instrumented`] and [`Tracked`] are as large as what
+//!   they wrap, [`JoinHandle`] as large as tokio's. Names and labels of tasks are dropped.
+//! * [`dump()`] and [`DumpOptions::capture`] return an empty dump at once, [`growth()`] returns nothing, [`stats()`] counts only the alarms of
+//!   scopes, [`Watchdog::install`] does nothing and succeeds. Nothing is reported of tasks that outlive their scope.
+//!
+//! What controls goes on working, because a program must not depend on a diagnostic's switch: scopes, tokens, deadlines, cancel reasons,
+//! [`AtEnd`], [`carry`], the layers.
+//!
+//! * A task belongs to a scope if it was spawned by a method of the scope ([`Scope::spawn`], [`ScopeRef::spawn`], [`Builder::scope`]). It is
+//!   counted and aborted with its scope, [`Scope::finish`] waits for it, and [`Scope::current`] finds the scope in it. For that it carries
+//!   one pointer and has one small allocation.
+//! * A task that was spawned by the plain functions inside a scope does *not* belong to it: it inherits nothing, [`Scope::finish`] does not wait for
+//!   it, and [`AtEnd::Abort`] does not abort it. A program that relies on either spawns by the scope.
+//! * A future from [`Builder::instrument`] belongs to no scope.
+//! * Where [`Scope::finish`] fails, its [`Survivors`] has an empty dump, and says in words how many there are.
 #![deny(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::unwrap_used))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "enable")]
 mod blocking;
+#[cfg(feature = "enable")]
 mod capture;
+#[cfg_attr(not(feature = "enable"), path = "off/clock.rs")]
 mod clock;
 mod current;
 mod dump;
+#[cfg(feature = "enable")]
 mod free;
 mod growth;
+#[cfg(feature = "enable")]
 mod ids;
+#[cfg_attr(not(feature = "enable"), path = "off/instrument.rs")]
 mod instrument;
 mod join;
 mod join_set;
 #[cfg(feature = "tower")]
 mod layer;
+#[cfg(feature = "enable")]
 mod marks;
 mod name;
 #[cfg(tokio_unstable)]
 mod observe;
+#[cfg(not(feature = "enable"))]
+mod off;
+#[cfg_attr(not(feature = "enable"), path = "off/pool.rs")]
 mod pool;
+#[cfg_attr(not(feature = "enable"), path = "off/record.rs")]
 #[allow(
     unsafe_code,
     reason = "the record and its wakers; see the module's essay"
 )]
 mod record;
+#[cfg(feature = "enable")]
 mod replaced;
+#[cfg_attr(not(feature = "enable"), path = "off/resources.rs")]
 mod resources;
+#[cfg_attr(not(feature = "enable"), path = "off/runtime.rs")]
 mod runtime;
 mod scope;
 mod spawn;
 mod stats;
+#[cfg(feature = "enable")]
 mod sync;
+#[cfg(feature = "enable")]
 mod threads;
 mod token;
 mod tracked;
+#[cfg(feature = "enable")]
 mod upkeep;
 mod verdict;
 mod wait;
 mod watchdog;
 mod words;
 
-pub use self::capture::MAX_BRANCHES;
+#[cfg(feature = "enable")]
+pub use callstack::Stack;
+
 pub use self::dump::{
-    Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, Group, LongPoll, Missed,
-    NoTrace, SpawnTree, Stacks, State, TaskDump, TaskKind, ThreadInfo, Trace, dump,
+    Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, Group, LongPoll,
+    MAX_BRANCHES, Missed, NoTrace, SpawnTree, Stacks, State, TaskDump, TaskKind, ThreadInfo, Trace,
+    dump,
 };
 pub use self::growth::{
     GROWTH_MIN_SAMPLES, GROWTH_PERIOD, GROWTH_SAMPLES, SiteGrowth, growth, sample_growth,
@@ -97,6 +140,8 @@ pub use self::layer::{
 pub use self::name::Name;
 #[cfg(tokio_unstable)]
 pub use self::observe::{Observe, observe};
+#[cfg(not(feature = "enable"))]
+pub use self::off::Stack;
 pub use self::resources::{Holder, HolderState, ResourceDump};
 pub use self::runtime::{RuntimeGuard, RuntimeInfo, watch};
 pub use self::scope::{

@@ -124,3 +124,10 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Record> {
 pub(crate) fn live() -> impl Iterator<Item = Hold> {
     all().filter_map(Record::try_hold)
 }
+
+/// Records that exist, and those that somebody refers to.
+pub(crate) fn counts() -> (usize, usize) {
+    all().fold((0, 0), |(exist, in_use), record| {
+        (exist + 1, in_use + usize::from(record.is_in_use()))
+    })
+}

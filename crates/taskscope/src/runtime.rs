@@ -9,6 +9,8 @@
 //! thread was seen to work for that runtime before.
 //! Not here: tokio's own metrics beyond the one count, which taskprof shows.
 
+mod info;
+
 use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -16,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 
+pub use self::info::RuntimeInfo;
 use crate::record::{Record, Traits};
 use crate::threads::Slot;
 use crate::{pool, threads};
@@ -81,6 +84,15 @@ pub(crate) fn check(record: &'static Record, slot: &Slot) {
         let index = index_of(&handle);
         record.set_runtime(index);
         slot.set_works_for(index, removals);
+    }
+}
+
+/// Before the first poll of what nobody knows the runtime of: a task that was spawned by others, whose hook could only guess, or a future
+/// that somebody else drives, such as the root of `block_on`, which is made before the runtime is entered.
+#[cold]
+pub(crate) fn found(record: &'static Record) {
+    if let Ok(handle) = Handle::try_current() {
+        record.set_runtime(index_of(&handle));
     }
 }
 
@@ -254,6 +266,13 @@ impl Census {
     }
 }
 
+/// The runtimes that are known right now.
+pub(crate) fn known() -> Vec<RuntimeInfo> {
+    // Who asks may be waiting for a runtime's file descriptors to be closed.
+    sweep();
+    Census::take().runtimes()
+}
+
 impl RuntimeEntry {
     /// Tasks that tokio counts for this runtime.
     pub(crate) fn alive(&self) -> usize {
@@ -296,54 +315,11 @@ impl RuntimeEntry {
     }
 }
 
-/// One runtime, as a dump saw it.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct RuntimeInfo {
-    /// Tokio's id of the runtime.
-    pub id: Id,
-    /// The same as a number, as `Display` prints it.
-    pub number: u64,
-    /// The name given with `runtime::Builder::name`.
-    pub name: Option<Arc<str>>,
-    /// `current_thread` or `multi_thread`, as tokio's attribute macros call them.
-    pub flavor: &'static str,
-    /// Worker threads.
-    pub workers: usize,
-    /// Live tasks that have a record.
-    pub tracked: usize,
-    /// Live tasks of this runtime without a record: spawned with plain `tokio::spawn`, often by a library. They can be
-    /// counted and not looked into. A task that is ending at this moment may be counted here once more.
-    pub untracked: usize,
-    handle: Handle,
-}
-
-impl RuntimeInfo {
-    /// The runtime's handle, for example for its metrics. Keep it no longer than you need it: a handle keeps the
-    /// runtime's file descriptors open.
-    pub fn handle(&self) -> &Handle {
-        &self.handle
-    }
-}
-
 fn flavor_name(handle: &Handle) -> &'static str {
     match handle.runtime_flavor() {
         RuntimeFlavor::CurrentThread => "current_thread",
         RuntimeFlavor::MultiThread => "multi_thread",
         _ => "other",
-    }
-}
-
-impl fmt::Debug for RuntimeInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RuntimeInfo")
-            .field("number", &self.number)
-            .field("name", &self.name)
-            .field("flavor", &self.flavor)
-            .field("workers", &self.workers)
-            .field("tracked", &self.tracked)
-            .field("untracked", &self.untracked)
-            .finish_non_exhaustive()
     }
 }
 

@@ -1,8 +1,7 @@
 //! What this crate itself holds, for tests and for people who want to know what it costs.
 
 use crate::record::Record;
-use crate::runtime::{self, Census, RuntimeInfo};
-use crate::{pool, resources, scope};
+use crate::{RuntimeInfo, pool, resources, runtime, scope};
 
 /// What this crate holds right now.
 #[derive(Debug, Clone)]
@@ -29,13 +28,7 @@ pub struct Stats {
 /// What this crate holds right now. No task is asked for anything; every record is looked at.
 #[must_use]
 pub fn stats() -> Stats {
-    let (mut records, mut records_in_use) = (0, 0);
-    for record in pool::all() {
-        records += 1;
-        records_in_use += usize::from(record.is_in_use());
-    }
-    // Who asks may be waiting for a runtime's file descriptors to be closed.
-    runtime::sweep();
+    let (records, records_in_use) = pool::counts();
     let (scope_alarms, scopes_ended, scopes_unreported) = scope::counts();
     Stats {
         scope_alarms,
@@ -45,6 +38,6 @@ pub fn stats() -> Stats {
         records_in_use,
         record_bytes: records * size_of::<Record>(),
         resources: resources::count(),
-        runtimes: Census::take().runtimes(),
+        runtimes: runtime::known(),
     }
 }

@@ -37,6 +37,7 @@ pub(crate) struct Slot {
     runtime: AtomicU64,
     /// The same of the runtime that it was last seen to work for: code can look up others, to spawn there.
     works_for: AtomicU64,
+    /// Free records that the thread keeps for itself.
     free: FreeList,
 }
 

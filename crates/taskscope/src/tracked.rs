@@ -105,9 +105,9 @@ impl<T> DerefMut for Tracked<T> {
 
 impl<T: fmt::Debug> fmt::Debug for Tracked<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tracked")
-            .field("kind", &self.entry.kind())
-            .field("value", &self.value)
-            .finish()
+        let mut fields = f.debug_struct("Tracked");
+        #[cfg(feature = "enable")]
+        fields.field("kind", &self.entry.kind());
+        fields.field("value", &self.value).finish()
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+#[cfg(feature = "enable")]
 use crate::dump::State;
 
 /// A poll that takes longer than this, 100 ms, blocks its worker.
@@ -17,6 +18,7 @@ pub const CANCEL_GRACE: Duration = Duration::from_secs(1);
 pub const SPINNING_RATE: f64 = 1000.0;
 
 /// A task is watched for so long at the least before it is called spinning.
+#[cfg(feature = "enable")]
 pub(crate) const WATCH: Duration = Duration::from_millis(10);
 
 /// Why a task is still alive.
@@ -123,6 +125,7 @@ impl fmt::Display for Verdict {
 }
 
 /// What a verdict rests on.
+#[cfg(feature = "enable")]
 #[derive(Debug)]
 pub(crate) struct Evidence<'a> {
     /// What the task is doing, and since when.
@@ -145,6 +148,7 @@ pub(crate) struct Evidence<'a> {
     pub(crate) may_block: bool,
 }
 
+#[cfg(feature = "enable")]
 pub(crate) fn of(evidence: &Evidence<'_>) -> Verdict {
     match evidence.state {
         State::Idle { .. } if evidence.wakers == 0 => Verdict::Stuck,
@@ -163,6 +167,7 @@ pub(crate) fn of(evidence: &Evidence<'_>) -> Verdict {
     }
 }
 
+#[cfg(feature = "enable")]
 fn at_work(state: &State) -> Verdict {
     match state {
         State::Idle { .. } => Verdict::Idle,
@@ -171,6 +176,7 @@ fn at_work(state: &State) -> Verdict {
 }
 
 /// What a task has made of its cancellation. `None`: it was not cancelled, or has not had its time.
+#[cfg(feature = "enable")]
 fn disobedience(evidence: &Evidence<'_>) -> Option<Verdict> {
     let cancelled = evidence.cancelled?;
     if evidence.saw_cancelled {
@@ -185,7 +191,7 @@ fn disobedience(evidence: &Evidence<'_>) -> Option<Verdict> {
     (had >= CANCEL_GRACE).then_some(Verdict::CancelIgnored)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "enable"))]
 mod tests {
     use super::*;
 

@@ -6,15 +6,17 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use callstack::Stack;
+use tokio::runtime::Id;
+use tokio::sync::oneshot;
 
-use super::task::{self, Asked, Captures};
+use super::read::{self, Asked, Captures};
 use super::{Dump, DumpOptions, Missed, NoTrace, Stacks, TaskDump, Trace};
 use crate::capture::{self, Waiter};
 use crate::record::{Hold, Record, Traits};
 use crate::runtime::Census;
 use crate::scope::ScopeInner;
 use crate::verdict::WATCH;
-use crate::{clock, pool, resources, watchdog};
+use crate::{Verdict, clock, pool, resources, runtime, watchdog};
 
 /// Tasks of one runtime that are asked at a time: enough to keep its workers busy for half a millisecond, few enough
 /// that other tasks of the runtime do not notice.
@@ -37,7 +39,7 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
     holds.sort_by_cached_key(|hold| (hold.meta().spawned_at, hold.record().id()));
     if !options.verdicts.is_empty() {
         holds.retain(|hold| {
-            let task = task::read(hold, Asked::NOTHING, began, &mut Traces::default());
+            let task = read::read(hold, Asked::NOTHING, began, &mut Traces::default());
             task.is_some_and(|task| options.wants_verdict(task.verdict))
         });
     }
@@ -74,7 +76,7 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
             polls,
             watched,
         };
-        let Some(task) = task::read(hold, asked, now, &mut traces) else {
+        let Some(task) = read::read(hold, asked, now, &mut traces) else {
             continue;
         };
         if !options.wants_verdict(task.verdict) {
@@ -107,6 +109,54 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
     }
 }
 
+/// Takes the dump on a thread of its own.
+pub(super) async fn apart(asked: DumpOptions) -> Dump {
+    let (sender, receiver) = oneshot::channel();
+    let options = asked.clone();
+    let started = thread::Builder::new()
+        .name("taskscope-dump".into())
+        .spawn(move || {
+            // A dump that nobody waits for any more is dropped here.
+            let _ = sender.send(collect(&options));
+        });
+    if started.is_ok()
+        && let Ok(dump) = receiver.await
+    {
+        return dump;
+    }
+    collect(&DumpOptions {
+        stacks: Stacks::Cached,
+        ..asked
+    })
+}
+
+impl DumpOptions {
+    /// Whether a task is to be looked at, as far as that can be told without looking.
+    fn wants(&self, hold: &Hold, now: u64) -> bool {
+        let (record, meta) = (hold.record(), hold.meta());
+        let scope = meta.scope.as_ref();
+        let on = |id: Id| runtime::get(record.runtime()).is_some_and(|entry| entry.id() == id);
+        self.runtime.is_none_or(on)
+            && self
+                .scope
+                .as_ref()
+                .is_none_or(|wanted| wanted.contains(scope))
+            && self.scope_name.as_deref().is_none_or(|name| {
+                scope.is_some_and(|scope| scope.chain().any(|above| above.name() == name))
+            })
+            && self
+                .name
+                .as_deref()
+                .is_none_or(|name| record.name().as_deref() == Some(name))
+            && (self.min_age.is_zero() || clock::between(meta.spawned_at, now) >= self.min_age)
+    }
+
+    /// Whether tasks with this verdict are to be shown.
+    fn wants_verdict(&self, verdict: Verdict) -> bool {
+        self.verdicts.is_empty() || self.verdicts.contains(&verdict)
+    }
+}
+
 /// If tasks are polled more often than the dump's own capture explains, looks at them for long enough to tell a task that spins.
 fn watch(holds: &[Hold], polls: &[u64], started: Instant, deadline: Instant) {
     let moves = |(hold, polls): (&Hold, &u64)| hold.record().polls() > polls + 3;
@@ -127,7 +177,7 @@ pub(crate) fn of_scopes(wanted: &dyn Fn(&ScopeInner) -> bool) -> Vec<TaskDump> {
         ..Asked::NOTHING
     };
     holds
-        .filter_map(|hold| task::read(&hold, asked, now, &mut traces))
+        .filter_map(|hold| read::read(&hold, asked, now, &mut traces))
         .collect()
 }
 

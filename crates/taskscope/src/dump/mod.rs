@@ -5,17 +5,25 @@
 //! address once in the life of the process. What could not be captured is counted and said.
 //! Not here: how one task is captured ([`crate::capture`]); text, HTML and profile formats beyond `Display` of a trace.
 
+#[cfg_attr(not(feature = "enable"), path = "../off/collect.rs")]
 mod collect;
 mod frame;
 mod group;
 mod options;
+#[cfg(feature = "enable")]
+mod read;
+#[cfg(feature = "enable")]
+mod symbols;
 mod task;
 mod trace;
 mod tree;
+#[cfg(feature = "enable")]
+mod trim;
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
+#[cfg(feature = "enable")]
 pub(crate) use self::collect::of_scopes;
 pub use self::frame::Frame;
 pub use self::group::Group;
@@ -25,6 +33,9 @@ pub use self::trace::{Branch, Trace};
 pub use self::tree::SpawnTree;
 use crate::ResourceDump;
 use crate::runtime::RuntimeInfo;
+
+/// Branches (wakers taken in one poll) of one task that are kept; the rest is counted.
+pub const MAX_BRANCHES: usize = 64;
 
 /// All live tasks that have a record, with their async stacks. The same as [`DumpOptions::capture`] of the defaults.
 ///

@@ -1,14 +1,11 @@
 //! What a dump looks at and how long it may take.
 
-use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Id;
-use tokio::sync::oneshot;
 
 use super::{Dump, collect};
-use crate::record::Hold;
-use crate::{ScopeRef, Verdict, clock, runtime};
+use crate::{ScopeRef, Verdict};
 
 /// How long a dump waits for captures at the most: 2 s.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(2);
@@ -138,31 +135,6 @@ impl DumpOptions {
         self
     }
 
-    /// Whether a task is to be looked at, as far as that can be told without looking.
-    pub(super) fn wants(&self, hold: &Hold, now: u64) -> bool {
-        let (record, meta) = (hold.record(), hold.meta());
-        let scope = meta.scope.as_ref();
-        let on = |id: Id| runtime::get(record.runtime()).is_some_and(|entry| entry.id() == id);
-        self.runtime.is_none_or(on)
-            && self
-                .scope
-                .as_ref()
-                .is_none_or(|wanted| wanted.contains(scope))
-            && self.scope_name.as_deref().is_none_or(|name| {
-                scope.is_some_and(|scope| scope.chain().any(|above| above.name() == name))
-            })
-            && self
-                .name
-                .as_deref()
-                .is_none_or(|name| record.name().as_deref() == Some(name))
-            && (self.min_age.is_zero() || clock::between(meta.spawned_at, now) >= self.min_age)
-    }
-
-    /// Whether tasks with this verdict are to be shown.
-    pub(super) fn wants_verdict(&self, verdict: Verdict) -> bool {
-        self.verdicts.is_empty() || self.verdicts.contains(&verdict)
-    }
-
     /// Only tasks of this runtime.
     pub fn runtime(mut self, runtime: Id) -> DumpOptions {
         self.runtime = Some(runtime);
@@ -174,23 +146,7 @@ impl DumpOptions {
     /// The work happens on a thread of its own. If the system has no thread left, tasks are not asked for captures,
     /// and the dump says so by its `not_asked` count.
     pub async fn capture(self) -> Dump {
-        let (sender, receiver) = oneshot::channel();
-        let options = self.clone();
-        let started = thread::Builder::new()
-            .name("taskscope-dump".into())
-            .spawn(move || {
-                // A dump that nobody waits for any more is dropped here.
-                let _ = sender.send(collect::collect(&options));
-            });
-        if started.is_ok()
-            && let Ok(dump) = receiver.await
-        {
-            return dump;
-        }
-        collect::collect(&DumpOptions {
-            stacks: Stacks::Cached,
-            ..self
-        })
+        collect::apart(self).await
     }
 
     /// Takes the dump on the calling thread.

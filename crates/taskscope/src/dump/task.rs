@@ -1,4 +1,4 @@
-//! One task as a dump saw it.
+//! One task as a dump saw it. Not here: how that is read from its record (`read.rs`).
 
 use std::fmt;
 use std::panic::Location;
@@ -6,11 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Trace;
-use super::collect::Traces;
-use crate::record::{Hold, Record, Side, Traits};
-use crate::verdict::{self, Evidence, SPINNING_RATE, Verdict, WATCH};
+use crate::verdict::Verdict;
 use crate::wait::{WaitKind, WaitReason};
-use crate::{CancelReason, Name, ScopeRef, clock, runtime, threads, watchdog};
+use crate::{CancelReason, Name, ScopeRef};
 
 /// One task as a dump saw it.
 #[derive(Debug, Clone)]
@@ -84,20 +82,6 @@ pub enum TaskKind {
 }
 
 impl TaskKind {
-    fn of(traits: Traits) -> TaskKind {
-        if traits.has(Traits::OBSERVED) {
-            TaskKind::Observed
-        } else if traits.has(Traits::DRIVEN) {
-            TaskKind::Driven
-        } else if traits.has(Traits::BLOCKING) {
-            TaskKind::Blocking
-        } else if traits.has(Traits::LOCAL) {
-            TaskKind::Local
-        } else {
-            TaskKind::Task
-        }
-    }
-
     /// `task`, `local`, `blocking`, `driven` or `observed`.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -254,201 +238,5 @@ impl TaskDump {
             Verdict::Stuck | Verdict::CancelIgnored | Verdict::CancelSlow
         );
         !self.background && (by_verdict || self.scope_ended.is_some())
-    }
-}
-
-/// Which captures count as this dump's.
-#[derive(Clone, Copy)]
-pub(super) enum Captures {
-    /// Those that were true when the dump began, and later ones.
-    Fresh,
-    /// Any that is still true.
-    Cached,
-    /// None.
-    No,
-}
-
-/// What a dump has to go by when it reads a record.
-#[derive(Clone, Copy)]
-pub(super) struct Asked {
-    pub(super) captures: Captures,
-    /// Polls of the task when the dump began.
-    pub(super) polls: u64,
-    /// How long ago that was; `None`: the task was not watched.
-    pub(super) watched: Option<Duration>,
-}
-
-impl Asked {
-    /// What is known without asking, traces left aside.
-    pub(super) const NOTHING: Asked = Asked {
-        captures: Captures::No,
-        polls: 0,
-        watched: None,
-    };
-
-    /// Whether the task was polled thousands of times a second since the dump began, by nobody's doing but its own.
-    fn spins(&self, record: &Record, polls: u64) -> bool {
-        self.watched.is_some_and(|watched| {
-            watched >= WATCH
-                && record.only_wakes_itself()
-                && polls.saturating_sub(self.polls) as f64 >= SPINNING_RATE * watched.as_secs_f64()
-        })
-    }
-}
-
-/// A record's moving parts, read as of one moment.
-struct Reading {
-    polls: u64,
-    thread: u32,
-    since: u64,
-    woken_at: u64,
-    wakers: u64,
-}
-
-/// Reads until nothing has moved meanwhile. After a few tries the task is plainly busy, and any reading is as good.
-fn steady(record: &Record) -> Reading {
-    let once = || Reading {
-        polls: record.polls(),
-        thread: record.thread(),
-        since: record.since(),
-        woken_at: record.woken_at(),
-        wakers: record.wakers(),
-    };
-    let mut reading = once();
-    for _ in 0..8 {
-        // After the rest: a poll that began meanwhile has set the thread before it took the wake away.
-        if record.thread() == reading.thread && record.polls() == reading.polls {
-            return reading;
-        }
-        reading = once();
-    }
-    // Not steady: never take this one for a task without wakers.
-    Reading {
-        wakers: reading.wakers.max(1),
-        ..reading
-    }
-}
-
-/// The task of a record, unless it has ended meanwhile.
-pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> Option<TaskDump> {
-    let (record, meta) = (hold.record(), hold.meta());
-    let reading = steady(record);
-    if record.is_finished() {
-        return None;
-    }
-    let state = if reading.thread != 0 {
-        let thread = threads::get(reading.thread).map(|thread| ThreadInfo {
-            name: thread.name,
-            os_id: thread.os_id,
-        });
-        State::Running {
-            thread,
-            since: clock::between(reading.since, now),
-        }
-    } else if reading.woken_at != 0 {
-        State::Scheduled {
-            since: clock::between(reading.woken_at, now),
-        }
-    } else {
-        State::Idle {
-            since: clock::between(reading.since, now),
-        }
-    };
-    let (trace, [branches_dropped, branches_cut]) = trace(record, &reading, asked, &state, traces);
-    let traits = record.traits();
-    let background = traits.has(Traits::BACKGROUND);
-    let scope = meta.scope.clone().map(ScopeRef::from_inner);
-    let scope_ended = scope.as_ref().and_then(ScopeRef::ended);
-    let looks = record.side().and_then(Side::token);
-    let verdict = verdict::of(&Evidence {
-        state: &state,
-        // Nothing is known of the wakers of a task that others spawned.
-        wakers: if traits.has(Traits::OBSERVED) {
-            1
-        } else {
-            reading.wakers
-        },
-        spinning: asked.spins(record, reading.polls),
-        cancelled: meta.scope.as_ref().and_then(|scope| scope.cancelled_for()),
-        saw_cancelled: looks.is_some_and(|looks| looks.saw_cancelled),
-        scope_ended: scope_ended.is_some(),
-        background,
-        threshold: watchdog::threshold(),
-        may_block: traits.has(Traits::BLOCKING),
-    });
-    let long_poll = record.long_poll().map(|poll| LongPoll {
-        ago: clock::between(poll.seen_at, now),
-        lasted: clock::length(poll.lasted),
-        over: poll.polls != reading.polls || reading.thread == 0,
-        trace: poll.stack.map(|stack| traces.of_thread(&stack)),
-    });
-    let (name, labels) = match record.side() {
-        Some(side) => {
-            let kept = side.kept();
-            (kept.name.clone(), kept.labels.clone())
-        }
-        None => (None, Vec::new()),
-    };
-    Some(TaskDump {
-        id: record.id(),
-        kind: TaskKind::of(traits),
-        name,
-        labels,
-        verdict,
-        background,
-        scope_cancelled: scope.as_ref().and_then(ScopeRef::cancelled),
-        scope_ended,
-        token_polled: looks.map(|looks| {
-            let ago = |at| clock::between(at, now);
-            (ago(looks.first), ago(looks.last))
-        }),
-        scope,
-        site: meta.site,
-        future: (meta.future)(),
-        runtime: runtime::get(record.runtime()).map_or(0, |runtime| runtime.number()),
-        parent: (meta.parent != 0).then_some(meta.parent),
-        age: clock::between(meta.spawned_at, now),
-        busy: clock::length(record.busy()),
-        polls: reading.polls,
-        wakers: reading.wakers,
-        detached: (record.detached_at() != 0).then(|| clock::between(record.detached_at(), now)),
-        trace,
-        long_poll,
-        branches_dropped,
-        branches_cut,
-        state,
-    })
-}
-
-fn trace(
-    record: &Record,
-    reading: &Reading,
-    asked: Asked,
-    state: &State,
-    traces: &mut Traces,
-) -> (Result<Arc<Trace>, NoTrace>, [u32; 2]) {
-    let traits = record.traits();
-    let none = match (asked.captures, state) {
-        _ if traits.has(Traits::BLOCKING) => NoTrace::Call,
-        _ if traits.has(Traits::OBSERVED) => NoTrace::Observed,
-        _ if traits.has(Traits::NO_CAPTURE) => NoTrace::NotAllowed,
-        _ if record.is_beyond_waking() => NoTrace::NoWaker,
-        (Captures::No | Captures::Cached, _) => NoTrace::NotAsked,
-        (Captures::Fresh, State::Running { .. }) => NoTrace::Running,
-        (Captures::Fresh, _) => NoTrace::NoAnswer,
-    };
-    let Some(captured) = record.captured() else {
-        return (Err(none), [0; 2]);
-    };
-    let counts = match asked.captures {
-        Captures::No => false,
-        Captures::Cached => captured.polls == reading.polls,
-        Captures::Fresh => captured.polls == reading.polls || captured.polls >= asked.polls,
-    };
-    let missing = [captured.dropped, captured.cut];
-    match captured.stack {
-        _ if !counts => (Err(none), [0; 2]),
-        Some(stack) => (Ok(traces.get(&stack)), missing),
-        None => (Err(NoTrace::NoWaker), missing),
     }
 }

@@ -616,6 +616,46 @@ impl Drop for TaskGuard {
     }
 }
 
+/// Marks the task as detached when dropped, unless it has ended or its handle was taken apart.
+pub(crate) struct Attached {
+    task: TaskRef,
+    armed: bool,
+}
+
+impl Attached {
+    #[inline]
+    pub(crate) fn to(task: TaskRef) -> Attached {
+        Attached { task, armed: true }
+    }
+
+    /// Polls the handle of the task.
+    #[inline]
+    pub(crate) fn poll<T>(
+        &self,
+        handle: &mut tokio::task::JoinHandle<T>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<T, tokio::task::JoinError>> {
+        if self.task.is_call() {
+            return crate::blocking::poll(handle, cx);
+        }
+        std::pin::Pin::new(handle).poll(cx)
+    }
+
+    /// The handle is taken apart.
+    pub(crate) fn let_go(&mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for Attached {
+    #[inline]
+    fn drop(&mut self) {
+        if self.armed {
+            self.task.set_detached();
+        }
+    }
+}
+
 /// A task that may have ended meanwhile, and its record with it gone to another task.
 #[derive(Clone, Copy)]
 pub(crate) struct TaskRef {

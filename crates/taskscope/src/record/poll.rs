@@ -165,7 +165,8 @@ impl Drop for Guard {
 /// Before the first poll the spawner may not have told everything yet, or may have been wrong about the runtime.
 fn first_poll(record: &'static Record) {
     let traits = record.traits();
-    if record.id() == 0 && !traits.has(Traits::DRIVEN) {
+    // Always: what the spawner told may have been meant for the task that had this record before.
+    if !traits.has(Traits::DRIVEN) {
         record.set_id(tokio::task::try_id().map_or(0, ids::number));
     }
     if traits.has(Traits::DRIVEN) {

@@ -2,11 +2,10 @@
 
 use std::error::Error;
 use std::fmt;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use super::inner::Finishing;
-use super::{Scope, survivors, timer};
+use super::{Scope, ScopeRef};
 use crate::{Dump, DumpOptions, record};
 
 impl Scope {
@@ -44,41 +43,9 @@ impl Scope {
             finishing.done();
             return Ok(());
         }
-        let _still = ClockStopped::new();
-        let caller = tokio::task::try_id();
-        let mut dump = DumpOptions::new().scope(&scope).capture().await;
-        dump.tasks
-            .retain(|task| caller.is_none_or(|id| crate::ids::number(id) != task.id));
-        for task in &dump.tasks {
-            survivors::report(task, scope.inner());
-        }
+        let survivors = Survivors::of(&scope, left).await;
         finishing.done();
-        if dump.tasks.is_empty() {
-            return Ok(());
-        }
-        Err(Survivors {
-            scope: scope.name().into(),
-            dump,
-        })
-    }
-}
-
-/// Keeps a paused clock where it is until dropped. It would jump to the next timer while the dump is taken on a thread of its own, and the
-/// survivors would be gone. Tokio's clock does not jump while a blocking call is under way.
-struct ClockStopped {
-    _ends_the_call: Option<mpsc::Sender<()>>,
-}
-
-impl ClockStopped {
-    fn new() -> ClockStopped {
-        let sender = (!timer::clock_is_real()).then(|| {
-            let (sender, receiver) = mpsc::channel::<()>();
-            tokio::task::spawn_blocking(move || receiver.recv());
-            sender
-        });
-        ClockStopped {
-            _ends_the_call: sender,
-        }
+        survivors.map_or(Ok(()), Err)
     }
 }
 
@@ -86,11 +53,41 @@ impl ClockStopped {
 #[derive(Debug)]
 pub struct Survivors {
     scope: Box<str>,
+    count: usize,
     dump: Dump,
 }
 
 impl Survivors {
-    /// What is known about them.
+    #[cfg(feature = "enable")]
+    async fn of(scope: &ScopeRef, _: usize) -> Option<Survivors> {
+        let _still = super::still::ClockStopped::new();
+        let caller = tokio::task::try_id();
+        let mut dump = DumpOptions::new().scope(scope).capture().await;
+        dump.tasks
+            .retain(|task| caller.is_none_or(|id| crate::ids::number(id) != task.id));
+        for task in &dump.tasks {
+            super::survivors::report(task, scope.inner());
+        }
+        let count = dump.tasks.len();
+        (count > 0).then(|| Survivors {
+            scope: scope.name().into(),
+            count,
+            dump,
+        })
+    }
+
+    /// How many is all that is known. `left`: those that are not waited for.
+    #[cfg(not(feature = "enable"))]
+    async fn of(scope: &ScopeRef, left: usize) -> Option<Survivors> {
+        let count = scope.tasks().saturating_sub(left);
+        (count > 0).then(|| Survivors {
+            scope: scope.name().into(),
+            count,
+            dump: DumpOptions::new().capture_blocking(),
+        })
+    }
+
+    /// What is known about them. Without the feature `enable` that is nothing.
     #[must_use]
     pub fn dump(&self) -> &Dump {
         &self.dump
@@ -99,7 +96,7 @@ impl Survivors {
 
 impl fmt::Display for Survivors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.dump.tasks.len();
+        let count = self.count;
         let tasks = if count == 1 { "task is" } else { "tasks are" };
         write!(
             f,

@@ -13,6 +13,9 @@ mod inner;
 mod keeper;
 mod reference;
 mod run;
+#[cfg(feature = "enable")]
+mod still;
+#[cfg_attr(not(feature = "enable"), path = "../off/survivors.rs")]
 mod survivors;
 mod tasks;
 mod timer;
@@ -26,12 +29,11 @@ use tokio::time::Instant;
 
 pub use self::cancel::{CancelReason, Cancellation};
 pub use self::carry::{Carry, carry};
-pub use self::end::AtEnd;
+pub use self::end::{AtEnd, ENDED_SCOPES, SETTLE};
 pub use self::finish::Survivors;
 pub(crate) use self::inner::ScopeInner;
 pub use self::reference::ScopeRef;
 pub use self::run::Run;
-pub use self::survivors::{ENDED_SCOPES, SETTLE};
 use crate::{Builder, JoinHandle, Token, current};
 
 /// For `stats`: deadlines that are set, ended scopes that wait for their report, and those for which there was no room.

@@ -16,16 +16,8 @@ use tracing::dispatcher::{get_default, with_default};
 
 use super::ScopeInner;
 use super::keeper::Keeper;
+use super::{ENDED_SCOPES, SETTLE};
 use crate::dump::{self, TaskDump};
-
-/// How long after the end of a scope its tasks may still be ending before they are reported: 1 s.
-///
-/// Under [`AtEnd::Abort`](crate::AtEnd::Abort) it counts from the abort.
-pub const SETTLE: Duration = Duration::from_secs(1);
-
-/// Ended scopes with live tasks that are remembered until they are reported: 16384. What is more is counted in
-/// [`Stats::scopes_unreported`](crate::Stats::scopes_unreported).
-pub const ENDED_SCOPES: usize = 16_384;
 
 /// So much later the keeper looks: other things of a second are measured by another clock, and have passed then.
 const SLACK: Duration = Duration::from_millis(20);

@@ -156,6 +156,7 @@ impl Tasks {
     }
 
     /// Whether this is the first report of a task. `number` is tokio's; 0 is nobody's.
+    #[cfg(feature = "enable")]
     pub(super) fn first_report(&self, number: u64) -> bool {
         self.knows.store(true, Ordering::SeqCst);
         number == 0 || self.known(|known| known.reported.insert(number))

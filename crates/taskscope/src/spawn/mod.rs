@@ -2,10 +2,13 @@
 //!
 //! Not here: what is declared beforehand ([`Builder`]), sets of tasks ([`crate::JoinSet`]).
 
+#[cfg_attr(not(feature = "enable"), path = "../off/builder.rs")]
 mod builder;
 #[cfg(feature = "hyper")]
 mod executor;
+#[cfg_attr(not(feature = "enable"), path = "../off/in_set.rs")]
 mod in_set;
+#[cfg(feature = "enable")]
 mod ours;
 
 use std::future::Future;
@@ -16,8 +19,9 @@ pub use self::builder::Builder;
 #[cfg(feature = "hyper")]
 pub use self::executor::TaskExecutor;
 pub use self::in_set::InSet;
+#[cfg(feature = "enable")]
 pub(crate) use self::ours::not_ours;
-#[cfg(tokio_unstable)]
+#[cfg(all(tokio_unstable, feature = "enable"))]
 pub(crate) use self::ours::take_ours;
 use crate::instrument::Instrumented;
 use crate::{JoinHandle, Name};

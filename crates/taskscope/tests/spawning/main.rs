@@ -1,5 +1,10 @@
 //! Every way to start a task: what a dump says of it, and that it behaves as tokio's.
 
+#![expect(
+    clippy::async_yields_async,
+    reason = "a handle that leaves the code that spawned is what is tested"
+)]
+
 mod blocking;
 mod captures;
 mod driven;

@@ -233,7 +233,7 @@ fn a_scope_can_be_given_in_each_form_in_which_one_has_it() {
             for (way, _, spawn) in WAYS.iter().chain([&DRIVEN]) {
                 let builders = [
                     Builder::new().scope(&scope),
-                    Builder::new().scope(&scope.to_ref()),
+                    Builder::new().scope(scope.to_ref()),
                     Builder::new().scope(scope.to_ref()),
                 ];
                 for builder in builders {

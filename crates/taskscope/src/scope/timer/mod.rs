@@ -22,7 +22,9 @@ use tokio::time::Instant;
 
 use self::bell::Bell;
 use self::clock::Clock;
-pub(super) use self::clock::{is_real as clock_is_real, now};
+#[cfg(feature = "enable")]
+pub(super) use self::clock::is_real as clock_is_real;
+pub(super) use self::clock::now;
 use super::ScopeInner;
 use super::keeper::Keeper;
 
