@@ -87,17 +87,9 @@ pub(crate) fn check(record: &'static Record, slot: &Slot) {
     }
 }
 
-/// The same for a future that somebody else drives, such as the root of `block_on`, which is made before the runtime is entered.
+/// Before the first poll of what nobody knows the runtime of: a task that was spawned by others, whose hook could only guess, or a future
+/// that somebody else drives, such as the root of `block_on`, which is made before the runtime is entered.
 #[cold]
-pub(crate) fn find(record: &'static Record) {
-    if let Ok(handle) = Handle::try_current() {
-        record.set_runtime(index_of(&handle));
-    }
-}
-
-/// Before the first poll of a task that was spawned by others: its record names the runtime that polls it. The spawn hook could only guess,
-/// and this thread may have worked for the one that it guessed a moment ago.
-#[cfg(tokio_unstable)]
 pub(crate) fn found(record: &'static Record) {
     if let Ok(handle) = Handle::try_current() {
         record.set_runtime(index_of(&handle));

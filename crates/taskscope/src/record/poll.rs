@@ -170,7 +170,7 @@ fn first_poll(record: &'static Record) {
         record.set_id(tokio::task::try_id().map_or(0, ids::number));
     }
     if traits.has(Traits::DRIVEN) {
-        runtime::find(record);
+        runtime::found(record);
     } else {
         runtime::check(record, threads::slot());
     }
