@@ -22,9 +22,11 @@ use crate::dump::{self, TaskDump};
 /// So much later the keeper looks: other things of a second are measured by another clock, and have passed then.
 const SLACK: Duration = Duration::from_millis(20);
 
-/// Reports take a look at all tasks. Between two of them is so many times what the last one took, and at least [`PAUSE`].
+/// Reports take a look at all tasks. Between two of them is so many times what the last one took, within these limits: the first one
+/// looks up symbols, too, and takes much longer than the rest.
 const REST: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// With so many in the queue the keeper looks for those whose tasks have ended meanwhile.
 const CROWDED: usize = ENDED_SCOPES / 2;
@@ -112,7 +114,7 @@ fn look() -> Option<Duration> {
         .filter(|(scope, _)| scope.take_survivors())
         .collect();
     let took = report_all(&due);
-    let rest = PAUSE.max(took.saturating_mul(REST));
+    let rest = took.saturating_mul(REST).clamp(PAUSE, LONGEST_PAUSE);
     next.map(|next| next.saturating_duration_since(Instant::now()).max(rest))
 }
 
