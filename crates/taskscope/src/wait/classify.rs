@@ -13,6 +13,7 @@
 //! `run_until_cancelled`, `copy`) cannot take its name away. If several rows match one frame, the one with the
 //! longest path is tried first.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -74,11 +75,14 @@ fn is_glue(frame: &Frame) -> bool {
 
 /// The rows that match a function, the longest path first.
 fn rows_at(path: &str) -> impl Iterator<Item = &'static Row> {
-    static BY_PATH: LazyLock<HashMap<&str, Vec<&Row>>> = LazyLock::new(|| {
-        let mut by_path: HashMap<_, Vec<_>> = HashMap::new();
+    static BY_PATH: LazyLock<HashMap<Cow<'static, str>, Vec<&Row>>> = LazyLock::new(|| {
+        let mut by_path: HashMap<Cow<'_, _>, Vec<_>> = HashMap::new();
         for row in rows() {
             for path in row.at {
-                by_path.entry(*path).or_default().push(row);
+                by_path.entry((*path).into()).or_default().push(row);
+                if let Some(short) = short(path) {
+                    by_path.entry(short.into()).or_default().push(row);
+                }
             }
         }
         by_path
@@ -90,6 +94,17 @@ fn rows_at(path: &str) -> impl Iterator<Item = &'static Row> {
         .filter_map(|path| BY_PATH.get(path))
         .flatten()
         .copied()
+}
+
+/// What is left of a method's path in a build with nothing but line tables: the type is missing.
+fn short(path: &str) -> Option<String> {
+    let is_type = |part: &&str| part.starts_with(|c: char| c.is_uppercase());
+    let parts: Vec<&str> = path.split("::").collect();
+    let is_method = !parts.last().is_none_or(is_type) && parts.iter().any(is_type);
+    is_method.then(|| {
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !is_type(part)).collect();
+        parts.join("::")
+    })
 }
 
 #[cfg(test)]
@@ -142,6 +157,51 @@ mod tests {
             wait(&[recv, reaper, child]),
             ("child process".to_owned(), 2)
         );
+    }
+
+    /// As [`Frame`] puts them together.
+    #[test]
+    fn methods_without_their_types_are_known_too() {
+        for (names, expected) in [
+            (
+                &[
+                    "tokio::runtime::io::scheduled_io::poll_readiness",
+                    "tokio::runtime::io::registration::poll_read_ready",
+                ][..],
+                "io readable",
+            ),
+            (
+                &[
+                    "futures_channel::oneshot::recv<u8>",
+                    "futures_channel::oneshot::poll<u8>",
+                ],
+                "futures oneshot recv",
+            ),
+            (
+                &[
+                    "tokio::sync::batch_semaphore::poll",
+                    "tokio::sync::mpsc::bounded::{async_fn#0}<u8>",
+                ],
+                "mpsc send",
+            ),
+            (
+                &[
+                    "tokio::sync::notify::poll",
+                    "tokio::sync::mpsc::chan::{async_fn#0}<u8>",
+                ],
+                "mpsc closed",
+            ),
+            (&["tokio::sync::mpsc::chan::{closure#0}<u8>"], "mpsc recv"),
+            (
+                &[
+                    "tokio::runtime::io::registration::poll_read_ready",
+                    "tokio::process::unix::pidfd_reaper::poll<u8>",
+                ],
+                "child process",
+            ),
+        ] {
+            assert_eq!(wait(names).0, expected);
+        }
     }
 
     #[test]

@@ -39,7 +39,8 @@ where
     let (keep, text) = runtime.block_on(async {
         let (keep, future) = setup.await;
         let task = taskscope::spawn_named("subject", my_own_function(future));
-        let dump = dump_until(&task, words).await;
+        let settled = |dump: &TaskDump| says(dump, words) && dump.verdict.name() == "idle";
+        let dump = dump_until(&task, settled).await;
         let trace = dump.trace.unwrap_or_else(|why| panic!("{why}"));
         assert_eq!(branches(&trace), words, "{trace}");
         assert_eq!(dump.verdict.name(), "idle");
@@ -73,9 +74,19 @@ pub(crate) fn branches(trace: &Trace) -> String {
     waits.join(" | ")
 }
 
-/// A dump of the task once it says so; the last of many if it never does. A row may need other tasks, threads or
+/// Whether the branches wait for this.
+pub(crate) fn says(dump: &TaskDump, words: &str) -> bool {
+    dump.trace
+        .as_ref()
+        .is_ok_and(|trace| branches(trace) == words)
+}
+
+/// A dump of the task once it is as expected; the last of many if it never is. A row may need other tasks, threads or
 /// processes to get there.
-pub(crate) async fn dump_until<T>(task: &JoinHandle<T>, words: &str) -> TaskDump {
+pub(crate) async fn dump_until<T>(
+    task: &JoinHandle<T>,
+    is_expected: impl Fn(&TaskDump) -> bool,
+) -> TaskDump {
     let id = task.id().to_string();
     let runtime = tokio::runtime::Handle::current().id();
     for attempt in 0.. {
@@ -86,13 +97,9 @@ pub(crate) async fn dump_until<T>(task: &JoinHandle<T>, words: &str) -> TaskDump
         let task = dump
             .tasks
             .into_iter()
-            .find(|task| task.id.to_string() == id);
-        let task = task.expect("it is alive");
-        let says_so = task
-            .trace
-            .as_ref()
-            .is_ok_and(|trace| branches(trace) == words);
-        if says_so || attempt == 100 {
+            .find(|task| task.id.to_string() == id)
+            .expect("it is alive");
+        if is_expected(&task) || attempt == 100 {
             return task;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -4,7 +4,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::pool::busy_pool;
-use crate::row::{branches, dump_until, rows};
+use crate::row::{branches, dump_until, rows, says};
 
 rows! {
     joining_a_task: "join" = {
@@ -58,7 +58,7 @@ fn is_due_again_after(words: &str, future: impl Future<Output = ()> + Send + 'st
         .unwrap();
     runtime.block_on(async {
         let task = taskscope::spawn(future);
-        let dump = dump_until(&task, words).await;
+        let dump = dump_until(&task, |dump| says(dump, words)).await;
         let trace = dump.trace.unwrap_or_else(|why| panic!("{why}"));
         assert_eq!(branches(&trace), words, "{trace}");
     });
@@ -119,7 +119,7 @@ fn polling_a_set_of_local_tasks() {
         let inner = LocalSet::new();
         inner.spawn_local(std::future::pending::<()>());
         let task = taskscope::spawn_local(inner);
-        let dump = dump_until(&task, "local set").await;
+        let dump = dump_until(&task, |dump| says(dump, "local set")).await;
         assert_eq!(dump.wait_reason().to_string(), "local set");
     });
 }
@@ -135,7 +135,7 @@ fn a_future_in_a_set_of_local_tasks_shows_both() {
         let task = taskscope::spawn_local(async move {
             let _ = LocalSet::new().run_until(rx).await;
         });
-        let dump = dump_until(&task, "oneshot recv | local set").await;
+        let dump = dump_until(&task, |dump| says(dump, "oneshot recv | local set")).await;
         assert_eq!(dump.wait_reason().to_string(), "oneshot recv | local set");
     });
 }

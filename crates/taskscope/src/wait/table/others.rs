@@ -14,7 +14,7 @@ table! {
     Cancelled [Notify]:
         "tokio_util::sync::cancellation_token::WaitForCancellationFuture",
         "tokio_util::sync::cancellation_token::WaitForCancellationFutureOwned";
-    TaskTracker [Notify]: "tokio_util::task::task_tracker::TaskTrackerWaitFuture";
+    TaskTracker [Notify]: "tokio_util::task::task_tracker";
     DelayQueue [Sleep]: "tokio_util::time::delay_queue";
     Throttle [Sleep]: "tokio_stream::stream_ext::throttle";
     Timeout [Sleep]: "tokio_stream::stream_ext::timeout", "tokio_stream::stream_ext::chunks_timeout";
@@ -23,6 +23,7 @@ table! {
     // futures
     FuturesMpscRecv []:
         "futures_channel::mpsc::Receiver",
+        "futures_channel::mpsc::Receiver::poll_next",
         "futures_channel::mpsc::UnboundedReceiver",
         "futures_channel::mpsc::Recv";
     FuturesMpscSend []: "futures_channel::mpsc::BoundedSenderInner", "futures_channel::mpsc::Sender";

@@ -6,18 +6,15 @@ use super::{Row, table};
 table! {
     // sync
     MpscRecv []:
-        "tokio::sync::mpsc::chan::Rx",
+        "tokio::sync::mpsc::chan",
         "tokio::sync::mpsc::bounded::Receiver",
         "tokio::sync::mpsc::unbounded::UnboundedReceiver";
-    MpscSend [Semaphore]: "tokio::sync::mpsc::bounded::Sender";
-    MpscClosed [Notify]:
-        "tokio::sync::mpsc::chan::Tx::closed",
-        "tokio::sync::mpsc::bounded::Sender::closed",
-        "tokio::sync::mpsc::unbounded::UnboundedSender::closed";
+    MpscSend [Semaphore]: "tokio::sync::mpsc";
+    MpscClosed [Notify]: "tokio::sync::mpsc";
     OneshotRecv []: "tokio::sync::oneshot::Receiver", "tokio::sync::oneshot::Inner";
     OneshotClosed []: "tokio::sync::oneshot::Sender";
-    BroadcastRecv []: "tokio::sync::broadcast::Receiver", "tokio::sync::broadcast::Recv";
-    BroadcastClosed [Notify]: "tokio::sync::broadcast::Sender";
+    BroadcastRecv []: "tokio::sync::broadcast";
+    BroadcastClosed [Notify]: "tokio::sync::broadcast";
     WatchChanged [Notify]: "tokio::sync::watch";
     WatchClosed [Notify]: "tokio::sync::watch::Sender::closed";
     Notify []: "tokio::sync::notify";
@@ -125,6 +122,7 @@ table! {
     Signal [WatchChanged]: "tokio::signal";
     Process [IoReadable, Signal]:
         "tokio::process::imp::pidfd_reaper",
+        "tokio::process::unix::pidfd_reaper",
         "tokio::process::imp::Child",
         "tokio::process::Child::wait";
 }
