@@ -6,6 +6,8 @@
 )]
 
 mod support;
+#[path = "support/times.rs"]
+mod times;
 
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -18,6 +20,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
 use crate::support::{current_thread, multi_thread};
+use crate::times::times;
 
 /// The tasks of one runtime, without asking them for stacks.
 fn tasks_of(runtime: &Handle) -> Vec<TaskDump> {
@@ -45,7 +48,7 @@ fn a_record_is_small_and_is_used_again() {
     let before = taskscope::stats();
     assert!(before.record_bytes / before.records <= 160, "{before:?}");
     runtime.block_on(async {
-        for _ in 0..10_000 {
+        for _ in 0..times(10_000) {
             taskscope::spawn(async {}).await.unwrap();
         }
     });
@@ -213,14 +216,14 @@ fn a_runtime_that_is_dropped_during_a_dump_neither_blocks_it_nor_leaves_records(
         }
     });
     let mut handles = Vec::new();
-    for round in 0..60 {
+    for round in 0..times(60) {
         let runtime = if round % 2 == 0 {
             current_thread()
         } else {
             multi_thread()
         };
         runtime.block_on(async {
-            let tasks: Vec<_> = (0..300)
+            let tasks: Vec<_> = (0..times(300))
                 .map(|number| {
                     taskscope::spawn(async move {
                         if number % 3 == 0 {
@@ -358,7 +361,7 @@ const WHILE: Duration = Duration::from_millis(200);
 fn a_task_inherits_nothing_from_those_that_had_its_record_before() {
     let runtime = current_thread();
     runtime.block_on(async {
-        for _ in 0..100 {
+        for _ in 0..times(100) {
             let (open, closed) = oneshot::channel::<()>();
             drop(taskscope::spawn_named("earlier", async move {
                 let mut closed = closed;
@@ -582,12 +585,17 @@ fn after_a_capture_a_leaf_finds_the_waker_that_it_kept() {
 fn records_of_many_tasks_at_once_and_of_threads_that_ended_are_used_again() {
     fn burst() {
         current_thread().block_on(async {
-            let tasks: Vec<_> = (0..500).map(|_| taskscope::spawn(async {})).collect();
+            let tasks: Vec<_> = (0..times(500))
+                .map(|_| taskscope::spawn(async {}))
+                .collect();
             let (in_use, records) = (
                 taskscope::stats().records_in_use,
                 taskscope::stats().records,
             );
-            assert!((500..=records).contains(&in_use), "{in_use} of {records}");
+            assert!(
+                (times(500)..=records).contains(&in_use),
+                "{in_use} of {records}"
+            );
             for task in tasks {
                 task.await.unwrap();
             }
@@ -595,7 +603,7 @@ fn records_of_many_tasks_at_once_and_of_threads_that_ended_are_used_again() {
     }
     burst();
     let before = taskscope::stats().records;
-    for _ in 0..100 {
+    for _ in 0..times(100) {
         std::thread::spawn(burst).join().unwrap();
     }
     // Other tests of this process take records, too, but not one for each of these tasks or lists.

@@ -4,11 +4,12 @@ use std::future::{Future, pending, poll_fn};
 use std::panic::panic_any;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::runtime::Runtime;
 
+use crate::times::times;
 use crate::ways::{Account, End, current_thread, dump_of, every_way, tasks_of, two_workers, until};
 
 struct PanicsInDrop;
@@ -24,7 +25,7 @@ impl Drop for PanicsInDrop {
 #[test]
 fn a_panic_in_any_poll_is_the_tasks_own() {
     every_way(|way| {
-        for last in 1..20 {
+        for last in 1..=times(20) {
             let mut polls = 0;
             let task = way.spawn(poll_fn(move |cx| {
                 polls += 1;
@@ -67,8 +68,9 @@ fn a_panic_in_a_destructor_is_the_tasks_own_whatever_it_ended_by() {
 #[test]
 fn destructors_that_panic_while_a_runtime_ends_leave_no_records() {
     every_way(|way| {
-        let begun = Arc::new(AtomicU32::new(0));
-        for _ in 0..20 {
+        let begun = Arc::new(AtomicUsize::new(0));
+        let count = times(20);
+        for _ in 0..count {
             let begins = begun.clone();
             let _detached = way.spawn(async move {
                 let _guard = PanicsInDrop;
@@ -76,7 +78,7 @@ fn destructors_that_panic_while_a_runtime_ends_leave_no_records() {
                 pending::<()>().await;
             });
         }
-        way.drive_until(|| begun.load(Ordering::Relaxed) == 20);
+        way.drive_until(|| begun.load(Ordering::Relaxed) == count);
         // The runtime is dropped when the way is.
     });
 }
@@ -151,7 +153,7 @@ fn such_a_future_waits_for_ever_when_nobody_takes_a_dump() {
     let runtime = current_thread();
     let task = spawned(&runtime, false);
     runtime.block_on(async {
-        for _ in 0..1000 {
+        for _ in 0..times(1000) {
             tokio::task::yield_now().await;
         }
     });

@@ -8,5 +8,7 @@
 
 mod children;
 mod ends;
+#[path = "../support/times.rs"]
+mod times;
 mod wakers;
 mod ways;

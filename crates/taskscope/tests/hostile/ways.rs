@@ -13,6 +13,9 @@ mod dumping;
 
 use self::dumping::Dumping;
 
+/// Whether frames have no names: Miri has no machine code, so there are no addresses that could be looked up.
+pub(crate) const NAMELESS: bool = cfg!(miri);
+
 /// Only a test that fails waits for so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -131,13 +134,13 @@ pub(crate) fn every_way(test: impl Fn(&Way)) {
 }
 
 pub(crate) fn current_thread() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
+    Builder::new_current_thread().enable_time().build().unwrap()
 }
 
 pub(crate) fn two_workers() -> Runtime {
     Builder::new_multi_thread()
         .worker_threads(2)
-        .enable_all()
+        .enable_time()
         .build()
         .unwrap()
 }

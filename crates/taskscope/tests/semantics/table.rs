@@ -116,7 +116,7 @@ impl Lab {
         let workers = 1 + usize::from(self.setting == Setting::TwoWorkers);
         builder
             .worker_threads(workers)
-            .enable_all()
+            .enable_time()
             .build()
             .unwrap()
     }
