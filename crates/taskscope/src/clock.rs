@@ -45,15 +45,18 @@ pub(crate) fn precise() -> u64 {
 fn awaken(asleep: u64) -> u64 {
     let now = precise();
     // One reader wakes the thread; whoever comes later finds a clock that is kept.
-    if NOW
-        .compare_exchange(asleep, now, Ordering::Relaxed, Ordering::Relaxed)
-        .is_ok()
-        && !upkeep::wake()
-    {
-        // No thread to be had: everybody reads the counter.
-        NOW.store(ASLEEP | now, Ordering::Relaxed);
+    match NOW.compare_exchange(asleep, now, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => {
+            if !upkeep::wake() {
+                // No thread to be had: everybody reads the counter.
+                NOW.store(ASLEEP | now, Ordering::Relaxed);
+            }
+            now
+        }
+        // What the next reader will see, which may be a little earlier: the clock does not go back.
+        Err(kept) if kept < ASLEEP => kept,
+        Err(_) => now,
     }
-    now
 }
 
 /// Moves the coarse clock, if it is kept. Threads that poll do so now and then: a machine that is too busy to run the upkeep thread in time
