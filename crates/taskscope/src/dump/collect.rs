@@ -52,13 +52,16 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
             hold.record().polls()
         })
         .collect();
+    let mut caught_at = None;
     if options.stacks == Stacks::Fresh && !holds.is_empty() {
         callstack::refresh();
         let deadline = started + options.deadline;
         capture_all(&holds, deadline, options.stall);
         watch(&holds, &polls, started, deadline);
-        // Polls that began to take too long just now.
-        watchdog::catch_late(deadline);
+        // Polls that began to take too long just now: those that are called blocking below, as of the same moment.
+        let now = clock::precise();
+        watchdog::catch_late(now, deadline);
+        caught_at = Some(now);
     }
     let captures = match options.stacks {
         Stacks::Fresh => Captures::Fresh,
@@ -68,7 +71,7 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
     let watched = (options.stacks == Stacks::Fresh).then(|| started.elapsed());
     let mut traces = Traces::default();
     let mut missed = Missed::default();
-    let now = clock::precise();
+    let now = caught_at.unwrap_or_else(clock::precise);
     let mut tasks = Vec::with_capacity(holds.len());
     for (hold, polls) in holds.iter().zip(polls) {
         let asked = Asked {

@@ -474,7 +474,8 @@ impl Record {
         drop(old);
     }
 
-    /// Notes for how long that poll has been going on. False: it is not the one that is kept.
+    /// Notes for how long that poll has been going on. False: its stack is to be taken, for the first time, or again because the
+    /// poll has lasted twice as long as when the last try failed.
     pub(crate) fn update_long_poll(&self, polls: u64, lasted: u64) -> bool {
         let Some(side) = self.side() else {
             return false;
@@ -482,7 +483,7 @@ impl Record {
         match &mut side.kept().long_poll {
             Some(poll) if poll.polls == polls => {
                 poll.lasted = lasted;
-                true
+                poll.stack.is_ok() || lasted < poll.tried_after.saturating_mul(2)
             }
             _ => false,
         }

@@ -30,6 +30,8 @@ pub(crate) struct LongPoll {
     pub(crate) seen_at: u64,
     /// For how long it had been going on when it was last seen.
     pub(crate) lasted: u64,
+    /// For how long when its stack was asked for.
+    pub(crate) tried_after: u64,
     /// The thread's stack then, or why it is not known.
     pub(crate) stack: Result<Arc<Stack>, Arc<str>>,
 }

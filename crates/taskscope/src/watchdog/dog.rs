@@ -53,18 +53,19 @@ pub(crate) fn threshold() -> Duration {
     Duration::from_nanos(THRESHOLD.load(Ordering::Relaxed))
 }
 
-/// Whether the record's task is in a poll that takes too long.
-fn is_late(record: &Record) -> bool {
+/// Whether the record's task is in a poll that takes too long, as of that moment.
+fn is_late(record: &Record, now: u64) -> bool {
     record.thread() != 0
         && !record.traits().has(Traits::BLOCKING)
-        && clock::between(record.since(), clock::precise()) >= threshold()
+        && clock::between(record.since(), now) >= threshold()
 }
 
 /// For the upkeep thread: has the other thread look if there is anything to see. Cheap.
 pub(crate) fn look() {
+    let now = clock::precise();
     let late = threads::polling()
         .iter()
-        .any(|polling| polling.record.is_live() && is_late(polling.record));
+        .any(|polling| polling.record.is_live() && is_late(polling.record, now));
     if late || growth::is_due() {
         wake();
     }
@@ -84,13 +85,13 @@ fn run() {
     loop {
         thread::park();
         // A bug of ours is no reason to go blind.
-        let _ = catch_unwind(|| catch_late(Instant::now() + PATIENCE));
+        let _ = catch_unwind(|| catch_late(clock::precise(), Instant::now() + PATIENCE));
         let _ = catch_unwind(AssertUnwindSafe(growth::sample_if_due));
     }
 }
 
-/// Takes the stacks of all threads that are in a poll that takes too long, and have not been taken in this poll.
-pub(crate) fn catch_late(deadline: Instant) {
+/// Takes the stacks of all threads that are in a poll that takes too long by then, and have not been taken in this poll.
+pub(crate) fn catch_late(by: u64, deadline: Instant) {
     for polling in threads::polling() {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -101,12 +102,12 @@ pub(crate) fn catch_late(deadline: Instant) {
         };
         let record = hold.record();
         let polls = record.polls();
-        if !is_late(record) || record.thread() != polling.index {
+        if !is_late(record, by) || record.thread() != polling.index {
             continue;
         }
         let lasted = || clock::precise().saturating_sub(record.since());
-        let known = record.update_long_poll(polls, lasted());
-        if known {
+        let tried_after = lasted();
+        if record.update_long_poll(polls, tried_after) {
             continue;
         }
         let stack = take_stack(polling.os_id, left.min(ANSWER));
@@ -115,6 +116,7 @@ pub(crate) fn catch_late(deadline: Instant) {
             polls,
             seen_at: clock::precise(),
             lasted: lasted(),
+            tried_after,
             stack: if same {
                 stack
             } else {

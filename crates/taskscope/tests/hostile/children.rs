@@ -133,10 +133,12 @@ fn a_set_of_futures_is_where_the_trace_ends() {
 /// A future that can be handed from task to task while it waits.
 type OnLoan = Arc<Mutex<Option<Boxed>>>;
 
-/// Polls what it finds, and puts it back if it is pending.
+/// Polls what it finds, and puts it back if it is pending. If it finds nothing, it looks again.
 async fn borrows(loan: OnLoan, polled: Arc<AtomicBool>) {
     poll_fn(move |cx| {
         let Some(mut future) = loan.lock().unwrap().take() else {
+            // Another task is polling it just now.
+            cx.waker().wake_by_ref();
             return Poll::Pending;
         };
         let result = future.as_mut().poll(cx);
