@@ -200,7 +200,7 @@ fn a_future_of_many_kilobytes_is_no_different() {
         let task = lab.spawn(async {
             let bytes = [1_u8; 65_536];
             yield_now().await;
-            bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>()
+            bytes.len() - 1 + usize::from(bytes[65_535])
         });
         lab.say(task.await.unwrap());
     });

@@ -76,7 +76,7 @@ impl Ledger {
         assert_eq!(ends, get(&self.spawned), "{self:?}");
         let handles = get(&self.joined) + get(&self.detached);
         assert_eq!(handles, get(&self.spawned), "{self:?}");
-        // None of it was idle.
+        // None of it was idle. Under Miri there are too few for that.
         for count in [
             &self.ready,
             &self.panicked,
@@ -85,7 +85,7 @@ impl Ledger {
             &self.joined,
             &self.detached,
         ] {
-            assert!(get(count) > 0, "{self:?}");
+            assert!(get(count) > 0 || cfg!(miri), "{self:?}");
         }
     }
 }

@@ -9,6 +9,8 @@
 mod dice;
 mod kinds;
 mod ledger;
+#[path = "../support/times.rs"]
+mod times;
 
 use std::env;
 use std::sync::Arc;
@@ -23,9 +25,10 @@ use tokio::task::{LocalSet, yield_now};
 use crate::dice::Dice;
 use crate::kinds::Town;
 use crate::ledger::Deliberate;
+use crate::times::times;
 
 /// How long it takes if nobody says.
-const SECONDS: u64 = 5;
+const SECONDS: u64 = if cfg!(miri) { 0 } else { 5 };
 /// Only a failure takes longer than a moment to settle.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -178,7 +181,7 @@ fn churn(town: &Arc<Town>, dice: &mut Dice, kind: u64) {
 /// Spawns, aborts, joins and forgets, and leaves some tasks behind.
 async fn drive(town: &Arc<Town>, dice: &mut Dice, local: bool) {
     let mut tasks = Vec::new();
-    for _ in 0..20 + dice.roll(200) {
+    for _ in 0..times(20) as u64 + dice.roll(times(200) as u64) {
         tasks.push(town.spawn(dice, local, 0));
         if dice.one_in(10) {
             yield_now().await;
