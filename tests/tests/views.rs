@@ -674,3 +674,30 @@ fn a_parent_that_has_ended_is_still_told_by_its_id() {
     let expected = format!(", by task {parent} (not in this dump)\n");
     assert!(text.contains(&expected), "{text}");
 }
+
+#[test]
+fn a_cancellation_from_above_is_told_with_the_scope_that_it_began_at() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let (text, json) = runtime.block_on(async {
+        let connection = Scope::new("connection");
+        let request = connection.child("request");
+        drop(request.spawn(std::future::pending::<()>()));
+        connection.cancel(CancelReason::ClientGone);
+        let here = tokio::runtime::Handle::current().id();
+        let dump = taskscope::DumpOptions::new().runtime(here).capture().await;
+        let mut text = Vec::new();
+        taskprof::tasks::listed(&dump, &mut text).unwrap();
+        let mut json = Vec::new();
+        taskprof::tasks::json(&dump, &mut json).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        (String::from_utf8(text).unwrap(), json)
+    });
+    let expected = "open, cancelled (parent (client gone of connection), ";
+    assert!(text.contains(expected), "{text}");
+    let scope = &json["tasks"][0]["scope"];
+    assert_eq!(scope["cancelled"], "parent", "{json}");
+    assert_eq!(scope["cancelled_root_reason"], "client gone");
+    assert_eq!(scope["cancelled_root_scope"], "connection");
+}

@@ -190,8 +190,8 @@ async fn who_never_looked_ignores_its_cancellation_and_who_saw_it_is_slow() {
         let task = after(&scope.to_ref(), Verdict::Idle).await;
         assert_eq!(task.verdict, verdict);
         assert!(task.is_leak_suspect());
-        let (_, ago) = task.scope_cancelled.unwrap();
-        assert!(ago.unwrap() >= CANCEL_GRACE);
+        let cancellation = task.scope_cancelled.unwrap();
+        assert!(cancellation.ago.unwrap() >= CANCEL_GRACE);
     }
     assert_eq!(obeys.to_ref().tasks(), 0);
 }
@@ -252,7 +252,11 @@ async fn a_raw_token_that_somebody_cancels_is_judged_from_the_moment_that_it_is_
     scope.token().into_inner().cancel();
     let task = after(&scope.to_ref(), Verdict::Idle).await;
     assert_eq!(task.verdict, Verdict::CancelIgnored);
-    assert_eq!(task.scope_cancelled, Some((CancelReason::Explicit, None)));
+    let cancellation = task.scope_cancelled.unwrap();
+    assert_eq!(
+        (cancellation.reason, cancellation.ago),
+        (CancelReason::Explicit, None)
+    );
 }
 
 #[tokio::test]

@@ -437,7 +437,7 @@ fn task(task: &TaskDump) {
     let _: (u64, TaskKind, &Option<Name>) = (task.id, task.kind, &task.name);
     let _: (&[(Arc<str>, Arc<str>)], Verdict, bool) = (&task.labels, task.verdict, task.background);
     let _: (&Option<ScopeRef>, Option<Duration>) = (&task.scope, task.scope_ended);
-    let _: Option<(CancelReason, Option<Duration>)> = task.scope_cancelled;
+    let _: &Option<Cancellation> = &task.scope_cancelled;
     let _: Option<(Duration, Duration)> = task.token_polled;
     let _: (&Location<'_>, &str) = (task.site, task.future);
     let _: (u64, Option<u64>, Duration, Duration) =

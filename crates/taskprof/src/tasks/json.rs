@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 use taskscope::{
-    Branch, CancelReason, Dump, LongPoll, ResourceDump, RuntimeInfo, ScopeRef, State, TaskDump,
+    Branch, Cancellation, Dump, LongPoll, ResourceDump, RuntimeInfo, ScopeRef, State, TaskDump,
     TaskKind,
 };
 
@@ -233,6 +233,8 @@ pub(super) struct ScopeOut {
     ended_seconds: Option<f64>,
     end_reason: Option<String>,
     cancelled: Option<String>,
+    cancelled_root_reason: Option<String>,
+    cancelled_root_scope: Option<String>,
     cancelled_seconds: Option<f64>,
 }
 
@@ -240,7 +242,7 @@ impl ScopeOut {
     pub(super) fn new(
         scope: &ScopeRef,
         ended: Option<Duration>,
-        cancelled: Option<(CancelReason, Option<Duration>)>,
+        cancelled: Option<&Cancellation>,
     ) -> Self {
         ScopeOut {
             name: scope.name().to_owned(),
@@ -248,9 +250,11 @@ impl ScopeOut {
             ended_seconds: ended.map(|ago| ago.as_secs_f64()),
             // What has not ended when the dump was taken has no reason, even if it has one by now.
             end_reason: ended.and(scope.end_reason()).map(|why| why.to_string()),
-            cancelled: cancelled.map(|(reason, _)| reason.to_string()),
+            cancelled: cancelled.map(|cancellation| cancellation.reason.to_string()),
+            cancelled_root_reason: cancelled.map(|cancellation| cancellation.root.to_string()),
+            cancelled_root_scope: cancelled.map(|cancellation| cancellation.scope.name().to_owned()),
             cancelled_seconds: cancelled
-                .and_then(|(_, ago)| ago)
+                .and_then(|cancellation| cancellation.ago)
                 .map(|ago| ago.as_secs_f64()),
         }
     }
@@ -298,7 +302,7 @@ impl<'a> TaskOut<'a> {
             scope: task
                 .scope
                 .as_ref()
-                .map(|scope| ScopeOut::new(scope, task.scope_ended, task.scope_cancelled)),
+                .map(|scope| ScopeOut::new(scope, task.scope_ended, task.scope_cancelled.as_ref())),
             spawned: SiteOut::new(task.site),
             parent: task.parent,
             future: task.future,

@@ -144,7 +144,7 @@ impl<'a> ResourceOut<'a> {
             scope: resource
                 .scope
                 .as_ref()
-                .map(|scope| ScopeOut::new(scope, resource.scope_ended, scope.cancelled())),
+                .map(|scope| ScopeOut::new(scope, resource.scope_ended, scope.cancellation().as_ref())),
             leak_suspect: resource.is_leak_suspect(),
         }
     }

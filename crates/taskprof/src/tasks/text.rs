@@ -194,12 +194,8 @@ fn write_task(
             }
             None => write!(out, ", open")?,
         }
-        if let Some((reason, ago)) = task.scope_cancelled {
-            write!(out, ", cancelled ({reason}")?;
-            if let Some(ago) = ago {
-                write!(out, ", {} ago", Age(ago))?;
-            }
-            write!(out, ")")?;
+        if let Some(cancellation) = &task.scope_cancelled {
+            write!(out, ", cancelled ({cancellation})")?;
             match task.token_polled {
                 Some((_, last)) => write!(out, ", token last looked at {} ago", Age(last))?,
                 None => write!(out, ", token never looked at")?,

@@ -148,7 +148,7 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
         labels,
         verdict,
         background,
-        scope_cancelled: scope.as_ref().and_then(ScopeRef::cancelled),
+        scope_cancelled: scope.as_ref().and_then(ScopeRef::cancellation),
         scope_ended,
         token_polled: looks.map(|looks| {
             let ago = |at| clock::between(at, now);

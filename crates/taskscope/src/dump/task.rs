@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Trace;
 use crate::verdict::Verdict;
 use crate::wait::{WaitKind, WaitReason};
-use crate::{CancelReason, Name, ScopeRef};
+use crate::{Cancellation, Name, ScopeRef};
 
 /// One task as a dump saw it.
 #[derive(Debug, Clone)]
@@ -32,8 +32,8 @@ pub struct TaskDump {
     pub scope: Option<ScopeRef>,
     /// How long ago that scope, or one above it, had ended.
     pub scope_ended: Option<Duration>,
-    /// Why that scope's token had been cancelled, and how long ago, as [`ScopeRef::cancelled`] tells.
-    pub scope_cancelled: Option<(CancelReason, Option<Duration>)>,
+    /// Why that scope's token had been cancelled, where that began, and how long ago.
+    pub scope_cancelled: Option<Cancellation>,
     /// How long ago it looked at a token of its scope for the first and for the last time. `None`: never.
     pub token_polled: Option<(Duration, Duration)>,
     /// Where it was spawned.
