@@ -105,7 +105,9 @@ impl Booked {
         panics_in_drop: bool,
         future: impl Future<Output = ()> + Send + 'static,
     ) -> (Booked, Entry) {
-        let alive = add(&ledger.spawned) + 1 - get(&ledger.dropped);
+        // In this order: others spawn and drop meanwhile, and what was dropped by now has been counted.
+        let dropped = get(&ledger.dropped);
+        let alive = add(&ledger.spawned) + 1 - dropped;
         ledger.most_alive.fetch_max(alive, Ordering::SeqCst);
         let fate = Arc::new(AtomicU8::new(ALIVE));
         let entry = Entry {
