@@ -16,11 +16,12 @@
 //!
 //! Not here: which tasks are asked and how long a dump waits ([`crate::dump`]); how frames are unwound (callstack).
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::future::Future;
 use std::hint::black_box;
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::thread::Thread;
 
@@ -28,7 +29,7 @@ use callstack::{Completeness, Stack};
 
 use crate::MAX_BRANCHES;
 use crate::marks;
-use crate::record::{Captured, Identity, Record};
+use crate::record::{Identity, Missing, Record};
 use crate::sync::atomic::AtomicUsize;
 
 /// Marks that are set.
@@ -111,10 +112,32 @@ struct Active {
 struct Local {
     active: Option<Active>,
     spare: Vec<usize>,
+    /// What was found last: mostly the next task waits at the same place.
+    last: Weak<Stack>,
+}
+
+impl Local {
+    /// The one copy of the stack of these frames.
+    fn intern(&mut self, frames: &[usize]) -> Option<Arc<Stack>> {
+        if frames.is_empty() {
+            return None;
+        }
+        let ordered = in_order(frames);
+        if let Some(last) = self.last.upgrade()
+            && *last.frames() == *ordered
+        {
+            return Some(last);
+        }
+        let stack = Stack::intern(&ordered);
+        self.last = Arc::downgrade(&stack);
+        Some(stack)
+    }
 }
 
 thread_local! {
-    static LOCAL: RefCell<Local> = const { RefCell::new(Local { active: None, spare: Vec::new() }) };
+    static LOCAL: RefCell<Local> = const {
+        RefCell::new(Local { active: None, spare: Vec::new(), last: Weak::new() })
+    };
 }
 
 /// A leaf future took the waker of `record`, on this thread, right now: this is where the task suspends.
@@ -211,40 +234,33 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         let outer = self.outer.take();
-        let active = LOCAL
-            .try_with(|local| {
-                let mut local = local.try_borrow_mut().ok()?;
-                std::mem::replace(&mut local.active, outer)
-            })
-            .ok()
-            .flatten();
-        if let Some(mut active) = active {
-            if self.pending {
-                let stack =
-                    (!active.frames.is_empty()).then(|| Stack::intern(&in_order(&active.frames)));
-                let captured = Captured {
-                    polls: self.record.polls(),
-                    stack,
-                    dropped: active.dropped,
-                    cut: active.cut,
-                };
-                self.record.set_captured(captured);
-            }
+        let found = LOCAL.try_with(|local| {
+            let mut local = local.try_borrow_mut().ok()?;
+            let mut active = std::mem::replace(&mut local.active, outer)?;
+            let stack = self.pending.then(|| local.intern(&active.frames));
             active.frames.clear();
-            let _ = LOCAL.try_with(|local| {
-                if let Ok(mut local) = local.try_borrow_mut() {
-                    local.spare = active.frames;
-                }
-            });
+            local.spare = active.frames;
+            let missing = Missing {
+                dropped: active.dropped,
+                cut: active.cut,
+            };
+            Some((stack?, missing))
+        });
+        // With nothing borrowed: this may drop the last reference to another stack.
+        if let Ok(Some((stack, missing))) = found {
+            self.record.set_captured(stack, missing);
         }
     }
 }
 
 /// Branches in an order of their own: `select!` polls in random order, and equal traces must be equal.
-fn in_order(frames: &[usize]) -> Vec<usize> {
+fn in_order(frames: &[usize]) -> Cow<'_, [usize]> {
+    if !frames.contains(&0) {
+        return frames.into();
+    }
     let mut branches: Vec<&[usize]> = frames.split(|&ip| ip == 0).collect();
     branches.sort_unstable();
-    branches.join(&0)
+    branches.join(&0).into()
 }
 
 /// Polls a future once with the capturing waker (twice if it moved on meanwhile). The caller takes the mark away when the

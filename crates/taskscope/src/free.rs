@@ -23,7 +23,8 @@ impl FreeList {
     #[inline]
     pub(crate) fn take(&self) -> Option<&'static Record> {
         let record = self.first.get()?;
-        self.first.set(record.next().get());
+        self.first.set(record.next());
+        record.set_next(None);
         let count = self.count.load(Ordering::Relaxed);
         self.count.store(count - 1, Ordering::Relaxed);
         Some(record)
@@ -32,7 +33,7 @@ impl FreeList {
     /// Keeps a record, and tells how many that makes.
     #[inline]
     pub(crate) fn put(&self, record: &'static Record) -> u32 {
-        record.next().set(self.first.get());
+        record.set_next(self.first.get());
         self.first.set(Some(record));
         let count = self.count.load(Ordering::Relaxed) + 1;
         self.count.store(count, Ordering::Relaxed);

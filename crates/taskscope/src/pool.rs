@@ -83,7 +83,8 @@ fn refill(slot: &Slot) -> &'static Record {
     let keep = pool.free.len().saturating_sub(BATCH as usize);
     let mut batch = pool.free.drain(keep..);
     let first = batch.next();
-    for record in batch {
+    // The last one in is the first one out: so tasks that are spawned one after the other lie side by side, oldest first.
+    for record in batch.rev() {
         slot.free().put(record);
     }
     drop(pool);

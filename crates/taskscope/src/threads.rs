@@ -28,7 +28,7 @@ pub(crate) struct Thread {
 /// What others may know of a thread.
 pub(crate) struct Slot {
     /// Never 0.
-    index: u32,
+    index: u16,
     /// The task that the thread is polling; the innermost one, if polls are nested.
     task: RecordCell,
     /// Polls begun. Written by the thread alone, as is all that follows.
@@ -42,7 +42,7 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    const fn new(index: u32) -> Slot {
+    const fn new(index: u16) -> Slot {
         Slot {
             index,
             task: RecordCell::new(),
@@ -85,11 +85,11 @@ impl Slot {
     /// Whether other threads may be using this slot at the same time, so that it can keep nothing.
     #[inline]
     pub(crate) fn is_shared(&self) -> bool {
-        self.index == u32::MAX
+        self.index == u16::MAX
     }
 
     #[inline]
-    pub(crate) fn index(&self) -> u32 {
+    pub(crate) fn index(&self) -> u16 {
         self.index
     }
 
@@ -115,8 +115,8 @@ fn known(runtime: u16, removals: u32) -> u64 {
     (u64::from(runtime) << 32) | u64::from(removals)
 }
 
-/// The slot of threads that are too far gone to have one.
-static ENDING: Slot = Slot::new(u32::MAX);
+/// The slot of threads that are too far gone to have one of their own, and of those that come after 65,534 others.
+static ENDING: Slot = Slot::new(u16::MAX);
 
 struct Table {
     slots: Vec<&'static Slot>,
@@ -128,6 +128,27 @@ static TABLE: Mutex<Table> = Mutex::new(Table {
     slots: Vec::new(),
     threads: Vec::new(),
 });
+
+impl Table {
+    /// A slot for a thread. `None`: there are too many threads.
+    fn register(&mut self, thread: Thread) -> Option<&'static Slot> {
+        let free = self.threads.iter().position(Option::is_none);
+        let free = match free {
+            Some(free) => free,
+            None => {
+                let index = u16::try_from(self.slots.len() + 1).ok()?;
+                if index == u16::MAX {
+                    return None;
+                }
+                self.slots.push(Box::leak(Box::new(Slot::new(index))));
+                self.threads.push(None);
+                self.slots.len() - 1
+            }
+        };
+        self.threads[free] = Some(thread);
+        Some(self.slots[free])
+    }
+}
 
 fn table() -> MutexGuard<'static, Table> {
     TABLE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -143,7 +164,7 @@ impl Drop for Registered {
         self.0.set_runtime(0, 0);
         self.0.set_works_for(0, 0);
         pool::give_back(self.0);
-        if let Some(thread) = table().threads.get_mut(self.0.index as usize - 1) {
+        if let Some(thread) = table().threads.get_mut(usize::from(self.0.index) - 1) {
             *thread = None;
         }
     }
@@ -170,20 +191,9 @@ fn register() -> &'static Slot {
         name: std::thread::current().name().unwrap_or("thread").into(),
         os_id: os_id(),
     };
-    let slot = {
-        let mut table = table();
-        let free = table
-            .threads
-            .iter()
-            .position(Option::is_none)
-            .unwrap_or_else(|| {
-                let index = table.slots.len() as u32 + 1;
-                table.slots.push(Box::leak(Box::new(Slot::new(index))));
-                table.threads.push(None);
-                table.slots.len() - 1
-            });
-        table.threads[free] = Some(thread);
-        table.slots[free]
+    let Some(slot) = table().register(thread) else {
+        SLOT.set(Some(&ENDING));
+        return &ENDING;
     };
     // If this fails, the thread is ending; dropping the value frees the slot again.
     let kept = REGISTERED
@@ -202,17 +212,17 @@ fn os_id() -> u32 {
 }
 
 /// The thread with this index, unless it has ended.
-pub(crate) fn get(index: u32) -> Option<Thread> {
+pub(crate) fn get(index: u16) -> Option<Thread> {
     table()
         .threads
-        .get((index as usize).checked_sub(1)?)?
+        .get(usize::from(index).checked_sub(1)?)?
         .clone()
 }
 
 /// A thread that is polling a task.
 pub(crate) struct Polling {
     pub(crate) record: &'static Record,
-    pub(crate) index: u32,
+    pub(crate) index: u16,
     pub(crate) os_id: u32,
 }
 

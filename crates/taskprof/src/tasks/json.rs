@@ -252,7 +252,8 @@ impl ScopeOut {
             end_reason: ended.and(scope.end_reason()).map(|why| why.to_string()),
             cancelled: cancelled.map(|cancellation| cancellation.reason.to_string()),
             cancelled_root_reason: cancelled.map(|cancellation| cancellation.root.to_string()),
-            cancelled_root_scope: cancelled.map(|cancellation| cancellation.scope.name().to_owned()),
+            cancelled_root_scope: cancelled
+                .map(|cancellation| cancellation.scope.name().to_owned()),
             cancelled_seconds: cancelled
                 .and_then(|cancellation| cancellation.ago)
                 .map(|ago| ago.as_secs_f64()),

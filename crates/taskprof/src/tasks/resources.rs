@@ -141,10 +141,9 @@ impl<'a> ResourceOut<'a> {
             acquired_by: holder(&resource.acquired_by),
             last_used_by: holder(&resource.last_used_by),
             unused_seconds: resource.unused_for.as_secs_f64(),
-            scope: resource
-                .scope
-                .as_ref()
-                .map(|scope| ScopeOut::new(scope, resource.scope_ended, scope.cancellation().as_ref())),
+            scope: resource.scope.as_ref().map(|scope| {
+                ScopeOut::new(scope, resource.scope_ended, scope.cancellation().as_ref())
+            }),
             leak_suspect: resource.is_leak_suspect(),
         }
     }

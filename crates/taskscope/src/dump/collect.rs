@@ -226,7 +226,10 @@ impl AskedTask<'_> {
         if record.wants_capture() {
             return true;
         }
-        let captured = record.captured_at().is_some_and(|polls| polls > self.polls);
+        let now = record.polls();
+        let captured = record
+            .captured_ago(now)
+            .is_some_and(|ago| ago < now.saturating_sub(self.polls));
         if captured || record.is_finished() {
             return false;
         }
@@ -299,7 +302,7 @@ fn capture_all(holds: &[Hold], deadline: Instant, stall: Duration) {
     let mut queues: HashMap<u16, Queue<'_>> = HashMap::new();
     for hold in holds {
         let record = hold.record();
-        let captured = record.captured_at() == Some(record.polls());
+        let captured = record.captured_ago(record.polls()) == Some(0);
         // A task without its first poll has nothing to show: tokio is about to poll it anyway.
         if captured
             || !may_capture(record)

@@ -51,7 +51,7 @@ impl Asked {
 /// A record's moving parts, read as of one moment.
 struct Reading {
     polls: u64,
-    thread: u32,
+    thread: u16,
     since: u64,
     woken_at: u64,
     wakers: u64,
@@ -189,20 +189,19 @@ fn trace(
         (Captures::Fresh, State::Running { .. }) => NoTrace::Running,
         (Captures::Fresh, _) => NoTrace::NoAnswer,
     };
-    let Some(captured) = record.captured() else {
+    let counts = record
+        .captured_ago(reading.polls)
+        .is_some_and(|ago| match asked.captures {
+            Captures::No => false,
+            Captures::Cached => ago == 0,
+            Captures::Fresh => ago <= reading.polls.saturating_sub(asked.polls),
+        });
+    if !counts {
         return (Err(none), [0; 2]);
-    };
-    let counts = match asked.captures {
-        Captures::No => false,
-        Captures::Cached => captured.polls == reading.polls,
-        Captures::Fresh => captured.polls == reading.polls || captured.polls >= asked.polls,
-    };
-    let missing = [captured.dropped, captured.cut];
-    match captured.stack {
-        _ if !counts => (Err(none), [0; 2]),
-        Some(stack) => (Ok(traces.get(&stack)), missing),
-        None => (Err(NoTrace::NoWaker), missing),
     }
+    let (trace, missing) = record.captured(|stack| traces.get(stack));
+    let missing = [missing.dropped, missing.cut];
+    (trace.ok_or(NoTrace::NoWaker), missing)
 }
 
 /// How the task came to be.

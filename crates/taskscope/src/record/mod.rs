@@ -28,30 +28,37 @@
 //!
 //! Not here: what a poll does ([`crate::instrument`]), what a capture does ([`crate::capture`]), where free records wait.
 
+mod cell;
 #[cfg(tokio_unstable)]
 mod hooked;
 mod inner;
+mod last_stack;
 mod poll;
+mod refs;
 mod side;
 mod state;
 mod waker;
 
 use std::cell::UnsafeCell;
 use std::panic::Location;
-use std::process::abort;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::task::Waker;
 
+use callstack::Stack;
+
 use self::inner::Inner;
+use self::last_stack::LastStack;
 use self::state::{Ref, State};
 use crate::scope::ScopeInner;
-use crate::{Name, capture, clock, pool, replaced, threads};
+use crate::{Name, clock, pool, replaced};
 
+pub(crate) use self::cell::RecordCell;
 #[cfg(tokio_unstable)]
 pub(crate) use self::hooked::{begin_poll, end_poll};
 pub(crate) use self::poll::{Inherited, current, inherited, scoped, set_scoped, with_current};
-pub(crate) use self::side::{Captured, Label, LongPoll, Side};
+pub(crate) use self::refs::{Attached, Hold, TaskGuard, TaskRef};
+pub(crate) use self::side::{Label, LongPoll, Missing, Side};
 pub(crate) use self::state::Request;
 pub(crate) use self::waker::Identity;
 
@@ -125,23 +132,25 @@ pub(crate) struct Record {
     woken_at: AtomicU64,
     /// Sum of finished polls, raw ticks.
     busy: AtomicU64,
-    /// Index in the thread table of the thread that is polling; 0 when no thread is.
-    thread: AtomicU32,
     /// Tells the tasks apart that have this record one after the other.
     serial: AtomicU32,
+    /// The last capture was in the poll whose number ends in these bits; 0: there was none.
+    captured_in: AtomicU32,
     inner: Inner,
+    /// Index in the thread table of the thread that is polling; 0 when no thread is.
+    thread: AtomicU16,
+    /// Index in the table of runtimes.
+    runtime: AtomicU16,
     flags: AtomicU8,
     woken_by: AtomicU8,
     traits: AtomicU8,
-    /// Index in the table of runtimes.
-    runtime: AtomicU16,
     /// Tokio's number of the task; 0 until it is known.
     id: AtomicU64,
     /// Raw ticks when the `JoinHandle` was dropped with the task still alive; 0 if it was not.
     detached_at: AtomicU64,
     side: AtomicPtr<Side>,
-    /// The next free record, while this one is free.
-    next: RecordCell,
+    /// What the last capture found. While this record is free, the next free one.
+    last_stack: LastStack<Stack>,
     meta: UnsafeCell<Option<Meta>>,
 }
 
@@ -158,17 +167,18 @@ impl Record {
             since: AtomicU64::new(0),
             woken_at: AtomicU64::new(0),
             busy: AtomicU64::new(0),
-            thread: AtomicU32::new(0),
             serial: AtomicU32::new(0),
+            captured_in: AtomicU32::new(0),
             inner: Inner::new(),
+            thread: AtomicU16::new(0),
+            runtime: AtomicU16::new(0),
             flags: AtomicU8::new(0),
             woken_by: AtomicU8::new(0),
             traits: AtomicU8::new(0),
-            runtime: AtomicU16::new(0),
             id: AtomicU64::new(0),
             detached_at: AtomicU64::new(0),
             side: AtomicPtr::new(std::ptr::null_mut()),
-            next: RecordCell::new(),
+            last_stack: LastStack::new(),
             meta: UnsafeCell::new(None),
         }
     }
@@ -186,6 +196,7 @@ impl Record {
         let serial = self.serial.load(Ordering::Relaxed).wrapping_add(1);
         self.serial.store(serial, Ordering::Relaxed);
         self.polls.store(0, Ordering::Relaxed);
+        self.captured_in.store(0, Ordering::Relaxed);
         self.since.store(meta.spawned_at, Ordering::Relaxed);
         // Tokio schedules a new task at once.
         self.woken_at.store(meta.spawned_at, Ordering::Relaxed);
@@ -228,9 +239,10 @@ impl Record {
     #[inline]
     fn recycle(&'static self) {
         // SAFETY: the last reference is gone and the record is not in the pool yet: nobody else can reach the cells.
-        let (waker, scope) = unsafe {
+        let (waker, scope, stack) = unsafe {
             let meta = (*self.meta.get()).as_mut();
-            (self.inner.take(), meta.and_then(|meta| meta.scope.take()))
+            let scope = meta.and_then(|meta| meta.scope.take());
+            (self.inner.take(), scope, self.last_stack.take())
         };
         let replaced = self.flags.load(Ordering::Relaxed) & REPLACED != 0;
         if replaced || self.side().is_some() {
@@ -239,7 +251,7 @@ impl Record {
             pool::put(self);
         }
         // Last, with nothing of ours borrowed: dropping these may run code of the user or of tokio.
-        drop((waker, scope));
+        drop((waker, scope, stack));
     }
 
     #[inline(never)]
@@ -252,8 +264,16 @@ impl Record {
 
     /// The next record in a list of free ones. Only the pool uses it.
     #[inline]
-    pub(crate) fn next(&self) -> &RecordCell {
-        &self.next
+    pub(crate) fn next(&self) -> Option<&'static Record> {
+        // SAFETY: of a free record it is null or what `set_next` was given, and records are never freed.
+        unsafe { self.last_stack.link().cast::<Record>().as_ref() }
+    }
+
+    /// Links a free record to another one. Only the pool uses it; in the end it says `None`.
+    #[inline]
+    pub(crate) fn set_next(&self, next: Option<&'static Record>) {
+        let next = next.map_or(std::ptr::null(), std::ptr::from_ref);
+        self.last_stack.set_link(next.cast_mut().cast());
     }
 
     /// Wakers of this task that are out.
@@ -269,7 +289,7 @@ impl Record {
     ///
     /// The caller polls the task of this record, holds the record, and ends the poll before `waker` does.
     #[inline]
-    unsafe fn begin_poll(&'static self, waker: Option<&Waker>, thread: u32, now: u64) -> Begun {
+    unsafe fn begin_poll(&'static self, waker: Option<&Waker>, thread: u16, now: u64) -> Begun {
         if let Some(waker) = waker {
             // SAFETY: as the caller promises.
             let same = unsafe { self.inner.lend(waker) };
@@ -312,7 +332,7 @@ impl Record {
     }
 
     /// Marks the task as running while its future is dropped without a poll.
-    pub(crate) fn begin_drop(&self, thread: u32, now: u64) {
+    pub(crate) fn begin_drop(&self, thread: u16, now: u64) {
         self.since.store(now, Ordering::Relaxed);
         self.thread.store(thread, Ordering::Release);
     }
@@ -336,21 +356,31 @@ impl Record {
         self.state.is_requested()
     }
 
-    /// Keeps what a capturing poll found.
-    pub(crate) fn set_captured(&self, captured: Captured) {
-        let old = self.side_or_new().kept().captured.replace(captured);
-        // Outside the lock: this may be the last reference to a stack.
-        drop(old);
+    /// Keeps what a capturing poll found, in the poll that is going on. Nothing is kept if a dump is reading what was there before: it asks again.
+    pub(crate) fn set_captured(&self, stack: Option<Arc<Stack>>, missing: Missing) {
+        if !self.last_stack.set(stack) {
+            return;
+        }
+        // Most captures are whole.
+        if missing != Missing::default() || self.side().is_some() {
+            self.side_or_new().kept().missing = missing;
+        }
+        self.captured_in
+            .store(self.polls() as u32, Ordering::Release);
     }
 
-    /// What the last capturing poll found.
-    pub(crate) fn captured(&self) -> Option<Captured> {
-        self.side()?.kept().captured.clone()
+    /// How many polls ago, as of the poll with this number, the last capture was.
+    ///
+    /// Wrong if there have been 2^32 polls since, when it says that it was just now.
+    pub(crate) fn captured_ago(&self, polls: u64) -> Option<u64> {
+        let captured = self.captured_in.load(Ordering::Acquire);
+        (captured != 0).then(|| u64::from((polls as u32).wrapping_sub(captured)))
     }
 
-    /// Whether the last capture is of the poll with this number.
-    pub(crate) fn captured_at(&self) -> Option<u64> {
-        Some(self.side()?.kept().captured.as_ref()?.polls)
+    /// Shows `f` the stack that the last capturing poll found. `f` must be short. `None`: the task took no waker in that poll.
+    pub(crate) fn captured<R>(&self, f: impl FnOnce(&Arc<Stack>) -> R) -> (Option<R>, Missing) {
+        let missing = self.side().map(|side| side.kept().missing);
+        (self.last_stack.read(f), missing.unwrap_or_default())
     }
 
     /// Whether the scopes of the task are being told that it has ended.
@@ -445,7 +475,7 @@ impl Record {
     pub(crate) fn busy(&self) -> u64 {
         self.busy.load(Ordering::Relaxed)
     }
-    pub(crate) fn thread(&self) -> u32 {
+    pub(crate) fn thread(&self) -> u16 {
         self.thread.load(Ordering::Acquire)
     }
     pub(crate) fn traits(&self) -> Traits {
@@ -537,207 +567,4 @@ impl Record {
 struct Begun {
     was_since: u64,
     was_woken: bool,
-}
-
-/// One holder's reference to a record.
-pub(crate) struct Hold(&'static Record);
-
-impl Hold {
-    #[inline]
-    pub(crate) fn record(&self) -> &'static Record {
-        self.0
-    }
-
-    /// What is known since birth.
-    #[inline]
-    pub(crate) fn meta(&self) -> &Meta {
-        // SAFETY: this hold is a reference, so the cell is not written while `&self` lives.
-        match unsafe { &*self.0.meta.get() } {
-            Some(meta) => meta,
-            None => abort(),
-        }
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.0.release(Ref::Holder);
-    }
-}
-
-/// The task's own hold on its record. Dropped together with the future, it ends the task.
-pub(crate) struct TaskGuard(&'static Record);
-
-impl TaskGuard {
-    #[inline]
-    pub(crate) fn record(&self) -> &'static Record {
-        self.0
-    }
-
-    /// A weak reference to the task.
-    #[inline]
-    pub(crate) fn task_ref(&self) -> TaskRef {
-        TaskRef {
-            record: self.0,
-            serial: self.0.serial.load(Ordering::Relaxed),
-            traits: self.0.traits(),
-        }
-    }
-
-    #[inline]
-    fn scope(&self) -> Option<&Arc<ScopeInner>> {
-        // SAFETY: this guard is a reference, so the cell is not written while `&self` lives.
-        unsafe { &*self.0.meta.get() }.as_ref()?.scope.as_ref()
-    }
-
-    /// The future is about to be dropped: this thread is busy with the task until then, since a destructor can block, too.
-    #[inline]
-    pub(crate) fn depart(&self) {
-        if self.0.thread() == 0 {
-            self.0.begin_drop(threads::slot().index(), clock::coarse());
-        }
-    }
-}
-
-impl Drop for TaskGuard {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(scope) = self.scope() {
-            let flags = self.0.flags.load(Ordering::Relaxed);
-            self.0.flags.store(flags | ENDING, Ordering::Release);
-            scope.task_ended(self.0);
-        }
-        let end = self.0.state.finish();
-        if end.requested {
-            capture::settled();
-        }
-        if end.last {
-            self.0.recycle();
-        }
-    }
-}
-
-/// Marks the task as detached when dropped, unless it has ended or its handle was taken apart.
-pub(crate) struct Attached {
-    task: TaskRef,
-    armed: bool,
-}
-
-impl Attached {
-    #[inline]
-    pub(crate) fn to(task: TaskRef) -> Attached {
-        Attached { task, armed: true }
-    }
-
-    /// Polls the handle of the task.
-    #[inline]
-    pub(crate) fn poll<T>(
-        &self,
-        handle: &mut tokio::task::JoinHandle<T>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Result<T, tokio::task::JoinError>> {
-        if self.task.is_call() {
-            return crate::blocking::poll(handle, cx);
-        }
-        std::pin::Pin::new(handle).poll(cx)
-    }
-
-    /// The handle is taken apart.
-    pub(crate) fn let_go(&mut self) {
-        self.armed = false;
-    }
-}
-
-impl Drop for Attached {
-    #[inline]
-    fn drop(&mut self) {
-        if self.armed {
-            self.task.set_detached();
-        }
-    }
-}
-
-/// A task that may have ended meanwhile, and its record with it gone to another task.
-#[derive(Clone, Copy)]
-pub(crate) struct TaskRef {
-    record: &'static Record,
-    serial: u32,
-    traits: Traits,
-}
-
-impl TaskRef {
-    /// Whether a scope wants the means to abort it.
-    #[inline]
-    pub(crate) fn is_abortable(self) -> bool {
-        self.traits.has(Traits::ABORTABLE)
-    }
-
-    /// Whether it is a call on the blocking pool.
-    #[inline]
-    pub(crate) fn is_call(self) -> bool {
-        self.traits.has(Traits::BLOCKING)
-    }
-
-    /// Whether the task is alive, as far as can be said without holding it.
-    pub(crate) fn is_alive(self) -> bool {
-        self.is_current() && self.record.is_live()
-    }
-
-    /// Holds the record if the task is alive.
-    pub(crate) fn hold(self) -> Option<Hold> {
-        // The first look spares the usual case, a task that has ended, two writes.
-        let hold = self.is_current().then(|| self.record.try_hold())??;
-        self.is_current().then_some(hold)
-    }
-
-    #[inline]
-    fn is_current(self) -> bool {
-        self.record.serial.load(Ordering::Relaxed) == self.serial
-    }
-
-    /// Notes tokio's id of the task, which its first poll does, too. If the record has gone to another task in this very moment, that
-    /// task's first poll puts it right.
-    #[inline]
-    pub(crate) fn set_id(self, id: u64) {
-        if self.record.id() == 0 && self.is_current() {
-            self.record.set_id(id);
-        }
-    }
-
-    /// Its `JoinHandle`, or its set, has been dropped.
-    #[inline]
-    pub(crate) fn set_detached(self) {
-        if self.is_alive() {
-            self.detach();
-        }
-    }
-
-    #[cold]
-    fn detach(self) {
-        if let Some(hold) = self.hold() {
-            let now = clock::coarse();
-            hold.0.detached_at.store(now, Ordering::Relaxed);
-        }
-    }
-}
-
-/// A place for a record that others may look at, such as the one that a thread is polling.
-pub(crate) struct RecordCell(AtomicPtr<Record>);
-
-impl RecordCell {
-    pub(crate) const fn new() -> RecordCell {
-        RecordCell(AtomicPtr::new(std::ptr::null_mut()))
-    }
-
-    #[inline]
-    pub(crate) fn set(&self, record: Option<&'static Record>) {
-        let record = record.map_or(std::ptr::null(), std::ptr::from_ref);
-        self.0.store(record.cast_mut(), Ordering::Relaxed);
-    }
-
-    #[inline]
-    pub(crate) fn get(&self) -> Option<&'static Record> {
-        // SAFETY: null, or a record, and these are never freed.
-        unsafe { self.0.load(Ordering::Relaxed).as_ref() }
-    }
 }

@@ -1,7 +1,7 @@
-//! What few tasks have: a name, labels, a captured trace, uses of a cancellation token.
+//! What few tasks have: a name, labels, a long poll, a capture that lacks something, uses of a cancellation token.
 //!
 //! A record gets its side table when it first needs one, and keeps it: like the record it is reused and never freed, so that
-//! even named and captured tasks allocate nothing once the pool is warm.
+//! even named tasks allocate nothing once the pool is warm.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,11 +10,9 @@ use callstack::Stack;
 
 use crate::Name;
 
-/// The trace that a task had when it had been polled `polls` times.
-#[derive(Clone)]
-pub(crate) struct Captured {
-    pub(crate) polls: u64,
-    pub(crate) stack: Option<Arc<Stack>>,
+/// What the last capture lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Missing {
     /// Wakers taken in that poll whose stacks did not fit in the buffer.
     pub(crate) dropped: u32,
     /// Branches whose walk did not reach the task's root: too deep, or code without unwind tables.
@@ -43,7 +41,7 @@ pub(crate) type Label = (Arc<str>, Arc<str>);
 pub(crate) struct Kept {
     pub(crate) name: Option<Name>,
     pub(crate) labels: Vec<Label>,
-    pub(crate) captured: Option<Captured>,
+    pub(crate) missing: Missing,
     /// Boxed, because it is rare.
     pub(crate) long_poll: Option<Box<LongPoll>>,
 }
