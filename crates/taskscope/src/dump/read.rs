@@ -106,6 +106,12 @@ pub(super) fn read(
         0 => moments.began,
         _ => moments.now,
     };
+    let long_poll = record.long_poll();
+    // What the watchdog has just seen may be more than what was known at that moment.
+    let seen = long_poll
+        .as_ref()
+        .filter(|poll| poll.polls == reading.polls)
+        .map_or(Duration::ZERO, |poll| clock::length(poll.lasted));
     let state = if reading.thread != 0 {
         let thread = threads::get(reading.thread).map(|thread| {
             Box::new(ThreadInfo {
@@ -115,7 +121,7 @@ pub(super) fn read(
         });
         State::Running {
             thread,
-            since: clock::between(reading.since, now),
+            since: clock::between(reading.since, now).max(seen),
         }
     } else if reading.woken_at != 0 {
         State::Scheduled {
@@ -148,7 +154,7 @@ pub(super) fn read(
         threshold: watchdog::threshold(),
         may_block: traits.has(Traits::BLOCKING),
     });
-    let long_poll = record.long_poll().map(|poll| {
+    let long_poll = long_poll.map(|poll| {
         Box::new(LongPoll {
             ago: clock::between(poll.seen_at, now),
             lasted: clock::length(poll.lasted),
