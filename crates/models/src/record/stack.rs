@@ -8,7 +8,10 @@ struct Token {
     alive: UnsafeCell<bool>,
 }
 
-/// What a capture found. Aligned as the real one is, so that an address has no bit in common with a mark.
+// SAFETY: checked by loom.
+unsafe impl Sync for Token {}
+
+/// What a capture found. Aligned like the real one: no address has the bit of a reader.
 #[repr(align(8))]
 pub(super) struct Stack {
     number: u32,
