@@ -437,7 +437,7 @@ fn task(task: &TaskDump) {
     let _: (u64, TaskKind, &Option<Name>) = (task.id, task.kind, &task.name);
     let _: (&[(Arc<str>, Arc<str>)], Verdict, bool) = (&task.labels, task.verdict, task.background);
     let _: (&Option<ScopeRef>, Option<Duration>) = (&task.scope, task.scope_ended);
-    let _: &Option<Cancellation> = &task.scope_cancelled;
+    let _: &Option<Box<Cancellation>> = &task.scope_cancelled;
     let _: Option<(Duration, Duration)> = task.token_polled;
     let _: (&Location<'_>, &str) = (task.site, task.future);
     let _: (u64, Option<u64>, Duration, Duration) =
@@ -455,7 +455,7 @@ fn task(task: &TaskDump) {
     let _: (Vec<WaitKind>, Vec<Arc<str>>) = (reason.kinds, reason.functions);
     let shown: &Result<Arc<Trace>, NoTrace> = &task.trace;
     let _ = shown.as_ref().map(|found| trace(found));
-    let long_poll: &Option<LongPoll> = &task.long_poll;
+    let long_poll: &Option<Box<LongPoll>> = &task.long_poll;
     if let Some(poll) = long_poll {
         let _: (Duration, Duration, bool) = (poll.ago, poll.lasted, poll.over);
         let _: &Result<Arc<Trace>, Arc<str>> = &poll.trace;

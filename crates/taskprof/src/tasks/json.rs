@@ -300,10 +300,9 @@ impl<'a> TaskOut<'a> {
             verdict: task.verdict.name(),
             wait: waits(&task.wait_reason()),
             background: task.background,
-            scope: task
-                .scope
-                .as_ref()
-                .map(|scope| ScopeOut::new(scope, task.scope_ended, task.scope_cancelled.as_ref())),
+            scope: task.scope.as_ref().map(|scope| {
+                ScopeOut::new(scope, task.scope_ended, task.scope_cancelled.as_deref())
+            }),
             spawned: SiteOut::new(task.site),
             parent: task.parent,
             future: task.future,
@@ -315,7 +314,7 @@ impl<'a> TaskOut<'a> {
             detached_seconds: task.detached.map(|ago| ago.as_secs_f64()),
             token_first_seconds: task.token_polled.map(|(first, _)| first.as_secs_f64()),
             token_last_seconds: task.token_polled.map(|(_, last)| last.as_secs_f64()),
-            long_poll: task.long_poll.as_ref().map(LongPollOut::new),
+            long_poll: task.long_poll.as_deref().map(LongPollOut::new),
             branches: branches.iter().map(BranchOut::new).collect(),
             no_stack: task.trace.as_ref().err().map(ToString::to_string),
             branches_dropped: task.branches_dropped,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{NoTrace, TaskDump, Trace};
 use crate::Name;
 use crate::verdict::Verdict;
+use crate::wait::WaitKind;
 
 /// Tasks with the same verdict, spawn site, declaration and trace. Never empty.
 #[derive(Debug)]
@@ -47,28 +48,46 @@ fn distinct<T: Ord>(names: impl Iterator<Item = T>) -> Vec<T> {
     names
 }
 
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Likeness {
     verdict: Verdict,
     background: bool,
     site: &'static Location<'static>,
-    wait: String,
-    trace: Result<*const Trace, NoTrace>,
+    /// A trace tells what is waited for, too.
+    trace: Result<*const Trace, (NoTrace, WaitKind)>,
 }
 
-pub(super) fn by_likeness(tasks: &[TaskDump]) -> Vec<Group<'_>> {
-    let mut groups: HashMap<Likeness, Vec<&TaskDump>> = HashMap::new();
-    for task in tasks {
-        let likeness = Likeness {
+impl Likeness {
+    fn of(task: &TaskDump) -> Likeness {
+        Likeness {
             verdict: task.verdict,
             background: task.background,
             site: task.site,
-            wait: task.wait_reason().to_string(),
-            trace: task.trace.as_ref().map(Arc::as_ptr).map_err(|why| *why),
-        };
-        groups.entry(likeness).or_default().push(task);
+            trace: match &task.trace {
+                Ok(trace) => Ok(Arc::as_ptr(trace)),
+                Err(why) => Err((*why, task.wait_without_trace(*why))),
+            },
+        }
     }
-    let mut groups: Vec<_> = groups.into_values().map(|tasks| Group { tasks }).collect();
+}
+
+pub(super) fn by_likeness(tasks: &[TaskDump]) -> Vec<Group<'_>> {
+    let mut known: HashMap<Likeness, usize> = HashMap::new();
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    // Tasks that are alike mostly come one after the other.
+    let mut last: Option<(Likeness, usize)> = None;
+    for task in tasks {
+        let likeness = Likeness::of(task);
+        let at = match last {
+            Some((before, at)) if before == likeness => at,
+            _ => *known.entry(likeness).or_insert_with(|| {
+                groups.push(Group { tasks: Vec::new() });
+                groups.len() - 1
+            }),
+        };
+        groups[at].tasks.push(task);
+        last = Some((likeness, at));
+    }
     // A total order, so that two dumps of the same tasks read alike.
     groups.sort_by_key(|group| {
         let first = group.oldest();

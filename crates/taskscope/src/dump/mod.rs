@@ -5,13 +5,19 @@
 //! address once in the life of the process. What could not be captured is counted and said.
 //! Not here: how one task is captured ([`crate::capture`]); text, HTML and profile formats beyond `Display` of a trace.
 
+#[cfg(feature = "enable")]
+mod ask;
 #[cfg_attr(not(feature = "enable"), path = "../off/collect.rs")]
 mod collect;
 mod frame;
 mod group;
+#[cfg(feature = "enable")]
+mod known;
 mod options;
 #[cfg(feature = "enable")]
 mod read;
+#[cfg(feature = "enable")]
+mod reader;
 #[cfg(feature = "enable")]
 mod symbols;
 mod task;
@@ -78,7 +84,7 @@ pub async fn dump() -> Dump {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Dump {
-    /// When it began.
+    /// When it began. All times in it are as of then; those of a task that is being polled are as of its end.
     pub taken_at: SystemTime,
     /// How long it took.
     pub took: Duration,

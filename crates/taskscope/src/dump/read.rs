@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::collect::Traces;
+use super::known::Known;
 use super::{LongPoll, NoTrace, State, TaskDump, TaskKind, ThreadInfo, Trace};
 use crate::record::{Hold, Record, Side, Traits};
 use crate::verdict::{self, Evidence, SPINNING_RATE, WATCH};
-use crate::{ScopeRef, clock, runtime, threads, watchdog};
+use crate::{ScopeRef, clock, threads, watchdog};
 
 /// Which captures count as this dump's.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Captures {
     /// Those that were true when the dump began, and later ones.
     Fresh,
@@ -18,6 +18,15 @@ pub(super) enum Captures {
     Cached,
     /// None.
     No,
+}
+
+/// The moments that times are told by, in raw ticks. So the ages in a dump can be compared, whatever was read first.
+#[derive(Clone, Copy)]
+pub(super) struct Moments {
+    /// When the dump began: nearly everything.
+    pub(super) began: u64,
+    /// Now: what is going on right now, which is a task that is being polled.
+    pub(super) now: u64,
 }
 
 /// What a dump has to go by when it reads a record.
@@ -82,20 +91,37 @@ fn steady(record: &Record) -> Reading {
 }
 
 /// The task of a record, unless it has ended meanwhile.
-pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> Option<TaskDump> {
+pub(super) fn read(
+    hold: &Hold,
+    asked: Asked,
+    moments: Moments,
+    known: &mut Known,
+) -> Option<TaskDump> {
     let (record, meta) = (hold.record(), hold.meta());
     let reading = steady(record);
     if record.is_finished() {
         return None;
     }
+    let now = match reading.thread {
+        0 => moments.began,
+        _ => moments.now,
+    };
+    let long_poll = record.long_poll();
+    // What the watchdog has just seen may be more than what was known at that moment.
+    let seen = long_poll
+        .as_ref()
+        .filter(|poll| poll.polls == reading.polls)
+        .map_or(Duration::ZERO, |poll| clock::length(poll.lasted));
     let state = if reading.thread != 0 {
-        let thread = threads::get(reading.thread).map(|thread| ThreadInfo {
-            name: thread.name,
-            os_id: thread.os_id,
+        let thread = threads::get(reading.thread).map(|thread| {
+            Box::new(ThreadInfo {
+                name: thread.name,
+                os_id: thread.os_id,
+            })
         });
         State::Running {
             thread,
-            since: clock::between(reading.since, now),
+            since: clock::between(reading.since, now).max(seen),
         }
     } else if reading.woken_at != 0 {
         State::Scheduled {
@@ -106,7 +132,7 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
             since: clock::between(reading.since, now),
         }
     };
-    let (trace, [branches_dropped, branches_cut]) = trace(record, &reading, asked, &state, traces);
+    let (trace, [branches_dropped, branches_cut]) = trace(record, &reading, asked, &state, known);
     let traits = record.traits();
     let background = traits.has(Traits::BACKGROUND);
     let scope = meta.scope.clone().map(ScopeRef::from_inner);
@@ -128,11 +154,13 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
         threshold: watchdog::threshold(),
         may_block: traits.has(Traits::BLOCKING),
     });
-    let long_poll = record.long_poll().map(|poll| LongPoll {
-        ago: clock::between(poll.seen_at, now),
-        lasted: clock::length(poll.lasted),
-        over: poll.polls != reading.polls || reading.thread == 0,
-        trace: poll.stack.map(|stack| traces.of_thread(&stack)),
+    let long_poll = long_poll.map(|poll| {
+        Box::new(LongPoll {
+            ago: clock::between(poll.seen_at, now),
+            lasted: clock::length(poll.lasted),
+            over: poll.polls != reading.polls || reading.thread == 0,
+            trace: poll.stack.map(|stack| known.of_thread(&stack)),
+        })
     });
     let (name, labels) = match record.side() {
         Some(side) => {
@@ -148,7 +176,10 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
         labels,
         verdict,
         background,
-        scope_cancelled: scope.as_ref().and_then(ScopeRef::cancellation),
+        scope_cancelled: scope
+            .as_ref()
+            .and_then(ScopeRef::cancellation)
+            .map(Box::new),
         scope_ended,
         token_polled: looks.map(|looks| {
             let ago = |at| clock::between(at, now);
@@ -157,7 +188,7 @@ pub(super) fn read(hold: &Hold, asked: Asked, now: u64, traces: &mut Traces) -> 
         scope,
         site: meta.site,
         future: (meta.future)(),
-        runtime: runtime::get(record.runtime()).map_or(0, |runtime| runtime.number()),
+        runtime: known.runtime(record.runtime()),
         parent: (meta.parent != 0).then_some(meta.parent),
         age: clock::between(meta.spawned_at, now),
         busy: clock::length(record.busy()),
@@ -177,7 +208,7 @@ fn trace(
     reading: &Reading,
     asked: Asked,
     state: &State,
-    traces: &mut Traces,
+    known: &mut Known,
 ) -> (Result<Arc<Trace>, NoTrace>, [u32; 2]) {
     let traits = record.traits();
     let none = match (asked.captures, state) {
@@ -199,9 +230,14 @@ fn trace(
     if !counts {
         return (Err(none), [0; 2]);
     }
-    let (trace, missing) = record.captured(|stack| traces.get(stack));
+    let (stack, missing) =
+        record.captured(|stack| known.at_hand(stack).ok_or_else(|| stack.clone()));
     let missing = [missing.dropped, missing.cut];
-    (trace.ok_or(NoTrace::NoWaker), missing)
+    match stack {
+        Some(Ok(trace)) => (Ok(trace), missing),
+        Some(Err(stack)) => (Ok(known.of_task(&stack)), missing),
+        None => (Err(NoTrace::NoWaker), missing),
+    }
 }
 
 /// How the task came to be.

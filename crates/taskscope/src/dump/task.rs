@@ -33,7 +33,7 @@ pub struct TaskDump {
     /// How long ago that scope, or one above it, had ended.
     pub scope_ended: Option<Duration>,
     /// Why that scope's token had been cancelled, where that began, and how long ago.
-    pub scope_cancelled: Option<Cancellation>,
+    pub scope_cancelled: Option<Box<Cancellation>>,
     /// How long ago it looked at a token of its scope for the first and for the last time. `None`: never.
     pub token_polled: Option<(Duration, Duration)>,
     /// Where it was spawned.
@@ -58,7 +58,7 @@ pub struct TaskDump {
     /// Where it is suspended, or why that is not known.
     pub trace: Result<Arc<Trace>, NoTrace>,
     /// The last poll that took longer than the watchdog's threshold, if it caught one.
-    pub long_poll: Option<LongPoll>,
+    pub long_poll: Option<Box<LongPoll>>,
     /// Branches of the trace that did not fit into its buffer.
     pub branches_dropped: u32,
     /// Branches that lack frames at their root: deeper than [`callstack::MAX_FRAMES`], or through code without unwind tables.
@@ -115,8 +115,8 @@ pub struct LongPoll {
 pub enum State {
     /// In a poll.
     Running {
-        /// The thread; `None` if it is ending.
-        thread: Option<ThreadInfo>,
+        /// The thread; `None` if it is ending, or comes after 65,534 others.
+        thread: Option<Box<ThreadInfo>>,
         /// Time since the poll began.
         since: Duration,
     },
@@ -204,14 +204,19 @@ impl TaskDump {
     /// What it waits for, by the leaf of its trace; for a `select!` or `join!`, one of each kind.
     #[must_use]
     pub fn wait_reason(&self) -> WaitReason {
-        match (&self.trace, &self.state) {
-            (Ok(trace), _) => trace.wait_reason(),
-            (Err(_), State::Running { .. }) => WaitReason::of(WaitKind::Running),
-            (Err(_), State::Scheduled { .. }) => WaitReason::of(WaitKind::Scheduled),
-            (Err(NoTrace::NoWaker), _) if self.verdict == Verdict::Stuck => {
-                WaitReason::of(WaitKind::Nothing)
-            }
-            (Err(_), _) => WaitReason::of(WaitKind::Unknown),
+        match &self.trace {
+            Ok(trace) => trace.wait_reason(),
+            Err(why) => WaitReason::of(self.wait_without_trace(*why)),
+        }
+    }
+
+    /// What can be said of its wait without a trace.
+    pub(super) fn wait_without_trace(&self, why: NoTrace) -> WaitKind {
+        match (why, &self.state) {
+            (_, State::Running { .. }) => WaitKind::Running,
+            (_, State::Scheduled { .. }) => WaitKind::Scheduled,
+            (NoTrace::NoWaker, _) if self.verdict == Verdict::Stuck => WaitKind::Nothing,
+            _ => WaitKind::Unknown,
         }
     }
 

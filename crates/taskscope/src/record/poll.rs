@@ -156,7 +156,9 @@ impl Drop for Guard {
         if self.suspended {
             self.record.end_poll(&self.begun, clock::coarse());
         }
-        if self.captures {
+        if self.captures && self.suspended {
+            capture::answered(self.record);
+        } else if self.captures {
             capture::withdraw(self.record);
         }
     }

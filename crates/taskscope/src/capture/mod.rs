@@ -11,10 +11,14 @@
 //!      ◀─ unparked when the last of all marks is gone, otherwise it looks again every millisecond
 //! ```
 //!
+//! Whoever has captured one task goes on with the next one that is wanted of its runtime ([`feed`]).
+//!
 //! The mark is set and taken away by swaps, and whoever takes it away counts it off ([`marks`]), so [`OUTSTANDING`] is exact
 //! whatever ends the capture: the poll, a panic in it, the end of the task, or a dump that gave up.
 //!
 //! Not here: which tasks are asked and how long a dump waits ([`crate::dump`]); how frames are unwound (callstack).
+
+mod feed;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -27,9 +31,10 @@ use std::thread::Thread;
 
 use callstack::{Completeness, Stack};
 
+pub(crate) use self::feed::Feed;
 use crate::MAX_BRANCHES;
 use crate::marks;
-use crate::record::{Identity, Missing, Record};
+use crate::record::{Identity, Missing, Record, Traits};
 use crate::sync::atomic::AtomicUsize;
 
 /// Marks that are set.
@@ -46,6 +51,20 @@ pub(crate) fn request(record: &'static Record) {
     if asked.marked {
         record.nudge();
     }
+}
+
+/// Whether the task may be polled for a capture, and would answer with a trace.
+pub(crate) fn may(record: &Record) -> bool {
+    let traits = record.traits();
+    ![Traits::NO_CAPTURE, Traits::BLOCKING, Traits::OBSERVED]
+        .iter()
+        .any(|not| traits.has(*not))
+}
+
+/// A poll with a capture has ended well: takes the mark away, and has the next task captured.
+pub(crate) fn answered(record: &Record) {
+    withdraw(record);
+    feed::pull(record.runtime());
 }
 
 /// Takes the mark away, if it is set. The caller holds the record.

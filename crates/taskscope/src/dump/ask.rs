@@ -1,0 +1,213 @@
+//! Asking tasks for captures, and waiting for the answers, on the thread of a dump.
+//!
+//! Of each runtime, [`WINDOW`] tasks are marked at a time. The rest waits in a [`Feed`], from which the threads of the runtime take
+//! the next one whenever they have captured one: so a runtime that has something else to do sets the pace, and none of its
+//! threads is woken for each task.
+//!
+//! Not here: what a capture is ([`crate::capture`]); what becomes of it (`read.rs`).
+
+use std::collections::HashMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::capture::{self, Feed, Waiter};
+use crate::clock;
+use crate::record::{Hold, Record};
+
+/// Tasks of one runtime that are marked at a time: enough to keep its workers busy for a tenth of a millisecond, few enough that
+/// other tasks of the runtime do not notice.
+const WINDOW: usize = 256;
+
+/// Tasks of one runtime that are looked after at a time.
+const BLOCK: usize = 8192;
+
+/// How often a dump looks who has answered, unless the last of all marks is gone before.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// How a task that was asked stands.
+enum Standing {
+    /// Nothing more will come of it, or nothing more is needed.
+    Done,
+    /// Its next poll makes a capture.
+    Marked,
+    /// Not marked yet. Or no longer: a dump that gave up takes marks away, also those that others wait for.
+    Unmarked,
+}
+
+/// A task that is asked for a capture.
+struct AskedTask<'a> {
+    /// Its place among all that the dump is about.
+    at: usize,
+    hold: &'a Hold,
+    /// Its polls before it was asked.
+    polls: u64,
+}
+
+impl AskedTask<'_> {
+    fn standing(&self, stall: Duration) -> Standing {
+        let record = self.hold.record();
+        if in_long_poll(record, stall) || record.is_beyond_waking() {
+            capture::withdraw(record);
+            return Standing::Done;
+        }
+        if record.wants_capture() {
+            return Standing::Marked;
+        }
+        let now = record.polls();
+        let captured = record
+            .captured_ago(now)
+            .is_some_and(|ago| ago < now.saturating_sub(self.polls));
+        if captured || record.is_finished() {
+            return Standing::Done;
+        }
+        Standing::Unmarked
+    }
+}
+
+/// The tasks of one runtime on their way to a capture.
+struct Queue<'a> {
+    /// The next one last.
+    todo: Vec<(usize, &'a Hold)>,
+    asked: Vec<AskedTask<'a>>,
+    feed: Feed,
+    answered_at: Instant,
+}
+
+impl<'a> Queue<'a> {
+    fn new(runtime: u16, now: Instant) -> Queue<'a> {
+        Queue {
+            todo: Vec::new(),
+            asked: Vec::new(),
+            feed: Feed::new(runtime),
+            answered_at: now,
+        }
+    }
+
+    /// Sees who has answered, asks more, gives up on a runtime that answers nothing. False: all done.
+    fn advance(&mut self, now: Instant, stall: Duration, awaited: &mut [bool]) -> bool {
+        let (before, mut marked) = (self.asked.len(), 0);
+        let (feed, starved) = (&self.feed, self.feed.is_empty());
+        self.asked.retain(|task| match task.standing(stall) {
+            Standing::Done => {
+                awaited[task.at] = false;
+                false
+            }
+            Standing::Marked => {
+                marked += 1;
+                true
+            }
+            Standing::Unmarked => {
+                if starved {
+                    feed.put(task.hold.record());
+                }
+                true
+            }
+        });
+        if self.asked.len() < before {
+            self.answered_at = now;
+        } else if before > 0 && now.duration_since(self.answered_at) > stall {
+            self.give_up();
+        }
+        if self.asked.len() <= BLOCK / 2 && !self.todo.is_empty() {
+            if self.asked.is_empty() {
+                self.answered_at = now;
+            }
+            self.take_in();
+        }
+        for _ in marked..WINDOW {
+            match self.feed.take() {
+                Some(record) => capture::request(record),
+                None => break,
+            }
+        }
+        !self.asked.is_empty()
+    }
+
+    fn take_in(&mut self) {
+        let count = self.todo.len().min(BLOCK - self.asked.len());
+        let new = self.todo.drain(self.todo.len() - count..).rev();
+        let from = self.asked.len();
+        self.asked.extend(new.map(|(at, hold)| AskedTask {
+            at,
+            hold,
+            polls: hold.record().polls(),
+        }));
+        let records = self.asked[from..].iter().map(|task| task.hold.record());
+        self.feed.put_all(records);
+    }
+
+    fn give_up(&mut self) {
+        self.todo.clear();
+        self.feed.clear();
+        for task in self.asked.drain(..) {
+            capture::withdraw(task.hold.record());
+        }
+    }
+}
+
+impl Drop for Queue<'_> {
+    fn drop(&mut self) {
+        self.give_up();
+    }
+}
+
+/// Whether the task has been in one poll for so long that its runtime would be given up for it.
+fn in_long_poll(record: &Record, stall: Duration) -> bool {
+    record.thread() != 0 && clock::between(record.since(), clock::precise()) >= stall
+}
+
+/// Captures every task whose last capture is no longer true, except those in a long poll. `look` is called again and again, and told which
+/// tasks are still awaited.
+pub(super) fn for_captures(
+    holds: &[Hold],
+    deadline: Instant,
+    stall: Duration,
+    mut look: impl FnMut(&[bool]),
+) {
+    let start = Instant::now();
+    let mut queues: HashMap<u16, Queue<'_>> = HashMap::new();
+    let mut awaited: Vec<bool> = holds.iter().map(|hold| needs(hold, stall)).collect();
+    for (at, hold) in holds
+        .iter()
+        .enumerate()
+        .rev()
+        .filter(|(at, _)| awaited[*at])
+    {
+        let runtime = hold.record().runtime();
+        let queue = queues
+            .entry(runtime)
+            .or_insert_with(|| Queue::new(runtime, start));
+        queue.todo.push((at, hold));
+    }
+    if queues.is_empty() {
+        return;
+    }
+    let _waiter = Waiter::new();
+    loop {
+        let now = Instant::now();
+        if now >= deadline {
+            return;
+        }
+        let mut busy = false;
+        for queue in queues.values_mut() {
+            busy |= queue.advance(now, stall, &mut awaited);
+        }
+        if !busy {
+            return;
+        }
+        look(&awaited);
+        thread::park_timeout(LOOK_AGAIN);
+    }
+}
+
+/// Whether a task has to be polled for its capture to be true, and can be.
+fn needs(hold: &Hold, stall: Duration) -> bool {
+    let record = hold.record();
+    // A task without its first poll has nothing to show: tokio is about to poll it anyway.
+    record.polls() > 0
+        && record.captured_ago(record.polls()) != Some(0)
+        && capture::may(record)
+        && !record.is_finished()
+        && !record.is_beyond_waking()
+        && !in_long_poll(record, stall)
+}

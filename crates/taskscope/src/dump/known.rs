@@ -1,0 +1,59 @@
+//! What a dump has looked up already. Not here: how a trace is made (`trim.rs`).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use callstack::Stack;
+
+use super::Trace;
+use crate::runtime;
+
+/// Known by stack: thousands of tasks share a few.
+#[derive(Default)]
+pub(super) struct Known {
+    tasks: HashMap<*const Stack, Arc<Trace>>,
+    threads: HashMap<*const Stack, Arc<Trace>>,
+    /// The last of `tasks` that was asked for: the next task mostly has the same.
+    last: Option<Arc<Trace>>,
+    /// Index and number of the last runtime.
+    runtime: Option<(u16, u64)>,
+}
+
+impl Known {
+    /// The trace of a stack, if it is at hand. Takes no time: for a stack that others wait for.
+    pub(super) fn at_hand(&self, stack: &Arc<Stack>) -> Option<Arc<Trace>> {
+        match &self.last {
+            Some(last) if Arc::ptr_eq(&last.stack, stack) => Some(last.clone()),
+            _ => self.tasks.get(&Arc::as_ptr(stack)).cloned(),
+        }
+    }
+
+    /// The trace of a stack. The first of its kind has to be put into words.
+    pub(super) fn of_task(&mut self, stack: &Arc<Stack>) -> Arc<Trace> {
+        let trace = self
+            .tasks
+            .entry(Arc::as_ptr(stack))
+            .or_insert_with(|| Arc::new(Trace::new(stack.clone())));
+        self.last = Some(trace.clone());
+        trace.clone()
+    }
+
+    /// The number of the runtime with this index; 0 if there is none.
+    pub(super) fn runtime(&mut self, index: u16) -> u64 {
+        match self.runtime {
+            Some((last, number)) if last == index => number,
+            _ => {
+                let number = runtime::get(index).map_or(0, |runtime| runtime.number());
+                self.runtime = Some((index, number));
+                number
+            }
+        }
+    }
+
+    pub(super) fn of_thread(&mut self, stack: &Arc<Stack>) -> Arc<Trace> {
+        self.threads
+            .entry(Arc::as_ptr(stack))
+            .or_insert_with(|| Arc::new(Trace::of_thread(stack.clone())))
+            .clone()
+    }
+}
