@@ -2,6 +2,8 @@
 
 #[path = "../../../taskscope/src/record/inner.rs"]
 mod inner;
+#[path = "../../../taskscope/src/record/last_stack.rs"]
+mod last_stack;
 #[path = "../../../taskscope/src/record/state.rs"]
 mod state;
 #[path = "../../../taskscope/src/record/waker.rs"]
@@ -10,12 +12,16 @@ mod waker;
 mod executor;
 mod life;
 mod marking;
+mod reading;
 mod reuse;
+mod stack;
 mod waking;
 
 use std::sync::atomic::Ordering;
 
 use self::inner::Inner;
+use self::last_stack::LastStack;
+use self::stack::Stack;
 use self::state::{End, Ref, State};
 use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
 use crate::sync::cell::UnsafeCell;
@@ -27,7 +33,8 @@ pub(crate) struct Record {
     inner: Inner,
     serial: AtomicU32,
     detached_at: AtomicU64,
-    next: RecordCell,
+    /// While this record is free, the next free one.
+    last_stack: LastStack<Stack>,
     /// 0: free.
     meta: UnsafeCell<u32>,
     /// How often somebody was told to own it alone. Not loom's: nothing may depend on it.
@@ -44,7 +51,7 @@ impl Record {
             inner: Inner::new(),
             serial: AtomicU32::new(0),
             detached_at: AtomicU64::new(0),
-            next: RecordCell::new(),
+            last_stack: LastStack::new(),
             meta: UnsafeCell::new(0),
             recycled: std::sync::atomic::AtomicU32::new(0),
         }
@@ -88,13 +95,17 @@ impl Record {
 
     fn recycle(&'static self) {
         // SAFETY: checked by loom.
-        let waker = unsafe { self.inner.take() };
+        let (waker, stack) = unsafe { (self.inner.take(), self.last_stack.take()) };
         // SAFETY: as above.
         let meta = self.meta.with_mut(|cell| unsafe { cell.replace(0) });
         assert_ne!(meta, 0, "recycled once");
         self.recycled.fetch_add(1, Ordering::Relaxed);
         crate::pool::put(self);
-        drop(waker);
+        drop((waker, stack));
+    }
+
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.state.is_in_use()
     }
 
     fn recycled(&self) -> u32 {
@@ -111,8 +122,14 @@ impl Record {
         unsafe { self.inner.wake() };
     }
 
-    pub(crate) fn next(&self) -> &RecordCell {
-        &self.next
+    pub(crate) fn next(&self) -> Option<&'static Record> {
+        // SAFETY: null, or what `set_next` was given, and records are never freed.
+        unsafe { self.last_stack.link().cast::<Record>().as_ref() }
+    }
+
+    pub(crate) fn set_next(&self, next: Option<&'static Record>) {
+        let next = next.map_or(std::ptr::null(), std::ptr::from_ref);
+        self.last_stack.set_link(next.cast_mut().cast());
     }
 }
 
