@@ -22,9 +22,10 @@ use crate::sync::hint;
 /// The bit of a stack that somebody reads. No address has it: a stack is aligned.
 const READING: usize = 1;
 
+/// Shared between threads, as the bounds of its methods say.
 pub(super) struct LastStack<T>(AtomicPtr<T>);
 
-impl<T> LastStack<T> {
+impl<T: Send + Sync> LastStack<T> {
     pub(super) fn new() -> LastStack<T> {
         const { assert!(align_of::<T>() > READING) };
         LastStack(AtomicPtr::new(ptr::null_mut()))
