@@ -65,6 +65,7 @@ fn dumps_see_every_idle_task() {
     for variant in with_dumps.iter().filter(|name| !OURS.1.contains(name)) {
         for workload in ["dump-alike", "dump-mixed"] {
             let values = measure(workload, variant, "multi", 600);
+            assert!(values["touch_first_ms"][0].is_number(), "{values}");
             // A ticker's task may be alive as well.
             let tasks = values["first_tasks"][0].as_f64();
             assert!(

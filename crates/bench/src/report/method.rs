@@ -1,5 +1,6 @@
 //! What was measured, how, and where.
 
+use super::dumps;
 use super::table::Table;
 use crate::driver::machine::version;
 use crate::driver::plan::Effort;
@@ -50,6 +51,12 @@ pub(super) fn reading(results: &Results) -> String {
     } else {
         "`current_thread` and glibc only"
     };
+    let touches = dumps::touches(results).map_or_else(String::new, |touches| {
+        format!(
+            ": {:.2} ms a megabyte the first time in this run, {:.2} at the worst, {:.2} the second time",
+            touches.first, touches.worst, touches.second
+        )
+    });
     format!(
         "## How to read the tables\n\n\
 * **One process makes one measurement**: one workload, one way to spawn, one runtime flavour, one allocator. All ways to spawn take turns within a
@@ -68,6 +75,8 @@ pub(super) fn reading(results: &Results) -> String {
   program, except for the one that a build decides about: *taskscope, off* is the code of *taskscope*, built without taskscope's default feature
   `enable`, measured in a second program that has nothing else different. There the same machine code has another place in memory, which alone can
   change a time by a few percent: judge that row by its instructions.
+* A process that takes dumps first touches 1.5 KB of memory for each task, and gives it back before the tasks are spawned, because the host of a virtual
+  machine may take free pages away, and then whoever touches them next pays for the hypervisor{touches}.
 
 What they are, and what a user gets for it:
 
