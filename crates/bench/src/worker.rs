@@ -6,11 +6,11 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
 
+use crate::Allocator;
 use crate::cpu::{self, Spent};
 use crate::driver::Error;
 use crate::variants::{self, Variant, with_variant};
 use crate::workloads::{self, Kinds, Load};
-use crate::{Allocator, pages};
 
 /// The threads of a [`Flavour::Multi`] runtime.
 pub(crate) const WORKERS: u64 = 2;
@@ -81,13 +81,9 @@ fn measure<V: Variant>(case: Case, allocator: Allocator) -> Values {
         cpu::pin();
     }
     let n = case.n;
-    let mut values = match case.workload {
-        Name::DumpAlike | Name::DumpMixed => pages::fetch(n),
-        _ => Values::new(),
-    };
     V::set_up();
     let runtime = runtime(case.runtime);
-    values.append(&mut match case.workload {
+    match case.workload {
         Name::Spawn => per_operation(&runtime, case, |load| V::root(workloads::spawn::<V>(load))),
         Name::SelfWake => per_operation(&runtime, case, |load| {
             V::root(workloads::self_wake::<V>(load))
@@ -104,8 +100,7 @@ fn measure<V: Variant>(case: Case, allocator: Allocator) -> Values {
         }
         Name::Http => runtime.block_on(workloads::http::http::<V>(n)),
         Name::HttpDumps => runtime.block_on(workloads::http::http_dumps::<V>(n)),
-    });
-    values
+    }
 }
 
 fn runtime(flavour: Flavour) -> Runtime {

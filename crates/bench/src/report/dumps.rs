@@ -87,7 +87,7 @@ fn samples(results: &Results) -> Vec<&Sample> {
     samples
 }
 
-/// What the first and the second touch of new memory took, in milliseconds a megabyte: the medians over all processes that took dumps, and the
+/// What the first and the second touch of new memory took, in milliseconds a megabyte: the medians over all dumps, and the
 /// longest first touch.
 pub(super) struct Touches {
     pub(super) first: f64,

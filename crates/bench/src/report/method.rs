@@ -75,8 +75,8 @@ pub(super) fn reading(results: &Results) -> String {
   program, except for the one that a build decides about: *taskscope, off* is the code of *taskscope*, built without taskscope's default feature
   `enable`, measured in a second program that has nothing else different. There the same machine code has another place in memory, which alone can
   change a time by a few percent: judge that row by its instructions.
-* A process that takes dumps first touches 1.5 KB of memory for each task, and gives it back before the tasks are spawned, because the host of a virtual
-  machine may take free pages away, and then whoever touches them next pays for the hypervisor{touches}.
+* Right before each dump the process touches 1 KB of memory for each task, and gives it back, because the host of a virtual machine may take free
+  pages away, and then whoever touches them next waits for the hypervisor{touches}.
 
 What they are, and what a user gets for it:
 
