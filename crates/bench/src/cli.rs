@@ -31,7 +31,7 @@ enum Command {
 
 pub(crate) fn run(allocator: Allocator) -> Result<(), driver::Error> {
     match Cli::parse().command {
-        Command::One(case) => worker::run(case, allocator),
+        Command::One(case) => worker::run(case, allocator)?,
         Command::Clients { address } => workloads::http::clients(&address)?,
         Command::Compare(options) => compare::run(&options)?,
         Command::Measure(options) => measure::run(&options)?,

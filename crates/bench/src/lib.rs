@@ -9,6 +9,7 @@ mod cli;
 mod cpu;
 mod driver;
 pub mod memory;
+mod pages;
 mod report;
 mod variants;
 mod worker;

@@ -8,6 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::Allocator;
 use crate::cpu::{self, Spent};
+use crate::driver::Error;
 use crate::variants::{self, Variant, with_variant};
 use crate::workloads::{self, Kinds, Load};
 
@@ -48,7 +49,12 @@ pub(crate) fn values<const N: usize>(each: [(&str, f64); N]) -> Values {
 }
 
 /// Measures, and prints the values.
-pub(crate) fn run(case: Case, allocator: Allocator) {
+///
+/// An error if the variant is in programs of the other build only: the figure would be that of something else.
+pub(crate) fn run(case: Case, allocator: Allocator) -> Result<(), Error> {
+    if case.variant.enabled() == Some(cfg!(not(feature = "enable"))) {
+        return Err(other_build().into());
+    }
     let values = with_variant!(case.variant, V => measure::<V>(case, allocator));
     println!(
         "{}",
@@ -56,6 +62,14 @@ pub(crate) fn run(case: Case, allocator: Allocator) {
     );
     // A million tasks take a while to drop, and nobody wants to know how long.
     std::process::exit(0);
+}
+
+fn other_build() -> &'static str {
+    if cfg!(feature = "enable") {
+        "this program was built with the feature `enable`, and the variant is in programs without it"
+    } else {
+        "this program was built without the feature `enable`, and the variant is in programs with it"
+    }
 }
 
 fn measure<V: Variant>(case: Case, allocator: Allocator) -> Values {
@@ -66,9 +80,9 @@ fn measure<V: Variant>(case: Case, allocator: Allocator) -> Values {
     if counted && case.runtime == Flavour::Current {
         cpu::pin();
     }
+    let n = case.n;
     V::set_up();
     let runtime = runtime(case.runtime);
-    let n = case.n;
     match case.workload {
         Name::Spawn => per_operation(&runtime, case, |load| V::root(workloads::spawn::<V>(load))),
         Name::SelfWake => per_operation(&runtime, case, |load| {

@@ -1,26 +1,37 @@
-//! Every workload runs with every variant on both flavours. Whether a figure is good is no question here.
+//! Every workload runs with every variant on both flavours; without the feature `enable`, too. Whether a figure is good is no question here.
 
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
-const VARIANTS: [&str; 7] = [
+const PEERS: [&str; 5] = [
     "bare",
     "tokio-metrics",
     "tracing-span",
     "async-backtrace",
     "await-tree",
-    "taskscope",
-    "taskscope-in-scope",
 ];
+const ON: &[&str] = &["taskscope", "taskscope-in-scope"];
+const OFF: &[&str] = &["taskscope-off"];
 
-fn measure(workload: &str, variant: &str, runtime: &str, n: u64) -> Value {
-    let case = format!("{workload}, {variant}, {runtime}");
-    let output = Command::new(env!("CARGO_BIN_EXE_bench"))
+/// The variants that this build has beside its peers, and those that only the other one has.
+const OURS: (&[&str], &[&str]) = if cfg!(feature = "enable") {
+    (ON, OFF)
+} else {
+    (OFF, ON)
+};
+
+fn run(workload: &str, variant: &str, runtime: &str, n: u64) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_bench"))
         .args(["one", "--workload", workload, "--variant", variant])
         .args(["--runtime", runtime, "-n", &n.to_string()])
         .output()
-        .expect("the program starts");
+        .expect("the program starts")
+}
+
+fn measure(workload: &str, variant: &str, runtime: &str, n: u64) -> Value {
+    let case = format!("{workload}, {variant}, {runtime}");
+    let output = run(workload, variant, runtime, n);
     assert!(output.status.success(), "{case}: {output:?}");
     serde_json::from_slice(&output.stdout).expect("the program prints JSON")
 }
@@ -28,7 +39,7 @@ fn measure(workload: &str, variant: &str, runtime: &str, n: u64) -> Value {
 #[test]
 fn operations_and_memory_are_measured_with_every_variant() {
     for runtime in ["current", "multi"] {
-        for variant in VARIANTS {
+        for variant in PEERS.iter().chain(OURS.0) {
             for workload in ["spawn", "self-wake", "ping-pong"] {
                 assert!(measure(workload, variant, runtime, 4000)["cpu_ns"][0].is_number());
             }
@@ -37,11 +48,24 @@ fn operations_and_memory_are_measured_with_every_variant() {
     }
 }
 
+/// It would be measured all the same, as something that it is not.
+#[test]
+fn a_variant_of_the_other_build_is_refused() {
+    for variant in OURS.1 {
+        let output = run("spawn", variant, "current", 4000);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{variant}: {output:?}");
+        assert!(said.contains("feature `enable`"), "{variant}: {said}");
+    }
+}
+
 #[test]
 fn dumps_see_every_idle_task() {
-    for variant in ["async-backtrace", "await-tree", "taskscope"] {
+    let with_dumps = ["async-backtrace", "await-tree", "taskscope"];
+    for variant in with_dumps.iter().filter(|name| !OURS.1.contains(name)) {
         for workload in ["dump-alike", "dump-mixed"] {
             let values = measure(workload, variant, "multi", 600);
+            assert!(values["touch_first_ms"][0].is_number(), "{values}");
             // A ticker's task may be alive as well.
             let tasks = values["first_tasks"][0].as_f64();
             assert!(
@@ -54,7 +78,7 @@ fn dumps_see_every_idle_task() {
 
 #[test]
 fn a_service_answers_under_load_with_and_without_dumps() {
-    for variant in ["bare", "taskscope"] {
+    for variant in ["bare", OURS.0[0]] {
         assert!(measure("http", variant, "multi", 1)["per_second"][0].is_number());
         assert!(measure("http-dumps", variant, "multi", 1)["per_second_with_dumps"][0].is_number());
     }

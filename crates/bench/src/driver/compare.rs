@@ -70,7 +70,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
                 for at in 0..rows.len() {
                     // Nobody is always first.
                     let row = rows[(at + round) % rows.len()];
-                    let mut values = programs[row.0].1.measure(case(row.1))?;
+                    let mut values = programs[row.0].1.with(row.1)?.measure(case(row.1))?;
                     let time = values
                         .get_mut("cpu_ns")
                         .ok_or("this workload has no time for each operation; use `one`")?;
@@ -85,7 +85,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
             let mut base = None;
             for row in &rows {
                 let instructions = if options.callgrind {
-                    callgrind::instructions(&programs[row.0].1, case(row.1))?
+                    callgrind::instructions(&programs[row.0].1.with(row.1)?, case(row.1))?
                 } else {
                     f64::NAN
                 };

@@ -1,6 +1,6 @@
 //! Measures everything that the report shows.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 use std::{fs, thread};
 
@@ -11,6 +11,7 @@ use super::plan::{self, Allocator, Effort, Section};
 use super::process::Program;
 use super::results::Results;
 use super::{Error, callgrind};
+use crate::variants;
 use crate::worker::{self, Case};
 
 #[derive(Debug, Args)]
@@ -21,7 +22,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Error> {
-    let programs = Programs::beside_this_one()?;
+    let programs = Programs::around_this_one()?;
     let sections = plan::sections(options.effort);
     let (began, busy) = (Instant::now(), Busy::now()?);
     let mut results = Results {
@@ -47,38 +48,43 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
-/// The builds of this package: one for each allocator.
+/// The programs of this package: one for each allocator, with the feature `enable` and without.
 struct Programs {
-    glibc: Program,
-    jemalloc: Program,
+    glibc: OnAndOff,
+    jemalloc: OnAndOff,
+}
+
+struct OnAndOff {
+    on: Program,
+    off: Program,
 }
 
 impl Programs {
-    fn beside_this_one() -> Result<Programs, Error> {
-        let glibc = Program::this()?;
-        let path = glibc.path.with_file_name("bench-jemalloc");
-        if !path.exists() {
-            return Err(missing(&path).into());
-        }
+    /// An error now and not in the middle if one is missing.
+    fn around_this_one() -> Result<Programs, Error> {
+        let pair = |on: Program| -> Result<OnAndOff, Error> {
+            Ok(OnAndOff {
+                off: on.with(variants::Name::TaskscopeOff)?,
+                on,
+            })
+        };
+        let this = Program::this()?;
         Ok(Programs {
-            glibc,
-            jemalloc: Program { path },
+            jemalloc: pair(this.with_jemalloc()?)?,
+            glibc: pair(this)?,
         })
     }
 
-    fn with(&self, allocator: Allocator) -> &Program {
-        match allocator {
+    fn with(&self, allocator: Allocator, variant: variants::Name) -> &Program {
+        let pair = match allocator {
             Allocator::Glibc => &self.glibc,
             Allocator::Jemalloc => &self.jemalloc,
+        };
+        match variant.enabled() {
+            Some(false) => &pair.off,
+            Some(true) | None => &pair.on,
         }
     }
-}
-
-fn missing(path: &Path) -> String {
-    format!(
-        "there is no {}; build with `--features jemalloc`",
-        path.display()
-    )
 }
 
 /// One process for each variant, each round beginning with another one.
@@ -91,7 +97,7 @@ fn take_turns(
     for at in 0..section.variants.len() {
         let variant = section.variants[(at + round) % section.variants.len()];
         let case = section.case(variant);
-        let values = programs.with(section.allocator).measure(case)?;
+        let values = programs.with(section.allocator, variant).measure(case)?;
         results.add(section.allocator, case, values);
     }
     Ok(())
@@ -114,7 +120,8 @@ fn count_instructions(
         })
         .collect();
     let count = |(allocator, case): (Allocator, Case)| {
-        callgrind::instructions(programs.with(allocator), case).map_err(|error| error.to_string())
+        callgrind::instructions(programs.with(allocator, case.variant), case)
+            .map_err(|error| error.to_string())
     };
     for pair in cases.chunks(2) {
         let counts: Vec<_> = thread::scope(|scope| {
@@ -139,7 +146,7 @@ fn count_instructions(
 }
 
 impl Section {
-    fn case(&self, variant: crate::variants::Name) -> Case {
+    fn case(&self, variant: variants::Name) -> Case {
         Case {
             workload: self.workload,
             variant,

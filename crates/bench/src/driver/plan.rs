@@ -44,6 +44,7 @@ const ALL: &[Variant] = &[
     Variant::AwaitTree,
     Variant::Taskscope,
     Variant::TaskscopeInScope,
+    Variant::TaskscopeOff,
 ];
 const US: &[Variant] = &[Variant::Taskscope];
 const BARE_AND_US: &[Variant] = &[Variant::Bare, Variant::Taskscope];

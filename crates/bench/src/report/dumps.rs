@@ -87,6 +87,34 @@ fn samples(results: &Results) -> Vec<&Sample> {
     samples
 }
 
+/// What the first and the second touch of new memory took, in milliseconds a megabyte: the medians over all dumps, and the
+/// longest first touch.
+pub(super) struct Touches {
+    pub(super) first: f64,
+    pub(super) worst: f64,
+    pub(super) second: f64,
+}
+
+pub(super) fn touches(results: &Results) -> Option<Touches> {
+    let all = |value| -> Vec<f64> {
+        samples(results)
+            .into_iter()
+            .flat_map(|sample| sample.rounds(value))
+            .copied()
+            .collect()
+    };
+    let (first, second) = (all("touch_first_ms"), all("touch_second_ms"));
+    if first.is_empty() || second.is_empty() {
+        return None;
+    }
+    let first = Summary::of(&first);
+    Some(Touches {
+        first: first.median,
+        worst: first.most,
+        second: Summary::of(&second).median,
+    })
+}
+
 fn title(sample: &Sample) -> String {
     let kinds = match sample.case.workload {
         Workload::DumpAlike => "alike",

@@ -1,5 +1,6 @@
 //! What was measured, how, and where.
 
+use super::dumps;
 use super::table::Table;
 use crate::driver::machine::version;
 use crate::driver::plan::Effort;
@@ -50,6 +51,12 @@ pub(super) fn reading(results: &Results) -> String {
     } else {
         "`current_thread` and glibc only"
     };
+    let touches = dumps::touches(results).map_or_else(String::new, |touches| {
+        format!(
+            ": {:.2} ms a megabyte the first time in this run, {:.2} at the worst, {:.2} the second time",
+            touches.first, touches.worst, touches.second
+        )
+    });
     format!(
         "## How to read the tables\n\n\
 * **One process makes one measurement**: one workload, one way to spawn, one runtime flavour, one allocator. All ways to spawn take turns within a
@@ -65,7 +72,11 @@ pub(super) fn reading(results: &Results) -> String {
 * `current_thread` runs are pinned to one processor. `multi_thread` has two workers and two of everything at once, so that all
   processors meet in whatever is shared; its times vary more. *Elapsed* is shown there too, because a thread that sleeps before a lock uses no processor time.
 * Build: release profile with line tables (`debug = 1`), everything else as cargo has it, plain stable Rust, no `tokio_unstable`. All variants are in one
-  program.
+  program, except for the one that a build decides about: *taskscope, off* is the code of *taskscope*, built without taskscope's default feature
+  `enable`, measured in a second program that has nothing else different. There the same machine code has another place in memory, which alone can
+  change a time by a few percent: judge that row by its instructions.
+* Right before each dump the process touches 1 KB of memory for each task, and gives it back, because the host of a virtual machine may take free
+  pages away, and then whoever touches them next waits for the hypervisor{touches}.
 
 What they are, and what a user gets for it:
 
@@ -77,7 +88,8 @@ What they are, and what a user gets for it:
 | async-backtrace | `frame!` at the root and at one leaf | a tree of the annotated functions, no times |
 | await-tree | `Registry::spawn_anonymous`, `instrument_await` at one leaf | a tree of the annotated awaits, with times |
 | **taskscope** | `taskscope::spawn`, everything on, no annotation | for each task: where spawned, by whom, polls, busy time, last wake, who holds wakers, full async stack on demand |
-| **taskscope**, in a scope | the same below a `Scope` | also: which request, cancelled or not, outlived or not |"
+| **taskscope**, in a scope | the same below a `Scope` | also: which request, cancelled or not, outlived or not |
+| **taskscope**, off | `taskscope::spawn`, built without the feature `enable` | nothing; dumps are empty, scopes still cancel and join |"
     )
 }
 

@@ -61,6 +61,7 @@ fn name(variant: Variant) -> &'static str {
         Variant::AwaitTree => "await-tree",
         Variant::Taskscope => "**taskscope**",
         Variant::TaskscopeInScope => "**taskscope**, in a scope",
+        Variant::TaskscopeOff => "**taskscope**, off",
     }
 }
 

@@ -89,6 +89,23 @@ pub(crate) enum Name {
     AwaitTree,
     Taskscope,
     TaskscopeInScope,
+    /// The same code as `Taskscope`, in a program that was built without the feature `enable`.
+    TaskscopeOff,
+}
+
+impl Name {
+    /// Whether this variant is in programs that were built with the feature `enable`, or in those without. `None`: in all.
+    pub(crate) fn enabled(self) -> Option<bool> {
+        match self {
+            Name::Taskscope | Name::TaskscopeInScope => Some(true),
+            Name::TaskscopeOff => Some(false),
+            Name::Bare
+            | Name::TokioMetrics
+            | Name::TracingSpan
+            | Name::AsyncBacktrace
+            | Name::AwaitTree => None,
+        }
+    }
 }
 
 /// Evaluates an expression with a type of the variant that has this name.
@@ -109,6 +126,7 @@ macro_rules! with_variant {
             v::Name::AwaitTree => with!(v::AwaitTree),
             v::Name::Taskscope => with!(v::Taskscope),
             v::Name::TaskscopeInScope => with!(v::InScope),
+            v::Name::TaskscopeOff => with!(v::Taskscope),
         }
     }};
 }

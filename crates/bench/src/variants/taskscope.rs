@@ -1,5 +1,7 @@
 //! taskscope with everything on, which is its default; the second variant also has a scope, one for the
 //! whole workload, or one for each request.
+//!
+//! Without the feature `enable` of this package, the same code is the variant "taskscope, off".
 
 use std::fmt::Write;
 use std::future::Future;
@@ -25,7 +27,7 @@ impl Variant for Taskscope {
     }
 
     fn dump() -> Option<Dumped> {
-        Some(dump())
+        dump()
     }
 }
 
@@ -45,7 +47,7 @@ impl Variant for InScope {
     }
 
     fn dump() -> Option<Dumped> {
-        Some(dump())
+        dump()
     }
 
     async fn request<F: Future + Send>(future: F) -> F::Output {
@@ -57,8 +59,11 @@ impl Variant for InScope {
     }
 }
 
-/// With fresh stacks, grouped, and each distinct stack written once, as the endpoint does it.
-fn dump() -> Dumped {
+/// With fresh stacks, grouped, and each distinct stack written once, as the endpoint does it. There are none if nothing observes.
+fn dump() -> Option<Dumped> {
+    if cfg!(not(feature = "enable")) {
+        return None;
+    }
     let began = Instant::now();
     let dump = DumpOptions::new()
         .deadline(Duration::from_secs(60))
@@ -75,7 +80,7 @@ fn dump() -> Dumped {
             Err(why) => writeln!(text, "{why}"),
         };
     }
-    Dumped {
+    Some(Dumped {
         capture: captured - began,
         group: grouped - captured,
         print: grouped.elapsed(),
@@ -84,5 +89,5 @@ fn dump() -> Dumped {
         groups: groups.len(),
         text_bytes: text.len(),
         held: Box::new(dump),
-    }
+    })
 }

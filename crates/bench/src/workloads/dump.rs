@@ -11,7 +11,7 @@ use super::parked::{Kinds, Parked};
 use super::ticker::{Lateness, Tickers};
 use crate::variants::{Dumped, Variant};
 use crate::worker::Values;
-use crate::{Allocator, cpu, memory};
+use crate::{Allocator, cpu, memory, pages};
 
 /// Dumps after the first, when nothing has moved.
 const AGAIN: u32 = 3;
@@ -34,6 +34,10 @@ fn from_outside<V: Variant>(count: u64, tickers: &Tickers, allocator: Allocator)
     let mut add = |name: &str, value: f64| values.entry(name.into()).or_default().push(value);
     for at in 0..=AGAIN {
         let prefix = if at == 0 { "first" } else { "again" };
+        // Each time: a host takes back within seconds what the last dump has freed.
+        let touched = pages::fetch(count);
+        add("touch_first_ms", touched.first);
+        add("touch_second_ms", touched.second);
         // Asking for memory takes the allocator's locks, so that is done outside of the time in which delays count.
         let before = ((allocator.bytes_in_use)() as f64, memory::resident() as f64);
         memory::reset_peak();
