@@ -110,15 +110,22 @@ impl Pool {
         if self.free.is_empty() {
             let chunk: &'static [Record] = Box::leak((0..BATCH).map(|_| Record::new()).collect());
             self.chunks.push(chunk);
-            self.free.extend(chunk);
+            self.free.extend(apart(chunk));
         }
     }
 }
 
-/// Every record that exists, in use or not.
+/// The records of a chunk in the order in which they are given out: every other one, then the rest. A record is no whole number of cache
+/// lines, and tasks that are spawned one after the other often run at the same time: so they do not share one.
+fn apart(chunk: &'static [Record]) -> impl Iterator<Item = &'static Record> {
+    let rest = chunk.iter().skip(1).step_by(2);
+    chunk.iter().step_by(2).chain(rest)
+}
+
+/// Every record that exists, in use or not; those of a chunk in the order in which they were first given out.
 pub(crate) fn all() -> impl Iterator<Item = &'static Record> {
     let chunks = pool().chunks.clone();
-    chunks.into_iter().flatten()
+    chunks.into_iter().flat_map(apart)
 }
 
 /// Holds the records of all live tasks, in no particular order.

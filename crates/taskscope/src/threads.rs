@@ -26,6 +26,9 @@ pub(crate) struct Thread {
 }
 
 /// What others may know of a thread.
+///
+/// Threads write to their slots in every poll: two slots must not share a cache line, nor a pair of lines that are fetched together.
+#[repr(align(128))]
 pub(crate) struct Slot {
     /// Never 0.
     index: u16,
