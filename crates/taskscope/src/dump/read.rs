@@ -220,24 +220,32 @@ fn trace(
         (Captures::Fresh, State::Running { .. }) => NoTrace::Running,
         (Captures::Fresh, _) => NoTrace::NoAnswer,
     };
-    let counts = record
-        .captured_ago(reading.polls)
-        .is_some_and(|ago| match asked.captures {
-            Captures::No => false,
-            Captures::Cached => ago == 0,
-            Captures::Fresh => ago <= reading.polls.saturating_sub(asked.polls),
-        });
-    if !counts {
-        return (Err(none), [0; 2]);
+    let counts = |ago: u64| match asked.captures {
+        Captures::No => false,
+        Captures::Cached => ago == 0,
+        Captures::Fresh => ago <= reading.polls.saturating_sub(asked.polls),
+    };
+    // Again if another dump's capture came in between. After a few tries the task is plainly busy.
+    for _ in 0..8 {
+        let Some(ago) = record
+            .captured_ago(reading.polls)
+            .filter(|ago| counts(*ago))
+        else {
+            break;
+        };
+        let (stack, missing) =
+            record.captured(|stack| known.at_hand(stack).ok_or_else(|| stack.clone()));
+        if record.captured_ago(reading.polls) != Some(ago) {
+            continue;
+        }
+        let missing = [missing.dropped, missing.cut];
+        return match stack {
+            Some(Ok(trace)) => (Ok(trace), missing),
+            Some(Err(stack)) => (Ok(known.of_task(&stack)), missing),
+            None => (Err(NoTrace::NoWaker), missing),
+        };
     }
-    let (stack, missing) =
-        record.captured(|stack| known.at_hand(stack).ok_or_else(|| stack.clone()));
-    let missing = [missing.dropped, missing.cut];
-    match stack {
-        Some(Ok(trace)) => (Ok(trace), missing),
-        Some(Err(stack)) => (Ok(known.of_task(&stack)), missing),
-        None => (Err(NoTrace::NoWaker), missing),
-    }
+    (Err(none), [0; 2])
 }
 
 /// How the task came to be.

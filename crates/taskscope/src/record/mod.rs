@@ -358,7 +358,11 @@ impl Record {
 
     /// Keeps what a capturing poll found, in the poll that is going on. Nothing is kept if a dump is reading what was there before: it asks again.
     pub(crate) fn set_captured(&self, stack: Option<Arc<Stack>>, missing: Missing) {
+        let before = self.captured_in.load(Ordering::Relaxed);
+        // Until all is in place nothing counts as captured. The mark is still set, so nobody asks again meanwhile.
+        self.captured_in.store(0, Ordering::Release);
         if !self.last_stack.set(stack) {
+            self.captured_in.store(before, Ordering::Release);
             return;
         }
         // Most captures are whole.
