@@ -448,7 +448,7 @@ fn task(task: &TaskDump) {
     let state: &State = &task.state;
     let _: (&str, Duration) = (state.name(), state.since());
     if let State::Running { thread, .. } = state {
-        let thread: &Option<ThreadInfo> = thread;
+        let thread: &Option<Box<ThreadInfo>> = thread;
         let _ = thread.as_ref().map(|thread| (&thread.name, thread.os_id));
     }
     let reason: WaitReason = task.wait_reason();
