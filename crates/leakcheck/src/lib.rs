@@ -32,12 +32,51 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::unwrap_used))]
 
+mod baseline;
 mod check;
+mod field;
+mod harness;
 mod options;
+mod owned;
 mod report;
+mod rules;
 
-pub use self::check::{check, check_with};
+pub use self::baseline::Baseline;
+pub use self::check::{check, check_in, check_with};
 pub use self::options::{DEFAULT_SETTLE, Options};
+/// An async test that fails if anything it has spawned is left when it ends.
+///
+/// Takes what `#[tokio::test]` takes (`flavor`, `worker_threads`, `start_paused`), and leak options: each method of
+/// [`Options`] as `method(arguments)`, or a whole value as `options = expression`.
+///
+/// ```
+/// # use std::time::Duration;
+/// #[leakcheck::test]
+/// async fn an_order_leaves_nothing_behind() {
+///     // ...
+/// }
+///
+/// #[leakcheck::test(flavor = "multi_thread", worker_threads = 2, settle(Duration::from_secs(5)),
+///     ignore_name("pool reaper", "belongs to the fixture"))]
+/// async fn so_does_a_refused_one() -> Result<(), std::io::Error> {
+///     // ...
+///     Ok(())
+/// }
+/// ```
+///
+/// The body runs on a runtime of its own, in a scope with the name of the test. The check comes after the last value of the body has been dropped, also if
+/// the body returned an error or panicked; then its report is printed on standard error and the test fails as it would have. A test with `#[should_panic]` that
+/// panics and leaks fails, too: because it then does not panic.
+///
+/// Tests that share a runtime name it: `#[leakcheck::test(runtime = shared())]` with an expression of type `&tokio::runtime::Runtime`. Then a test answers for
+/// what belongs to its scope, and for nothing else.
+///
+/// Attributes that make tests out of a function with arguments, such as `#[rstest]` and `#[test_case]`, go above this one.
+///
+/// If leaks are found, the runtime is shut down without waiting, so that the report is seen.
+pub use leakcheck_macros::test;
+
+pub use self::owned::owned;
 pub use self::report::Leaks;
 
 /// Asserts that no task of the current runtime is alive but the caller's own and background tasks.
@@ -71,14 +110,53 @@ macro_rules! assert_none {
     };
 }
 
+/// The same outside of async code: asserts that no task of this runtime is alive but background tasks.
+///
+/// Takes [`Options`] after the runtime, if the default ones do not fit.
+///
+/// # Examples
+///
+/// ```
+/// let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// runtime.block_on(async { /* ... the test ... */ });
+/// leakcheck::assert_none_in!(&runtime);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Panics
+///
+/// At the line of the assertion, with the report of [`Leaks`], if a task is left. Inside of a tokio runtime.
+#[macro_export]
+macro_rules! assert_none_in {
+    ($runtime:expr $(,)?) => {
+        $crate::assert_none_in!($runtime, $crate::Options::new())
+    };
+    ($runtime:expr, $options:expr $(,)?) => {
+        if let ::core::result::Result::Err(leaks) = $crate::check_in($runtime, $options) {
+            $crate::__private::fail(&leaks)
+        }
+    };
+}
+
+/// Panics at the caller's line.
+#[cold]
+#[track_caller]
+fn fail(leaks: &Leaks) -> ! {
+    panic!("{leaks}")
+}
+
 /// For the macros of this crate.
 #[doc(hidden)]
 pub mod __private {
+    pub use tokio::runtime::Builder;
+
+    pub use crate::harness::{Outcome, Setup, run_test, run_test_on};
+
     /// Panics at the caller's line.
     #[cold]
     #[track_caller]
     pub fn fail(leaks: &crate::Leaks) -> ! {
-        panic!("{leaks}")
+        crate::fail(leaks)
     }
 }
 

@@ -18,14 +18,22 @@ struct Found {
     dump: Dump,
     untracked: usize,
     waited: Duration,
+    /// Rules that matched nothing.
+    unused: Vec<String>,
 }
 
 impl Leaks {
-    pub(crate) fn new(dump: Dump, untracked: usize, waited: Duration) -> Leaks {
+    pub(crate) fn new(
+        dump: Dump,
+        untracked: usize,
+        waited: Duration,
+        unused: Vec<String>,
+    ) -> Leaks {
         Leaks(Box::new(Found {
             dump,
             untracked,
             waited,
+            unused,
         }))
     }
 
@@ -45,6 +53,12 @@ impl Leaks {
     #[must_use]
     pub fn dump(&self) -> &Dump {
         &self.0.dump
+    }
+
+    /// The rules that matched nothing, with their reasons.
+    #[must_use]
+    pub fn unused_rules(&self) -> &[String] {
+        &self.0.unused
     }
 
     /// How long the check waited for them to end.
@@ -88,6 +102,12 @@ impl fmt::Display for Leaks {
         if self.0.untracked > 0 {
             writeln!(f)?;
             write_untracked(f, groups.len() + 1, self.0.untracked)?;
+        }
+        if !self.0.unused.is_empty() {
+            writeln!(f)?;
+        }
+        for rule in &self.0.unused {
+            writeln!(f, "this rule matched nothing: {rule}")?;
         }
         Ok(())
     }
