@@ -60,7 +60,10 @@ impl Parse for Item {
 }
 
 fn unknown(key: &Ident) -> Error {
-    Error::new(key.span(), format!("`{key}` is not known to `#[leakcheck::test]`: {KNOWN}"))
+    Error::new(
+        key.span(),
+        format!("`{key}` is not known to `#[leakcheck::test]`: {KNOWN}"),
+    )
 }
 
 impl Parse for Attribute {
@@ -105,7 +108,10 @@ impl Attribute {
             ("crate", Value::Text(text)) => self.krate = Some(text.parse()?),
             ("worker_threads", Value::Number(number)) => {
                 if number.base10_parse::<usize>()? == 0 {
-                    return Err(Error::new(number.span(), "a runtime needs at least one worker"));
+                    return Err(Error::new(
+                        number.span(),
+                        "a runtime needs at least one worker",
+                    ));
                 }
                 self.worker_threads = Some(number);
             }
@@ -136,7 +142,9 @@ impl Attribute {
             ));
         }
         if let Some(runtime) = &self.runtime
-            && ["flavor", "worker_threads", "start_paused"].iter().any(|key| seen.iter().any(|seen| seen == key))
+            && ["flavor", "worker_threads", "start_paused"]
+                .iter()
+                .any(|key| seen.iter().any(|seen| seen == key))
         {
             return Err(Error::new(
                 runtime.span(),

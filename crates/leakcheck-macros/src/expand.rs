@@ -43,14 +43,24 @@ fn expand(attribute: TokenStream, function: &ItemFn) -> Result<TokenStream> {
         let last = attribute.path().segments.last();
         last.is_some_and(|segment| segment.ident == name)
     };
-    if let Some(other) = function.attrs.iter().find(|attribute| is(attribute, "test")) {
+    if let Some(other) = function
+        .attrs
+        .iter()
+        .find(|attribute| is(attribute, "test"))
+    {
         return Err(Error::new(
             other.span(),
             "this is another test attribute: the test would run twice",
         ));
     }
-    let should_panic = function.attrs.iter().any(|attribute| is(attribute, "should_panic"));
-    let krate = attribute.krate.as_ref().map_or_else(|| quote!(::leakcheck), |path| quote!(#path));
+    let should_panic = function
+        .attrs
+        .iter()
+        .any(|attribute| is(attribute, "should_panic"));
+    let krate = attribute
+        .krate
+        .as_ref()
+        .map_or_else(|| quote!(::leakcheck), |path| quote!(#path));
     let options = options(&attribute, &krate);
     let multi_thread = attribute.multi_thread;
     let workers = match &attribute.worker_threads {
@@ -58,7 +68,9 @@ fn expand(attribute: TokenStream, function: &ItemFn) -> Result<TokenStream> {
         None => quote!(::core::option::Option::None),
     };
     let configure = match attribute.start_paused {
-        true => quote!(|builder| { builder.start_paused(true); }),
+        true => quote!(|builder| {
+            builder.start_paused(true);
+        }),
         false => quote!(|_| {}),
     };
     let (attributes, visibility, block) = (&function.attrs, &function.vis, &function.block);
@@ -96,6 +108,9 @@ fn options(attribute: &Attribute, krate: &TokenStream) -> TokenStream {
         Some(options) => quote!(#options),
         None => quote!(#krate::Options::new()),
     };
-    let methods = attribute.methods.iter().map(|(name, arguments)| quote!(.#name(#arguments)));
+    let methods = attribute
+        .methods
+        .iter()
+        .map(|(name, arguments)| quote!(.#name(#arguments)));
     quote!(#first #(#methods)*)
 }

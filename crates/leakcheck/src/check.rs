@@ -111,7 +111,9 @@ async fn run(runtime: Handle, options: Options) -> Result<(), Leaks> {
             let (field, left) = helper.look(field, Field::look_closely).await;
             return field.conclude(left, began.elapsed());
         }
-        helper.pause(pause.min(settle.saturating_sub(waited).max(PAUSES.0))).await;
+        helper
+            .pause(pause.min(settle.saturating_sub(waited).max(PAUSES.0)))
+            .await;
         pause = (pause * 2).min(PAUSES.1);
         for _ in 0..TURNS_BETWEEN {
             task::yield_now().await;

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::task;
 
 use crate::rules::What;
-use crate::{Leaks, Options};
+use crate::{Leaks, Options, say};
 
 /// Where to look, whom to leave out, and which rules have been of use.
 pub(crate) struct Field {
@@ -70,8 +70,7 @@ impl Field {
 
     /// Untracked tasks that are not accounted for.
     fn untracked(&self, dump: &Dump) -> usize {
-        let caller_has_a_record =
-            |id: u64| dump.tasks.iter().any(|task| task.id == id);
+        let caller_has_a_record = |id: u64| dump.tasks.iter().any(|task| task.id == id);
         let callers = self.caller.is_some_and(|id| !caller_has_a_record(id));
         let before = self.options.rules.iter().map(|rule| match &rule.what {
             What::Baseline(before) => before.untracked(self.runtime.id()),
@@ -89,10 +88,8 @@ impl Field {
             .iter()
             .map(|task| (task.id, task.parent))
             .collect();
-        let own: Vec<u64> = std::iter::successors(self.caller, |id| {
-            parents.get(id).copied().flatten()
-        })
-        .collect();
+        let own: Vec<u64> =
+            std::iter::successors(self.caller, |id| parents.get(id).copied().flatten()).collect();
         dump.tasks
             .retain(|task| !task.background && !own.contains(&task.id));
         dump
@@ -135,7 +132,7 @@ impl Field {
         let denied = self.options.deny_unused && !unused.is_empty();
         if count <= allowed && !denied {
             for rule in &unused {
-                eprintln!("leakcheck: this rule matched nothing: {rule}");
+                say(format_args!("leakcheck: this rule matched nothing: {rule}"));
             }
             return Ok(());
         }

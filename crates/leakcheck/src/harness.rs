@@ -11,7 +11,7 @@ use taskscope::Scope;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::check::check_in;
-use crate::{Leaks, Options, fail};
+use crate::{Leaks, Options, fail, say};
 
 /// What the attribute says.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +20,7 @@ pub struct Setup {
     pub name: &'static str,
     /// The `multi_thread` flavor.
     pub multi_thread: bool,
+    /// How many workers, if not one for each processor.
     pub worker_threads: Option<usize>,
     /// What the attribute's code does itself, because it depends on features that the test's crate may lack: `start_paused`.
     pub configure: fn(&mut Builder),
@@ -62,11 +63,7 @@ impl<T: Outcome, E: Debug> Outcome for Result<T, E> {
 
 /// Runs a test on a runtime of its own: whatever is left there is its leak.
 #[track_caller]
-pub fn run_test<F>(
-    setup: Setup,
-    options: impl FnOnce() -> Options,
-    body: F,
-) -> F::Output
+pub fn run_test<F>(setup: Setup, options: impl FnOnce() -> Options, body: F) -> F::Output
 where
     F: Future,
     F::Output: Outcome,
@@ -125,12 +122,7 @@ fn runtime(setup: &Setup) -> Runtime {
     }
 }
 
-fn run<F: Future>(
-    runtime: &Runtime,
-    setup: Setup,
-    options: Options,
-    body: F,
-) -> Ended<F::Output> {
+fn run<F: Future>(runtime: &Runtime, setup: Setup, options: Options, body: F) -> Ended<F::Output> {
     run_in(runtime, Scope::new(setup.name), options, body)
 }
 
@@ -172,21 +164,21 @@ impl<T: Outcome> Ended<T> {
         };
         match self.body {
             Ok(output) if setup.should_panic => {
-                eprintln!("{leaks}");
+                say(leaks);
                 output
             }
             Ok(output) if output.has_failed() => {
-                eprintln!("the test failed, and {leaks}");
+                say(format_args!("the test failed, and {leaks}"));
                 output
             }
             Ok(_) => fail(&leaks),
             Err(panic) => {
-                eprintln!("the test panicked, and {leaks}");
+                say(format_args!("the test panicked, and {leaks}"));
                 match T::nothing() {
                     // With the panic it would pass, leaks and all. There is no other way to fail such a test than not to panic.
                     Some(nothing) if setup.should_panic => {
-                        eprintln!(
-                            "leakcheck: the test panicked as it should; it fails because of the tasks above"
+                        say(
+                            "leakcheck: the test panicked as it should; it fails because of the tasks above",
                         );
                         nothing
                     }

@@ -138,6 +138,12 @@ macro_rules! assert_none_in {
     };
 }
 
+/// Says something that fails no test. The macro and not the stream, so that the test harness shows it with the test.
+#[expect(clippy::print_stderr, reason = "this is what it is for")]
+fn say(what: impl std::fmt::Display) {
+    eprintln!("{what}");
+}
+
 /// Panics at the caller's line.
 #[cold]
 #[track_caller]

@@ -85,7 +85,11 @@ impl Options {
     ///
     /// If the pattern or the reason is empty; so do the other rules.
     #[track_caller]
-    pub fn ignore_name(self, name: impl Into<String>, why: impl Into<Cow<'static, str>>) -> Options {
+    pub fn ignore_name(
+        self,
+        name: impl Into<String>,
+        why: impl Into<Cow<'static, str>>,
+    ) -> Options {
         self.rule(What::Name(name.into().into()), why.into())
     }
 

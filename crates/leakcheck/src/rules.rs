@@ -96,7 +96,10 @@ impl Rule {
             | What::Scope(pattern) => pattern.0.trim().is_empty(),
             What::Baseline(_) => false,
         };
-        assert!(!empty, "leakcheck: a rule with an empty pattern ignores nothing; say what is to be ignored");
+        assert!(
+            !empty,
+            "leakcheck: a rule with an empty pattern ignores nothing; say what is to be ignored"
+        );
         require_reason(&why);
         Rule {
             what,
@@ -111,7 +114,10 @@ impl Rule {
 
     pub(crate) fn ignores(&self, task: &TaskDump) -> bool {
         match &self.what {
-            What::Name(pattern) => task.name.as_deref().is_some_and(|name| pattern.matches(name)),
+            What::Name(pattern) => task
+                .name
+                .as_deref()
+                .is_some_and(|name| pattern.matches(name)),
             What::Site(pattern) => {
                 let file = task.site.file();
                 let (line, column) = (task.site.line(), task.site.column());
