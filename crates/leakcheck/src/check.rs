@@ -101,7 +101,7 @@ async fn run(runtime: Handle, options: Options) -> Result<(), Leaks> {
         let (back, left) = helper.look(field, Field::look).await;
         field = back;
         looks += 1;
-        if left.count() == 0 {
+        if field.is_settled(&left) {
             return field.conclude(left, began.elapsed());
         }
         let settle = field.options().settle;

@@ -7,8 +7,11 @@ use taskscope::{Dump, DumpOptions, RuntimeGuard, Stacks, TaskDump, Verdict};
 use tokio::runtime::Handle;
 use tokio::task;
 
+use crate::conclude::conclude;
+use crate::report::{Found, Ignored};
 use crate::rules::What;
-use crate::{Leaks, Options, say};
+use crate::suppressions::Listing;
+use crate::{Leaks, Options};
 
 /// Where to look, whom to leave out, and which rules have been of use.
 pub(crate) struct Field {
@@ -17,6 +20,8 @@ pub(crate) struct Field {
     /// The caller's own task, if it is in one.
     caller: Option<u64>,
     options: Options,
+    /// What `leakcheck.toml` lists for this test.
+    listing: Listing,
     /// How many tasks each rule has matched at most.
     matched: Vec<usize>,
 }
@@ -28,6 +33,7 @@ impl Field {
             runtime: runtime.clone(),
             _watched: taskscope::watch(runtime),
             caller: task::try_id().and_then(|id| id.to_string().parse().ok()),
+            listing: Listing::of(options.test.as_deref()),
             matched: vec![0; options.rules.len()],
             options,
         }
@@ -39,7 +45,7 @@ impl Field {
 
     /// What is left, without asking any task unless a rule needs it.
     pub(crate) fn look(&mut self) -> Left {
-        let stacks = match self.options.needs_stacks() {
+        let stacks = match self.options.needs_stacks() || self.listing.needs_stacks() {
             true => Stacks::Fresh,
             false => Stacks::None,
         };
@@ -124,19 +130,31 @@ impl Field {
             .collect()
     }
 
+    /// Whether there is nothing to wait for: nothing is left, or nothing that is not known to be.
+    pub(crate) fn is_settled(&self, left: &Left) -> bool {
+        left.count() == 0 || self.listing.covers(&left.dump, left.untracked)
+    }
+
     /// The verdict of the check.
     pub(crate) fn conclude(&self, left: Left, waited: Duration) -> Result<(), Leaks> {
-        let unused = self.unused();
-        let count = left.count();
-        let allowed = self.options.allowed.as_ref().map_or(0, |(tasks, _)| *tasks);
-        let denied = self.options.deny_unused && !unused.is_empty();
-        if count <= allowed && !denied {
-            for rule in &unused {
-                say(format_args!("leakcheck: this rule matched nothing: {rule}"));
-            }
-            return Ok(());
-        }
-        Err(Leaks::new(left.dump, left.untracked, waited, unused))
+        let rules = self.options.rules.iter().zip(&self.matched);
+        let ignored = rules.map(|(rule, matched)| Ignored {
+            rule: rule.what.to_string(),
+            reason: rule.why.clone(),
+            tasks: *matched,
+        });
+        let found = Found {
+            test: self.options.test.clone(),
+            dump: left.dump,
+            untracked: left.untracked,
+            waited,
+            ignored: ignored.collect(),
+            unused: self.unused(),
+            allowed: self.options.allowed.clone(),
+            listed: Vec::new(),
+            problem: None,
+        };
+        conclude(found, &self.options, &self.listing)
     }
 }
 

@@ -100,7 +100,7 @@ where
         options()
     };
     let scope = Scope::new(setup.name);
-    let options = options.scope(&scope.to_ref());
+    let options = options.scope(&scope.to_ref()).test_or(setup.name);
     run_in(runtime, scope, options, body).finish(setup)
 }
 
@@ -122,19 +122,25 @@ fn runtime(setup: &Setup) -> Runtime {
     }
 }
 
-fn run<F: Future>(runtime: &Runtime, setup: Setup, options: Options, body: F) -> Ended<F::Output> {
+fn run<F>(runtime: &Runtime, setup: Setup, options: Options, body: F) -> Ended<F::Output>
+where
+    F: Future,
+    F::Output: Outcome,
+{
+    let options = options.test_or(setup.name);
     run_in(runtime, Scope::new(setup.name), options, body)
 }
 
-fn run_in<F: Future>(
-    runtime: &Runtime,
-    scope: Scope,
-    options: Options,
-    body: F,
-) -> Ended<F::Output> {
+fn run_in<F>(runtime: &Runtime, scope: Scope, options: Options, body: F) -> Ended<F::Output>
+where
+    F: Future,
+    F::Output: Outcome,
+{
     // The body is gone, with all its values, when this returns, however it ended.
     let body = catch_unwind(AssertUnwindSafe(|| runtime.block_on(scope.run(body))));
     drop(scope);
+    let mut options = options;
+    options.failed = body.as_ref().map_or(true, Outcome::has_failed);
     let check = catch_unwind(AssertUnwindSafe(|| check_in(runtime, options)));
     match check {
         Ok(check) => Ended {

@@ -34,12 +34,16 @@
 
 mod baseline;
 mod check;
+mod conclude;
 mod field;
 mod harness;
+mod note;
 mod options;
 mod owned;
+mod place;
 mod report;
 mod rules;
+mod suppressions;
 
 pub use self::baseline::Baseline;
 pub use self::check::{check, check_in, check_with};
@@ -78,6 +82,7 @@ pub use leakcheck_macros::test;
 
 pub use self::owned::owned;
 pub use self::report::Leaks;
+pub use self::report::text::MAX_LINES;
 
 /// Asserts that no task of the current runtime is alive but the caller's own and background tasks.
 ///
@@ -104,7 +109,10 @@ macro_rules! assert_none {
         $crate::assert_none!($crate::Options::new())
     };
     ($options:expr $(,)?) => {
-        if let ::core::result::Result::Err(leaks) = $crate::check_with($options).await {
+        // The type of a closure tells the function that it is in.
+        if let ::core::result::Result::Err(leaks) =
+            $crate::check_with($crate::__private::in_test($options, &|| ())).await
+        {
             $crate::__private::fail(&leaks)
         }
     };
@@ -132,7 +140,9 @@ macro_rules! assert_none_in {
         $crate::assert_none_in!($runtime, $crate::Options::new())
     };
     ($runtime:expr, $options:expr $(,)?) => {
-        if let ::core::result::Result::Err(leaks) = $crate::check_in($runtime, $options) {
+        if let ::core::result::Result::Err(leaks) =
+            $crate::check_in($runtime, $crate::__private::in_test($options, &|| ()))
+        {
             $crate::__private::fail(&leaks)
         }
     };
@@ -157,6 +167,12 @@ pub mod __private {
     pub use tokio::runtime::Builder;
 
     pub use crate::harness::{Outcome, Setup, run_test, run_test_on};
+
+    /// Names the check after the function that this closure is in.
+    pub fn in_test<F>(options: crate::Options, _here: &F) -> crate::Options {
+        let path = std::any::type_name::<F>();
+        options.test_or(path.split("::{{closure}}").next().unwrap_or(path))
+    }
 
     /// Panics at the caller's line.
     #[cold]

@@ -42,6 +42,10 @@ pub struct Options {
     pub(crate) deny_unused: bool,
     /// Whose tasks, if not those of the runtime.
     pub(crate) scope: Option<ScopeRef>,
+    /// Whose report it is.
+    pub(crate) test: Option<Cow<'static, str>>,
+    /// The test has failed already: what it has not spawned is no evidence.
+    pub(crate) failed: bool,
 }
 
 impl Default for Options {
@@ -59,6 +63,8 @@ impl Options {
             allowed: None,
             deny_unused: false,
             scope: None,
+            test: None,
+            failed: false,
         }
     }
 
@@ -77,6 +83,22 @@ impl Options {
     pub fn scope(mut self, scope: &ScopeRef) -> Options {
         self.scope = Some(scope.clone());
         self
+    }
+
+    /// The name of the test, for the report and for `leakcheck.toml`.
+    ///
+    /// [`#[leakcheck::test]`](crate::test) gives the test's own path, [`assert_none!`](crate::assert_none) that of the function it stands in.
+    pub fn test(mut self, name: impl Into<Cow<'static, str>>) -> Options {
+        self.test = Some(name.into());
+        self
+    }
+
+    /// Unless it has a name already.
+    pub(crate) fn test_or(self, name: impl Into<Cow<'static, str>>) -> Options {
+        match self.test {
+            Some(_) => self,
+            None => self.test(name),
+        }
     }
 
     /// Ignores tasks with such a name.

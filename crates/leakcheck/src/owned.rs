@@ -30,7 +30,7 @@ use crate::{Options, check_with, fail};
 /// Tasks of plain `tokio::spawn` belong to no scope (with `--cfg tokio_unstable` and an observed runtime they do).
 pub async fn owned<F: Future>(name: &str, options: Options, future: F) -> F::Output {
     let scope = Scope::new(name);
-    let options = options.scope(&scope.to_ref());
+    let options = options.scope(&scope.to_ref()).test_or(name.to_owned());
     let output = scope.run(future).await;
     drop(scope);
     if let Err(leaks) = check_with(options).await {

@@ -12,7 +12,21 @@ use crate::Baseline;
 pub(crate) struct Pattern(String);
 
 impl Pattern {
-    fn matches(&self, text: &str) -> bool {
+    /// Whether it matches nothing, or would if anybody wrote it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.trim().is_empty()
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is one text and no other.
+    pub(crate) fn is_exact(&self) -> bool {
+        !self.0.contains('*')
+    }
+
+    pub(crate) fn matches(&self, text: &str) -> bool {
         let mut parts = self.0.split('*');
         let first = parts.next().unwrap_or_default();
         let Some(mut rest) = text.strip_prefix(first) else {
@@ -93,7 +107,7 @@ impl Rule {
             What::Name(pattern)
             | What::Site(pattern)
             | What::Function(pattern)
-            | What::Scope(pattern) => pattern.0.trim().is_empty(),
+            | What::Scope(pattern) => pattern.is_empty(),
             What::Baseline(_) => false,
         };
         assert!(
@@ -109,15 +123,22 @@ impl Rule {
     }
 
     pub(crate) fn needs_stacks(&self) -> bool {
-        matches!(self.what, What::Function(_))
+        self.what.needs_stacks()
     }
 
     pub(crate) fn ignores(&self, task: &TaskDump) -> bool {
-        match &self.what {
-            What::Name(pattern) => task
-                .name
-                .as_deref()
-                .is_some_and(|name| pattern.matches(name)),
+        self.what.covers(task)
+    }
+}
+
+impl What {
+    pub(crate) fn needs_stacks(&self) -> bool {
+        matches!(self, What::Function(_))
+    }
+
+    pub(crate) fn covers(&self, task: &TaskDump) -> bool {
+        match self {
+            What::Name(pattern) => task.name.as_deref().is_some_and(|name| pattern.matches(name)),
             What::Site(pattern) => {
                 let file = task.site.file();
                 let (line, column) = (task.site.line(), task.site.column());
@@ -163,13 +184,18 @@ impl From<String> for Pattern {
 /// As a report names it.
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.what {
-            What::Name(Pattern(text)) => write!(f, "name {text:?}")?,
-            What::Site(Pattern(text)) => write!(f, "spawned at {text:?}")?,
-            What::Function(Pattern(text)) => write!(f, "function {text:?}")?,
-            What::Scope(Pattern(text)) => write!(f, "scope {text:?}")?,
-            What::Baseline(_) => write!(f, "alive before")?,
+        write!(f, "{} ({})", self.what, self.why)
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            What::Name(Pattern(text)) => write!(f, "name {text:?}"),
+            What::Site(Pattern(text)) => write!(f, "spawned at {text:?}"),
+            What::Function(Pattern(text)) => write!(f, "function {text:?}"),
+            What::Scope(Pattern(text)) => write!(f, "scope {text:?}"),
+            What::Baseline(_) => write!(f, "alive before"),
         }
-        write!(f, " ({})", self.why)
     }
 }

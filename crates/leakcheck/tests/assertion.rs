@@ -256,7 +256,7 @@ async fn the_report_groups_and_tells_what_is_known() {
         );
     };
     has("leakcheck: 4 tasks are still alive after ");
-    has("1. 3 tasks outlived, waiting for oneshot recv since ");
+    has("2. 3 tasks outlived, waiting for oneshot recv since ");
     has("spawned at crates/leakcheck/tests/assertion.rs:");
     has("scope      POST /orders");
     has("detached   3 of 3");
@@ -264,7 +264,7 @@ async fn the_report_groups_and_tells_what_is_known() {
         "assertion::the_report_groups_and_tells_what_is_known::{{closure}}::wait_for_acknowledgement::{{closure}}",
     );
     has("hint       end it with its scope");
-    has("2. 1 task stuck, waiting for nothing since ");
+    has("1. 1 task stuck, waiting for nothing since ");
     has("name       config watcher");
     has("stack      it took no waker when polled");
     assert!(text.contains("tests/assertion.rs:"), "{text}");
