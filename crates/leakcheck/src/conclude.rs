@@ -5,7 +5,7 @@
 use crate::report::text::tasks;
 use crate::report::{Found, Outcome, file};
 use crate::suppressions::Listing;
-use crate::{Leaks, Options, note};
+use crate::{Leaks, Options, say};
 
 /// Takes out what is listed, writes the report, and says whether the check passes.
 pub(crate) fn conclude(
@@ -24,19 +24,24 @@ pub(crate) fn conclude(
         .as_deref()
         .map_or_else(String::new, |test| format!("{test}: "));
     for entry in found.listed.iter().filter(|entry| entry.found > 0) {
-        note::say(format_args!("{test}{entry}"));
+        say(format_args!("leakcheck: {test}{entry}"));
     }
     // Whoever fails early may never have come to what they are for.
     if !options.failed {
         for entry in found.listed.iter().filter(|entry| entry.is_stale()) {
-            note::say(format_args!("{test}{entry}"));
+            say(format_args!("leakcheck: {test}{entry}"));
         }
         for rule in &found.unused {
-            note::say(format_args!("{test}this rule matched nothing: {rule}"));
+            say(format_args!(
+                "leakcheck: {test}this rule matched nothing: {rule}"
+            ));
         }
     }
     if let (true, Some((_, why))) = (new > 0, &found.allowed) {
-        note::say(format_args!("{test}{} allowed ({why})", tasks(new)));
+        say(format_args!(
+            "leakcheck: {test}{} allowed ({why})",
+            tasks(new)
+        ));
     }
     Ok(())
 }

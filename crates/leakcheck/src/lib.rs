@@ -24,6 +24,7 @@
 //!
 //! Tasks spawned with plain `tokio::spawn` count as well. They can be counted and not looked into, so the report calls them untracked.
 //!
+#![doc = include_str!("known_leaks.md")]
 //! # Limitations
 //!
 //! * Tests that share one runtime see each other's tasks.
@@ -37,7 +38,6 @@ mod check;
 mod conclude;
 mod field;
 mod harness;
-mod note;
 mod options;
 mod owned;
 mod place;

@@ -138,7 +138,10 @@ impl What {
 
     pub(crate) fn covers(&self, task: &TaskDump) -> bool {
         match self {
-            What::Name(pattern) => task.name.as_deref().is_some_and(|name| pattern.matches(name)),
+            What::Name(pattern) => task
+                .name
+                .as_deref()
+                .is_some_and(|name| pattern.matches(name)),
             What::Site(pattern) => {
                 let file = task.site.file();
                 let (line, column) = (task.site.line(), task.site.column());

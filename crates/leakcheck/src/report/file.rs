@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::{Found, Outcome, json};
-use crate::{note, place};
+use crate::{place, say};
 
 /// Names the file.
 const VARIABLE: &str = "LEAKCHECK_REPORT";
@@ -19,8 +19,8 @@ pub(crate) fn report(found: &Found, outcome: Outcome) {
     };
     let written = json::line(found, outcome).and_then(|line| append(&path, &line));
     if let Err(error) = written {
-        note::say(format_args!(
-            "{VARIABLE}: nothing was written to {}: {error}",
+        say(format_args!(
+            "leakcheck: {VARIABLE}: nothing was written to {}: {error}",
             path.display()
         ));
     }

@@ -109,7 +109,7 @@ pub(crate) fn make_checks() {
     // In seconds.
     let settle =
         std::env::var("LEAKCHECK_CHILD_SETTLE").map_or(0, |settle| settle.parse().unwrap());
-    let mut failed = 0;
+    let mut failed = Vec::new();
     for check in checks.split(',') {
         let (test, kinds) = check.rsplit_once(':').unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -140,9 +140,8 @@ pub(crate) fn make_checks() {
             leakcheck::check_with(options).await
         });
         if let Err(leaks) = result {
-            eprintln!("{leaks}");
-            failed += 1;
+            failed.push(leaks.to_string());
         }
     }
-    assert_eq!(failed, 0, "checks have failed");
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
