@@ -101,7 +101,7 @@ where
     };
     let scope = Scope::new(setup.name);
     let options = options.scope(&scope.to_ref()).test_or(setup.name);
-    run_in(runtime, scope, options, body).finish(setup)
+    run_in(runtime, setup, scope, options, body).finish(setup)
 }
 
 fn runtime(setup: &Setup) -> Runtime {
@@ -128,10 +128,16 @@ where
     F::Output: Outcome,
 {
     let options = options.test_or(setup.name);
-    run_in(runtime, Scope::new(setup.name), options, body)
+    run_in(runtime, setup, Scope::new(setup.name), options, body)
 }
 
-fn run_in<F>(runtime: &Runtime, scope: Scope, options: Options, body: F) -> Ended<F::Output>
+fn run_in<F>(
+    runtime: &Runtime,
+    setup: Setup,
+    scope: Scope,
+    mut options: Options,
+    body: F,
+) -> Ended<F::Output>
 where
     F: Future,
     F::Output: Outcome,
@@ -139,8 +145,10 @@ where
     // The body is gone, with all its values, when this returns, however it ended.
     let body = catch_unwind(AssertUnwindSafe(|| runtime.block_on(scope.run(body))));
     drop(scope);
-    let mut options = options;
-    options.failed = body.as_ref().map_or(true, Outcome::has_failed);
+    options.failed = match &body {
+        Ok(output) => output.has_failed() || setup.should_panic,
+        Err(_) => !setup.should_panic,
+    };
     let check = catch_unwind(AssertUnwindSafe(|| check_in(runtime, options)));
     match check {
         Ok(check) => Ended {

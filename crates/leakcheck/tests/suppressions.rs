@@ -36,6 +36,31 @@ async fn leaks_and_panics_if_told() {
     assert!(!told.contains("panic"), "as told");
 }
 
+/// In a child it leaks one task, and then panics as it should.
+#[leakcheck::test(settle(Duration::ZERO))]
+#[should_panic = "as it should"]
+async fn leaks_if_told_and_should_panic() {
+    if std::env::var_os("LEAKCHECK_CHILD").is_some_and(|told| told == "leak") {
+        drop(taskscope::spawn(std::future::pending::<()>()));
+    }
+    panic!("as it should");
+}
+
+/// In a child it leaves a task that never gives its thread back.
+#[leakcheck::test(flavor = "multi_thread", worker_threads = 2, settle(Duration::ZERO))]
+async fn blocks_if_told() {
+    if std::env::var_os("LEAKCHECK_CHILD").is_some_and(|told| told == "block") {
+        let (running, runs) = tokio::sync::oneshot::channel();
+        drop(taskscope::spawn(async move {
+            let _ = running.send(());
+            loop {
+                std::thread::park();
+            }
+        }));
+        runs.await.unwrap();
+    }
+}
+
 /// A file with this text.
 fn file(test: &str, text: &str) -> PathBuf {
     let file = child::directory(test).join("leakcheck.toml");
@@ -463,12 +488,24 @@ fn an_update_adds_up_the_checks_of_a_test() {
     );
 }
 
+/// The control of the test below: a test that should panic has not failed when it does.
+#[test]
+fn an_update_takes_away_from_a_test_that_should_panic_and_does() {
+    let file = file("should_panic", "");
+    for (told, listed) in [("leak", true), ("", false)] {
+        let mut test = child::test("leaks_if_told_and_should_panic");
+        let command = test.env(FILE, &file).env(UPDATE, "1");
+        let said = child::run(command.env("LEAKCHECK_CHILD", told));
+        assert!(said.passed, "{}", said.text);
+        assert_eq!(read(&file).contains("[[leak]]"), listed, "{}", read(&file));
+    }
+}
+
 #[test]
 fn an_update_takes_nothing_away_from_a_test_that_failed() {
-    let name = "leaks_and_panics_if_told";
     let file = file("failed", "");
     let update = |told: &str| {
-        let mut test = child::test(name);
+        let mut test = child::test("leaks_and_panics_if_told");
         child::run(
             test.env(FILE, &file)
                 .env(UPDATE, "1")
@@ -516,14 +553,29 @@ fn updates_of_many_processes_are_all_there() {
     assert!(text.starts_with("# Leaks that are known"), "{text}");
 }
 
-/// With an hour to settle this test would not end if it were waited for.
+/// With an hour to settle this test would not end if it were waited for. Whether a function is on the stack is asked in time.
 #[test]
 fn what_is_listed_is_not_waited_for() {
-    let file = file("at_once", MAILERS);
-    let said = child::run(
-        child::checks("shop::refund: mail")
-            .env(FILE, &file)
-            .env("LEAKCHECK_CHILD_SETTLE", "3600"),
-    );
+    let by_function = "[[leak]]\nfunction = \"child::mail\"\ncount = 1\nreason = \"r\"\n";
+    for text in [MAILERS, by_function] {
+        let file = file("at_once", text);
+        let mut checks = child::checks("shop::refund: mail");
+        let said = child::run(
+            checks
+                .env(FILE, &file)
+                .env("LEAKCHECK_CHILD_SETTLE", "3600"),
+        );
+        assert!(said.passed, "{}", said.text);
+    }
+}
+
+/// Its runtime is not waited for either.
+#[test]
+fn a_listed_task_that_blocks_its_thread_does_not_block_the_test() {
+    let text = "[[leak]]\nfuture = \"*blocks_if_told*\"\ncount = 1\nreason = \"r\"\n";
+    let file = file("blocks", text);
+    let mut test = child::test("blocks_if_told");
+    let said = child::run(test.env(FILE, &file).env("LEAKCHECK_CHILD", "block"));
     assert!(said.passed, "{}", said.text);
+    has(&said, "leakcheck.toml:1 lists 1 task that is left: ");
 }
