@@ -460,6 +460,18 @@ fn an_update_leaves_the_words_about_the_file_when_the_last_entry_goes() {
     );
 }
 
+/// Nobody could say whose leaks they are.
+#[test]
+fn an_update_leaves_a_check_without_a_name_alone() {
+    let file = file("unnamed", "");
+    let mut update = child::checks(": mail");
+    let said = child::run(update.env(FILE, &file).env(UPDATE, "1"));
+    assert!(!said.passed, "{}", said.text);
+    assert_eq!(read(&file), "");
+    updated(&file, "shop::refund: mail");
+    assert!(read(&file).contains("[[leak]]"), "the control");
+}
+
 #[test]
 fn an_update_without_leaks_makes_no_file() {
     let workspace = Workspace::new("no_leaks");

@@ -28,10 +28,10 @@ const HEADER: &str = "\
 pub(super) fn rewrite(
     text: &str,
     entries: &[Entry],
+    test: &str,
     found: &Found,
     may_shrink: bool,
 ) -> Result<(String, Vec<Match>), TomlError> {
-    let test = found.test.as_deref();
     let mut document: DocumentMut = text.parse()?;
     let header = match text.trim().is_empty() {
         true => HEADER.to_owned(),
@@ -46,7 +46,7 @@ pub(super) fn rewrite(
     let (places, own): (Vec<usize>, Vec<&Entry>) = entries
         .iter()
         .enumerate()
-        .filter(|(_, entry)| entry.is_for(test))
+        .filter(|(_, entry)| entry.is_for(Some(test)))
         .unzip();
     let assignment = Assignment::new(&own, &found.dump.tasks, found.untracked);
     let mut listed = Vec::new();
@@ -149,11 +149,9 @@ impl Like {
         }
     }
 
-    fn into_table(self, test: Option<&str>, count: usize) -> Table {
+    fn into_table(self, test: &str, count: usize) -> Table {
         let mut table = Table::new();
-        if let Some(test) = test {
-            table.insert("test", value(test));
-        }
+        table.insert("test", value(test));
         match self {
             Like::This { spawned_at, future } => {
                 table.insert("spawned_at", value(spawned_at));

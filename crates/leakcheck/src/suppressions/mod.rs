@@ -98,7 +98,8 @@ impl Listing {
         let nothing = Listing {
             entries: Vec::new(),
             problem: None,
-            update: update::is_wanted(),
+            // Without a name nobody could say whose leaks these are.
+            update: update::is_wanted() && test.is_some(),
         };
         // Then the file changes; it is read when the check ends.
         if nothing.update {
@@ -131,8 +132,8 @@ impl Listing {
     ///
     /// `failed`: the test has failed already.
     pub(crate) fn sift(&self, found: &mut Found, failed: bool) -> usize {
-        if self.update {
-            match update::record(found, failed) {
+        if let (true, Some(test)) = (self.update, found.test.clone()) {
+            match update::record(&test, found, failed) {
                 Ok(listed) => {
                     found.listed = listed;
                     found.dump.tasks.clear();

@@ -25,14 +25,14 @@ pub(super) fn is_wanted() -> bool {
 /// # Errors
 ///
 /// A sentence, if the file cannot be read or written.
-pub(super) fn record(found: &Found, failed: bool) -> Result<Vec<Match>, String> {
+pub(super) fn record(test: &str, found: &Found, failed: bool) -> Result<Vec<Match>, String> {
     let Some(source) = Source::find() else {
         return Err(format!(
             "{VARIABLE}: there is no Cargo.lock here or above, so no place for {NAME}; name one with LEAKCHECK_SUPPRESSIONS"
         ));
     };
     // A test may have many checks: what the first has found is still true if the last finds nothing.
-    let is_first = found.test.as_deref().is_none_or(is_first_check);
+    let is_first = is_first_check(test);
     if found.count() == 0 && !source.path.exists() {
         return Ok(Vec::new());
     }
@@ -45,7 +45,7 @@ pub(super) fn record(found: &Found, failed: bool) -> Result<Vec<Match>, String> 
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(trouble)?;
     let entries = source.parse(&text)?;
-    let (changed, listed) = edit::rewrite(&text, &entries, found, is_first && !failed)
+    let (changed, listed) = edit::rewrite(&text, &entries, test, found, is_first && !failed)
         .map_err(|error| format!("{}: {error}", source.path.display()))?;
     if changed != text {
         let mut write = || {
