@@ -80,17 +80,18 @@ impl fmt::Debug for Leaks {
 
 impl fmt::Display for Leaks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.count();
-        let tasks = if count == 1 {
-            "1 task is".to_owned()
-        } else {
-            format!("{count} tasks are")
-        };
-        writeln!(
-            f,
-            "leakcheck: {tasks} still alive after {}",
-            Age(self.0.waited)
-        )?;
+        match self.count() {
+            // Only a rule that matched nothing can have failed the check.
+            0 => writeln!(
+                f,
+                "leakcheck: nothing is left, but its options are out of date"
+            )?,
+            count => {
+                let verb = if count == 1 { "is" } else { "are" };
+                let (tasks, waited) = (tasks(count), Age(self.0.waited));
+                writeln!(f, "leakcheck: {tasks} {verb} still alive after {waited}")?;
+            }
+        }
         let groups = self.0.dump.groups();
         let holdings = self.0.dump.holdings();
         for (at, group) in groups.iter().enumerate() {
