@@ -95,22 +95,36 @@ impl Field {
         dump
     }
 
-    fn apply_rules(&mut self, mut dump: Dump, untracked: usize) -> Left {
+    fn apply_rules(&mut self, mut dump: Dump, mut untracked: usize) -> Left {
         let mut matched = vec![0; self.options.rules.len()];
+        let before = dump.tasks.len() + untracked;
         dump.tasks.retain(|task| {
             let rules = self.options.rules.iter().enumerate();
             // Each that matches is of use, also if another one would do.
             let mut ignored = false;
-            for (at, _) in rules.filter(|(_, rule)| rule.ignores(task)) {
-                matched[at] += 1;
-                ignored = true;
+            for (at, rule) in rules.filter(|(_, rule)| rule.ignores(task)) {
+                if matched[at] < rule.most() {
+                    matched[at] += 1;
+                    ignored = true;
+                }
             }
             !ignored
         });
+        // Untracked ones cannot be told apart, so each is covered once.
+        for (matched, rule) in matched.iter_mut().zip(&self.options.rules) {
+            let covered = untracked.min(rule.most_untracked().saturating_sub(*matched));
+            *matched += covered;
+            untracked -= covered;
+        }
         for (most, now) in self.matched.iter_mut().zip(matched) {
             *most = now.max(*most);
         }
-        Left { dump, untracked }
+        let ignored = before - dump.tasks.len() - untracked;
+        Left {
+            dump,
+            untracked,
+            ignored,
+        }
     }
 
     /// The rules that have matched nothing so far and should have.
@@ -124,13 +138,26 @@ impl Field {
             .collect()
     }
 
+    /// Whether the check passes with this, so that nothing need be waited for.
+    pub(crate) fn is_enough(&self, left: &Left) -> bool {
+        left.count() <= self.allowed()
+    }
+
+    /// The same of a glance, in which rules about functions could not show that they are of use.
+    pub(crate) fn glance_is_enough(&self, left: &Left) -> bool {
+        let nothing = left.count() + left.ignored == 0;
+        nothing || (self.is_enough(left) && !self.options.needs_stacks())
+    }
+
+    fn allowed(&self) -> usize {
+        self.options.allowed.as_ref().map_or(0, |(tasks, _)| *tasks)
+    }
+
     /// The verdict of the check.
     pub(crate) fn conclude(&self, left: Left, waited: Duration) -> Result<(), Leaks> {
         let unused = self.unused();
-        let count = left.count();
-        let allowed = self.options.allowed.as_ref().map_or(0, |(tasks, _)| *tasks);
         let denied = self.options.deny_unused && !unused.is_empty();
-        if count <= allowed && !denied {
+        if self.is_enough(&left) && !denied {
             for rule in &unused {
                 say(format_args!("leakcheck: this rule matched nothing: {rule}"));
             }
@@ -144,6 +171,8 @@ impl Field {
 pub(crate) struct Left {
     dump: Dump,
     untracked: usize,
+    /// How many the rules have left out.
+    ignored: usize,
 }
 
 impl Left {

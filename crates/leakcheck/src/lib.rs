@@ -36,6 +36,7 @@ mod baseline;
 mod check;
 mod field;
 mod harness;
+mod names;
 mod options;
 mod owned;
 mod report;
