@@ -40,6 +40,7 @@ async fn what_is_ignored_does_not_count() {
 #[tokio::test]
 async fn what_is_allowed_is_not_waited_for() {
     let blocked = Blocked::start();
+    assert!(!is_clean(hasty()).await);
     assert!(is_clean(hasty().allow(1, "known").settle(FOREVER)).await);
     blocked.end().await;
 }

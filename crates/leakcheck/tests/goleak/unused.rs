@@ -35,6 +35,7 @@ async fn with_deny_unused_it_fails_without_a_leak() {
 #[tokio::test]
 async fn a_rule_that_matched_passes_with_deny_unused() {
     let blocked = Blocked::named("nobody");
+    assert!(!is_clean(hasty()).await);
     assert!(is_clean(rotten().deny_unused()).await);
     blocked.end().await;
 }
