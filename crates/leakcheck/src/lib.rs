@@ -39,6 +39,7 @@ mod harness;
 mod names;
 mod options;
 mod owned;
+mod presets;
 mod report;
 mod rules;
 
