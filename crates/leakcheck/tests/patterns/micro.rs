@@ -170,7 +170,9 @@ pub(crate) async fn mixed(form: Form) -> Kept {
     let mutex = Arc::new(Mutex::new(0));
     let guard = mutex.clone().lock_owned().await;
     let locking = taskscope::spawn(async move { *mutex.lock().await += 1 });
-    drop(taskscope::spawn(async move { locking.await }));
+    drop(taskscope::spawn(
+        async move { assert!(locking.await.is_ok()) },
+    ));
     if form.is_fixed() {
         drop(guard);
         return Box::new(());
