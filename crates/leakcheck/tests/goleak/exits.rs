@@ -94,7 +94,7 @@ async fn a_clean_run_of_the_assertion_says_nothing() {
 #[leakcheck::test(settle(std::time::Duration::ZERO))]
 async fn a_leak_fails_the_attribute_and_the_process() {
     let Some(run) = run_again("exits::a_leak_fails_the_attribute_and_the_process") else {
-        let _ = taskscope::spawn(std::future::pending::<()>());
+        drop(taskscope::spawn(std::future::pending::<()>()));
         return;
     };
     run.assert(101, &[FAILED, LEAK, "goleak/exits.rs:", "stuck"], &[]);
@@ -142,7 +142,7 @@ async fn a_failing_run_without_a_leak_says_nothing_of_leaks() {
 #[leakcheck::test(settle(std::time::Duration::ZERO))]
 async fn a_failing_run_with_a_leak_tells_both() {
     let Some(run) = run_again("exits::a_failing_run_with_a_leak_tells_both") else {
-        let _ = taskscope::spawn(std::future::pending::<()>());
+        drop(taskscope::spawn(std::future::pending::<()>()));
         panic!("the price is wrong");
     };
     run.assert(101, &[FAILED, "the price is wrong", LEAK, "stuck"], &[]);
@@ -170,7 +170,10 @@ async fn a_rule_that_matched_nothing_is_named_on_standard_error() {
 )]
 async fn a_rule_that_matched_is_not_named() {
     let Some(run) = run_again("exits::a_rule_that_matched_is_not_named") else {
-        let _ = taskscope::spawn_named("somebody", std::future::pending::<()>());
+        drop(taskscope::spawn_named(
+            "somebody",
+            std::future::pending::<()>(),
+        ));
         return;
     };
     run.assert(0, &[PASSED], &["leakcheck"]);
