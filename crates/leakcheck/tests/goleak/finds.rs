@@ -6,7 +6,7 @@ use futures::FutureExt;
 use leakcheck::Options;
 use tokio::sync::oneshot;
 
-use crate::support::{Blocked, FOREVER, found, hasty, is_clean};
+use crate::support::{Blocked, FOREVER, blocked_until_told, found, hasty, is_clean};
 
 /// `Find`: with nothing started, nothing is reported.
 #[tokio::test]
@@ -71,15 +71,17 @@ async fn five_blocked_tasks_are_five_and_nothing_else() {
 /// `FindRetry`: a check without time to wait fails; one that waits succeeds with a task that ends meanwhile.
 #[tokio::test]
 async fn a_task_that_ends_within_the_budget_is_no_leak() {
-    let (started, has_started) = oneshot::channel();
-    let ending = taskscope::spawn(async move {
-        let _ = started.send(());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    });
-    has_started.await.expect("it starts");
+    let (tell, told) = oneshot::channel::<()>();
+    let ending = taskscope::spawn(blocked_until_told(told));
     assert_eq!(found(hasty()).await.count(), 1);
+    // The check is under way by then; should it not be, it is right all the same.
+    let teller = std::thread::spawn(|| {
+        std::thread::sleep(Duration::from_millis(20));
+        drop(tell);
+    });
     assert!(is_clean(Options::new().settle(FOREVER)).await);
     assert!(ending.is_finished());
+    teller.join().expect("it only sleeps");
 }
 
 /// `FindRetry`, its control: a task that does not end within the budget is a leak.
