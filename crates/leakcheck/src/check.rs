@@ -84,7 +84,7 @@ async fn run(runtime: Handle, options: Options) -> Result<(), Leaks> {
     let mut field = Field::new(&runtime, options);
     for _ in 0..TURNS {
         let left = field.glance();
-        if left.count() == 0 {
+        if field.glance_is_enough(&left) {
             return field.conclude(left, Duration::ZERO);
         }
         task::yield_now().await;

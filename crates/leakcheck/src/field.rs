@@ -101,22 +101,36 @@ impl Field {
         dump
     }
 
-    fn apply_rules(&mut self, mut dump: Dump, untracked: usize) -> Left {
+    fn apply_rules(&mut self, mut dump: Dump, mut untracked: usize) -> Left {
         let mut matched = vec![0; self.options.rules.len()];
+        let before = dump.tasks.len() + untracked;
         dump.tasks.retain(|task| {
             let rules = self.options.rules.iter().enumerate();
             // Each that matches is of use, also if another one would do.
             let mut ignored = false;
-            for (at, _) in rules.filter(|(_, rule)| rule.ignores(task)) {
-                matched[at] += 1;
-                ignored = true;
+            for (at, rule) in rules.filter(|(_, rule)| rule.ignores(task)) {
+                if matched[at] < rule.what.most() {
+                    matched[at] += 1;
+                    ignored = true;
+                }
             }
             !ignored
         });
+        // Untracked ones cannot be told apart, so each is covered once.
+        for (matched, rule) in matched.iter_mut().zip(&self.options.rules) {
+            let covered = untracked.min(rule.what.most_untracked().saturating_sub(*matched));
+            *matched += covered;
+            untracked -= covered;
+        }
         for (most, now) in self.matched.iter_mut().zip(matched) {
             *most = now.max(*most);
         }
-        Left { dump, untracked }
+        let ignored = before - dump.tasks.len() - untracked;
+        Left {
+            dump,
+            untracked,
+            ignored,
+        }
     }
 
     /// The rules that have matched nothing so far and should have.
@@ -130,9 +144,19 @@ impl Field {
             .collect()
     }
 
-    /// Whether there is nothing to wait for: nothing is left, or nothing that is not known to be.
+    /// Whether there is nothing to wait for: nothing is left but what is allowed, or nothing that is not known to be.
     pub(crate) fn is_settled(&self, left: &Left) -> bool {
-        left.count() == 0 || self.listing.covers(&left.dump, left.untracked)
+        left.count() <= self.allowed() || self.listing.covers(&left.dump, left.untracked)
+    }
+
+    /// The same of a glance, in which rules about functions could not show that they are of use.
+    pub(crate) fn glance_is_enough(&self, left: &Left) -> bool {
+        let nothing = left.count() + left.ignored == 0;
+        nothing || (left.count() <= self.allowed() && !self.options.needs_stacks())
+    }
+
+    fn allowed(&self) -> usize {
+        self.options.allowed.as_ref().map_or(0, |(tasks, _)| *tasks)
     }
 
     /// The verdict of the check.
@@ -162,6 +186,8 @@ impl Field {
 pub(crate) struct Left {
     dump: Dump,
     untracked: usize,
+    /// How many the rules have left out.
+    ignored: usize,
 }
 
 impl Left {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use taskscope::ScopeRef;
 
 use crate::Baseline;
-use crate::rules::{Rule, What, require_reason};
+use crate::rules::{Pattern, Rule, What, require_reason};
 
 /// How long tasks that are just ending are waited for: 1 s.
 pub const DEFAULT_SETTLE: Duration = Duration::from_secs(1);
@@ -173,6 +173,20 @@ impl Options {
         self
     }
 
+    /// Ignores up to so many untracked tasks: those of a library that spawns with plain `tokio::spawn` and keeps them. Several such rules add up.
+    ///
+    /// # Panics
+    ///
+    /// If none are allowed, or the reason is empty.
+    ///
+    /// # Limitations
+    ///
+    /// Untracked tasks cannot be told apart: a leak takes the place of a task that is expected and not there.
+    #[track_caller]
+    pub fn allow_untracked(self, tasks: usize, why: impl Into<Cow<'static, str>>) -> Options {
+        self.foreign(tasks, Vec::new(), why.into())
+    }
+
     /// The last rule may match nothing: what it is for is there only sometimes.
     ///
     /// # Panics
@@ -191,6 +205,18 @@ impl Options {
     pub fn deny_unused(mut self) -> Options {
         self.deny_unused = true;
         self
+    }
+
+    /// The same; of a runtime that is observed, tasks spawned at these places.
+    #[track_caller]
+    pub(crate) fn foreign(
+        self,
+        tasks: usize,
+        places: Vec<Pattern>,
+        why: Cow<'static, str>,
+    ) -> Options {
+        assert!(tasks > 0, "leakcheck: to allow no task at all does nothing");
+        self.rule(What::Foreign(tasks, places), why)
     }
 
     #[track_caller]

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::panic::Location;
 
-use taskscope::TaskDump;
+use taskscope::{TaskDump, TaskKind};
 
-use crate::Baseline;
+use crate::{Baseline, names};
 
 /// Text that may hold something else: any number of `*`, each for any text, also none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,18 +60,27 @@ impl Pattern {
         }
     }
 
-    /// Whether it matches a path of names, or some names at its beginning or end: `pool` and `pool::reap` match `db::pool::reap`.
+    /// Whether it matches a file, or its end, with line and column or without.
+    fn matches_place(&self, place: &Location<'_>) -> bool {
+        let (file, line, column) = (place.file(), place.line(), place.column());
+        let places = [
+            file.to_owned(),
+            format!("{file}:{line}"),
+            format!("{file}:{line}:{column}"),
+        ];
+        places.iter().any(|place| self.matches_end(place, "/"))
+    }
+
+    /// Whether it matches a path of names, or some that follow each other there: `pool` and `pool::reap` match `db::pool::reap`.
     fn matches_names(&self, path: &str) -> bool {
-        let mut to = path.len();
-        loop {
-            if self.matches_end(&path[..to], "::") {
-                return true;
-            }
-            match path[..to].rfind("::") {
-                Some(at) => to = at,
-                None => return false,
-            }
-        }
+        names::readings(path).iter().any(|path| {
+            let names = names::names(path);
+            let mut firsts = names.iter().enumerate();
+            firsts.any(|(at, first)| {
+                let mut lasts = names[at..].iter();
+                lasts.any(|last| self.matches(&path[first.start..last.end]))
+            })
+        })
     }
 }
 
@@ -86,6 +96,8 @@ pub(crate) enum What {
     Scope(Pattern),
     /// What was alive before.
     Baseline(Baseline),
+    /// So many tasks that a library spawned with tokio's own function: untracked ones, and observed ones from such places.
+    Foreign(usize, Vec<Pattern>),
 }
 
 /// One thing that a check leaves out.
@@ -108,7 +120,7 @@ impl Rule {
             | What::Site(pattern)
             | What::Function(pattern)
             | What::Scope(pattern) => pattern.is_empty(),
-            What::Baseline(_) => false,
+            What::Baseline(_) | What::Foreign(..) => false,
         };
         assert!(
             !empty,
@@ -143,16 +155,7 @@ impl What {
                 .as_deref()
                 .is_some_and(|name| pattern.matches(name)),
             What::Site(pattern) => {
-                let file = task.site.file();
-                let (line, column) = (task.site.line(), task.site.column());
-                [
-                    file.to_owned(),
-                    format!("{file}:{line}"),
-                    format!("{file}:{line}:{column}"),
-                ]
-                .iter()
-                .any(|place| pattern.matches_end(place, "/"))
-                    || pattern.matches_names(task.future)
+                pattern.matches_place(task.site) || pattern.matches_names(task.future)
             }
             What::Function(pattern) => task.trace.as_ref().is_ok_and(|trace| {
                 let mut frames = trace.branches().iter().flat_map(|branch| &branch.frames);
@@ -163,6 +166,26 @@ impl What {
                     .any(|scope| pattern.matches(scope.name()))
             }
             What::Baseline(before) => before.has(task),
+            What::Foreign(_, places) => {
+                task.kind == TaskKind::Observed
+                    && places.iter().any(|place| place.matches_place(task.site))
+            }
+        }
+    }
+
+    /// How many tasks it covers at most.
+    pub(crate) fn most(&self) -> usize {
+        match self {
+            What::Foreign(most, _) => *most,
+            _ => usize::MAX,
+        }
+    }
+
+    /// How many untracked tasks it covers at most.
+    pub(crate) fn most_untracked(&self) -> usize {
+        match self {
+            What::Foreign(most, _) => *most,
+            _ => 0,
         }
     }
 }
@@ -178,9 +201,9 @@ pub(crate) fn require_reason(why: &str) {
     );
 }
 
-impl From<String> for Pattern {
-    fn from(text: String) -> Self {
-        Pattern(text)
+impl<T: Into<String>> From<T> for Pattern {
+    fn from(text: T) -> Self {
+        Pattern(text.into())
     }
 }
 
@@ -199,6 +222,182 @@ impl fmt::Display for What {
             What::Function(Pattern(text)) => write!(f, "function {text:?}"),
             What::Scope(Pattern(text)) => write!(f, "scope {text:?}"),
             What::Baseline(_) => write!(f, "alive before"),
+            What::Foreign(most, _) => write!(f, "up to {most} untracked"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pattern;
+
+    fn pattern(text: &str) -> Pattern {
+        text.into()
+    }
+
+    #[test]
+    fn a_star_stands_for_anything_and_for_nothing() {
+        for (text, matching, others) in [
+            (
+                "pool",
+                &["pool"][..],
+                &["", "pools", "apool", "poo", "POOL"][..],
+            ),
+            ("*", &["", "pool", "*"], &[]),
+            ("**", &["", "pool"], &[]),
+            ("pool*", &["pool", "pool 7", "pool*"], &["apool", "poo"]),
+            ("*pool", &["pool", "db pool", "poolpool"], &["pools", "ool"]),
+            ("*pool*", &["pool", "a pool 7"], &["poo", ""]),
+            (
+                "p*l",
+                &["pl", "pool", "pl and pool"],
+                &["p", "l", "po", "lp", "pools"],
+            ),
+            // No part of the text counts twice.
+            ("ab*ba", &["abba", "abxba"], &["aba", "ab", "ba"]),
+            ("a*a", &["aa"], &["a"]),
+            (
+                "a*b*c",
+                &["abc", "a b c", "abbbc", "axbxbxc"],
+                &["acb", "ab", "bc", "abcd"],
+            ),
+            ("a*bc*c", &["abcc", "a bc bc c"], &["abc", "abcb"]),
+            ("*a*a*", &["aa", "xaxax"], &["a", ""]),
+            ("gr\u{fc}n*", &["gr\u{fc}n"], &["gr\u{fc}", "gru\u{308}n"]),
+        ] {
+            for other in matching {
+                assert!(
+                    pattern(text).matches(other),
+                    "{text:?} should match {other:?}"
+                );
+            }
+            for other in others {
+                assert!(
+                    !pattern(text).matches(other),
+                    "{text:?} should not match {other:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_matched_whole_wherever_they_are_in_a_path() {
+        let reap = "db::pool::reap::{{closure}}";
+        let run = "db::Reaper<alloc::string::String>::run::{{closure}}::{{closure}}";
+        let poll = "<tokio::sync::oneshot::Receiver<T> as core::future::future::Future>::poll";
+        for (path, matching, others) in [
+            (
+                reap,
+                &[
+                    "db",
+                    "pool",
+                    "reap",
+                    "db::pool",
+                    "pool::reap",
+                    "db::pool::reap",
+                    "{{closure}}",
+                    "reap::{{closure}}",
+                    "*",
+                    "db*",
+                    "d*p",
+                    reap,
+                ][..],
+                &[
+                    "poo",
+                    "ool",
+                    "pools",
+                    "db::reap",
+                    "b::pool",
+                    "pool::rea",
+                    "::pool",
+                    "pool::",
+                    "reap::db",
+                    "closure",
+                    "pool*::db",
+                ][..],
+            ),
+            (
+                "db::pools::reap",
+                &["pools", "pool*", "pools::reap", "db::pool*::reap"],
+                &["pool", "db::pool", "pool::reap"],
+            ),
+            (
+                run,
+                &[
+                    "Reaper",
+                    "Reaper::run",
+                    "db::Reaper",
+                    "run",
+                    "Reaper<alloc::string::String>",
+                    "Reaper<*String>::run",
+                    run,
+                ],
+                &[
+                    "String",
+                    "alloc",
+                    "string",
+                    "Reaper<",
+                    "Reap",
+                    "alloc::string::String",
+                ],
+            ),
+            (
+                poll,
+                &[
+                    "oneshot::Receiver",
+                    "Receiver::poll",
+                    "Future::poll",
+                    "poll",
+                    "tokio::sync",
+                    "tokio::*::poll",
+                    poll,
+                ],
+                &[
+                    "T",
+                    "Receiver::Future",
+                    "oneshot::Sender",
+                    "Future::Receiver",
+                ],
+            ),
+        ] {
+            for text in matching {
+                assert!(
+                    pattern(text).matches_names(path),
+                    "{text:?} should match {path:?}"
+                );
+            }
+            for text in others {
+                assert!(
+                    !pattern(text).matches_names(path),
+                    "{text:?} should not match {path:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_is_matched_from_its_end_by_whole_names() {
+        let here = std::panic::Location::caller();
+        let (line, column) = (here.line(), here.column());
+        for (text, is_match) in [
+            ("rules.rs".to_owned(), true),
+            ("src/rules.rs".to_owned(), true),
+            ("leakcheck/src/rules.rs".to_owned(), true),
+            (here.file().to_owned(), true),
+            (format!("rules.rs:{line}"), true),
+            (format!("src/rules.rs:{line}:{column}"), true),
+            ("*/rules.rs".to_owned(), true),
+            ("src/*.rs".to_owned(), true),
+            ("ules.rs".to_owned(), false),
+            ("rc/rules.rs".to_owned(), false),
+            ("rules".to_owned(), false),
+            ("src".to_owned(), false),
+            ("leakcheck/rules.rs".to_owned(), false),
+            (format!("rules.rs:{line}0"), false),
+            (format!("rules.rs:{}", line + 1), false),
+            (format!("rules.rs:{line}:{column}0"), false),
+        ] {
+            assert_eq!(pattern(&text).matches_place(here), is_match, "{text:?}");
         }
     }
 }

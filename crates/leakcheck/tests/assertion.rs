@@ -51,14 +51,16 @@ async fn the_same_task_not_declared_background_is_a_leak() {
 
 #[tokio::test]
 async fn a_task_that_is_just_ending_is_waited_for() {
-    let _detached = taskscope::spawn(tokio::time::sleep(Duration::from_millis(30)));
+    let ending = taskscope::spawn(tokio::time::sleep(Duration::from_millis(30)));
     leakcheck::assert_none!(Options::new().settle(FOREVER));
+    assert!(ending.is_finished());
 }
 
 #[tokio::test]
 async fn an_untracked_task_that_is_just_ending_is_waited_for() {
-    let _detached = tokio::spawn(tokio::time::sleep(Duration::from_millis(30)));
+    let ending = tokio::spawn(tokio::time::sleep(Duration::from_millis(30)));
     leakcheck::assert_none!(Options::new().settle(FOREVER));
+    assert!(ending.is_finished());
 }
 
 /// With an hour to settle this test would not end if the check waited.
