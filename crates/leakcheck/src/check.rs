@@ -1,21 +1,20 @@
 //! The check: look, wait a bounded while for what is just ending, look closely.
 //!
-//! The waiting is done by a plain thread, so it needs no timer of the runtime, and the runtime goes on running
-//! meanwhile. Tokio's paused clock jumps ahead whenever a runtime has nothing to do; it does not while
-//! a blocking call is under way, so one is kept under way.
-//! Not here: the words of the report.
+//! A plain thread looks and waits, so no timer of the runtime is needed, and the runtime goes on running meanwhile. Between two looks the runtime gets
+//! some turns, which are counted: on a machine where something else has the processors, time alone says nothing. Tokio's
+//! paused clock jumps ahead whenever a runtime has nothing to do; it does not while a blocking call is under way, so one is kept under way.
+//! Not here: what is found ([`crate::field`]); the words of the report.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use taskscope::{Dump, DumpOptions, RuntimeGuard, Stacks, TaskDump, Verdict};
-use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::runtime::{Handle, Runtime, RuntimeFlavor};
 use tokio::sync::oneshot;
 use tokio::task;
 
+use crate::field::{Field, Left};
 use crate::{Leaks, Options};
 
 /// Turns that other tasks get before anything slower is tried: a task that has been joined is often still
@@ -24,6 +23,16 @@ const TURNS: usize = 16;
 
 /// Pauses between two looks while tasks settle: they grow from the first to the second.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(10));
+
+/// Turns between two looks.
+const TURNS_BETWEEN: usize = 4;
+
+/// Looks that a check takes at least before it says that tasks do not settle, each with turns before it. An idle machine makes them in
+/// less than a tenth of a second.
+const LOOKS: usize = 20;
+
+/// How many times the settle time a check takes at most to come to its looks.
+const PATIENCE: u32 = 10;
 
 /// Looks for tasks of the current runtime that are alive and should not be. The default [`Options`].
 ///
@@ -37,7 +46,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_micros(200), Duration::from
 ///
 /// # Cancel safety
 ///
-/// Dropping the future ends the check; a helper thread may look on for up to the settle time.
+/// Dropping the future ends the check; a helper thread may finish its look.
 #[track_caller]
 pub fn check() -> impl Future<Output = Result<(), Leaks>> + Send {
     check_with(Options::new())
@@ -51,36 +60,105 @@ pub fn check() -> impl Future<Output = Result<(), Leaks>> + Send {
 pub fn check_with(options: Options) -> impl Future<Output = Result<(), Leaks>> + Send {
     let Ok(runtime) = Handle::try_current() else {
         panic!(
-            "leakcheck: no tokio runtime here; call it inside the async test whose tasks are to be checked"
+            "leakcheck: no tokio runtime here; call it inside the async test whose tasks are to be checked, or use `assert_none_in!`"
         )
     };
     run(runtime, options)
 }
 
+/// The same from outside of async code, for this runtime.
+///
+/// # Errors
+///
+/// [`Leaks`], if there are any.
+///
+/// # Panics
+///
+/// Inside of a runtime, as `Runtime::block_on` does.
+pub fn check_in(runtime: &Runtime, options: Options) -> Result<(), Leaks> {
+    runtime.block_on(run(runtime.handle().clone(), options))
+}
+
 async fn run(runtime: Handle, options: Options) -> Result<(), Leaks> {
-    let look = Look::new(&runtime);
+    let began = Instant::now();
+    let mut field = Field::new(&runtime, options);
     for _ in 0..TURNS {
-        if look.quick().is_clean() {
-            return Ok(());
+        let left = field.glance();
+        if field.glance_is_enough(&left) {
+            return field.conclude(left, Duration::ZERO);
         }
         task::yield_now().await;
     }
     let _clock = (runtime.runtime_flavor() == RuntimeFlavor::CurrentThread).then(ClockStopped::new);
-    let (sender, receiver) = oneshot::channel();
-    let settled = look.clone();
-    let helper = thread::Builder::new()
-        .name("leakcheck".into())
-        .spawn(move || {
-            // The receiver is gone if the check was cancelled.
-            let _ = sender.send(settled.settle(&options));
-        });
-    if helper.is_ok()
-        && let Ok(result) = receiver.await
-    {
-        return result;
+    let Some(helper) = Helper::start() else {
+        // No thread to be had: no waiting and no stacks, but a verdict.
+        let left = field.glance();
+        return field.conclude(left, began.elapsed());
+    };
+    let mut pause = PAUSES.0;
+    let mut looks = 0;
+    loop {
+        let (back, left) = helper.look(field, Field::look).await;
+        field = back;
+        looks += 1;
+        if field.is_settled(&left) {
+            return field.conclude(left, began.elapsed());
+        }
+        let settle = field.options().settle;
+        let waited = began.elapsed();
+        let is_over = waited >= settle && (looks >= LOOKS || waited >= settle * PATIENCE);
+        if is_over || left.is_hopeless() {
+            let (field, left) = helper.look(field, Field::look_closely).await;
+            return field.conclude(left, began.elapsed());
+        }
+        helper
+            .pause(pause.min(settle.saturating_sub(waited).max(PAUSES.0)))
+            .await;
+        pause = (pause * 2).min(PAUSES.1);
+        for _ in 0..TURNS_BETWEEN {
+            task::yield_now().await;
+        }
     }
-    // No thread to be had: no waiting and no stacks, but a verdict.
-    look.quick().into_result(Duration::ZERO)
+}
+
+/// A thread that does what would block.
+struct Helper(mpsc::Sender<Box<dyn FnOnce() + Send>>);
+
+impl Helper {
+    /// `None`: the system gives us no thread.
+    fn start() -> Option<Helper> {
+        let (sender, receiver) = mpsc::channel::<Box<dyn FnOnce() + Send>>();
+        let thread = thread::Builder::new().name("leakcheck".into());
+        // It ends with the check.
+        let started = thread.spawn(move || receiver.iter().for_each(|job| job()));
+        started.is_ok().then_some(Helper(sender))
+    }
+
+    async fn look(&self, mut field: Field, look: fn(&mut Field) -> Left) -> (Field, Left) {
+        self.run(move || {
+            let left = look(&mut field);
+            (field, left)
+        })
+        .await
+    }
+
+    async fn pause(&self, pause: Duration) {
+        self.run(move || thread::sleep(pause)).await;
+    }
+
+    async fn run<R: Send + 'static>(&self, job: impl FnOnce() -> R + Send + 'static) -> R {
+        let (sender, receiver) = oneshot::channel();
+        let job = Box::new(move || {
+            // The receiver is gone if the check was cancelled.
+            let _ = sender.send(job());
+        });
+        // The thread waits for jobs as long as there is a sender, and a look does not panic.
+        let _ = self.0.send(job);
+        match receiver.await {
+            Ok(result) => result,
+            Err(_) => panic!("leakcheck: its own thread has ended, which is a bug in leakcheck"),
+        }
+    }
 }
 
 /// Keeps a paused clock where it is, until dropped.
@@ -93,109 +171,5 @@ impl ClockStopped {
         let (sender, receiver) = mpsc::channel::<()>();
         task::spawn_blocking(move || receiver.recv());
         ClockStopped(sender)
-    }
-}
-
-/// Where to look, and whom to leave out.
-#[derive(Clone)]
-struct Look {
-    runtime: Handle,
-    _watched: RuntimeGuard,
-    /// The caller's own task, if it is in one.
-    caller: Option<task::Id>,
-}
-
-impl Look {
-    fn new(runtime: &Handle) -> Look {
-        Look {
-            runtime: runtime.clone(),
-            _watched: taskscope::watch(runtime),
-            caller: task::try_id(),
-        }
-    }
-
-    fn dump(&self) -> DumpOptions {
-        DumpOptions::new().runtime(self.runtime.id())
-    }
-
-    /// What is left, without asking any task.
-    fn quick(&self) -> Left {
-        Left::new(
-            self.dump().stacks(Stacks::None).capture_blocking(),
-            self.caller,
-        )
-    }
-
-    /// Waits, on a plain thread, until nothing is left, or the time is up, or waiting is of no use.
-    fn settle(&self, options: &Options) -> Result<(), Leaks> {
-        let started = Instant::now();
-        let mut pause = PAUSES.0;
-        loop {
-            let left = self.quick();
-            if left.is_clean() {
-                return Ok(());
-            }
-            if started.elapsed() >= options.settle || left.is_hopeless() {
-                let waited = started.elapsed();
-                return Left::new(self.dump().capture_blocking(), self.caller).into_result(waited);
-            }
-            thread::sleep(pause.min(options.settle.saturating_sub(started.elapsed())));
-            pause = (pause * 2).min(PAUSES.1);
-        }
-    }
-}
-
-/// Tasks that should not be alive.
-struct Left {
-    dump: Dump,
-    untracked: usize,
-}
-
-impl Left {
-    fn new(mut dump: Dump, caller: Option<task::Id>) -> Left {
-        let caller = caller.map(|id| id.to_string());
-        let is_caller =
-            |task: &TaskDump| caller.as_ref().is_some_and(|id| *id == task.id.to_string());
-        let mut untracked = dump.untracked();
-        if caller.is_some() && !dump.tasks.iter().any(is_caller) {
-            // The caller's own task has no record.
-            untracked = untracked.saturating_sub(1);
-        }
-        // The tasks that the caller was spawned by wait for it, or have ended.
-        let parents: HashMap<u64, Option<u64>> = dump
-            .tasks
-            .iter()
-            .map(|task| (task.id, task.parent))
-            .collect();
-        let caller = dump.tasks.iter().find(|task| is_caller(task));
-        let own: Vec<u64> = std::iter::successors(caller.map(|task| task.id), |id| {
-            parents.get(id).copied().flatten()
-        })
-        .collect();
-        dump.tasks
-            .retain(|task| !task.background && !own.contains(&task.id));
-        Left { dump, untracked }
-    }
-
-    fn is_clean(&self) -> bool {
-        self.dump.tasks.is_empty() && self.untracked == 0
-    }
-
-    /// Nothing that is left can ever end by itself.
-    fn is_hopeless(&self) -> bool {
-        self.untracked == 0
-            && self
-                .dump
-                .tasks
-                .iter()
-                .all(|task| task.verdict == Verdict::Stuck)
-    }
-
-    fn into_result(self, waited: Duration) -> Result<(), Leaks> {
-        if self.is_clean() {
-            Ok(())
-        } else {
-            Err(Leaks::new(self.dump, self.untracked, waited))
-        }
     }
 }

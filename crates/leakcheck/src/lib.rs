@@ -24,6 +24,7 @@
 //!
 //! Tasks spawned with plain `tokio::spawn` count as well. They can be counted and not looked into, so the report calls them untracked.
 //!
+#![doc = include_str!("known_leaks.md")]
 //! # Limitations
 //!
 //! * Tests that share one runtime see each other's tasks.
@@ -32,13 +33,58 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::unwrap_used))]
 
+mod baseline;
 mod check;
+mod conclude;
+mod field;
+mod harness;
+mod names;
 mod options;
+mod owned;
+mod place;
+mod presets;
 mod report;
+mod rules;
+mod suppressions;
 
-pub use self::check::{check, check_with};
+pub use self::baseline::Baseline;
+pub use self::check::{check, check_in, check_with};
 pub use self::options::{DEFAULT_SETTLE, Options};
+/// An async test that fails if anything it has spawned is left when it ends.
+///
+/// Takes what `#[tokio::test]` takes (`flavor`, `worker_threads`, `start_paused`), and leak options: each method of
+/// [`Options`] as `method(arguments)`, or a whole value as `options = expression`.
+///
+/// ```
+/// # use std::time::Duration;
+/// #[leakcheck::test]
+/// async fn an_order_leaves_nothing_behind() {
+///     // ...
+/// }
+///
+/// #[leakcheck::test(flavor = "multi_thread", worker_threads = 2, settle(Duration::from_secs(5)),
+///     ignore_name("pool reaper", "belongs to the fixture"))]
+/// async fn so_does_a_refused_one() -> Result<(), std::io::Error> {
+///     // ...
+///     Ok(())
+/// }
+/// ```
+///
+/// The body runs on a runtime of its own, in a scope with the name of the test. The check comes after the last value of the body has been dropped, also if
+/// the body returned an error or panicked; then its report is printed on standard error and the test fails as it would have. A test with `#[should_panic]` that
+/// panics and leaks fails, too: because it then does not panic.
+///
+/// Tests that share a runtime name it: `#[leakcheck::test(runtime = shared())]` with an expression of type `&tokio::runtime::Runtime`. Then a test answers for
+/// what belongs to its scope, and for nothing else.
+///
+/// Attributes that make tests out of a function with arguments, such as `#[rstest]` and `#[test_case]`, go above this one.
+///
+/// If leaks are found, the runtime is shut down without waiting, so that the report is seen.
+pub use leakcheck_macros::test;
+
+pub use self::owned::owned;
 pub use self::report::Leaks;
+pub use self::report::text::MAX_LINES;
 
 /// Asserts that no task of the current runtime is alive but the caller's own and background tasks.
 ///
@@ -65,20 +111,76 @@ macro_rules! assert_none {
         $crate::assert_none!($crate::Options::new())
     };
     ($options:expr $(,)?) => {
-        if let ::core::result::Result::Err(leaks) = $crate::check_with($options).await {
+        // The type of a closure tells the function that it is in.
+        if let ::core::result::Result::Err(leaks) =
+            $crate::check_with($crate::__private::in_test($options, &|| ())).await
+        {
             $crate::__private::fail(&leaks)
         }
     };
 }
 
+/// The same outside of async code: asserts that no task of this runtime is alive but background tasks.
+///
+/// Takes [`Options`] after the runtime, if the default ones do not fit.
+///
+/// # Examples
+///
+/// ```
+/// let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+/// runtime.block_on(async { /* ... the test ... */ });
+/// leakcheck::assert_none_in!(&runtime);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Panics
+///
+/// At the line of the assertion, with the report of [`Leaks`], if a task is left. Inside of a tokio runtime.
+#[macro_export]
+macro_rules! assert_none_in {
+    ($runtime:expr $(,)?) => {
+        $crate::assert_none_in!($runtime, $crate::Options::new())
+    };
+    ($runtime:expr, $options:expr $(,)?) => {
+        if let ::core::result::Result::Err(leaks) =
+            $crate::check_in($runtime, $crate::__private::in_test($options, &|| ()))
+        {
+            $crate::__private::fail(&leaks)
+        }
+    };
+}
+
+/// Says something that fails no test. The macro and not the stream, so that the test harness shows it with the test.
+#[expect(clippy::print_stderr, reason = "this is what it is for")]
+fn say(what: impl std::fmt::Display) {
+    eprintln!("{what}");
+}
+
+/// Panics at the caller's line.
+#[cold]
+#[track_caller]
+fn fail(leaks: &Leaks) -> ! {
+    panic!("{leaks}")
+}
+
 /// For the macros of this crate.
 #[doc(hidden)]
 pub mod __private {
+    pub use tokio::runtime::Builder;
+
+    pub use crate::harness::{Outcome, Setup, run_test, run_test_on};
+
+    /// Names the check after the function that this closure is in.
+    pub fn in_test<F>(options: crate::Options, _here: &F) -> crate::Options {
+        let path = std::any::type_name::<F>();
+        options.test_or(path.split("::{{closure}}").next().unwrap_or(path))
+    }
+
     /// Panics at the caller's line.
     #[cold]
     #[track_caller]
     pub fn fail(leaks: &crate::Leaks) -> ! {
-        panic!("{leaks}")
+        crate::fail(leaks)
     }
 }
 

@@ -51,14 +51,16 @@ async fn the_same_task_not_declared_background_is_a_leak() {
 
 #[tokio::test]
 async fn a_task_that_is_just_ending_is_waited_for() {
-    let _detached = taskscope::spawn(tokio::time::sleep(Duration::from_millis(30)));
+    let ending = taskscope::spawn(tokio::time::sleep(Duration::from_millis(30)));
     leakcheck::assert_none!(Options::new().settle(FOREVER));
+    assert!(ending.is_finished());
 }
 
 #[tokio::test]
 async fn an_untracked_task_that_is_just_ending_is_waited_for() {
-    let _detached = tokio::spawn(tokio::time::sleep(Duration::from_millis(30)));
+    let ending = tokio::spawn(tokio::time::sleep(Duration::from_millis(30)));
     leakcheck::assert_none!(Options::new().settle(FOREVER));
+    assert!(ending.is_finished());
 }
 
 /// With an hour to settle this test would not end if the check waited.
@@ -256,7 +258,7 @@ async fn the_report_groups_and_tells_what_is_known() {
         );
     };
     has("leakcheck: 4 tasks are still alive after ");
-    has("1. 3 tasks outlived, waiting for oneshot recv since ");
+    has("2. 3 tasks outlived, waiting for oneshot recv since ");
     has("spawned at crates/leakcheck/tests/assertion.rs:");
     has("scope      POST /orders");
     has("detached   3 of 3");
@@ -264,7 +266,7 @@ async fn the_report_groups_and_tells_what_is_known() {
         "assertion::the_report_groups_and_tells_what_is_known::{{closure}}::wait_for_acknowledgement::{{closure}}",
     );
     has("hint       end it with its scope");
-    has("2. 1 task stuck, waiting for nothing since ");
+    has("1. 1 task stuck, waiting for nothing since ");
     has("name       config watcher");
     has("stack      it took no waker when polled");
     assert!(text.contains("tests/assertion.rs:"), "{text}");

@@ -1,0 +1,116 @@
+//! From the function to the test.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Error, ItemFn, Result, parse2};
+
+use crate::attribute::Attribute;
+
+pub(crate) fn test(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    match parse2::<ItemFn>(item.clone()) {
+        Ok(function) => match expand(attribute, &function) {
+            Ok(test) => test,
+            Err(error) => {
+                // The function stays, so that what is used by it is not reported as unused.
+                let error = error.into_compile_error();
+                quote!(#error #item)
+            }
+        },
+        Err(error) => {
+            let error = error.into_compile_error();
+            quote!(#error #item)
+        }
+    }
+}
+
+fn expand(attribute: TokenStream, function: &ItemFn) -> Result<TokenStream> {
+    let attribute: Attribute = parse2(attribute)?;
+    let signature = &function.sig;
+    if signature.asyncness.is_none() {
+        return Err(Error::new(
+            signature.fn_token.span(),
+            "`#[leakcheck::test]` is for `async fn`; in a plain test, `leakcheck::assert_none_in!(&runtime)` goes at the end",
+        ));
+    }
+    if let Some(argument) = signature.inputs.first() {
+        return Err(Error::new(
+            argument.span(),
+            "a test takes no arguments; attributes that make tests out of a function with arguments, such as `#[rstest]`, go above this one",
+        ));
+    }
+    let is = |attribute: &syn::Attribute, name: &str| {
+        let last = attribute.path().segments.last();
+        last.is_some_and(|segment| segment.ident == name)
+    };
+    if let Some(other) = function
+        .attrs
+        .iter()
+        .find(|attribute| is(attribute, "test"))
+    {
+        return Err(Error::new(
+            other.span(),
+            "this is another test attribute: the test would run twice",
+        ));
+    }
+    let should_panic = function
+        .attrs
+        .iter()
+        .any(|attribute| is(attribute, "should_panic"));
+    let krate = attribute
+        .krate
+        .as_ref()
+        .map_or_else(|| quote!(::leakcheck), |path| quote!(#path));
+    let options = options(&attribute, &krate);
+    let multi_thread = attribute.multi_thread;
+    let workers = match &attribute.worker_threads {
+        Some(number) => quote!(::core::option::Option::Some(#number)),
+        None => quote!(::core::option::Option::None),
+    };
+    let configure = match attribute.start_paused {
+        true => quote!(|builder| {
+            builder.start_paused(true);
+        }),
+        false => quote!(|_| {}),
+    };
+    let (attributes, visibility, block) = (&function.attrs, &function.vis, &function.block);
+    let (name, output) = (&signature.ident, &signature.output);
+    let setup = quote! {
+        #krate::__private::Setup {
+            name: ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#name)),
+            multi_thread: #multi_thread,
+            worker_threads: #workers,
+            configure: #configure,
+            should_panic: #should_panic,
+        }
+    };
+    // The report's panic is where the test is.
+    let run = match &attribute.runtime {
+        None => quote_spanned!(name.span()=> #krate::__private::run_test(setup, options, body)),
+        Some(runtime) => {
+            quote_spanned!(name.span()=> #krate::__private::run_test_on(#runtime, setup, options, body))
+        }
+    };
+    Ok(quote! {
+        #(#attributes)*
+        #[::core::prelude::v1::test]
+        #visibility fn #name() #output {
+            let setup = #setup;
+            let options = || #options;
+            let body = async #block;
+            #run
+        }
+    })
+}
+
+fn options(attribute: &Attribute, krate: &TokenStream) -> TokenStream {
+    let first = match &attribute.options {
+        Some(options) => quote!(#options),
+        None => quote!(#krate::Options::new()),
+    };
+    let methods = attribute
+        .methods
+        .iter()
+        .map(|(name, arguments)| quote!(.#name(#arguments)));
+    quote!(#first #(#methods)*)
+}

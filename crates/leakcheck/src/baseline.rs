@@ -1,0 +1,66 @@
+//! What was alive before.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use taskscope::{DumpOptions, Stacks, TaskDump};
+use tokio::runtime::{Handle, Id};
+
+/// The tasks that are alive at some moment, in the whole process. See [`Options::ignore`](crate::Options::ignore).
+///
+/// # Examples
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let pool = taskscope::spawn_named("pool reaper", std::future::pending::<()>());
+/// let before = leakcheck::Baseline::take();
+/// // ... the part that is to be checked ...
+/// leakcheck::assert_none!(leakcheck::Options::new().ignore(&before, "the pool belongs to the fixture"));
+/// # pool.abort();
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Limitations
+///
+/// Untracked tasks cannot be told apart. Of the current runtime as many are ignored as there were.
+#[derive(Debug, Clone)]
+pub struct Baseline(Arc<Before>);
+
+#[derive(Debug)]
+struct Before {
+    /// Tokio never gives a number twice.
+    tasks: HashSet<u64>,
+    /// How many were untracked, and on which runtime.
+    untracked: Option<(Id, usize)>,
+}
+
+impl Baseline {
+    /// Looks at what is alive now. Works outside of a runtime, too.
+    #[must_use]
+    pub fn take() -> Baseline {
+        let runtime = Handle::try_current().ok();
+        let _watched = runtime.as_ref().map(taskscope::watch);
+        let dump = DumpOptions::new().stacks(Stacks::None).capture_blocking();
+        let untracked = runtime.map(|runtime| {
+            let here = dump.runtimes.iter().find(|info| info.id == runtime.id());
+            (runtime.id(), here.map_or(0, |info| info.untracked))
+        });
+        Baseline(Arc::new(Before {
+            tasks: dump.tasks.iter().map(|task| task.id).collect(),
+            untracked,
+        }))
+    }
+
+    pub(crate) fn has(&self, task: &TaskDump) -> bool {
+        self.0.tasks.contains(&task.id)
+    }
+
+    /// How many untracked tasks that runtime had.
+    pub(crate) fn untracked(&self, runtime: Id) -> usize {
+        match self.0.untracked {
+            Some((id, untracked)) if id == runtime => untracked,
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What `#[leakcheck::test]` runs: a runtime, the body in a scope of its own, then the check.
+//!
+//! The check never hides how the body ended, and comes after its last destructor. Not here: reading the attribute (crate `leakcheck-macros`).
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::process::ExitCode;
+
+use taskscope::Scope;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::check::check_in;
+use crate::{Leaks, Options, fail, say};
+
+/// What the attribute says.
+#[derive(Debug, Clone, Copy)]
+pub struct Setup {
+    /// The path of the test.
+    pub name: &'static str,
+    /// The `multi_thread` flavor.
+    pub multi_thread: bool,
+    /// How many workers, if not one for each processor.
+    pub worker_threads: Option<usize>,
+    /// What the attribute's code does itself, because it depends on features that the test's crate may lack: `start_paused`.
+    pub configure: fn(&mut Builder),
+    /// The test has `#[should_panic]`.
+    pub should_panic: bool,
+}
+
+/// What a test can return.
+pub trait Outcome: Sized {
+    /// Whether the test harness takes it for a failure.
+    fn has_failed(&self) -> bool;
+
+    /// Nothing, if that can be returned.
+    fn nothing() -> Option<Self> {
+        None
+    }
+}
+
+impl Outcome for () {
+    fn has_failed(&self) -> bool {
+        false
+    }
+
+    fn nothing() -> Option<()> {
+        Some(())
+    }
+}
+
+impl Outcome for ExitCode {
+    fn has_failed(&self) -> bool {
+        *self != ExitCode::SUCCESS
+    }
+}
+
+impl<T: Outcome, E: Debug> Outcome for Result<T, E> {
+    fn has_failed(&self) -> bool {
+        self.as_ref().map_or(true, Outcome::has_failed)
+    }
+}
+
+/// Runs a test on a runtime of its own: whatever is left there is its leak.
+#[track_caller]
+pub fn run_test<F>(setup: Setup, options: impl FnOnce() -> Options, body: F) -> F::Output
+where
+    F: Future,
+    F::Output: Outcome,
+{
+    let runtime = runtime(&setup);
+    let ended = {
+        let _entered = runtime.enter();
+        let options = options();
+        run(&runtime, setup, options, body)
+    };
+    // What is left, also what is allowed or listed, may block its thread for ever. Then nothing would be seen of the report.
+    runtime.shutdown_background();
+    ended.finish(setup)
+}
+
+/// Runs a test on a runtime that it shares with others: whatever belongs to its scope is its leak.
+#[track_caller]
+pub fn run_test_on<F>(
+    runtime: &Runtime,
+    setup: Setup,
+    options: impl FnOnce() -> Options,
+    body: F,
+) -> F::Output
+where
+    F: Future,
+    F::Output: Outcome,
+{
+    let options = {
+        let _entered = runtime.enter();
+        options()
+    };
+    let scope = Scope::new(setup.name);
+    let options = options.scope(&scope.to_ref()).test_or(setup.name);
+    run_in(runtime, setup, scope, options, body).finish(setup)
+}
+
+fn runtime(setup: &Setup) -> Runtime {
+    let mut builder = match setup.multi_thread {
+        true => Builder::new_multi_thread(),
+        false => Builder::new_current_thread(),
+    };
+    builder.enable_all();
+    if let Some(threads) = setup.worker_threads {
+        builder.worker_threads(threads);
+    }
+    (setup.configure)(&mut builder);
+    #[cfg(tokio_unstable)]
+    taskscope::observe(&mut builder);
+    match builder.build() {
+        Ok(runtime) => runtime,
+        Err(error) => panic!("leakcheck: no runtime for the test: {error}"),
+    }
+}
+
+fn run<F>(runtime: &Runtime, setup: Setup, options: Options, body: F) -> Ended<F::Output>
+where
+    F: Future,
+    F::Output: Outcome,
+{
+    let options = options.test_or(setup.name);
+    run_in(runtime, setup, Scope::new(setup.name), options, body)
+}
+
+fn run_in<F>(
+    runtime: &Runtime,
+    setup: Setup,
+    scope: Scope,
+    mut options: Options,
+    body: F,
+) -> Ended<F::Output>
+where
+    F: Future,
+    F::Output: Outcome,
+{
+    // The body is gone, with all its values, when this returns, however it ended.
+    let body = catch_unwind(AssertUnwindSafe(|| runtime.block_on(scope.run(body))));
+    drop(scope);
+    options.failed = match &body {
+        Ok(output) => output.has_failed() || setup.should_panic,
+        Err(_) => !setup.should_panic,
+    };
+    let check = catch_unwind(AssertUnwindSafe(|| check_in(runtime, options)));
+    match check {
+        Ok(check) => Ended {
+            body,
+            leaks: check.err(),
+        },
+        Err(panic) => match body {
+            Ok(_) => resume_unwind(panic),
+            Err(panic) => resume_unwind(panic),
+        },
+    }
+}
+
+/// How body and check ended.
+struct Ended<T> {
+    body: std::thread::Result<T>,
+    leaks: Option<Leaks>,
+}
+
+impl<T: Outcome> Ended<T> {
+    #[track_caller]
+    fn finish(self, setup: Setup) -> T {
+        let Some(leaks) = self.leaks else {
+            return self.body.unwrap_or_else(|panic| resume_unwind(panic));
+        };
+        match self.body {
+            Ok(output) if setup.should_panic => {
+                say(leaks);
+                output
+            }
+            Ok(output) if output.has_failed() => {
+                say(format_args!("the test failed, and {leaks}"));
+                output
+            }
+            Ok(_) => fail(&leaks),
+            Err(panic) => {
+                say(format_args!("the test panicked, and {leaks}"));
+                match T::nothing() {
+                    // With the panic it would pass, leaks and all. There is no other way to fail such a test than not to panic.
+                    Some(nothing) if setup.should_panic => {
+                        say(
+                            "leakcheck: the test panicked as it should; it fails because of the tasks above",
+                        );
+                        nothing
+                    }
+                    _ => resume_unwind(panic),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What a check has found, as one line of JSON. The schema is in the documentation of the crate.
+
+use std::io;
+
+use serde::Serialize;
+use taskscope::{Branch, Group, ResourceDump, WaitReason};
+
+use super::{Found, Outcome, text};
+use crate::place;
+use crate::suppressions::Match;
+
+/// The line, with its end.
+pub(super) fn line(found: &Found, outcome: Outcome) -> io::Result<String> {
+    let mut line = serde_json::to_string(&Check::new(found, outcome))?;
+    line.push('\n');
+    Ok(line)
+}
+
+#[derive(Serialize)]
+struct Check<'a> {
+    version: u32,
+    test: Option<&'a str>,
+    process: u32,
+    outcome: &'static str,
+    passed: bool,
+    count: usize,
+    untracked: usize,
+    waited_seconds: f64,
+    allowed: Option<Allowed<'a>>,
+    ignored: Vec<Ignored<'a>>,
+    unused: &'a [String],
+    listed: Vec<Listed<'a>>,
+    problem: Option<&'a str>,
+    groups: Vec<GroupOut<'a>>,
+    untracked_hint: Option<&'static str>,
+}
+
+impl<'a> Check<'a> {
+    fn new(found: &'a Found, outcome: Outcome) -> Self {
+        let holdings = found.dump.holdings();
+        let group = |group: Group<'a>| {
+            let held = group.tasks.iter().filter_map(|task| holdings.get(&task.id));
+            let held = ResourceDump::kinds(held.flatten().copied());
+            GroupOut::new(&group, held)
+        };
+        let allowed = found.allowed.as_ref();
+        Check {
+            version: 1,
+            test: found.test.as_deref(),
+            process: std::process::id(),
+            outcome: outcome.name(),
+            passed: outcome.passes(),
+            count: found.count(),
+            untracked: found.untracked,
+            waited_seconds: found.waited.as_secs_f64(),
+            allowed: allowed.map(|(tasks, reason)| Allowed {
+                tasks: *tasks,
+                reason,
+            }),
+            ignored: found.ignored.iter().map(Ignored::new).collect(),
+            unused: &found.unused,
+            listed: found.listed.iter().map(Listed::new).collect(),
+            problem: found.problem.as_deref(),
+            groups: found.groups().into_iter().map(group).collect(),
+            untracked_hint: (found.untracked > 0).then_some(text::UNTRACKED_ADVICE),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Allowed<'a> {
+    tasks: usize,
+    reason: &'a str,
+}
+
+#[derive(Serialize)]
+struct Ignored<'a> {
+    rule: &'a str,
+    reason: &'a str,
+    tasks: usize,
+}
+
+impl<'a> Ignored<'a> {
+    fn new(ignored: &'a super::Ignored) -> Self {
+        Ignored {
+            rule: &ignored.rule,
+            reason: &ignored.reason,
+            tasks: ignored.tasks,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    entry: &'a str,
+    reason: &'a str,
+    line: Option<usize>,
+    listed: usize,
+    found: usize,
+    stale: bool,
+}
+
+impl<'a> Listed<'a> {
+    fn new(entry: &'a Match) -> Self {
+        Listed {
+            entry: &entry.what,
+            reason: &entry.reason,
+            line: entry.line,
+            listed: entry.listed,
+            found: entry.found,
+            stale: entry.is_stale(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct GroupOut<'a> {
+    count: usize,
+    verdict: &'static str,
+    hint: &'static str,
+    activity: String,
+    since_seconds: f64,
+    wait: Vec<String>,
+    spawned: Site<'a>,
+    future: &'a str,
+    names: Vec<String>,
+    scopes: Vec<String>,
+    scope_ended_seconds: Option<f64>,
+    youngest_seconds: f64,
+    oldest_seconds: f64,
+    detached: usize,
+    holds: Vec<String>,
+    branches: Vec<BranchOut<'a>>,
+    no_stack: Option<String>,
+    branches_dropped: u32,
+    branches_cut: u32,
+}
+
+#[derive(Serialize)]
+struct Site<'a> {
+    file: &'a str,
+    line: u32,
+    column: u32,
+}
+
+#[derive(Serialize)]
+struct BranchOut<'a> {
+    wait: Vec<String>,
+    frames: Vec<FrameOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct FrameOut<'a> {
+    function: &'a str,
+    file: Option<&'a str>,
+    line: Option<u32>,
+}
+
+impl<'a> GroupOut<'a> {
+    fn new(group: &Group<'a>, holds: Vec<String>) -> Self {
+        let first = group.oldest();
+        let youngest = group.tasks.last().map_or(first.age, |task| task.age);
+        let branches = first.trace.as_ref().map(|trace| trace.branches());
+        let detached = group.tasks.iter().filter(|task| task.detached.is_some());
+        GroupOut {
+            count: group.tasks.len(),
+            verdict: first.verdict.name(),
+            hint: first.verdict.advice(),
+            activity: first.activity(),
+            since_seconds: first.state.since().as_secs_f64(),
+            wait: waits(&first.wait_reason()),
+            spawned: Site {
+                file: place::short(first.site.file()),
+                line: first.site.line(),
+                column: first.site.column(),
+            },
+            future: first.future,
+            names: group
+                .names()
+                .iter()
+                .map(|name| name.as_str().to_owned())
+                .collect(),
+            scopes: group.scopes().iter().map(ToString::to_string).collect(),
+            scope_ended_seconds: first.scope_ended.map(|ago| ago.as_secs_f64()),
+            youngest_seconds: youngest.as_secs_f64(),
+            oldest_seconds: first.age.as_secs_f64(),
+            detached: detached.count(),
+            holds,
+            branches: branches
+                .unwrap_or_default()
+                .iter()
+                .map(BranchOut::new)
+                .collect(),
+            no_stack: first.trace.as_ref().err().map(ToString::to_string),
+            branches_dropped: first.branches_dropped,
+            branches_cut: first.branches_cut,
+        }
+    }
+}
+
+impl<'a> BranchOut<'a> {
+    fn new(branch: &'a Branch) -> Self {
+        let frames = branch.frames.iter().map(|frame| FrameOut {
+            function: &frame.function,
+            file: frame.file.as_deref().map(place::short),
+            line: frame.line,
+        });
+        BranchOut {
+            wait: waits(&branch.wait),
+            frames: frames.collect(),
+        }
+    }
+}
+
+fn waits(reason: &WaitReason) -> Vec<String> {
+    reason.to_string().split(" | ").map(str::to_owned).collect()
+}

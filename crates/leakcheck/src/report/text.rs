@@ -1,0 +1,236 @@
+//! The message: a headline, a block for each group of tasks, remarks; never more than [`MAX_LINES`] lines.
+//!
+//! Blocks are whole or not there at all; those that do not fit are counted. Before that, long stacks are cut. Not here: how a stack is cut ([`super::stack`]).
+
+use taskscope::{Age, Group, Listed, Plain, ResourceDump};
+
+use super::{Found, stack};
+use crate::place;
+
+/// Lines that a message has at most: 100.
+pub const MAX_LINES: usize = 100;
+
+/// Characters that a line of it has at most.
+const WIDTH: usize = 400;
+
+/// Lines for a stack, tried in this order until all blocks fit.
+const STACKS: [usize; 3] = [usize::MAX, 24, 12];
+
+/// Lines for the stacks of the first block and of the others, if not all blocks fit.
+const CROWDED: (usize, usize) = (24, 12);
+
+/// No block is shorter than this, with the empty line before it.
+const SHORTEST: usize = 3;
+
+/// Remarks of one kind that are shown; the rest is counted.
+const REMARKS: usize = 5;
+
+type Lines = Vec<String>;
+
+/// The lines of the message, without line ends.
+pub(super) fn message(found: &Found) -> Lines {
+    let (mut lines, remarks) = (headline(found), remarks(found));
+    let room = MAX_LINES - lines.len() - remarks.len();
+    lines.extend(blocks(found, room));
+    lines.extend(remarks);
+    lines.iter().map(|line| one_line(line)).collect()
+}
+
+fn headline(found: &Found) -> Lines {
+    let test = match &found.test {
+        Some(test) => format!(" (test {test})"),
+        None => String::new(),
+    };
+    let count = found.count();
+    let mut lines = Lines::new();
+    if let Some(problem) = &found.problem {
+        lines.push(format!("leakcheck: {problem}"));
+    }
+    let waited = Age(found.waited);
+    match count {
+        0 if found.problem.is_some() => {}
+        0 => lines.push(format!(
+            "leakcheck: nothing is left, but a rule matched nothing{test}"
+        )),
+        1 => lines.push(format!(
+            "leakcheck: 1 task is still alive after {waited}{test}"
+        )),
+        _ => lines.push(format!(
+            "leakcheck: {count} tasks are still alive after {waited}{test}"
+        )),
+    }
+    lines
+}
+
+/// One block after the other, each after an empty line, in so many lines.
+fn blocks(found: &Found, room: usize) -> Lines {
+    let groups = found.groups();
+    let holdings = found.dump.holdings();
+    let block = |at: usize, stack: usize| {
+        let mut lines = vec![String::new()];
+        match groups.get(at) {
+            Some(group) => {
+                let held = group.tasks.iter().filter_map(|task| holdings.get(&task.id));
+                let held = ResourceDump::kinds(held.flatten().copied());
+                describe(&mut lines, at + 1, group, &held, stack);
+            }
+            None => describe_untracked(&mut lines, at + 1, found.untracked),
+        }
+        lines
+    };
+    let count = groups.len() + usize::from(found.untracked > 0);
+    if count * SHORTEST <= room {
+        for stack in STACKS {
+            let lines: Lines = (0..count).flat_map(|at| block(at, stack)).collect();
+            if lines.len() <= room {
+                return lines;
+            }
+        }
+    }
+    let mut lines = Lines::new();
+    let mut shown = 0;
+    while shown < count {
+        let stack = if shown == 0 { CROWDED.0 } else { CROWDED.1 };
+        let next = block(shown, stack);
+        // Two more lines: what is left out.
+        if lines.len() + next.len() + 2 > room {
+            break;
+        }
+        lines.extend(next);
+        shown += 1;
+    }
+    let more = count - shown;
+    let left_out: usize = groups
+        .iter()
+        .skip(shown)
+        .map(|group| group.tasks.len())
+        .sum();
+    let groups = if more == 1 { "group" } else { "groups" };
+    lines.push(String::new());
+    lines.push(format!(
+        "... and {more} more {groups} with {}",
+        tasks(left_out + found.untracked)
+    ));
+    lines
+}
+
+/// `held`: the resources of these tasks, counted by kind.
+fn describe(lines: &mut Lines, number: usize, group: &Group<'_>, held: &[String], stack: usize) {
+    let first = group.oldest();
+    let youngest = group.tasks.last().map_or(first.age, |task| task.age);
+    let count = group.tasks.len();
+    lines.push(format!(
+        "{number}. {} {}, {} since {}",
+        tasks(count),
+        first.verdict,
+        first.activity(),
+        Age(first.state.since())
+    ));
+    lines.push(format!("   spawned at {}", place::of(first.site)));
+    lines.push(format!("   future     {}", first.future));
+    lines.extend(names("name", &group.names()));
+    lines.extend(names("scope", &group.scopes()));
+    if let Some(ended) = first.scope_ended {
+        lines.push(format!("              ended {} ago", Age(ended)));
+    }
+    let (shortest, longest) = (Age(youngest).to_string(), Age(first.age).to_string());
+    lines.push(if shortest == longest {
+        format!("   age        {longest}")
+    } else {
+        format!("   age        {shortest} to {longest}")
+    });
+    let detached = group
+        .tasks
+        .iter()
+        .filter(|task| task.detached.is_some())
+        .count();
+    if detached > 0 {
+        lines.push(format!(
+            "   detached   {detached} of {count}: nobody has kept the JoinHandle"
+        ));
+    }
+    if !held.is_empty() {
+        lines.push(format!("   holds      {}", Listed(held)));
+    }
+    match &first.trace {
+        Ok(trace) => {
+            lines.push("   stack".to_owned());
+            lines.extend(stack::lines(trace, stack));
+            if first.branches_dropped + first.branches_cut > 0 {
+                lines.push(format!(
+                    "    (not the whole stack: {} branches were not kept, {} were cut at the root)",
+                    first.branches_dropped, first.branches_cut
+                ));
+            }
+        }
+        Err(why) => {
+            let why = why.to_string();
+            lines.push(format!(
+                "   stack      {}",
+                why.trim_start_matches("no stack: ")
+            ));
+        }
+    }
+    lines.push(format!("   hint       {}", first.verdict.advice()));
+}
+
+fn names<T: AsRef<str>>(what: &str, names: &[T]) -> Option<String> {
+    (!names.is_empty()).then(|| format!("   {what:<10} {}", Listed(names)))
+}
+
+/// What to do about tasks without a record.
+pub(super) const UNTRACKED_ADVICE: &str = "spawn with taskscope::spawn to see names, scopes and stacks; connections count: end the test's clients, then its server, before the check";
+
+fn describe_untracked(lines: &mut Lines, number: usize, untracked: usize) {
+    lines.push(format!(
+        "{number}. {} untracked: spawned with plain tokio::spawn, by this program or a library",
+        tasks(untracked)
+    ));
+    lines.push(format!("   hint       {UNTRACKED_ADVICE}"));
+}
+
+/// What else is to be known: entries that are exceeded, rules and entries that matched nothing.
+fn remarks(found: &Found) -> Lines {
+    let exceeded = found.listed.iter().filter(|entry| entry.is_exceeded());
+    let stale = found.listed.iter().filter(|entry| entry.is_stale());
+    let mut lines = Lines::new();
+    few(&mut lines, exceeded.map(ToString::to_string).collect());
+    few(&mut lines, stale.map(ToString::to_string).collect());
+    let unused = found.unused.iter();
+    few(
+        &mut lines,
+        unused
+            .map(|rule| format!("this rule matched nothing: {rule}"))
+            .collect(),
+    );
+    if !lines.is_empty() {
+        lines.insert(0, String::new());
+    }
+    lines
+}
+
+fn few(lines: &mut Lines, mut remarks: Lines) {
+    let more = remarks.len().saturating_sub(REMARKS);
+    remarks.truncate(REMARKS);
+    lines.append(&mut remarks);
+    if more > 0 {
+        lines.push(format!("... and {more} more like it"));
+    }
+}
+
+pub(crate) fn tasks(count: usize) -> String {
+    if count == 1 {
+        "1 task".to_owned()
+    } else {
+        format!("{count} tasks")
+    }
+}
+
+/// Neither a name nor a type may add a line, or fill the screen.
+fn one_line(text: &str) -> String {
+    let text = Plain(text).to_string();
+    match text.char_indices().nth(WIDTH) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
