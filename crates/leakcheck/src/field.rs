@@ -7,8 +7,9 @@ use taskscope::{Dump, DumpOptions, RuntimeGuard, Stacks, TaskDump, Verdict};
 use tokio::runtime::Handle;
 use tokio::task;
 
-use crate::rules::What;
-use crate::{Leaks, Options, say};
+use crate::os::{self, OsLeft, Pool};
+use crate::rules::{Rule, What};
+use crate::{Baseline, Leaks, Options, say};
 
 /// Where to look, whom to leave out, and which rules have been of use.
 pub(crate) struct Field {
@@ -19,6 +20,8 @@ pub(crate) struct Field {
     options: Options,
     /// How many tasks each rule has matched at most.
     matched: Vec<usize>,
+    /// Looks so far.
+    looks: u32,
 }
 
 impl Field {
@@ -29,6 +32,7 @@ impl Field {
             _watched: taskscope::watch(runtime),
             caller: task::try_id().and_then(|id| id.to_string().parse().ok()),
             matched: vec![0; options.rules.len()],
+            looks: 0,
             options,
         }
     }
@@ -43,20 +47,26 @@ impl Field {
             true => Stacks::Fresh,
             false => Stacks::None,
         };
-        self.look_with(stacks)
+        self.looks += 1;
+        // Each time may cost the pool another thread.
+        let pool = match self.looks.is_power_of_two() {
+            true => Pool::Ask,
+            false => Pool::DoNotAsk,
+        };
+        self.look_with(stacks, pool)
     }
 
     /// What is left, without asking any task. Rules about functions match nothing.
     pub(crate) fn glance(&mut self) -> Left {
-        self.look_with(Stacks::None)
+        self.look_with(Stacks::None, Pool::DoNotAsk)
     }
 
     /// What is left, with stacks.
     pub(crate) fn look_closely(&mut self) -> Left {
-        self.look_with(Stacks::Fresh)
+        self.look_with(Stacks::Fresh, Pool::Ask)
     }
 
-    fn look_with(&mut self, stacks: Stacks) -> Left {
+    fn look_with(&mut self, stacks: Stacks, pool: Pool) -> Left {
         let options = DumpOptions::new().runtime(self.runtime.id()).stacks(stacks);
         let (options, owned) = match &self.options.scope {
             Some(scope) => (DumpOptions::new().stacks(stacks).scope(scope), true),
@@ -64,20 +74,31 @@ impl Field {
         };
         let dump = options.capture_blocking();
         let untracked = if owned { 0 } else { self.untracked(&dump) };
-        let tasks = self.not_ours(dump);
-        self.apply_rules(tasks, untracked)
+        let mut os = os::look(&self.options.os, &self.runtime, (!owned).then_some(&dump), pool);
+        let before = self.baselines().map(|before| before.calls(self.runtime.id()));
+        os.calls = os.calls.saturating_sub(before.max().unwrap_or(0));
+        let dump = self.not_ours(dump);
+        self.apply_rules(Left {
+            dump,
+            untracked,
+            os,
+        })
     }
 
     /// Untracked tasks that are not accounted for.
     fn untracked(&self, dump: &Dump) -> usize {
         let caller_has_a_record = |id: u64| dump.tasks.iter().any(|task| task.id == id);
         let callers = self.caller.is_some_and(|id| !caller_has_a_record(id));
-        let before = self.options.rules.iter().map(|rule| match &rule.what {
-            What::Baseline(before) => before.untracked(self.runtime.id()),
-            _ => 0,
-        });
+        let before = self.baselines().map(|before| before.untracked(self.runtime.id()));
         let known = before.max().unwrap_or(0) + usize::from(callers);
         dump.untracked().saturating_sub(known)
+    }
+
+    fn baselines(&self) -> impl Iterator<Item = &Baseline> {
+        self.options.rules.iter().filter_map(|rule| match &rule.what {
+            What::Baseline(before) => Some(before),
+            _ => None,
+        })
     }
 
     /// Without the caller, those it was spawned by, and background tasks.
@@ -95,22 +116,25 @@ impl Field {
         dump
     }
 
-    fn apply_rules(&mut self, mut dump: Dump, untracked: usize) -> Left {
+    fn apply_rules(&mut self, mut left: Left) -> Left {
         let mut matched = vec![0; self.options.rules.len()];
-        dump.tasks.retain(|task| {
+        let mut is_ignored = |ignores: &dyn Fn(&Rule) -> bool| {
             let rules = self.options.rules.iter().enumerate();
             // Each that matches is of use, also if another one would do.
             let mut ignored = false;
-            for (at, _) in rules.filter(|(_, rule)| rule.ignores(task)) {
+            for (at, _) in rules.filter(|(_, rule)| ignores(rule)) {
                 matched[at] += 1;
                 ignored = true;
             }
-            !ignored
-        });
+            ignored
+        };
+        left.dump.tasks.retain(|task| !is_ignored(&|rule| rule.ignores(task)));
+        left.os.threads.retain(|thread| !is_ignored(&|rule| rule.ignores_thread(thread)));
+        left.os.descriptors.retain(|open| !is_ignored(&|rule| rule.ignores_descriptor(open)));
         for (most, now) in self.matched.iter_mut().zip(matched) {
             *most = now.max(*most);
         }
-        Left { dump, untracked }
+        left
     }
 
     /// The rules that have matched nothing so far and should have.
@@ -134,26 +158,30 @@ impl Field {
             for rule in &unused {
                 say(format_args!("leakcheck: this rule matched nothing: {rule}"));
             }
+            for what in &left.os.unseen {
+                say(format_args!("leakcheck: {what} could not be seen: /proc cannot be read here"));
+            }
             return Ok(());
         }
-        Err(Leaks::new(left.dump, left.untracked, waited, unused))
+        Err(Leaks::new(left.dump, left.untracked, waited, unused).with_os(left.os))
     }
 }
 
-/// Tasks that should not be alive.
+/// What should not be alive.
 pub(crate) struct Left {
     dump: Dump,
     untracked: usize,
+    os: OsLeft,
 }
 
 impl Left {
     pub(crate) fn count(&self) -> usize {
-        self.dump.tasks.len() + self.untracked
+        self.dump.tasks.len() + self.untracked + self.os.count()
     }
 
     /// Nothing that is left can ever end by itself.
     pub(crate) fn is_hopeless(&self) -> bool {
         let stuck = |task: &TaskDump| task.verdict == Verdict::Stuck;
-        self.untracked == 0 && self.dump.tasks.iter().all(stuck)
+        self.untracked == 0 && self.os.count() == 0 && self.dump.tasks.iter().all(stuck)
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use taskscope::{Age, Dump, Group, Listed, ResourceDump};
 
+use crate::os::{self, Descriptor, OsLeft, OsThread};
+
 /// Tasks that were alive when they should not have been.
 ///
 /// `Display` is the report: a headline, then a block for each distinct verdict, spawn site and stack.
@@ -20,6 +22,7 @@ struct Found {
     waited: Duration,
     /// Rules that matched nothing.
     unused: Vec<String>,
+    os: OsLeft,
 }
 
 impl Leaks {
@@ -34,7 +37,13 @@ impl Leaks {
             untracked,
             waited,
             unused,
+            os: OsLeft::default(),
         }))
+    }
+
+    pub(crate) fn with_os(mut self, os: OsLeft) -> Leaks {
+        self.0.os = os;
+        self
     }
 
     /// How many tasks there are, tracked and untracked.
@@ -53,6 +62,24 @@ impl Leaks {
     #[must_use]
     pub fn dump(&self) -> &Dump {
         &self.0.dump
+    }
+
+    /// Threads that were left, if they were [asked for](crate::Options::threads). They are the process's.
+    #[must_use]
+    pub fn threads(&self) -> &[OsThread] {
+        &self.0.os.threads
+    }
+
+    /// File descriptors that were left open, if they were [asked for](crate::Options::descriptors). They are the process's.
+    #[must_use]
+    pub fn descriptors(&self) -> &[Descriptor] {
+        &self.0.os.descriptors
+    }
+
+    /// Calls on the blocking pool that have no record, because plain `tokio::task::spawn_blocking` made them; 0 without `--cfg tokio_unstable`.
+    #[must_use]
+    pub fn untracked_calls(&self) -> usize {
+        self.0.os.calls
     }
 
     /// The rules that matched nothing, with their reasons.
@@ -80,15 +107,10 @@ impl fmt::Debug for Leaks {
 
 impl fmt::Display for Leaks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.count();
-        let tasks = if count == 1 {
-            "1 task is".to_owned()
-        } else {
-            format!("{count} tasks are")
-        };
+        let what = os::subject(self.count(), &self.0.os);
         writeln!(
             f,
-            "leakcheck: {tasks} still alive after {}",
+            "leakcheck: {what} still alive after {}",
             Age(self.0.waited)
         )?;
         let groups = self.0.dump.groups();
@@ -103,6 +125,7 @@ impl fmt::Display for Leaks {
             writeln!(f)?;
             write_untracked(f, groups.len() + 1, self.0.untracked)?;
         }
+        os::write_os(f, &self.0.os)?;
         if !self.0.unused.is_empty() {
             writeln!(f)?;
         }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use taskscope::TaskDump;
 
+use crate::os::{Descriptor, OsThread};
 use crate::Baseline;
 
 /// Text that may hold something else: any number of `*`, each for any text, also none.
@@ -29,6 +30,11 @@ impl Pattern {
             }
         }
         rest.ends_with(last)
+    }
+
+    /// Whether it matches a text of which only so many bytes were kept.
+    fn matches_cut(&self, text: &str, kept: usize) -> bool {
+        self.matches(text) || (text.len() >= kept && self.0.starts_with(text))
     }
 
     /// Whether it matches the whole text, or what comes after one of these separators.
@@ -60,6 +66,9 @@ impl Pattern {
     }
 }
 
+/// How many bytes of a thread's name the kernel keeps.
+const THREAD_NAME: usize = 15;
+
 /// What a rule looks at.
 #[derive(Debug, Clone)]
 pub(crate) enum What {
@@ -70,6 +79,10 @@ pub(crate) enum What {
     Function(Pattern),
     /// The task's scope, or one above it.
     Scope(Pattern),
+    /// A thread of the operating system, by name.
+    Thread(Pattern),
+    /// A file descriptor, by what it leads to.
+    Descriptor(Pattern),
     /// What was alive before.
     Baseline(Baseline),
 }
@@ -93,7 +106,9 @@ impl Rule {
             What::Name(pattern)
             | What::Site(pattern)
             | What::Function(pattern)
-            | What::Scope(pattern) => pattern.0.trim().is_empty(),
+            | What::Scope(pattern)
+            | What::Thread(pattern)
+            | What::Descriptor(pattern) => pattern.0.trim().is_empty(),
             What::Baseline(_) => false,
         };
         assert!(
@@ -139,6 +154,21 @@ impl Rule {
                     .any(|scope| pattern.matches(scope.name()))
             }
             What::Baseline(before) => before.has(task),
+            What::Thread(_) | What::Descriptor(_) => false,
+        }
+    }
+
+    pub(crate) fn ignores_thread(&self, thread: &OsThread) -> bool {
+        match &self.what {
+            What::Thread(pattern) => pattern.matches_cut(&thread.name, THREAD_NAME),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn ignores_descriptor(&self, descriptor: &Descriptor) -> bool {
+        match &self.what {
+            What::Descriptor(pattern) => pattern.matches(&descriptor.target),
+            _ => false,
         }
     }
 }
@@ -168,6 +198,8 @@ impl fmt::Display for Rule {
             What::Site(Pattern(text)) => write!(f, "spawned at {text:?}")?,
             What::Function(Pattern(text)) => write!(f, "function {text:?}")?,
             What::Scope(Pattern(text)) => write!(f, "scope {text:?}")?,
+            What::Thread(Pattern(text)) => write!(f, "thread {text:?}")?,
+            What::Descriptor(Pattern(text)) => write!(f, "descriptor {text:?}")?,
             What::Baseline(_) => write!(f, "alive before")?,
         }
         write!(f, " ({})", self.why)
