@@ -63,7 +63,7 @@ impl Field {
 
     /// What is left, with stacks.
     pub(crate) fn look_closely(&mut self) -> Left {
-        self.look_with(Stacks::Fresh, Pool::Ask)
+        self.look_with(Stacks::Fresh, Pool::Insist)
     }
 
     fn look_with(&mut self, stacks: Stacks, pool: Pool) -> Left {

@@ -52,7 +52,9 @@ impl DescriptorsBefore {
     pub(super) fn left(&self) -> Option<Vec<Descriptor>> {
         let before = self.0.as_deref()?;
         let now = list()?;
-        let new = now.iter().filter(|(number, open)| before.get(number) != Some(open));
+        let new = now
+            .iter()
+            .filter(|(number, open)| before.get(number) != Some(open));
         let mut new: Vec<(&u32, &Open)> = new.collect();
         new.sort_by_key(|(number, _)| **number);
         // All that is open, because the other end of a connection may have been there before.
@@ -79,7 +81,10 @@ fn list() -> Option<HashMap<u32, Open>> {
     let open = numbers.into_iter().filter_map(|number| {
         let link = fs::read_link(format!("/proc/self/fd/{number}")).ok()?;
         let info = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).ok()?;
-        Some((number, Open::new(link.to_string_lossy().into_owned(), &info)))
+        Some((
+            number,
+            Open::new(link.to_string_lossy().into_owned(), &info),
+        ))
     });
     Some(open.collect())
 }
@@ -101,14 +106,21 @@ impl Open {
 
     /// The inode, if it is a socket.
     fn socket(&self) -> Option<u64> {
-        self.link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+        self.link
+            .strip_prefix("socket:[")?
+            .strip_suffix(']')?
+            .parse()
+            .ok()
     }
 
     fn target(&self, sockets: &Sockets) -> String {
         if let Some(inode) = self.socket() {
             return match sockets.get(inode) {
                 Some(socket) => socket.to_string(),
-                None => "socket of another kind than tcp, udp and unix, or of another network namespace".to_owned(),
+                None => {
+                    "socket of another kind than tcp, udp and unix, or of another network namespace"
+                        .to_owned()
+                }
             };
         }
         if self.link.starts_with("pipe:[") {
@@ -125,12 +137,7 @@ impl Open {
     }
 }
 
-fn other_end(
-    number: u32,
-    open: &Open,
-    now: &HashMap<u32, Open>,
-    sockets: &Sockets,
-) -> Option<u32> {
+fn other_end(number: u32, open: &Open, now: &HashMap<u32, Open>, sockets: &Sockets) -> Option<u32> {
     let connected = open.socket().and_then(|inode| sockets.get(inode));
     let is_other_end = |other: &Open| match connected {
         Some(socket) => {
@@ -143,7 +150,9 @@ fn other_end(
                 && open.can_write_only != other.can_write_only
         }
     };
-    let others = now.iter().filter(|(other, open)| **other != number && is_other_end(open));
+    let others = now
+        .iter()
+        .filter(|(other, open)| **other != number && is_other_end(open));
     others.map(|(other, _)| *other).min()
 }
 
@@ -154,7 +163,9 @@ mod tests {
     #[test]
     fn an_eventfd_is_told_from_the_next_one_with_its_number() {
         let open = |id: u32| {
-            let info = format!("pos:\t0\nflags:\t02004002\nmnt_id:\t16\nino:\t5\neventfd-count: 0\neventfd-id: {id}\n");
+            let info = format!(
+                "pos:\t0\nflags:\t02004002\nmnt_id:\t16\nino:\t5\neventfd-count: 0\neventfd-id: {id}\n"
+            );
             Open::new("anon_inode:[eventfd]".into(), &info)
         };
         assert_eq!(open(1), open(1));
@@ -164,13 +175,23 @@ mod tests {
 
     #[test]
     fn what_changes_while_a_descriptor_is_open_does_not_make_it_a_new_one() {
-        let open = |at: u32| Open::new("/tmp/log".into(), &format!("pos:\t{at}\nflags:\t0100001\nino:\t7\n"));
+        let open = |at: u32| {
+            Open::new(
+                "/tmp/log".into(),
+                &format!("pos:\t{at}\nflags:\t0100001\nino:\t7\n"),
+            )
+        };
         assert_eq!(open(0), open(900));
     }
 
     #[test]
     fn the_ends_of_a_pipe_are_told_apart() {
-        let end = |flags: &str| Open::new("pipe:[9]".into(), &format!("pos:\t0\nflags:\t{flags}\nino:\t9\n"));
+        let end = |flags: &str| {
+            Open::new(
+                "pipe:[9]".into(),
+                &format!("pos:\t0\nflags:\t{flags}\nino:\t9\n"),
+            )
+        };
         let (read, write) = (end("02000000"), end("02000001"));
         let sockets = Sockets::default();
         assert_eq!(read.target(&sockets), "pipe, read end");

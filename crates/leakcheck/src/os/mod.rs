@@ -10,6 +10,8 @@ mod sockets;
 mod threads;
 
 use std::fmt;
+use std::thread;
+use std::time::Duration;
 
 use taskscope::{Dump, DumpOptions, Stacks, State, TaskKind};
 use tokio::runtime::Handle;
@@ -50,9 +52,14 @@ impl OsLeft {
 /// Whether threads of the blocking pool are asked if they are idle. This blocks the caller for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pool {
-    Ask,
     DoNotAsk,
+    Ask,
+    /// Once more after a while, until it makes no difference: a thread that has just ended a call is not idle yet.
+    Insist,
 }
+
+/// How often threads are asked at most, and the while in between.
+const ROUNDS: (usize, Duration) = (5, Duration::from_millis(10));
 
 /// Looks at what was asked for. `dump`: a dump of the checked runtime, or `None` if others use it as well; then calls are not counted.
 pub(crate) fn look(before: &Before, runtime: &Handle, dump: Option<&Dump>, pool: Pool) -> OsLeft {
@@ -68,6 +75,7 @@ pub(crate) fn look(before: &Before, runtime: &Handle, dump: Option<&Dump>, pool:
         }
         if !left.threads.is_empty() {
             leave_out_known(&mut left.threads, runtime, pool);
+            threads::leave_out_ended(&mut left.threads);
         }
     }
     if let Some(before) = &before.descriptors {
@@ -83,7 +91,10 @@ pub(crate) fn look(before: &Before, runtime: &Handle, dump: Option<&Dump>, pool:
 fn leave_out_known(threads: &mut Vec<OsThread>, runtime: &Handle, pool: Pool) {
     // Of all runtimes, because the threads are.
     let dump = DumpOptions::new().stacks(Stacks::None).capture_blocking();
-    let calls = dump.tasks.iter().filter(|task| task.kind == TaskKind::Blocking);
+    let calls = dump
+        .tasks
+        .iter()
+        .filter(|task| task.kind == TaskKind::Blocking);
     let with_record: Vec<u32> = calls
         .filter_map(|task| match &task.state {
             State::Running { thread, .. } => Some(thread.as_ref()?.os_id),
@@ -96,6 +107,22 @@ fn leave_out_known(threads: &mut Vec<OsThread>, runtime: &Handle, pool: Pool) {
     }
     own::await_announced();
     threads.retain(|thread| !own::is_own(thread.os_id));
+    ask_pools(threads, runtime, &dump);
+    let mut last = None;
+    for _ in 1..ROUNDS.0 {
+        if pool == Pool::Ask
+            || threads.is_empty()
+            || last.replace(threads.len()) == Some(threads.len())
+        {
+            return;
+        }
+        thread::sleep(ROUNDS.1);
+        ask_pools(threads, runtime, &dump);
+    }
+}
+
+/// Leaves out threads that answer now.
+fn ask_pools(threads: &mut Vec<OsThread>, runtime: &Handle, dump: &Dump) {
     let others = dump.runtimes.iter().map(taskscope::RuntimeInfo::handle);
     let others = others.filter(|handle| handle.id() != runtime.id());
     for runtime in std::iter::once(runtime).chain(others) {
@@ -110,7 +137,9 @@ fn leave_out_known(threads: &mut Vec<OsThread>, runtime: &Handle, pool: Pool) {
 #[cfg(tokio_unstable)]
 fn calls_without_record(runtime: &Handle, dump: &Dump) -> usize {
     let metrics = runtime.metrics();
-    let busy = metrics.num_blocking_threads().saturating_sub(metrics.num_idle_blocking_threads());
+    let busy = metrics
+        .num_blocking_threads()
+        .saturating_sub(metrics.num_idle_blocking_threads());
     let with_record = dump.tasks.iter().filter(|task| {
         task.kind == TaskKind::Blocking && matches!(task.state, State::Running { .. })
     });
@@ -163,21 +192,42 @@ pub(crate) fn write_os(f: &mut fmt::Formatter<'_>, left: &OsLeft) -> fmt::Result
     let threads = counted(left.threads.len(), "thread");
     let descriptors = counted(left.descriptors.len(), "file descriptor");
     if left.calls > 0 {
-        writeln!(f, "\n{calls} on the blocking pool without a record: of plain tokio::task::spawn_blocking, by this program or a library")?;
-        writeln!(f, "   hint       a call cannot be aborted: end what it waits for; taskscope::spawn_blocking shows where it was made")?;
+        writeln!(
+            f,
+            "\n{calls} on the blocking pool without a record: of plain tokio::task::spawn_blocking, by this program or a library"
+        )?;
+        writeln!(
+            f,
+            "   hint       a call cannot be aborted: end what it waits for; taskscope::spawn_blocking shows where it was made"
+        )?;
     }
     if !left.threads.is_empty() {
-        writeln!(f, "\n{threads} of this process began after the snapshot and did not end")?;
+        writeln!(
+            f,
+            "\n{threads} of this process began after the snapshot and did not end"
+        )?;
         write_lines(f, &left.threads)?;
-        writeln!(f, "   hint       join it before the test ends; a busy thread of a blocking pool and every thread of a runtime that was not shut down are among them")?;
+        writeln!(
+            f,
+            "   hint       join it before the test ends; a busy thread of a blocking pool and every thread of a runtime that was not shut down are among them"
+        )?;
     }
     if !left.descriptors.is_empty() {
-        writeln!(f, "\n{descriptors} of this process opened after the snapshot and not closed")?;
+        writeln!(
+            f,
+            "\n{descriptors} of this process opened after the snapshot and not closed"
+        )?;
         write_lines(f, &left.descriptors)?;
-        writeln!(f, "   hint       whoever holds it is alive: a task above, a static, or a value that was forgotten")?;
+        writeln!(
+            f,
+            "   hint       whoever holds it is alive: a task above, a static, or a value that was forgotten"
+        )?;
     }
     for what in &left.unseen {
-        writeln!(f, "\n{what} of this process could not be seen: /proc cannot be read here")?;
+        writeln!(
+            f,
+            "\n{what} of this process could not be seen: /proc cannot be read here"
+        )?;
     }
     Ok(())
 }

@@ -38,7 +38,9 @@ pub(super) fn this_thread() -> Option<u32> {
 }
 
 pub(super) fn is_own(os_id: u32) -> bool {
-    book().as_ref().is_some_and(|book| book.threads.contains_key(&os_id))
+    book()
+        .as_ref()
+        .is_some_and(|book| book.threads.contains_key(&os_id))
 }
 
 /// Waits until the announced calls have said which threads they run on, but not for long.
@@ -51,7 +53,9 @@ pub(super) fn await_announced() {
 #[cfg(tokio_unstable)]
 pub(super) fn calls_on(runtime: &Handle) -> usize {
     let of = Some(runtime.id());
-    book().as_ref().map_or(0, |book| book.threads.values().filter(|id| **id == of).count())
+    book().as_ref().map_or(0, |book| {
+        book.threads.values().filter(|id| **id == of).count()
+    })
 }
 
 /// While it exists, the thread that made it works for leakcheck.

@@ -33,8 +33,18 @@ impl Socket {
     pub(super) fn is_connected_to(&self, other: &Socket) -> bool {
         match (self, other) {
             (
-                Socket::Internet { protocol: "tcp", local, peer, .. },
-                Socket::Internet { protocol: "tcp", local: other_local, peer: other_peer, .. },
+                Socket::Internet {
+                    protocol: "tcp",
+                    local,
+                    peer,
+                    ..
+                },
+                Socket::Internet {
+                    protocol: "tcp",
+                    local: other_local,
+                    peer: other_peer,
+                    ..
+                },
             ) => *peer == Some(*other_local) && *other_peer == Some(*local),
             _ => false,
         }
@@ -44,7 +54,12 @@ impl Socket {
 impl fmt::Display for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self {
-            Socket::Internet { protocol, local, peer, state } => {
+            Socket::Internet {
+                protocol,
+                local,
+                peer,
+                state,
+            } => {
                 write!(f, "{protocol} {local}")?;
                 if let Some(peer) = peer {
                     write!(f, " -> {peer}")?;
@@ -72,13 +87,28 @@ impl Sockets {
     pub(super) fn read() -> Sockets {
         let mut sockets = HashMap::new();
         let table = |name: &str| fs::read(format!("/proc/self/net/{name}")).unwrap_or_default();
-        for (name, protocol) in [("tcp", "tcp"), ("tcp6", "tcp"), ("udp", "udp"), ("udp6", "udp")] {
+        for (name, protocol) in [
+            ("tcp", "tcp"),
+            ("tcp6", "tcp"),
+            ("udp", "udp"),
+            ("udp6", "udp"),
+        ] {
             let table = table(name);
             let table = String::from_utf8_lossy(&table);
-            sockets.extend(table.lines().skip(1).filter_map(|line| internet(protocol, line)));
+            sockets.extend(
+                table
+                    .lines()
+                    .skip(1)
+                    .filter_map(|line| internet(protocol, line)),
+            );
         }
         let table = table("unix");
-        sockets.extend(String::from_utf8_lossy(&table).lines().skip(1).filter_map(unix));
+        sockets.extend(
+            String::from_utf8_lossy(&table)
+                .lines()
+                .skip(1)
+                .filter_map(unix),
+        );
         // Of those that nobody has open, whose inode is 0.
         sockets.remove(&0);
         Sockets(sockets)
@@ -100,7 +130,11 @@ fn internet(protocol: &'static str, line: &str) -> Option<(u64, Socket)> {
         protocol,
         local,
         peer: (peer.port() != 0).then_some(peer),
-        state: if protocol == "tcp" { tcp_state(state) } else { "" },
+        state: if protocol == "tcp" {
+            tcp_state(state)
+        } else {
+            ""
+        },
     };
     Some((inode, socket))
 }
@@ -178,21 +212,33 @@ mod tests {
         };
         let rest = "00000000:00000000 00:00000000 00000000     0        0 640 1 00000000ab68332f 100 0 0 10 0";
         assert_eq!(
-            text("tcp", &format!("   0: 0100007F:07E8 00000000:0000 0A {rest}")),
+            text(
+                "tcp",
+                &format!("   0: 0100007F:07E8 00000000:0000 0A {rest}")
+            ),
             "640: tcp 127.0.0.1:2024 LISTEN"
         );
         assert_eq!(
-            text("tcp", &format!("   1: 0100007F:07E8 0200007F:0050 08 {rest}")),
+            text(
+                "tcp",
+                &format!("   1: 0100007F:07E8 0200007F:0050 08 {rest}")
+            ),
             "640: tcp 127.0.0.1:2024 -> 127.0.0.2:80 CLOSE_WAIT"
         );
         let loopback = "00000000000000000000000001000000";
         let mapped = "0000000000000000FFFF00000100007F";
         assert_eq!(
-            text("tcp", &format!("   1: {loopback}:07E8 {mapped}:0050 01 {rest}")),
+            text(
+                "tcp",
+                &format!("   1: {loopback}:07E8 {mapped}:0050 01 {rest}")
+            ),
             "640: tcp [::1]:2024 -> 127.0.0.1:80 ESTABLISHED"
         );
         assert_eq!(
-            text("udp", &format!("   1: 00000000:0035 00000000:0000 07 {rest}")),
+            text(
+                "udp",
+                &format!("   1: 00000000:0035 00000000:0000 07 {rest}")
+            ),
             "640: udp 0.0.0.0:53"
         );
         assert_eq!(internet("tcp", "   1: 0100007F 00000000:0000 0A"), None);

@@ -38,11 +38,7 @@ pub struct OsThread {
 
 impl fmt::Display for OsThread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "thread {:?} ({}), {}",
-            self.name, self.os_id, self.state
-        )?;
+        write!(f, "thread {:?} ({}), {}", self.name, self.os_id, self.state)?;
         if let Some(function) = &self.waits_in {
             write!(f, " in {function}")?;
         }
@@ -70,7 +66,9 @@ struct Snapshot {
 impl ThreadsBefore {
     pub(crate) fn take() -> ThreadsBefore {
         let snapshot = || {
-            let threads = list()?.into_iter().map(|thread| (thread.os_id, thread.began));
+            let threads = list()?
+                .into_iter()
+                .map(|thread| (thread.os_id, thread.began));
             Some(Arc::new(Snapshot {
                 threads: threads.collect(),
                 taken: now()?,
@@ -120,6 +118,13 @@ pub(super) fn numbers() -> Option<HashSet<u32>> {
     let entries = fs::read_dir("/proc/self/task").ok()?;
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     Some(names.filter_map(|name| name.parse().ok()).collect())
+}
+
+/// Those that have ended while others were asked.
+pub(super) fn leave_out_ended(threads: &mut Vec<OsThread>) {
+    if let Some(numbers) = numbers() {
+        threads.retain(|thread| numbers.contains(&thread.os_id));
+    }
 }
 
 fn list() -> Option<Vec<Seen>> {
@@ -184,7 +189,10 @@ mod tests {
     fn a_name_with_spaces_and_parentheses_is_read_whole() {
         let fields = "S 1 1 1 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 2 0 2781777 92827648 3484";
         let seen = parse(9, &format!("9 (a) b (c) {fields}\n")).unwrap();
-        assert_eq!((seen.name.as_str(), seen.state, seen.began), ("a) b (c", 'S', 2_781_777));
+        assert_eq!(
+            (seen.name.as_str(), seen.state, seen.began),
+            ("a) b (c", 'S', 2_781_777)
+        );
         assert_eq!(parse(9, "9 (cut off) S 1 2"), None);
     }
 }

@@ -198,7 +198,7 @@ alone! {
         let one = leaks(&runtime, &options.clone().ignore_thread("rayon 1", "a pool for ever"));
         assert_eq!(one.threads()[0].name, "connection pool");
         let other = leaks(&runtime, &options.ignore_thread("rayon", "matches nothing"));
-        assert_eq!(other.threads().len(), 2);
+        assert_eq!(other.threads().len(), 2, "{other}");
         assert_eq!(other.unused_rules(), ["thread \"rayon\" (matches nothing)"]);
     }
 
