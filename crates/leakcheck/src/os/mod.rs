@@ -65,7 +65,7 @@ const ROUNDS: (usize, Duration) = (5, Duration::from_millis(10));
 pub(crate) fn look(before: &Before, runtime: &Handle, dump: Option<&Dump>, pool: Pool) -> OsLeft {
     let mut left = OsLeft {
         // Before anybody is asked, because the answer is a call as well.
-        calls: dump.map_or(0, |dump| calls_without_record(runtime, dump)),
+        calls: dump.map_or(0, |dump| calls(runtime, dump, pool)),
         ..OsLeft::default()
     };
     if let Some(before) = &before.threads {
@@ -131,6 +131,25 @@ fn ask_pools(threads: &mut Vec<OsThread>, runtime: &Handle, dump: &Dump) {
         }
         pool::leave_out_idle(runtime, threads);
     }
+}
+
+/// Calls without a record that are not about to begin or to end, as far as the caller may be blocked.
+fn calls(runtime: &Handle, dump: &Dump, pool: Pool) -> usize {
+    let mut calls = calls_without_record(runtime, dump);
+    for round in 1..ROUNDS.0 {
+        if calls == 0 || pool == Pool::DoNotAsk || (pool == Pool::Ask && round > 1) {
+            break;
+        }
+        own::await_announced();
+        let options = DumpOptions::new().stacks(Stacks::None);
+        let dump = options.runtime(runtime.id()).capture_blocking();
+        let now = calls_without_record(runtime, &dump);
+        if now == std::mem::replace(&mut calls, now) && round > 1 {
+            break;
+        }
+        thread::sleep(ROUNDS.1);
+    }
+    calls
 }
 
 /// Calls that keep a thread of the pool busy and have no record.
