@@ -46,7 +46,9 @@ impl Baseline {
         let runtime = Handle::try_current().ok();
         let _watched = runtime.as_ref().map(taskscope::watch);
         let dump = DumpOptions::new().stacks(Stacks::None).capture_blocking();
-        let calls = runtime.as_ref().map_or(0, |runtime| os::calls_now(runtime, &dump));
+        let calls = runtime
+            .as_ref()
+            .map_or(0, |runtime| os::calls_now(runtime, &dump));
         let untracked = runtime.map(|runtime| {
             let here = dump.runtimes.iter().find(|info| info.id == runtime.id());
             (runtime.id(), here.map_or(0, |info| info.untracked))

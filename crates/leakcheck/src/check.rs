@@ -90,7 +90,8 @@ async fn run(runtime: Handle, options: Options) -> Result<(), Leaks> {
         }
         task::yield_now().await;
     }
-    let _clock = (runtime.runtime_flavor() == RuntimeFlavor::CurrentThread).then(|| ClockStopped::new(&runtime));
+    let _clock = (runtime.runtime_flavor() == RuntimeFlavor::CurrentThread)
+        .then(|| ClockStopped::new(&runtime));
     let Some(helper) = Helper::start() else {
         // No thread to be had: no waiting and no stacks, but a verdict.
         let left = field.glance();

@@ -74,8 +74,15 @@ impl Field {
         };
         let dump = options.capture_blocking();
         let untracked = if owned { 0 } else { self.untracked(&dump) };
-        let mut os = os::look(&self.options.os, &self.runtime, (!owned).then_some(&dump), pool);
-        let before = self.baselines().map(|before| before.calls(self.runtime.id()));
+        let mut os = os::look(
+            &self.options.os,
+            &self.runtime,
+            (!owned).then_some(&dump),
+            pool,
+        );
+        let before = self
+            .baselines()
+            .map(|before| before.calls(self.runtime.id()));
         os.calls = os.calls.saturating_sub(before.max().unwrap_or(0));
         let dump = self.not_ours(dump);
         self.apply_rules(Left {
@@ -89,16 +96,21 @@ impl Field {
     fn untracked(&self, dump: &Dump) -> usize {
         let caller_has_a_record = |id: u64| dump.tasks.iter().any(|task| task.id == id);
         let callers = self.caller.is_some_and(|id| !caller_has_a_record(id));
-        let before = self.baselines().map(|before| before.untracked(self.runtime.id()));
+        let before = self
+            .baselines()
+            .map(|before| before.untracked(self.runtime.id()));
         let known = before.max().unwrap_or(0) + usize::from(callers);
         dump.untracked().saturating_sub(known)
     }
 
     fn baselines(&self) -> impl Iterator<Item = &Baseline> {
-        self.options.rules.iter().filter_map(|rule| match &rule.what {
-            What::Baseline(before) => Some(before),
-            _ => None,
-        })
+        self.options
+            .rules
+            .iter()
+            .filter_map(|rule| match &rule.what {
+                What::Baseline(before) => Some(before),
+                _ => None,
+            })
     }
 
     /// Without the caller, those it was spawned by, and background tasks.
@@ -128,9 +140,15 @@ impl Field {
             }
             ignored
         };
-        left.dump.tasks.retain(|task| !is_ignored(&|rule| rule.ignores(task)));
-        left.os.threads.retain(|thread| !is_ignored(&|rule| rule.ignores_thread(thread)));
-        left.os.descriptors.retain(|open| !is_ignored(&|rule| rule.ignores_descriptor(open)));
+        left.dump
+            .tasks
+            .retain(|task| !is_ignored(&|rule| rule.ignores(task)));
+        left.os
+            .threads
+            .retain(|thread| !is_ignored(&|rule| rule.ignores_thread(thread)));
+        left.os
+            .descriptors
+            .retain(|open| !is_ignored(&|rule| rule.ignores_descriptor(open)));
         for (most, now) in self.matched.iter_mut().zip(matched) {
             *most = now.max(*most);
         }
@@ -159,7 +177,9 @@ impl Field {
                 say(format_args!("leakcheck: this rule matched nothing: {rule}"));
             }
             for what in &left.os.unseen {
-                say(format_args!("leakcheck: {what} could not be seen: /proc cannot be read here"));
+                say(format_args!(
+                    "leakcheck: {what} could not be seen: /proc cannot be read here"
+                ));
             }
             return Ok(());
         }

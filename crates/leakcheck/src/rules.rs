@@ -5,8 +5,8 @@ use std::fmt;
 
 use taskscope::TaskDump;
 
-use crate::os::{Descriptor, OsThread};
 use crate::Baseline;
+use crate::os::{Descriptor, OsThread};
 
 /// Text that may hold something else: any number of `*`, each for any text, also none.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -206,7 +206,7 @@ mod tests {
     #[cfg(target_endian = "little")]
     #[test]
     fn addresses_and_states_are_read() {
-        let text = |protocol, line| {
+        let text = |protocol, line: &str| {
             let (inode, socket) = internet(protocol, line).unwrap();
             format!("{inode}: {socket}")
         };
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn unix_sockets_are_read_with_and_without_a_name() {
-        let text = |line| {
+        let text = |line: &str| {
             let (inode, socket) = unix(line).unwrap();
             format!("{inode}: {socket}")
         };

@@ -118,7 +118,7 @@ alone! {
         let runtime = current_thread();
         let options = Options::new().descriptors();
         let Ok(listener) = TcpListener::bind("[::1]:0") else {
-            println!("no IPv6 here");
+            // No IPv6 here.
             return;
         };
         let at = listener.local_addr().unwrap();

@@ -165,7 +165,10 @@ alone! {
     fn our_own_threads_are_no_leak() {
         for runtime in [current_thread(), multi_thread()] {
             let options = Options::new().threads();
-            let stuck = runtime.block_on(async { taskscope::spawn(std::future::pending::<()>()) });
+            let stuck = {
+                let _entered = runtime.enter();
+                taskscope::spawn(std::future::pending::<()>())
+            };
             for _ in 0..3 {
                 let leaks = leaks(&runtime, &options);
                 assert_eq!((leaks.count(), leaks.threads().len()), (1, 0), "{leaks}");
