@@ -1,6 +1,6 @@
 //! From the function to the test.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Error, ItemFn, Result, parse2};
@@ -84,11 +84,12 @@ fn expand(attribute: TokenStream, function: &ItemFn) -> Result<TokenStream> {
             should_panic: #should_panic,
         }
     };
-    // The report's panic is where the test is.
+    // The report's panic is where the test is. The name may come out of a `macro_rules!`, where it would not see our variables.
+    let span = name.span().resolved_at(Span::call_site());
     let run = match &attribute.runtime {
-        None => quote_spanned!(name.span()=> #krate::__private::run_test(setup, options, body)),
+        None => quote_spanned!(span=> #krate::__private::run_test(setup, options, body)),
         Some(runtime) => {
-            quote_spanned!(name.span()=> #krate::__private::run_test_on(#runtime, setup, options, body))
+            quote_spanned!(span=> #krate::__private::run_test_on(#runtime, setup, options, body))
         }
     };
     Ok(quote! {
