@@ -146,6 +146,7 @@ fn a_clean_run_passes_and_says_nothing() {
 
 /// Tests that keep the processors busy, next to some whose tasks are just ending when the check comes.
 mod busy {
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::{Duration, Instant};
 
     use crate::support::is;
@@ -155,6 +156,7 @@ mod busy {
         ($($name:ident)*) => {$(
             #[leakcheck::test]
             async fn $name() {
+                HOGS.fetch_add(1, Ordering::Relaxed);
                 let began = Instant::now();
                 while is("busy") && began.elapsed() < Duration::from_millis(1500) {
                     std::hint::spin_loop();
@@ -164,6 +166,14 @@ mod busy {
     }
 
     hogs! { hog_1 hog_2 hog_3 hog_4 hog_5 hog_6 hog_7 hog_8 hog_9 hog_10 hog_11 hog_12 }
+
+    static HOGS: AtomicUsize = AtomicUsize::new(0);
+
+    async fn hogs_are_here() {
+        while is("busy") && HOGS.load(Ordering::Relaxed) < 12 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
 
     /// Each leaves a task that has been told to end and has not got its turn.
     async fn leave_ending() {
@@ -187,26 +197,48 @@ mod busy {
         }
     }
 
+    /// Leaves a task that nothing can wake any more, and that has been aborted: what a record shows of it looks stuck until its turn comes.
+    async fn leave_aborted() {
+        // Many, because seldom one is met in the middle.
+        for _ in 0..100 {
+            let stuck = taskscope::spawn(std::future::pending::<()>());
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            stuck.abort();
+            let scope = taskscope::Scope::current().unwrap();
+            leakcheck::assert_none!(leakcheck::Options::new().scope(&scope));
+        }
+    }
+
     macro_rules! endings {
-        ($($name:ident($($options:tt)*))*) => {$(
+        ($leave:ident: $($name:ident($($options:tt)*))*) => {$(
             #[leakcheck::test($($options)*)]
             async fn $name() {
-                leave_ending().await;
+                hogs_are_here().await;
+                $leave().await;
             }
         )*};
     }
 
     endings! {
-        ending_1() ending_2()
+        leave_ending: ending_1() ending_2()
         ending_3(flavor = "multi_thread", worker_threads = 2) ending_4(flavor = "multi_thread", worker_threads = 2)
         ending_5(flavor = "multi_thread", worker_threads = 4) ending_6(flavor = "multi_thread", worker_threads = 4)
         ending_7(runtime = crate::shared()) ending_8(runtime = crate::shared())
+    }
+
+    endings! {
+        leave_aborted: aborted_1() aborted_2()
+        aborted_3(flavor = "multi_thread", worker_threads = 2) aborted_4(flavor = "multi_thread", worker_threads = 2)
+        aborted_5(flavor = "multi_thread", worker_threads = 4) aborted_6(flavor = "multi_thread", worker_threads = 4)
+        aborted_7(runtime = crate::shared()) aborted_8(runtime = crate::shared())
     }
 }
 
 #[test]
 fn a_test_that_hogs_the_processors_makes_no_false_alarm_in_another() {
-    let run = run(Some("busy"), &["busy::", "--test-threads=20"]);
+    let run = run(Some("busy"), &["busy::", "--test-threads=28"]);
     assert_eq!(run.code, Some(0), "{}", run.said);
-    run.has("test result: ok. 20 passed; 0 failed;");
+    run.has("test result: ok. 28 passed; 0 failed;");
 }

@@ -75,7 +75,6 @@ pub(crate) fn look(before: &Before, runtime: &Handle, dump: Option<&Dump>, pool:
         }
         if !left.threads.is_empty() {
             leave_out_known(&mut left.threads, runtime, pool);
-            threads::leave_out_ended(&mut left.threads);
         }
     }
     if let Some(before) = &before.descriptors {
@@ -117,6 +116,7 @@ fn leave_out_known(threads: &mut Vec<OsThread>, runtime: &Handle, pool: Pool) {
             return;
         }
         thread::sleep(ROUNDS.1);
+        threads::look_again(threads);
         ask_pools(threads, runtime, &dump);
     }
 }

@@ -65,6 +65,8 @@ struct Snapshot {
 
 impl ThreadsBefore {
     pub(crate) fn take() -> ThreadsBefore {
+        // Begins taskscope's thread if it is not there yet: it is known by its number then, also before it has got its name.
+        drop(taskscope::instrument(std::future::ready(())));
         let snapshot = || {
             let threads = list()?
                 .into_iter()
@@ -84,9 +86,7 @@ impl ThreadsBefore {
         let now = now()?;
         let new = threads.into_iter().filter(|thread| {
             let known = snapshot.threads.contains(&(thread.os_id, thread.began));
-            let ending = matches!(thread.state, 'Z' | 'X');
-            let ours = thread.name.starts_with(TASKSCOPE) || own::is_own(thread.os_id);
-            !known && !ending && !ours
+            !known && !thread.is_ending_or_ours()
         });
         let mut new: Vec<OsThread> = new
             .map(|thread| OsThread {
@@ -120,11 +120,27 @@ pub(super) fn numbers() -> Option<HashSet<u32>> {
     Some(names.filter_map(|name| name.parse().ok()).collect())
 }
 
-/// Those that have ended while others were asked.
-pub(super) fn leave_out_ended(threads: &mut Vec<OsThread>) {
-    if let Some(numbers) = numbers() {
-        threads.retain(|thread| numbers.contains(&thread.os_id));
+impl Seen {
+    fn is_ending_or_ours(&self) -> bool {
+        let ending = matches!(self.state, 'Z' | 'X');
+        ending || self.name.starts_with(TASKSCOPE) || own::is_own(self.os_id)
     }
+}
+
+/// Leaves out threads that have ended meanwhile, and ours. A thread gets its name when it first runs, which on a busy machine is later.
+pub(super) fn look_again(threads: &mut Vec<OsThread>) {
+    let Some(now) = list() else {
+        return;
+    };
+    threads.retain_mut(|thread| {
+        let mut now = now.iter().filter(|now| !now.is_ending_or_ours());
+        let Some(now) = now.find(|now| now.os_id == thread.os_id) else {
+            return false;
+        };
+        thread.name.clone_from(&now.name);
+        thread.state = state(now.state);
+        true
+    });
 }
 
 fn list() -> Option<Vec<Seen>> {
