@@ -109,7 +109,7 @@ async fn run(runtime: Handle, options: Options) -> Result<(), Leaks> {
         let settle = field.options().settle;
         let waited = began.elapsed();
         let is_over = waited >= settle && (looks >= LOOKS || waited >= settle * PATIENCE);
-        if is_over || left.is_hopeless() {
+        if is_over || (left.is_hopeless() && field.is_quiet(looks >= LOOKS)) {
             let (field, left) = helper.look(field, Field::look_closely).await;
             return field.conclude(left, began.elapsed());
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use taskscope::{Dump, DumpOptions, RuntimeGuard, Stacks, TaskDump, Verdict};
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task;
 
 use crate::os::{self, OsLeft, Pool};
@@ -39,6 +39,26 @@ impl Field {
 
     pub(crate) fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// Whether no worker has anything to do; or, if they have `had_time`, nothing that waits for one. A task that was aborted looks stuck until a worker
+    /// has taken it up.
+    pub(crate) fn is_quiet(&self, had_time: bool) -> bool {
+        let metrics = self.runtime.metrics();
+        // The queue first: whoever has taken a task out of it is not parked until that is done.
+        if metrics.global_queue_depth() > 0 {
+            return false;
+        }
+        // Its one worker is the caller, who has given others their turns.
+        if had_time || self.runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
+            return true;
+        }
+        #[cfg(target_has_atomic = "64")]
+        let parked = |worker| metrics.worker_park_unpark_count(worker) % 2 == 1;
+        // Not counted here.
+        #[cfg(not(target_has_atomic = "64"))]
+        let parked = |_| false;
+        (0..metrics.num_workers()).all(parked)
     }
 
     /// What is left, without asking any task unless a rule needs it.
