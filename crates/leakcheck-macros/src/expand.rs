@@ -86,10 +86,15 @@ fn expand(attribute: TokenStream, function: &ItemFn) -> Result<TokenStream> {
     };
     // The report's panic is where the test is. The name may come out of a `macro_rules!`, where it would not see our variables.
     let span = name.span().resolved_at(Span::call_site());
+    let harness = quote!(#krate::__private).into_iter().map(|mut token| {
+        token.set_span(span);
+        token
+    });
+    let harness: TokenStream = harness.collect();
     let run = match &attribute.runtime {
-        None => quote_spanned!(span=> #krate::__private::run_test(setup, options, body)),
+        None => quote_spanned!(span=> #harness::run_test(setup, options, body)),
         Some(runtime) => {
-            quote_spanned!(span=> #krate::__private::run_test_on(#runtime, setup, options, body))
+            quote_spanned!(span=> #harness::run_test_on(#runtime, setup, options, body))
         }
     };
     Ok(quote! {
