@@ -1,6 +1,6 @@
 //! From the function to the test.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Error, ItemFn, Result, parse2};
@@ -84,18 +84,17 @@ fn expand(attribute: TokenStream, function: &ItemFn) -> Result<TokenStream> {
             should_panic: #should_panic,
         }
     };
-    // The report's panic is where the test is. The name may come out of a `macro_rules!`, where it would not see our variables.
-    let span = name.span().resolved_at(Span::call_site());
+    // The report's panic is where the test is, so the call is made there; but its arguments are ours, which a name out of a `macro_rules!` does not see.
+    let span = name.span();
     let harness = quote!(#krate::__private).into_iter().map(|mut token| {
         token.set_span(span);
         token
     });
     let harness: TokenStream = harness.collect();
+    let arguments = quote!(setup, options, body);
     let run = match &attribute.runtime {
-        None => quote_spanned!(span=> #harness::run_test(setup, options, body)),
-        Some(runtime) => {
-            quote_spanned!(span=> #harness::run_test_on(#runtime, setup, options, body))
-        }
+        None => quote_spanned!(span=> #harness::run_test(#arguments)),
+        Some(runtime) => quote_spanned!(span=> #harness::run_test_on(#runtime, #arguments)),
     };
     Ok(quote! {
         #(#attributes)*
