@@ -140,7 +140,7 @@ mod cases {
         }
         // Ends in real time, for which the check waits.
         drop(taskscope::spawn_blocking(|| {
-            std::thread::sleep(Duration::from_millis(20))
+            std::thread::sleep(Duration::from_millis(20));
         }));
     }
 

@@ -20,6 +20,7 @@ macro_rules! alone {
     )*};
 }
 
+mod attribute;
 mod calls;
 mod descriptors;
 mod threads;
