@@ -84,12 +84,17 @@ fn expand(attribute: TokenStream, function: &ItemFn) -> Result<TokenStream> {
             should_panic: #should_panic,
         }
     };
-    // The report's panic is where the test is.
+    // The report's panic is where the test is, so the call is made there; but its arguments are ours, which a name out of a `macro_rules!` does not see.
+    let span = name.span();
+    let harness = quote!(#krate::__private).into_iter().map(|mut token| {
+        token.set_span(span);
+        token
+    });
+    let harness: TokenStream = harness.collect();
+    let arguments = quote!(setup, options, body);
     let run = match &attribute.runtime {
-        None => quote_spanned!(name.span()=> #krate::__private::run_test(setup, options, body)),
-        Some(runtime) => {
-            quote_spanned!(name.span()=> #krate::__private::run_test_on(#runtime, setup, options, body))
-        }
+        None => quote_spanned!(span=> #harness::run_test(#arguments)),
+        Some(runtime) => quote_spanned!(span=> #harness::run_test_on(#runtime, #arguments)),
     };
     Ok(quote! {
         #(#attributes)*

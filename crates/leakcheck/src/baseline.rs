@@ -6,6 +6,8 @@ use std::sync::Arc;
 use taskscope::{DumpOptions, Stacks, TaskDump};
 use tokio::runtime::{Handle, Id};
 
+use crate::os;
+
 /// The tasks that are alive at some moment, in the whole process. See [`Options::ignore`](crate::Options::ignore).
 ///
 /// # Examples
@@ -33,6 +35,8 @@ struct Before {
     tasks: HashSet<u64>,
     /// How many were untracked, and on which runtime.
     untracked: Option<(Id, usize)>,
+    /// Calls without a record, on the same runtime.
+    calls: usize,
 }
 
 impl Baseline {
@@ -42,6 +46,9 @@ impl Baseline {
         let runtime = Handle::try_current().ok();
         let _watched = runtime.as_ref().map(taskscope::watch);
         let dump = DumpOptions::new().stacks(Stacks::None).capture_blocking();
+        let calls = runtime
+            .as_ref()
+            .map_or(0, |runtime| os::calls_now(runtime, &dump));
         let untracked = runtime.map(|runtime| {
             let here = dump.runtimes.iter().find(|info| info.id == runtime.id());
             (runtime.id(), here.map_or(0, |info| info.untracked))
@@ -49,6 +56,7 @@ impl Baseline {
         Baseline(Arc::new(Before {
             tasks: dump.tasks.iter().map(|task| task.id).collect(),
             untracked,
+            calls,
         }))
     }
 
@@ -60,6 +68,14 @@ impl Baseline {
     pub(crate) fn untracked(&self, runtime: Id) -> usize {
         match self.0.untracked {
             Some((id, untracked)) if id == runtime => untracked,
+            _ => 0,
+        }
+    }
+
+    /// How many calls without a record that runtime had.
+    pub(crate) fn calls(&self, runtime: Id) -> usize {
+        match self.0.untracked {
+            Some((id, _)) if id == runtime => self.0.calls,
             _ => 0,
         }
     }

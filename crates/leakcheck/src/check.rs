@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use tokio::task;
 
 use crate::field::{Field, Left};
+use crate::os::{Announced, Own};
 use crate::{Leaks, Options};
 
 /// Turns that other tasks get before anything slower is tried: a task that has been joined is often still
@@ -89,7 +90,8 @@ async fn run(runtime: Handle, options: Options) -> Result<(), Leaks> {
         }
         task::yield_now().await;
     }
-    let _clock = (runtime.runtime_flavor() == RuntimeFlavor::CurrentThread).then(ClockStopped::new);
+    let _clock = (runtime.runtime_flavor() == RuntimeFlavor::CurrentThread)
+        .then(|| ClockStopped::new(&runtime));
     let Some(helper) = Helper::start() else {
         // No thread to be had: no waiting and no stacks, but a verdict.
         let left = field.glance();
@@ -107,7 +109,7 @@ async fn run(runtime: Handle, options: Options) -> Result<(), Leaks> {
         let settle = field.options().settle;
         let waited = began.elapsed();
         let is_over = waited >= settle && (looks >= LOOKS || waited >= settle * PATIENCE);
-        if is_over || left.is_hopeless() {
+        if is_over || (left.is_hopeless() && field.is_quiet(looks >= LOOKS)) {
             let (field, left) = helper.look(field, Field::look_closely).await;
             return field.conclude(left, began.elapsed());
         }
@@ -130,7 +132,10 @@ impl Helper {
         let (sender, receiver) = mpsc::channel::<Box<dyn FnOnce() + Send>>();
         let thread = thread::Builder::new().name("leakcheck".into());
         // It ends with the check.
-        let started = thread.spawn(move || receiver.iter().for_each(|job| job()));
+        let started = thread.spawn(move || {
+            let _own = Own::here();
+            receiver.iter().for_each(|job| job());
+        });
         started.is_ok().then_some(Helper(sender))
     }
 
@@ -167,9 +172,13 @@ struct ClockStopped(
 );
 
 impl ClockStopped {
-    fn new() -> ClockStopped {
+    fn new(runtime: &Handle) -> ClockStopped {
         let (sender, receiver) = mpsc::channel::<()>();
-        task::spawn_blocking(move || receiver.recv());
+        let announced = Announced::new(runtime);
+        task::spawn_blocking(move || {
+            let _own = announced.here();
+            receiver.recv()
+        });
         ClockStopped(sender)
     }
 }

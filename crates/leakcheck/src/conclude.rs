@@ -37,6 +37,11 @@ pub(crate) fn conclude(
             ));
         }
     }
+    for what in &found.os.unseen {
+        say(format_args!(
+            "leakcheck: {test}{what} could not be seen: /proc cannot be read here"
+        ));
+    }
     if let (true, Some((_, why))) = (new > 0, &found.allowed) {
         say(format_args!(
             "leakcheck: {test}{} allowed ({why})",
@@ -49,13 +54,14 @@ pub(crate) fn conclude(
 /// `new`: how many tasks are left that are not listed.
 fn outcome(found: &Found, new: usize, options: &Options) -> Outcome {
     let allowed = found.allowed.as_ref().map_or(0, |(tasks, _)| *tasks);
-    if new > allowed {
+    let os = found.os.count();
+    if new + os > allowed {
         Outcome::Leaked
     } else if found.problem.is_some() {
         Outcome::Unusable
     } else if options.deny_unused && !found.unused.is_empty() {
         Outcome::UnusedRule
-    } else if new > 0 || found.listed.iter().any(|entry| entry.found > 0) {
+    } else if new + os > 0 || found.listed.iter().any(|entry| entry.found > 0) {
         Outcome::Known
     } else {
         Outcome::Clean

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use taskscope::{Dump, DumpOptions, RuntimeGuard, Stacks, TaskDump, Verdict};
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task;
 
 use crate::conclude::conclude;
+use crate::os::{self, OsLeft, Pool};
 use crate::report::{Found, Ignored};
 use crate::rules::What;
 use crate::suppressions::Listing;
-use crate::{Leaks, Options};
+use crate::{Baseline, Leaks, Options};
 
 /// Where to look, whom to leave out, and which rules have been of use.
 pub(crate) struct Field {
@@ -24,6 +25,8 @@ pub(crate) struct Field {
     listing: Listing,
     /// How many tasks each rule has matched at most.
     matched: Vec<usize>,
+    /// Looks so far.
+    looks: u32,
 }
 
 impl Field {
@@ -35,6 +38,7 @@ impl Field {
             caller: task::try_id().and_then(|id| id.to_string().parse().ok()),
             listing: Listing::of(options.test.as_deref()),
             matched: vec![0; options.rules.len()],
+            looks: 0,
             options,
         }
     }
@@ -43,26 +47,52 @@ impl Field {
         &self.options
     }
 
+    /// Whether no worker has anything to do; or, if they have `had_time`, nothing that waits for one. A task that was aborted looks stuck until a worker
+    /// has taken it up.
+    pub(crate) fn is_quiet(&self, had_time: bool) -> bool {
+        let metrics = self.runtime.metrics();
+        // The queue first: whoever has taken a task out of it is not parked until that is done.
+        if metrics.global_queue_depth() > 0 {
+            return false;
+        }
+        // Its one worker is the caller, who has given others their turns.
+        if had_time || self.runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
+            return true;
+        }
+        #[cfg(target_has_atomic = "64")]
+        let parked = |worker| metrics.worker_park_unpark_count(worker) % 2 == 1;
+        // Not counted here.
+        #[cfg(not(target_has_atomic = "64"))]
+        let parked = |_| false;
+        (0..metrics.num_workers()).all(parked)
+    }
+
     /// What is left, without asking any task unless a rule needs it.
     pub(crate) fn look(&mut self) -> Left {
         let stacks = match self.options.needs_stacks() || self.listing.needs_stacks() {
             true => Stacks::Fresh,
             false => Stacks::None,
         };
-        self.look_with(stacks)
+        self.looks += 1;
+        // Each time may cost the pool another thread.
+        let pool = match self.looks.is_power_of_two() {
+            true => Pool::Ask,
+            false => Pool::DoNotAsk,
+        };
+        self.look_with(stacks, pool)
     }
 
     /// What is left, without asking any task. Rules about functions match nothing.
     pub(crate) fn glance(&mut self) -> Left {
-        self.look_with(Stacks::None)
+        self.look_with(Stacks::None, Pool::DoNotAsk)
     }
 
     /// What is left, with stacks.
     pub(crate) fn look_closely(&mut self) -> Left {
-        self.look_with(Stacks::Fresh)
+        self.look_with(Stacks::Fresh, Pool::Insist)
     }
 
-    fn look_with(&mut self, stacks: Stacks) -> Left {
+    fn look_with(&mut self, stacks: Stacks, pool: Pool) -> Left {
         let options = DumpOptions::new().runtime(self.runtime.id()).stacks(stacks);
         let (options, owned) = match &self.options.scope {
             Some(scope) => (DumpOptions::new().stacks(stacks).scope(scope), true),
@@ -70,20 +100,44 @@ impl Field {
         };
         let dump = options.capture_blocking();
         let untracked = if owned { 0 } else { self.untracked(&dump) };
-        let tasks = self.not_ours(dump);
-        self.apply_rules(tasks, untracked)
+        let mut os = os::look(
+            &self.options.os,
+            &self.runtime,
+            (!owned).then_some(&dump),
+            pool,
+        );
+        let before = self
+            .baselines()
+            .map(|before| before.calls(self.runtime.id()));
+        os.calls = os.calls.saturating_sub(before.max().unwrap_or(0));
+        let dump = self.not_ours(dump);
+        self.apply_rules(Left {
+            dump,
+            untracked,
+            os,
+            ignored: 0,
+        })
     }
 
     /// Untracked tasks that are not accounted for.
     fn untracked(&self, dump: &Dump) -> usize {
         let caller_has_a_record = |id: u64| dump.tasks.iter().any(|task| task.id == id);
         let callers = self.caller.is_some_and(|id| !caller_has_a_record(id));
-        let before = self.options.rules.iter().map(|rule| match &rule.what {
-            What::Baseline(before) => before.untracked(self.runtime.id()),
-            _ => 0,
-        });
+        let before = self
+            .baselines()
+            .map(|before| before.untracked(self.runtime.id()));
         let known = before.max().unwrap_or(0) + usize::from(callers);
         dump.untracked().saturating_sub(known)
+    }
+
+    fn baselines(&self) -> impl Iterator<Item = &Baseline> {
+        self.options
+            .rules
+            .iter()
+            .filter_map(|rule| match &rule.what {
+                What::Baseline(before) => Some(before),
+                _ => None,
+            })
     }
 
     /// Without the caller, those it was spawned by, and background tasks.
@@ -101,36 +155,43 @@ impl Field {
         dump
     }
 
-    fn apply_rules(&mut self, mut dump: Dump, mut untracked: usize) -> Left {
+    fn apply_rules(&mut self, mut left: Left) -> Left {
         let mut matched = vec![0; self.options.rules.len()];
-        let before = dump.tasks.len() + untracked;
-        dump.tasks.retain(|task| {
+        let mut is_ignored = |ignores: &dyn Fn(&What) -> bool| {
             let rules = self.options.rules.iter().enumerate();
             // Each that matches is of use, also if another one would do.
             let mut ignored = false;
-            for (at, rule) in rules.filter(|(_, rule)| rule.ignores(task)) {
+            for (at, rule) in rules.filter(|(_, rule)| ignores(&rule.what)) {
                 if matched[at] < rule.what.most() {
                     matched[at] += 1;
                     ignored = true;
                 }
             }
-            !ignored
-        });
+            ignored
+        };
+        let before = left.count();
+        let OsLeft {
+            threads,
+            descriptors,
+            ..
+        } = &mut left.os;
+        left.dump
+            .tasks
+            .retain(|task| !is_ignored(&|what| what.covers(task)));
+        threads.retain(|thread| !is_ignored(&|what| what.ignores_thread(thread)));
+        descriptors.retain(|open| !is_ignored(&|what| what.ignores_descriptor(open)));
         // Untracked ones cannot be told apart, so each is covered once.
         for (matched, rule) in matched.iter_mut().zip(&self.options.rules) {
-            let covered = untracked.min(rule.what.most_untracked().saturating_sub(*matched));
+            let most = rule.what.most_untracked().saturating_sub(*matched);
+            let covered = left.untracked.min(most);
             *matched += covered;
-            untracked -= covered;
+            left.untracked -= covered;
         }
         for (most, now) in self.matched.iter_mut().zip(matched) {
             *most = now.max(*most);
         }
-        let ignored = before - dump.tasks.len() - untracked;
-        Left {
-            dump,
-            untracked,
-            ignored,
-        }
+        left.ignored = before - left.count();
+        left
     }
 
     /// The rules that have matched nothing so far and should have.
@@ -146,7 +207,9 @@ impl Field {
 
     /// Whether there is nothing to wait for: nothing is left but what is allowed, or nothing that is not known to be.
     pub(crate) fn is_settled(&self, left: &Left) -> bool {
-        left.count() <= self.allowed() || self.listing.covers(&left.dump, left.untracked)
+        let only_tasks = left.os.count() == 0;
+        left.count() <= self.allowed()
+            || (only_tasks && self.listing.covers(&left.dump, left.untracked))
     }
 
     /// The same of a glance, in which rules about functions could not show that they are of use.
@@ -171,6 +234,7 @@ impl Field {
             test: self.options.test.clone(),
             dump: left.dump,
             untracked: left.untracked,
+            os: left.os,
             waited,
             ignored: ignored.collect(),
             unused: self.unused(),
@@ -186,18 +250,19 @@ impl Field {
 pub(crate) struct Left {
     dump: Dump,
     untracked: usize,
+    os: OsLeft,
     /// How many the rules have left out.
     ignored: usize,
 }
 
 impl Left {
     pub(crate) fn count(&self) -> usize {
-        self.dump.tasks.len() + self.untracked
+        self.dump.tasks.len() + self.untracked + self.os.count()
     }
 
     /// Nothing that is left can ever end by itself.
     pub(crate) fn is_hopeless(&self) -> bool {
         let stuck = |task: &TaskDump| task.verdict == Verdict::Stuck;
-        self.untracked == 0 && self.dump.tasks.iter().all(stuck)
+        self.untracked == 0 && self.os.count() == 0 && self.dump.tasks.iter().all(stuck)
     }
 }

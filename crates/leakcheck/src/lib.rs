@@ -28,7 +28,9 @@
 //! # Limitations
 //!
 //! * Tests that share one runtime see each other's tasks.
-//! * Calls on the blocking pool and plain threads are not looked at.
+//! * Calls of `taskscope::spawn_blocking` count like tasks. Those of plain `tokio::task::spawn_blocking` are counted with `--cfg tokio_unstable` only; without it
+//!   they can be seen as threads.
+//! * Threads and file descriptors are looked at [on request](Options::threads), and are the process's.
 //! * An untracked task of a `LocalSet` is not seen: tokio does not count it with the runtime's.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::unwrap_used))]
@@ -40,6 +42,7 @@ mod field;
 mod harness;
 mod names;
 mod options;
+mod os;
 mod owned;
 mod place;
 mod presets;
@@ -50,6 +53,7 @@ mod suppressions;
 pub use self::baseline::Baseline;
 pub use self::check::{check, check_in, check_with};
 pub use self::options::{DEFAULT_SETTLE, Options};
+pub use self::os::{Descriptor, OsThread};
 /// An async test that fails if anything it has spawned is left when it ends.
 ///
 /// Takes what `#[tokio::test]` takes (`flavor`, `worker_threads`, `start_paused`), and leak options: each method of

@@ -6,6 +6,7 @@ use std::time::Duration;
 use taskscope::ScopeRef;
 
 use crate::Baseline;
+use crate::os::{Before, DescriptorsBefore, ThreadsBefore};
 use crate::rules::{Pattern, Rule, What, require_reason};
 
 /// How long tasks that are just ending are waited for: 1 s.
@@ -46,6 +47,8 @@ pub struct Options {
     pub(crate) test: Option<Cow<'static, str>>,
     /// The test has failed already: what it has not spawned is no evidence.
     pub(crate) failed: bool,
+    /// Which threads and descriptors were there when they were asked for.
+    pub(crate) os: Before,
 }
 
 impl Default for Options {
@@ -65,6 +68,7 @@ impl Options {
             scope: None,
             test: None,
             failed: false,
+            os: Before::default(),
         }
     }
 
@@ -145,6 +149,73 @@ impl Options {
         why: impl Into<Cow<'static, str>>,
     ) -> Options {
         self.rule(What::Scope(scope.into().into()), why.into())
+    }
+
+    /// Counts threads of the operating system, too, that begin from now on and have not ended by then.
+    ///
+    /// So this goes to the beginning of a test. In the attribute it does: `#[leakcheck::test(threads())]`. They settle like tasks; the report has the name of each, when it
+    /// began, and what it does. Left out are threads that work for leakcheck or taskscope, idle ones of the blocking pools of the checked runtime and of every other
+    /// one that taskscope knows, and those that run a call of `taskscope::spawn_blocking`, which counts by itself.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    /// let options = leakcheck::Options::new().threads();
+    /// runtime.block_on(async { std::thread::spawn(|| { /* ... */ }).join() }).expect("it ends");
+    /// leakcheck::assert_none_in!(&runtime, options);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Limitations
+    ///
+    /// * Threads are the process's: nothing tells which test began one. So this is for test binaries that run one test at a time (`cargo nextest`, or
+    ///   `--test-threads=1`), or have only one.
+    /// * Who began a thread is not known. Give it a name.
+    /// * A call of plain `tokio::task::spawn_blocking` that does not end shows as a thread with the name of the runtime's threads. So do the worker that
+    ///   tokio adds during `block_in_place`, and all threads of a runtime that the test has built and not shut down.
+    /// * Pools that grow on first use, such as rayon's, need a rule: [`ignore_thread`](Options::ignore_thread).
+    /// * Linux only. Elsewhere the check says that it could not see any, and passes.
+    pub fn threads(mut self) -> Options {
+        self.os.threads = Some(ThreadsBefore::take());
+        self
+    }
+
+    /// Counts file descriptors, too, sockets among them, that are opened from now on and are still open then.
+    ///
+    /// Like [`threads`](Options::threads), it goes to the beginning of a test, and is for test binaries that run one test at a time: descriptors are the process's. The report
+    /// has the path of a file; addresses and state of a socket, and which descriptor is at the other end if this process has that, too; and
+    /// what kind of descriptor all others are.
+    ///
+    /// # Limitations
+    ///
+    /// * Who opened a descriptor is not known.
+    /// * One that was closed, whose number then goes to the same file again, or to another `epoll`, is taken for the one before.
+    /// * Linux only. Elsewhere the check says that it could not see any, and passes.
+    pub fn descriptors(mut self) -> Options {
+        self.os.descriptors = Some(DescriptorsBefore::take());
+        self
+    }
+
+    /// Ignores [threads](Options::threads) with such a name. The kernel keeps 15 bytes of a name; the first 15 of the pattern are then enough.
+    #[track_caller]
+    pub fn ignore_thread(
+        self,
+        name: impl Into<String>,
+        why: impl Into<Cow<'static, str>>,
+    ) -> Options {
+        self.rule(What::Thread(name.into().into()), why.into())
+    }
+
+    /// Ignores [descriptors](Options::descriptors) that lead to such a target, as [`Descriptor::target`](crate::Descriptor::target) has it: `/var/log/*`,
+    /// `tcp *:5432 ESTABLISHED`, `epoll`.
+    #[track_caller]
+    pub fn ignore_descriptor(
+        self,
+        target: impl Into<String>,
+        why: impl Into<Cow<'static, str>>,
+    ) -> Options {
+        self.rule(What::Descriptor(target.into().into()), why.into())
     }
 
     /// Ignores what was alive then.

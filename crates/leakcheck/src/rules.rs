@@ -6,6 +6,7 @@ use std::panic::Location;
 
 use taskscope::{TaskDump, TaskKind};
 
+use crate::os::{Descriptor, OsThread};
 use crate::{Baseline, names};
 
 /// Text that may hold something else: any number of `*`, each for any text, also none.
@@ -46,6 +47,11 @@ impl Pattern {
         rest.ends_with(last)
     }
 
+    /// Whether it matches a text of which only so many bytes were kept.
+    fn matches_cut(&self, text: &str, kept: usize) -> bool {
+        self.matches(text) || (text.len() >= kept && self.0.starts_with(text))
+    }
+
     /// Whether it matches the whole text, or what comes after one of these separators.
     fn matches_end(&self, text: &str, separator: &str) -> bool {
         let mut from = 0;
@@ -84,6 +90,9 @@ impl Pattern {
     }
 }
 
+/// How many bytes of a thread's name the kernel keeps.
+const THREAD_NAME: usize = 15;
+
 /// What a rule looks at.
 #[derive(Debug, Clone)]
 pub(crate) enum What {
@@ -94,6 +103,10 @@ pub(crate) enum What {
     Function(Pattern),
     /// The task's scope, or one above it.
     Scope(Pattern),
+    /// A thread of the operating system, by name.
+    Thread(Pattern),
+    /// A file descriptor, by what it leads to.
+    Descriptor(Pattern),
     /// What was alive before.
     Baseline(Baseline),
     /// So many tasks that a library spawned with tokio's own function: untracked ones, and observed ones from such places.
@@ -119,7 +132,9 @@ impl Rule {
             What::Name(pattern)
             | What::Site(pattern)
             | What::Function(pattern)
-            | What::Scope(pattern) => pattern.is_empty(),
+            | What::Scope(pattern)
+            | What::Thread(pattern)
+            | What::Descriptor(pattern) => pattern.is_empty(),
             What::Baseline(_) | What::Foreign(..) => false,
         };
         assert!(
@@ -136,10 +151,6 @@ impl Rule {
 
     pub(crate) fn needs_stacks(&self) -> bool {
         self.what.needs_stacks()
-    }
-
-    pub(crate) fn ignores(&self, task: &TaskDump) -> bool {
-        self.what.covers(task)
     }
 }
 
@@ -166,6 +177,7 @@ impl What {
                     .any(|scope| pattern.matches(scope.name()))
             }
             What::Baseline(before) => before.has(task),
+            What::Thread(_) | What::Descriptor(_) => false,
             What::Foreign(_, places) => {
                 task.kind == TaskKind::Observed
                     && places.iter().any(|place| place.matches_place(task.site))
@@ -186,6 +198,20 @@ impl What {
         match self {
             What::Foreign(most, _) => *most,
             _ => 0,
+        }
+    }
+
+    pub(crate) fn ignores_thread(&self, thread: &OsThread) -> bool {
+        match self {
+            What::Thread(pattern) => pattern.matches_cut(&thread.name, THREAD_NAME),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn ignores_descriptor(&self, descriptor: &Descriptor) -> bool {
+        match self {
+            What::Descriptor(pattern) => pattern.matches(&descriptor.target),
+            _ => false,
         }
     }
 }
@@ -221,6 +247,8 @@ impl fmt::Display for What {
             What::Site(Pattern(text)) => write!(f, "spawned at {text:?}"),
             What::Function(Pattern(text)) => write!(f, "function {text:?}"),
             What::Scope(Pattern(text)) => write!(f, "scope {text:?}"),
+            What::Thread(Pattern(text)) => write!(f, "thread {text:?}"),
+            What::Descriptor(Pattern(text)) => write!(f, "descriptor {text:?}"),
             What::Baseline(_) => write!(f, "alive before"),
             What::Foreign(most, _) => write!(f, "up to {most} untracked"),
         }

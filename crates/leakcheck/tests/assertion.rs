@@ -80,6 +80,24 @@ async fn an_aborted_task_is_no_leak() {
     leakcheck::assert_none!(Options::new().settle(FOREVER));
 }
 
+/// Nothing can wake it, and nothing but its turn is missing: it must not be taken for a stuck one.
+#[test]
+fn an_aborted_task_is_no_leak_while_the_worker_is_busy() {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(1).enable_all().build().unwrap();
+    let _entered = runtime.enter();
+    let task = taskscope::spawn(std::future::pending::<()>());
+    let (tell, told) = std::sync::mpsc::channel();
+    let _busy = taskscope::background("busy", async move {
+        tell.send(()).unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+    });
+    told.recv().unwrap();
+    task.abort();
+    drop(_entered);
+    leakcheck::assert_none_in!(&runtime, Options::new().settle(FOREVER));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leak_on_a_multi_thread_runtime_is_found() {
     let (open, closed) = oneshot::channel::<()>();

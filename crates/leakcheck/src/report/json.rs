@@ -25,6 +25,9 @@ struct Check<'a> {
     passed: bool,
     count: usize,
     untracked: usize,
+    untracked_calls: usize,
+    threads: Vec<String>,
+    descriptors: Vec<String>,
     waited_seconds: f64,
     allowed: Option<Allowed<'a>>,
     ignored: Vec<Ignored<'a>>,
@@ -52,6 +55,14 @@ impl<'a> Check<'a> {
             passed: outcome.passes(),
             count: found.count(),
             untracked: found.untracked,
+            untracked_calls: found.os.calls,
+            threads: found.os.threads.iter().map(ToString::to_string).collect(),
+            descriptors: found
+                .os
+                .descriptors
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             waited_seconds: found.waited.as_secs_f64(),
             allowed: allowed.map(|(tasks, reason)| Allowed {
                 tasks: *tasks,

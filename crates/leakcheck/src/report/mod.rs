@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use taskscope::{Dump, Group};
 
+use crate::os::{Descriptor, OsLeft, OsThread};
 use crate::suppressions::Match;
 
 /// Tasks that were alive when they should not have been.
@@ -31,6 +32,8 @@ pub(crate) struct Found {
     /// The tasks that are left, without those that rules ignore and those that `leakcheck.toml` lists.
     pub(crate) dump: Dump,
     pub(crate) untracked: usize,
+    /// Threads, descriptors and calls that are left.
+    pub(crate) os: OsLeft,
     pub(crate) waited: Duration,
     /// The rules, each with how many tasks it has ignored at most.
     pub(crate) ignored: Vec<Ignored>,
@@ -117,6 +120,24 @@ impl Leaks {
     #[must_use]
     pub fn dump(&self) -> &Dump {
         &self.0.dump
+    }
+
+    /// Threads that were left, if they were [asked for](crate::Options::threads). They are the process's.
+    #[must_use]
+    pub fn threads(&self) -> &[OsThread] {
+        &self.0.os.threads
+    }
+
+    /// File descriptors that were left open, if they were [asked for](crate::Options::descriptors). They are the process's.
+    #[must_use]
+    pub fn descriptors(&self) -> &[Descriptor] {
+        &self.0.os.descriptors
+    }
+
+    /// Calls on the blocking pool that have no record, because plain `tokio::task::spawn_blocking` made them; 0 without `--cfg tokio_unstable`.
+    #[must_use]
+    pub fn untracked_calls(&self) -> usize {
+        self.0.os.calls
     }
 
     /// The rules that matched nothing, with their reasons.

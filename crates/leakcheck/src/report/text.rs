@@ -5,7 +5,7 @@
 use taskscope::{Age, Group, Listed, Plain, ResourceDump};
 
 use super::{Found, stack};
-use crate::place;
+use crate::{os, place};
 
 /// Lines that a message has at most: 100.
 pub const MAX_LINES: usize = 100;
@@ -30,8 +30,10 @@ type Lines = Vec<String>;
 /// The lines of the message, without line ends.
 pub(super) fn message(found: &Found) -> Lines {
     let (mut lines, remarks) = (headline(found), remarks(found));
-    let room = MAX_LINES - lines.len() - remarks.len();
+    let os = os::lines(&found.os);
+    let room = MAX_LINES.saturating_sub(lines.len() + remarks.len() + os.len());
     lines.extend(blocks(found, room));
+    lines.extend(os);
     lines.extend(remarks);
     lines.iter().map(|line| one_line(line)).collect()
 }
@@ -47,16 +49,14 @@ fn headline(found: &Found) -> Lines {
         lines.push(format!("leakcheck: {problem}"));
     }
     let waited = Age(found.waited);
-    match count {
+    match count + found.os.count() {
         0 if found.problem.is_some() => {}
         0 => lines.push(format!(
             "leakcheck: nothing is left, but a rule matched nothing{test}"
         )),
-        1 => lines.push(format!(
-            "leakcheck: 1 task is still alive after {waited}{test}"
-        )),
         _ => lines.push(format!(
-            "leakcheck: {count} tasks are still alive after {waited}{test}"
+            "leakcheck: {} still alive after {waited}{test}",
+            os::subject(count, &found.os)
         )),
     }
     lines

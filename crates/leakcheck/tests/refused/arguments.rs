@@ -1,0 +1,4 @@
+#[leakcheck::test]
+async fn arguments(_number: u32) {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+fn shared() -> &'static tokio::runtime::Runtime {
+    unimplemented!()
+}
+
+#[leakcheck::test(runtime = shared(), flavor = "multi_thread")]
+async fn flavor_of_a_given_runtime() {}
+
+fn main() {}

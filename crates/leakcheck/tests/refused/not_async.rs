@@ -1,0 +1,4 @@
+#[leakcheck::test]
+fn not_async() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[leakcheck::test(flavor = "multi_thread", start_paused = true)]
+async fn paused_workers() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[leakcheck::test(start_paused = true, start_paused = false)]
+async fn set_twice() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[leakcheck::test(flavor = "many_threads")]
+async fn unknown_flavor() {}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[leakcheck::test(flavour = "multi_thread")]
+async fn unknown_key() {}
+
+fn main() {}
