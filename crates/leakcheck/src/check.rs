@@ -85,7 +85,7 @@ async fn run(runtime: Handle, options: Options) -> Result<(), Leaks> {
     let mut field = Field::new(&runtime, options);
     for _ in 0..TURNS {
         let left = field.glance();
-        if field.glance_is_enough(&left) {
+        if field.is_settled_at_a_glance(&left) {
             return field.conclude(left, Duration::ZERO);
         }
         task::yield_now().await;

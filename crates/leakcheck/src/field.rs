@@ -205,21 +205,24 @@ impl Field {
             .collect()
     }
 
-    /// Whether there is nothing to wait for: nothing is left but what is allowed, or nothing that is not known to be.
+    /// Whether there is nothing to wait for: nothing is left, or nothing that may not stay.
     pub(crate) fn is_settled(&self, left: &Left) -> bool {
         let only_tasks = left.os.count() == 0;
-        left.count() <= self.allowed()
+        left.count() == 0
+            || self.is_allowed(left)
             || (only_tasks && self.listing.covers(&left.dump, left.untracked))
     }
 
     /// The same of a glance, in which rules about functions could not show that they are of use.
-    pub(crate) fn glance_is_enough(&self, left: &Left) -> bool {
-        let nothing = left.count() + left.ignored == 0;
-        nothing || (left.count() <= self.allowed() && !self.options.needs_stacks())
+    pub(crate) fn is_settled_at_a_glance(&self, left: &Left) -> bool {
+        let ends_here = left.count() == 0 || self.is_allowed(left);
+        left.count() + left.ignored == 0 || (ends_here && !self.options.needs_stacks())
     }
 
-    fn allowed(&self) -> usize {
-        self.options.allowed.as_ref().map_or(0, |(tasks, _)| *tasks)
+    /// What is written to a file should not have what was just ending.
+    fn is_allowed(&self, left: &Left) -> bool {
+        let allowed = self.options.allowed.as_ref().map_or(0, |(tasks, _)| *tasks);
+        left.count() <= allowed && !self.listing.is_updated()
     }
 
     /// The verdict of the check.

@@ -325,6 +325,41 @@ fn a_wrong_file_fails_clean_checks_with_its_line_and_what_to_do() {
     }
 }
 
+/// In a child it leaves one task that ends by itself; one is allowed.
+#[leakcheck::test(allow(1, "comes and goes"), settle(Duration::from_secs(60)))]
+async fn ends_soon_if_told() {
+    let told = std::env::var("LEAKCHECK_CHILD").unwrap_or_default();
+    if told.contains("ends") {
+        drop(taskscope::spawn(tokio::time::sleep(Duration::from_millis(
+            50,
+        ))));
+    }
+    if told.contains("stuck") {
+        drop(taskscope::spawn(std::future::pending::<()>()));
+    }
+}
+
+/// It is not waited for otherwise, because it may stay.
+#[test]
+fn an_update_waits_for_an_allowed_task_that_is_just_ending() {
+    for (told, is_listed) in [("ends", false), ("stuck", true)] {
+        let file = file(told, "");
+        let mut test = child::test("ends_soon_if_told");
+        let said = child::run(
+            test.env("LEAKCHECK_CHILD", told)
+                .env(FILE, &file)
+                .env(UPDATE, "1"),
+        );
+        assert!(said.passed, "{}", said.text);
+        assert_eq!(
+            read(&file).contains("[[leak]]"),
+            is_listed,
+            "{}",
+            read(&file)
+        );
+    }
+}
+
 #[test]
 fn a_file_that_is_named_and_not_there_fails() {
     let missing = child::directory("missing").join("known.toml");

@@ -122,6 +122,11 @@ impl Listing {
         self.entries.iter().any(|entry| entry.needs_stacks())
     }
 
+    /// Whether the file is being written.
+    pub(crate) fn is_updated(&self) -> bool {
+        self.update
+    }
+
     /// Whether all of this is listed.
     pub(crate) fn covers(&self, dump: &Dump, untracked: usize) -> bool {
         !self.entries.is_empty() && Assignment::new(&self.entries, &dump.tasks, untracked).new == 0
