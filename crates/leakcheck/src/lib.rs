@@ -27,7 +27,7 @@
 #![doc = include_str!("known_leaks.md")]
 //! # Limitations
 //!
-//! * Tests that share one runtime see each other's tasks.
+//! * `assert_none!` in tests that share one runtime sees the tasks of all of them. [`owned`] and `#[leakcheck::test(runtime = ..)]` look at the test's own scope.
 //! * Calls of `taskscope::spawn_blocking` count like tasks. Those of plain `tokio::task::spawn_blocking` are counted with `--cfg tokio_unstable` only; without it
 //!   they can be seen as threads.
 //! * Threads and file descriptors are looked at [on request](Options::threads), and are the process's.
