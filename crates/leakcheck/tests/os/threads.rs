@@ -78,7 +78,8 @@ alone! {
 
     fn threads_of_the_blocking_pool_that_have_nothing_to_do_are_no_leak() {
         for runtime in [current_thread(), multi_thread()] {
-            let options = Options::new().threads().settle(FOREVER);
+            // Less than the ten seconds after which they end.
+            let options = Options::new().threads().settle(Duration::from_secs(3));
             let (all, meet) = (8, std::sync::Arc::new(std::sync::Barrier::new(8)));
             let calls = || {
                 let meet = meet.clone();
