@@ -377,6 +377,7 @@ fn the_file_is_at_the_root_of_the_workspace() {
     std::fs::write(workspace.package.join("leakcheck.toml"), "nonsense").unwrap();
     let said = child::run(child::checks("shop::refund: mail").current_dir(&workspace.package));
     assert!(said.passed, "{}", said.text);
+    has(&said, "1 task that is left");
 }
 
 #[test]
@@ -613,6 +614,7 @@ fn what_is_listed_is_not_waited_for() {
                 .env("LEAKCHECK_CHILD_SETTLE", "3600"),
         );
         assert!(said.passed, "{}", said.text);
+        has(&said, "1 task that is left");
     }
 }
 
