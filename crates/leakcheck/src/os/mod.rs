@@ -54,12 +54,12 @@ impl OsLeft {
 pub(crate) enum Pool {
     DoNotAsk,
     Ask,
-    /// Once more after a while, until it makes no difference: a thread that has just ended a call is not idle yet.
+    /// Again and again for a third of a second: a thread that has just ended a call is not idle yet.
     Insist,
 }
 
-/// How often threads are asked at most, and the while in between.
-const ROUNDS: (usize, Duration) = (5, Duration::from_millis(10));
+/// How often threads are asked at most, and the first while in between.
+const ROUNDS: (usize, Duration) = (6, Duration::from_millis(10));
 
 /// Looks at what was asked for. `dump`: a dump of the checked runtime, or `None` if others use it as well; then calls are not counted.
 pub(crate) fn look(before: &Before, runtime: &Handle, dump: Option<&Dump>, pool: Pool) -> OsLeft {
@@ -107,15 +107,14 @@ fn leave_out_known(threads: &mut Vec<OsThread>, runtime: &Handle, pool: Pool) {
     own::await_announced();
     threads.retain(|thread| !own::is_own(thread.os_id));
     ask_pools(threads, runtime, &dump);
-    let mut last = None;
+    // A thread that has just answered the look before is not idle yet, and on a busy machine that takes a while.
+    let mut pause = ROUNDS.1;
     for _ in 1..ROUNDS.0 {
-        if pool == Pool::Ask
-            || threads.is_empty()
-            || last.replace(threads.len()) == Some(threads.len())
-        {
+        if pool == Pool::Ask || threads.is_empty() {
             return;
         }
-        thread::sleep(ROUNDS.1);
+        thread::sleep(pause);
+        pause *= 2;
         threads::look_again(threads);
         ask_pools(threads, runtime, &dump);
     }

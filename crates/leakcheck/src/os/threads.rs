@@ -4,9 +4,11 @@ use std::collections::HashSet;
 use std::fmt;
 use std::fs;
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use taskscope::Age;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::own;
 
@@ -59,21 +61,26 @@ pub(crate) struct ThreadsBefore(Option<Arc<Snapshot>>);
 struct Snapshot {
     /// Number and beginning: numbers are given again.
     threads: HashSet<(u32, u64)>,
-    /// Ticks since the system was started.
+    /// Ticks since the system was started, when it was complete.
     taken: u64,
+    /// The same when it was begun: what is older was there.
+    taken_from: u64,
 }
 
 impl ThreadsBefore {
     pub(crate) fn take() -> ThreadsBefore {
         // Begins taskscope's thread if it is not there yet: it is known by its number then, also before it has got its name.
         drop(taskscope::instrument(std::future::ready(())));
+        await_workers();
         let snapshot = || {
+            let taken_from = now()?;
             let threads = list()?
                 .into_iter()
                 .map(|thread| (thread.os_id, thread.began));
             Some(Arc::new(Snapshot {
                 threads: threads.collect(),
                 taken: now()?,
+                taken_from,
             }))
         };
         ThreadsBefore(snapshot())
@@ -85,7 +92,8 @@ impl ThreadsBefore {
         let threads = list()?;
         let now = now()?;
         let new = threads.into_iter().filter(|thread| {
-            let known = snapshot.threads.contains(&(thread.os_id, thread.began));
+            let known = snapshot.threads.contains(&(thread.os_id, thread.began))
+                || thread.began < snapshot.taken_from;
             !known && !thread.is_ending_or_ours()
         });
         let mut new: Vec<OsThread> = new
@@ -103,6 +111,26 @@ impl ThreadsBefore {
     }
 }
 
+/// How long to wait for the workers of a runtime that has just been built.
+const BEGINNING: Duration = Duration::from_secs(1);
+
+/// Waits until the workers of the current runtime have begun. They run on threads of the blocking pool, and until then it is not decided on which: one that
+/// is made for a call later may become a worker, and the one that was made for the worker take the call.
+fn await_workers() {
+    #[cfg(target_has_atomic = "64")]
+    if let Ok(runtime) = Handle::try_current()
+        && runtime.runtime_flavor() == RuntimeFlavor::MultiThread
+    {
+        let metrics = runtime.metrics();
+        // Who has nothing to do parks.
+        let has_begun = |worker| metrics.worker_park_unpark_count(worker) > 0;
+        let asked = Instant::now();
+        while !(0..metrics.num_workers()).all(has_begun) && asked.elapsed() < BEGINNING {
+            thread::sleep(Duration::from_micros(100));
+        }
+    }
+}
+
 /// What `stat` says.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
@@ -113,8 +141,24 @@ struct Seen {
     began: u64,
 }
 
+/// How often the list of threads is read at most until it is the same twice.
+const READINGS: usize = 50;
+
 /// The numbers of all threads.
 pub(super) fn numbers() -> Option<HashSet<u32>> {
+    // The kernel's list ends early if the thread that it has come to ends just then.
+    let mut last = read_numbers()?;
+    for _ in 1..READINGS {
+        let again = read_numbers()?;
+        if again == last {
+            break;
+        }
+        last = again;
+    }
+    Some(last)
+}
+
+fn read_numbers() -> Option<HashSet<u32>> {
     let entries = fs::read_dir("/proc/self/task").ok()?;
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     Some(names.filter_map(|name| name.parse().ok()).collect())
