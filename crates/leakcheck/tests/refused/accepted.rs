@@ -1,7 +1,7 @@
 //! The control: everything that it takes. (Outside of `cargo test` the tests themselves are left out; `tests/attribute.rs` has them.)
 
 fn shared() -> &'static tokio::runtime::Runtime {
-    unimplemented!()
+    Box::leak(Box::new(tokio::runtime::Runtime::new().unwrap()))
 }
 
 #[leakcheck::test]

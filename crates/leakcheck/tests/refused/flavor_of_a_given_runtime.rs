@@ -1,5 +1,5 @@
 fn shared() -> &'static tokio::runtime::Runtime {
-    unimplemented!()
+    Box::leak(Box::new(tokio::runtime::Runtime::new().unwrap()))
 }
 
 #[leakcheck::test(runtime = shared(), flavor = "multi_thread")]
