@@ -84,6 +84,13 @@ pub(crate) fn between(earlier: u64, later: u64) -> Duration {
     CLOCK.delta(earlier, later)
 }
 
+/// About how many ticks an interval has.
+pub(crate) fn ticks(interval: Duration) -> u64 {
+    const MANY: u64 = 1 << 32;
+    let nanos = length(MANY).as_nanos().max(1);
+    u64::try_from(interval.as_nanos() * u128::from(MANY) / nanos).unwrap_or(u64::MAX)
+}
+
 /// Length of an interval that was summed up in ticks.
 pub(crate) fn length(ticks: u64) -> Duration {
     CLOCK.delta(0, ticks)

@@ -46,8 +46,8 @@ impl<F: Future> Future for Instrumented<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let future = this.future;
-        this.task.poll(cx, |record| {
-            if record.wants_capture() {
+        this.task.poll(cx, |record, captures| {
+            if captures {
                 capture::poll_capturing(future, record)
             } else {
                 record.with_waker(Identity::Plain, |waker| {

@@ -102,6 +102,7 @@ mod replaced;
 mod resources;
 #[cfg_attr(not(feature = "enable"), path = "off/runtime.rs")]
 mod runtime;
+pub mod sampling;
 mod scope;
 mod spawn;
 mod stats;

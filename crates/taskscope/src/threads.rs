@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::free::FreeList;
 use crate::record::{Record, RecordCell};
+use crate::sampling::{Late, Pace, StandsFor};
 use crate::sync::atomic::AtomicU32;
 use crate::{clock, pool};
 
@@ -36,6 +37,11 @@ pub(crate) struct Slot {
     task: RecordCell,
     /// Polls begun. Written by the thread alone, as is all that follows.
     polls: AtomicU64,
+    /// The number of the poll in which the thread next has something to do besides.
+    look_at: AtomicU64,
+    /// Of all polls, and of those that come late after the one before.
+    pace: Pace,
+    late: Late,
     /// The index of the runtime that the thread looked up last, and below it how often runtimes had been removed then.
     runtime: AtomicU64,
     /// The same of the runtime that it was last seen to work for: code can look up others, to spawn there.
@@ -50,6 +56,9 @@ impl Slot {
             index,
             task: RecordCell::new(),
             polls: AtomicU64::new(0),
+            look_at: AtomicU64::new(0),
+            pace: Pace::new(),
+            late: Late::new(),
             runtime: AtomicU64::new(0),
             works_for: AtomicU64::new(0),
             free: FreeList::of(RecordCell::new(), AtomicU32::new(0)),
@@ -96,15 +105,32 @@ impl Slot {
         self.index
     }
 
-    /// The thread polls this task now.
+    /// The thread polls this task now. `late`: the clock has moved since the task was last polled. The answer is what the poll stands for, if
+    /// sampling chooses it.
     #[inline]
-    pub(crate) fn begin_poll(&self, record: &'static Record) {
+    pub(crate) fn begin_poll(&self, record: &'static Record, late: bool) -> Option<StandsFor> {
         self.task.set(Some(record));
         let polls = self.polls.load(Ordering::Relaxed);
         self.polls.store(polls.wrapping_add(1), Ordering::Relaxed);
+        let chosen = if polls >= self.look_at.load(Ordering::Relaxed) {
+            self.look(polls)
+        } else {
+            None
+        };
+        if late { self.late.step() } else { chosen }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn look(&self, polls: u64) -> Option<StandsFor> {
         if polls.is_multiple_of(ADVANCE) {
             clock::advance();
         }
+        let chosen = self.pace.step(polls);
+        let advance = (polls | (ADVANCE - 1)).saturating_add(1);
+        self.look_at
+            .store(advance.min(self.pace.due()), Ordering::Relaxed);
+        chosen
     }
 
     /// The thread polls this task again, or none.
@@ -249,6 +275,14 @@ pub(crate) fn polls() -> u64 {
     table().slots.iter().fold(0, |sum, slot| {
         sum.wrapping_add(slot.polls.load(Ordering::Relaxed))
     })
+}
+
+/// Late polls begun on all threads while sampling is on. Only good to see how fast it moves.
+pub(crate) fn late_polls() -> u64 {
+    table()
+        .slots
+        .iter()
+        .fold(0, |sum, slot| sum.wrapping_add(slot.late.count()))
 }
 
 /// Whether any thread is polling a task.

@@ -10,7 +10,7 @@ use crate::runtime;
 
 /// Known by stack: thousands of tasks share a few.
 #[derive(Default)]
-pub(super) struct Known {
+pub(crate) struct Known {
     tasks: HashMap<*const Stack, Arc<Trace>>,
     threads: HashMap<*const Stack, Arc<Trace>>,
     /// The last of `tasks` that was asked for: the next task mostly has the same.
@@ -29,7 +29,7 @@ impl Known {
     }
 
     /// The trace of a stack. The first of its kind has to be put into words.
-    pub(super) fn of_task(&mut self, stack: &Arc<Stack>) -> Arc<Trace> {
+    pub(crate) fn of_task(&mut self, stack: &Arc<Stack>) -> Arc<Trace> {
         let trace = self
             .tasks
             .entry(Arc::as_ptr(stack))

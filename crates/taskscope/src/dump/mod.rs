@@ -33,6 +33,8 @@ use std::time::{Duration, SystemTime};
 pub(crate) use self::collect::of_scopes;
 pub use self::frame::Frame;
 pub use self::group::Group;
+#[cfg(feature = "enable")]
+pub(crate) use self::known::Known;
 pub use self::options::{DEFAULT_DEADLINE, DEFAULT_STALL, DumpOptions, Stacks};
 pub use self::task::{LongPoll, NoTrace, State, TaskDump, TaskKind, ThreadInfo};
 pub use self::trace::{Branch, Trace};

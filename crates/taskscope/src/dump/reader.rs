@@ -138,6 +138,8 @@ impl Missed {
             Err(NoTrace::Observed) => self.observed += 1,
             // There is none to be had.
             Err(NoTrace::Call) => {}
+            // Not in a dump.
+            Err(NoTrace::Ended | NoTrace::NoRoom) => {}
         }
     }
 }

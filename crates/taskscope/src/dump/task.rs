@@ -182,6 +182,10 @@ pub enum NoTrace {
     Call,
     /// The task was spawned with tokio's own function: its wakers are not ours.
     Observed,
+    /// The wait was over before its stack could be taken. Only in [sampled](crate::sampling) time.
+    Ended,
+    /// There were more different stacks than are kept. Only in [sampled](crate::sampling) time.
+    NoRoom,
 }
 
 impl fmt::Display for NoTrace {
@@ -196,6 +200,8 @@ impl fmt::Display for NoTrace {
             NoTrace::NotAllowed => "no stack: declared never to be captured",
             NoTrace::Call => "no async stack: a call on the blocking pool",
             NoTrace::Observed => "no stack: spawned with tokio's own function",
+            NoTrace::Ended => "no stack: the wait was over before it could be taken",
+            NoTrace::NoRoom => "no stack: more different ones than are kept",
         })
     }
 }

@@ -11,10 +11,11 @@
 use std::cell::Cell;
 use std::mem::{ManuallyDrop, forget};
 
+use super::chosen::Chosen;
 use super::poll::LOCAL;
 use super::{Begun, Hold, Record};
 use crate::threads::{self, Slot};
-use crate::{clock, runtime};
+use crate::{clock, runtime, sampling};
 
 /// Polls of hooked tasks inside each other, on one thread: a runtime inside of a task of another one. Those that are deeper are not counted.
 const DEPTH: usize = 8;
@@ -26,6 +27,7 @@ struct Open {
     outer: Option<&'static Record>,
     scoped: bool,
     slot: &'static Slot,
+    chosen: Option<Chosen>,
 }
 
 struct Stack {
@@ -88,9 +90,11 @@ impl Open {
         if record.polls() == 0 {
             runtime::found(record);
         }
+        let now = clock::coarse();
         // SAFETY: no waker is lent, and `hold` holds the record until the poll ends.
-        let begun = unsafe { record.begin_poll(None, slot.index(), clock::coarse()) };
-        slot.begin_poll(record);
+        let begun = unsafe { record.begin_poll(None, slot.index(), now) };
+        let chosen = slot.begin_poll(record, sampling::is_late(begun.was_since, now));
+        let chosen = chosen.map(|stands_for| record.choose(&begun, now, stands_for));
         let (outer, scoped) = LOCAL.with(|local| {
             (
                 local.task.replace(Some(record)),
@@ -101,12 +105,13 @@ impl Open {
             hold,
             // Nobody tells us of its wakes, and no dump polls it: every poll ends a wait.
             begun: Begun {
-                was_woken: true,
+                woken_at: now,
                 ..begun
             },
             outer,
             scoped,
             slot,
+            chosen,
         }
     }
 
@@ -117,6 +122,10 @@ impl Open {
     fn end(self) {
         let record = self.hold.record();
         record.end_poll(&self.begun, clock::coarse());
+        if let Some(chosen) = self.chosen {
+            // Of a task that has ended nobody asks how it waits.
+            record.end_chosen_poll(&self.begun, chosen, !record.is_finished());
+        }
         let innermost = LOCAL.with(|local| {
             let innermost = local
                 .task

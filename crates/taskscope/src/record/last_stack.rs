@@ -51,29 +51,38 @@ impl<T: Send + Sync> LastStack<T> {
 
     /// Shows the stack to `f`, if there is one. `f` must be short, and not come back here.
     pub(super) fn read<R>(&self, f: impl FnOnce(&Arc<T>) -> R) -> Option<R> {
-        let stack = loop {
-            let word = self.0.load(Ordering::Relaxed);
-            if word.is_null() {
-                return None;
+        loop {
+            match self.begin_reading() {
+                Ok(reading) => return Some(f(&reading?.stack())),
+                Err(Busy) => hint::wait(),
             }
-            let marked = word.map_addr(|addr| addr | READING);
-            if marked != word
-                && self
-                    .0
-                    .compare_exchange(word, marked, Ordering::Acquire, Ordering::Relaxed)
-                    .is_ok()
-            {
-                break word;
-            }
-            hint::wait();
-        };
-        let reading = Reading {
-            word: &self.0,
-            stack,
-        };
-        // SAFETY: the word owns a reference and cannot give it up before `reading` is dropped. This one is not dropped.
-        let stack = ManuallyDrop::new(unsafe { Arc::from_raw(reading.stack.cast_const()) });
-        Some(f(&stack))
+        }
+    }
+
+    /// The stack, if there is one, for a caller that does not wait: also `None` while somebody else reads it.
+    pub(super) fn try_get(&self) -> Option<Arc<T>> {
+        let reading = self.begin_reading().ok()??;
+        Some(Arc::clone(&reading.stack()))
+    }
+
+    fn begin_reading(&self) -> Result<Option<Reading<'_, T>>, Busy> {
+        let stack = self.0.load(Ordering::Relaxed);
+        if stack.is_null() {
+            return Ok(None);
+        }
+        let marked = stack.map_addr(|addr| addr | READING);
+        let marks = marked != stack
+            && self
+                .0
+                .compare_exchange(stack, marked, Ordering::Acquire, Ordering::Relaxed)
+                .is_ok();
+        // Made only if it has marked: its end takes the mark away.
+        if marks {
+            let word = &self.0;
+            Ok(Some(Reading { word, stack }))
+        } else {
+            Err(Busy)
+        }
     }
 
     /// Takes the stack out. The caller drops it.
@@ -104,10 +113,20 @@ impl<T: Send + Sync> LastStack<T> {
     }
 }
 
-/// Ends the reading, also when `f` panics.
+/// Somebody else reads at this moment.
+struct Busy;
+
+/// Ends the reading when dropped.
 struct Reading<'a, T> {
     word: &'a AtomicPtr<T>,
     stack: *mut T,
+}
+
+impl<T> Reading<'_, T> {
+    fn stack(&self) -> ManuallyDrop<Arc<T>> {
+        // SAFETY: the word owns a reference and cannot give it up before `self` is dropped. This one is not dropped.
+        ManuallyDrop::new(unsafe { Arc::from_raw(self.stack.cast_const()) })
+    }
 }
 
 impl<T> Drop for Reading<'_, T> {

@@ -29,6 +29,7 @@
 //! Not here: what a poll does ([`crate::instrument`]), what a capture does ([`crate::capture`]), where free records wait.
 
 mod cell;
+mod chosen;
 #[cfg(tokio_unstable)]
 mod hooked;
 mod inner;
@@ -117,6 +118,8 @@ pub(crate) struct Tags {
 /// Bits of `flags`. Only whoever polls the future changes them, so no read-modify-write is needed.
 const REPLACED: u8 = 1;
 const ENDING: u8 = 2;
+/// The other bits begin here: what the wait that is going on stands for, if sampling chose it.
+const CHOSEN: u32 = 2;
 
 /// Bits of `woken_by`, since a dump last asked.
 const ITSELF: u8 = 1;
@@ -290,16 +293,20 @@ impl Record {
     /// The caller polls the task of this record, holds the record, and ends the poll before `waker` does.
     #[inline]
     unsafe fn begin_poll(&'static self, waker: Option<&Waker>, thread: u16, now: u64) -> Begun {
+        let flags = self.flags.load(Ordering::Relaxed);
         if let Some(waker) = waker {
             // SAFETY: as the caller promises.
             let same = unsafe { self.inner.lend(waker) };
-            if !same || self.flags.load(Ordering::Relaxed) & REPLACED != 0 {
+            if !same || flags & REPLACED != 0 {
                 self.replace_waker(waker, same);
             }
         }
+        if flags >> CHOSEN != 0 {
+            self.end_chosen_wait(now);
+        }
         let begun = Begun {
             was_since: self.since.load(Ordering::Relaxed),
-            was_woken: self.woken_at.load(Ordering::Relaxed) != 0,
+            woken_at: self.woken_at.load(Ordering::Relaxed),
         };
         self.thread.store(thread, Ordering::Relaxed);
         self.since.store(now, Ordering::Relaxed);
@@ -322,7 +329,7 @@ impl Record {
                 self.woken_at.store(now, Ordering::Relaxed);
             }
         }
-        let since = if begun.was_woken {
+        let since = if begun.was_woken() {
             now
         } else {
             begun.was_since
@@ -570,5 +577,13 @@ impl Record {
 /// What a poll replaced in the record when it began.
 struct Begun {
     was_since: u64,
-    was_woken: bool,
+    woken_at: u64,
+}
+
+impl Begun {
+    /// Whether anything but a dump had asked for the poll.
+    #[inline]
+    fn was_woken(&self) -> bool {
+        self.woken_at != 0
+    }
 }

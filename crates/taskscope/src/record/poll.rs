@@ -9,10 +9,11 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use super::chosen::Chosen;
 use super::{Begun, Meta, Record, TaskGuard, Traits};
 use crate::scope::ScopeInner;
 use crate::threads::{self, Slot};
-use crate::{capture, clock, ids, runtime};
+use crate::{capture, clock, ids, runtime, sampling};
 
 pub(super) struct Local {
     pub(super) task: Cell<Option<&'static Record>>,
@@ -84,16 +85,17 @@ pub(crate) fn set_scoped(scoped: bool) -> bool {
 }
 
 impl TaskGuard {
-    /// Counts `poll` as one poll of the task, on this thread, with the executor's waker of `cx`.
+    /// Counts `poll` as one poll of the task, on this thread, with the executor's waker of `cx`. `poll` is told whether to capture.
     #[inline]
     pub(crate) fn poll<T>(
         &self,
         cx: &Context<'_>,
-        poll: impl FnOnce(&'static Record) -> Poll<T>,
+        poll: impl FnOnce(&'static Record, bool) -> Poll<T>,
     ) -> Poll<T> {
         let record = self.record();
         let mut guard = Guard::begin(record, Some(cx.waker()));
-        let polled = poll(record);
+        let captures = guard.captures || guard.chosen.is_some_and(Chosen::captures);
+        let polled = poll(record, captures);
         guard.suspended = polled.is_pending();
         polled
     }
@@ -115,6 +117,8 @@ struct Guard {
     slot: &'static Slot,
     captures: bool,
     suspended: bool,
+    /// Sampling has chosen this poll.
+    chosen: Option<Chosen>,
 }
 
 impl Guard {
@@ -124,9 +128,11 @@ impl Guard {
         if record.polls() == 0 {
             first_poll(record);
         }
+        let now = clock::coarse();
         // SAFETY: `TaskGuard::poll` borrows both the guard and the waker for longer than this guard lives.
-        let begun = unsafe { record.begin_poll(waker, slot.index(), clock::coarse()) };
-        slot.begin_poll(record);
+        let begun = unsafe { record.begin_poll(waker, slot.index(), now) };
+        let chosen = slot.begin_poll(record, sampling::is_late(begun.was_since, now));
+        let chosen = chosen.map(|stands_for| record.choose(&begun, now, stands_for));
         let (outer, scoped) = LOCAL.with(|local| {
             (
                 local.task.replace(Some(record)),
@@ -141,6 +147,7 @@ impl Guard {
             slot,
             captures: record.wants_capture(),
             suspended: false,
+            chosen,
         }
     }
 }
@@ -155,6 +162,10 @@ impl Drop for Guard {
         self.slot.end_poll(self.outer);
         if self.suspended {
             self.record.end_poll(&self.begun, clock::coarse());
+        }
+        if let Some(chosen) = self.chosen {
+            self.record
+                .end_chosen_poll(&self.begun, chosen, self.suspended);
         }
         if self.captures && self.suspended {
             capture::answered(self.record);

@@ -66,7 +66,9 @@ impl TaskGuard {
     #[inline]
     pub(crate) fn depart(&self) {
         if self.0.thread() == 0 {
-            self.0.begin_drop(threads::slot().index(), clock::coarse());
+            let now = clock::coarse();
+            self.0.end_chosen_wait_by_drop(now);
+            self.0.begin_drop(threads::slot().index(), now);
         }
     }
 }

@@ -111,6 +111,11 @@ impl ScopeInner {
         }
     }
 
+    #[cfg(feature = "enable")]
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        self.name.clone()
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }

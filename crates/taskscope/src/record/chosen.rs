@@ -1,0 +1,177 @@
+//! Polls and waits that sampling has chosen: what it keeps in a record, and when it is told.
+//!
+//! A chosen poll is timed and captures its stack. If the task suspends, the wait that begins is chosen, too: a few bits of the record's flags say so until
+//! a poll ends it, or the task. Nothing of that is done in a poll that was not chosen.
+//!
+//! Not here: which polls are chosen, and what becomes of the times ([`crate::sampling`]).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use callstack::Stack;
+
+use super::{Begun, CHOSEN, Hold, Meta, Record, Traits};
+use crate::dump::NoTrace;
+use crate::sampling::{self, StandsFor};
+use crate::{capture, clock};
+
+/// Keeps the other bits of the flags.
+const OTHERS: u8 = (1 << CHOSEN) - 1;
+
+/// A poll that was chosen.
+#[derive(Clone, Copy)]
+pub(super) struct Chosen {
+    stands_for: StandsFor,
+    /// Raw ticks of the precise clock.
+    began: u64,
+    captures: bool,
+}
+
+impl Chosen {
+    pub(super) fn captures(self) -> bool {
+        self.captures
+    }
+}
+
+/// A chosen wait that is still going on.
+pub(crate) struct Wait {
+    pub(crate) stands_for: StandsFor,
+    /// Raw ticks: when it began, and when it was ended by a wake that no poll has answered yet.
+    pub(crate) since: u64,
+    pub(crate) woken_at: Option<u64>,
+    pub(crate) stack: Result<Arc<Stack>, NoTrace>,
+}
+
+impl Record {
+    /// A poll that was chosen has begun.
+    #[cold]
+    pub(super) fn choose(&'static self, begun: &Begun, now: u64, stands_for: StandsFor) -> Chosen {
+        let delayed = begun.was_woken().then_some((begun.woken_at, now));
+        if let (Some((from, to)), Some(meta)) = (delayed, self.polled_meta()) {
+            sampling::delayed(self, meta, stands_for, from, to);
+        }
+        Chosen {
+            stands_for,
+            began: clock::precise(),
+            // A poll that only a dump asked for begins no wait.
+            captures: begun.was_woken() && capture::may(self),
+        }
+    }
+
+    /// A poll that was chosen has ended. `suspended`: the task goes on.
+    #[cold]
+    pub(super) fn end_chosen_poll(&'static self, begun: &Begun, chosen: Chosen, suspended: bool) {
+        if let Some(meta) = self.polled_meta() {
+            sampling::ran(
+                self,
+                meta,
+                chosen.stands_for,
+                chosen.began,
+                clock::precise(),
+            );
+        }
+        // One that was woken in this very poll does not wait.
+        let waits = suspended && begun.was_woken() && self.woken_at.load(Ordering::Relaxed) == 0;
+        if !waits {
+            return;
+        }
+        if chosen.captures && self.captured_ago(self.polls()) != Some(0) {
+            // A dump was reading the stack before.
+            sampling::lost();
+            return;
+        }
+        self.set_chosen(chosen.stands_for.code());
+    }
+
+    /// The facts of birth, for the thread that polls the task.
+    fn polled_meta(&'static self) -> Option<&'static Meta> {
+        // SAFETY: called from within a poll, or from the end of the future: the future holds the record, so the cell is not written. The
+        // reference does not leave the callers in this file.
+        unsafe { &*self.meta.get() }.as_ref()
+    }
+
+    fn set_chosen(&self, code: u8) {
+        let flags = self.flags.load(Ordering::Relaxed) & OTHERS;
+        self.flags
+            .store(flags | (code << CHOSEN), Ordering::Relaxed);
+    }
+
+    /// A poll begins while a chosen wait goes on.
+    #[cold]
+    pub(super) fn end_chosen_wait(&'static self, now: u64) {
+        let woken_at = self.woken_at.load(Ordering::Relaxed);
+        if woken_at != 0 {
+            self.charge_wait(woken_at);
+        } else if self.traits().has(Traits::OBSERVED) {
+            // Nobody tells us of its wakes.
+            self.charge_wait(now);
+        }
+        // Otherwise only a dump has asked for this poll, and the wait goes on.
+    }
+
+    /// The future is dropped without a poll.
+    #[inline]
+    pub(super) fn end_chosen_wait_by_drop(&'static self, now: u64) {
+        if self.flags.load(Ordering::Relaxed) >> CHOSEN != 0 {
+            let woken_at = self.woken_at.load(Ordering::Relaxed);
+            self.charge_wait(if woken_at == 0 { now } else { woken_at });
+        }
+    }
+
+    fn charge_wait(&'static self, until: u64) {
+        let code = self.flags.load(Ordering::Relaxed) >> CHOSEN;
+        self.set_chosen(0);
+        let (Some(stands_for), Some(meta)) = (StandsFor::of_code(code), self.polled_meta()) else {
+            return;
+        };
+        let stack = if capture::may(self) {
+            match self.last_stack.try_get() {
+                Some(stack) => Ok(stack),
+                None if self.inner.kept().is_none() => Err(NoTrace::NoWaker),
+                None => {
+                    sampling::lost();
+                    Err(NoTrace::NoAnswer)
+                }
+            }
+        } else {
+            Err(self.no_capture())
+        };
+        let since = self.since.load(Ordering::Relaxed);
+        sampling::waited(self, meta, stands_for, stack, since, until);
+    }
+
+    /// Why the task is never captured.
+    pub(crate) fn no_capture(&self) -> NoTrace {
+        let traits = self.traits();
+        if traits.has(Traits::BLOCKING) {
+            NoTrace::Call
+        } else if traits.has(Traits::OBSERVED) {
+            NoTrace::Observed
+        } else {
+            NoTrace::NotAllowed
+        }
+    }
+}
+
+impl Hold {
+    /// The chosen wait of the task that is going on, if there is one and the task does not move at this very moment.
+    pub(crate) fn chosen_wait(&self) -> Option<Wait> {
+        let record = self.record();
+        let polls = record.polls();
+        let stands_for = StandsFor::of_code(record.flags.load(Ordering::Acquire) >> CHOSEN)?;
+        let since = record.since();
+        let woken_at = record.woken_at();
+        let stack = if capture::may(record) {
+            record.captured(Arc::clone).0.ok_or(NoTrace::NoWaker)
+        } else {
+            Err(record.no_capture())
+        };
+        let steady = record.thread() == 0 && record.polls() == polls;
+        steady.then_some(Wait {
+            stands_for,
+            since,
+            woken_at: (woken_at != 0).then_some(woken_at),
+            stack,
+        })
+    }
+}

@@ -1,0 +1,65 @@
+//! What chosen polls and waits are charged with, on the threads that poll: the part of each that is not [long](super::LONG).
+//!
+//! Not here: what is long (`sweep.rs`).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use callstack::Stack;
+
+use super::{Activity, LONG, StandsFor, sums};
+use crate::NoTrace;
+use crate::clock;
+use crate::record::{Meta, Record, Traits};
+
+/// A task was woken, or spawned, and polled so much later.
+pub(crate) fn delayed(record: &Record, meta: &Meta, stands_for: StandsFor, from: u64, to: u64) {
+    let key = key(record, meta, Activity::Scheduled, Err(NoTrace::Running));
+    sums::add(key, stands_for.count(), time(stands_for, from, to));
+}
+
+/// A poll took so long.
+pub(crate) fn ran(record: &Record, meta: &Meta, stands_for: StandsFor, from: u64, to: u64) {
+    let key = key(record, meta, Activity::Running, Err(NoTrace::Running));
+    sums::add(key, stands_for.count(), time(stands_for, from, to));
+}
+
+/// A wait has ended.
+pub(crate) fn waited(
+    record: &Record,
+    meta: &Meta,
+    stands_for: StandsFor,
+    stack: Result<Arc<Stack>, NoTrace>,
+    since: u64,
+    until: u64,
+) {
+    let key = key(record, meta, Activity::Waiting, stack);
+    sums::add(key, stands_for.count(), time(stands_for, since, until));
+}
+
+/// A chosen poll, or wait, could not be told.
+pub(crate) fn lost() {
+    sums::LOST.fetch_add(1, Ordering::Relaxed);
+}
+
+pub(super) fn key(
+    record: &Record,
+    meta: &Meta,
+    activity: Activity,
+    stack: Result<Arc<Stack>, NoTrace>,
+) -> sums::Key {
+    sums::Key {
+        activity,
+        stack,
+        site: meta.site,
+        future: meta.future,
+        scope: meta.scope.as_ref().map(|scope| scope.shared_name()),
+        background: record.traits().has(Traits::BACKGROUND),
+    }
+}
+
+/// Nanoseconds, for all that it stands for.
+pub(super) fn time(stands_for: StandsFor, from: u64, to: u64) -> u64 {
+    let time = clock::between(from, to).min(LONG);
+    (time.as_nanos() as u64).saturating_mul(stands_for.count())
+}

@@ -1,0 +1,163 @@
+//! Where the time of all tasks goes: waiting, waiting for a thread, running. Summed up since sampling was switched on, by async stack,
+//! spawn site and scope.
+//!
+//! This is what Go's block, mutex and scheduler latency profiles show, for tasks. A dump shows what *is*; this shows what *was*, also of tasks
+//! that have ended.
+//!
+//! # How it measures
+//!
+//! Every stretch of time that a task spends waiting, scheduled or running is cut in two at [`LONG`]:
+//!
+//! * **Up to [`LONG`]**: one poll in 2^n is chosen at random, n such that about [`POLLS_PER_SECOND`] are chosen in the process. It is timed, and it
+//!   captures its async stack, in place: no poll is added. The delay before it, its length, and the wait after it count 2^n times each.
+//!   Polls that come late (a millisecond or more after the task's last one) have an n of their own: the few tasks that really wait must not be lost among
+//!   millions of polls of those that do not.
+//! * **Beyond [`LONG`]**: a thread looks at all tasks about every [`LONG`], at random moments. Whoever has been at the same thing for longer than [`LONG`] is
+//!   charged with the time since the last look. If its stack is not known, it is captured, which is one poll more for each such wait.
+//!
+//! Both are unbiased: a stretch of time is chosen, or looked at, independently of how long it is. Stretches that are still going on are included up to now.
+//!
+//! # Accuracy
+//!
+//! That of any sampling: what was met N times is right to about 1/√N. With few polls (below [`POLLS_PER_SECOND`]) every one of them is chosen.
+//! Waits and delays are told by a clock with a resolution of a millisecond. That makes a single one wrong by up to that much, and a sum of many right.
+//!
+//! # Overhead
+//!
+//! For a poll that is not chosen: two comparisons, which are there when sampling is off, too. For one that is: one to two microseconds, [`POLLS_PER_SECOND`]
+//! times a second. The thread that looks takes about 10 ns for each task, and looks more rarely when there are many, so that it takes 1 % of one processor at the most.
+//! One row for each distinct stack, spawn site and scope is kept for ever, up to [`MAX_ROWS`].
+//!
+//! Not here: how a stack is captured ([`crate::capture`]), how a chosen wait is remembered (`record/chosen.rs`), any profile format.
+
+#![allow(
+    clippy::mutable_key_type,
+    reason = "what a stack keeps besides its addresses is no part of a key's identity"
+)]
+
+#[cfg(feature = "enable")]
+mod charge;
+#[cfg(feature = "enable")]
+mod pace;
+#[cfg_attr(not(feature = "enable"), path = "../off/sampling.rs")]
+mod run;
+#[cfg(feature = "enable")]
+mod sums;
+#[cfg(feature = "enable")]
+mod sweep;
+
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[cfg(feature = "enable")]
+pub(crate) use self::charge::{delayed, lost, ran, waited};
+#[cfg(feature = "enable")]
+pub(crate) use self::pace::{Late, Pace, StandsFor, is_late};
+use crate::{NoTrace, Trace};
+
+/// What takes longer is looked at by a thread, one by one: 100 ms.
+pub const LONG: Duration = Duration::from_millis(100);
+
+/// About how many polls are chosen in a second, in the whole process, of each of two kinds: 1,000.
+pub const POLLS_PER_SECOND: u32 = 1000;
+
+/// Rows that are kept: 16,384. Time that would need another one goes to a row without a stack and a scope, one for each spawn site.
+pub const MAX_ROWS: usize = 16 * 1024;
+
+/// Switches sampling on, for all tasks of the process. True if it was off.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use taskscope::sampling::{self, Activity};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// sampling::start();
+/// taskscope::spawn(tokio::time::sleep(Duration::from_millis(300))).await?;
+///
+/// let report = sampling::report();
+/// let waited = report.rows.iter().filter(|row| row.activity == Activity::Waiting);
+/// assert!(waited.map(|row| row.time).sum::<Duration>() > Duration::from_millis(100));
+/// # Ok::<(), tokio::task::JoinError>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Overhead
+///
+/// See the [module](self). A thread `taskscope-sampling`, which wakes ten times a second while tasks are being polled and once a second while none is.
+///
+/// A task that waits for longer than [`LONG`] is polled once more, as by a dump: see [`Builder::no_capture`](crate::Builder::no_capture).
+pub fn start() -> bool {
+    run::start()
+}
+
+/// Switches sampling off. What was summed up stays; waits that began before count as they end. True if it was on.
+pub fn stop() -> bool {
+    run::stop()
+}
+
+/// Whether sampling is on.
+#[must_use]
+pub fn is_on() -> bool {
+    run::is_on()
+}
+
+/// What was summed up since sampling was first switched on, stretches that are going on included.
+///
+/// Numbers never get smaller from one report to the next. Blocks for as long as it takes to look at all tasks, and to look up the names of
+/// functions that have none yet: tens of milliseconds the first time. Call it off the runtime.
+#[must_use]
+pub fn report() -> Report {
+    run::report()
+}
+
+/// What a task spent time on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Activity {
+    /// Suspended: from the end of a poll to the wake.
+    Waiting,
+    /// Woken, or new, and not polled yet.
+    Scheduled,
+    /// In a poll.
+    Running,
+}
+
+/// The sums of one activity at one place.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Row {
+    /// What time was spent on.
+    pub activity: Activity,
+    /// Where the tasks waited, or why that is not known. Always [`NoTrace::Running`] for time that was not spent waiting.
+    pub trace: Result<Arc<Trace>, NoTrace>,
+    /// Where the tasks were spawned.
+    pub site: &'static Location<'static>,
+    /// The type of their future.
+    pub future: &'static str,
+    /// The name of their scope.
+    pub scope: Option<Arc<str>>,
+    /// Declared long-lived.
+    pub background: bool,
+    /// How often: an estimate, like the time. At least 1.
+    pub count: u64,
+    /// For how long in all.
+    pub time: Duration,
+}
+
+/// What was summed up.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Report {
+    /// The sums, in no particular order.
+    pub rows: Vec<Row>,
+    /// For how long sampling has been on, in all.
+    pub sampled: Duration,
+    /// Of so many polls one is chosen at the moment: of those that come late, and of the others. 0 if sampling is off.
+    pub one_in: [u64; 2],
+    /// Polls that were chosen in vain, because a dump or another thread was in the way. Each stands for as many as others do.
+    pub lost: u64,
+}

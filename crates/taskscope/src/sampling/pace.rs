@@ -1,0 +1,194 @@
+//! Which polls are chosen: each with the same probability, 1 in 2^n, independently of all others.
+//!
+//! Each thread draws how many polls to let pass, so that a poll that is not chosen costs one comparison. A draw is made with the probability of that moment, and
+//! a chosen poll stands for as many as it was drawn from: that keeps sums unbiased while n changes.
+//! Not here: what a chosen poll does; who says what n is ([`super::run`]).
+
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use crate::clock;
+
+/// Chosen polls of one thread between two adjustments before it halves its probability by itself: a burst must not cost more than a steady load.
+const BURST: u32 = 512;
+/// More than one in a billion is never needed.
+const LEAST: u8 = 30;
+
+/// What all threads go by, for late polls and for the others. Bits 8.. count adjustments; the lower ones are n plus 1, or 0: off.
+static CONTROL: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+const LATE: usize = 0;
+/// Raw ticks after a task's last poll from which on its next one is late. `u64::MAX`: sampling is off.
+static LATE_AFTER: AtomicU64 = AtomicU64::new(u64::MAX);
+const OTHERS: usize = 1;
+
+/// Sampling is on, with one poll in 2^n of each kind. Calls must not overlap.
+pub(super) fn set(n: [u8; 2]) {
+    LATE_AFTER.store(clock::ticks(clock::RESOLUTION), Ordering::Relaxed);
+    for (control, n) in CONTROL.iter().zip(n) {
+        let epoch = (control.load(Ordering::Relaxed) >> 8) + 1;
+        let code = u64::from(n.min(LEAST) + 1);
+        control.store((epoch << 8) | code, Ordering::Relaxed);
+    }
+}
+
+/// Whether a poll of a task comes late that last did anything then.
+#[inline]
+pub(crate) fn is_late(since: u64, now: u64) -> bool {
+    now.saturating_sub(since) >= LATE_AFTER.load(Ordering::Relaxed)
+}
+
+/// Sampling is off.
+pub(super) fn switch_off() {
+    LATE_AFTER.store(u64::MAX, Ordering::Relaxed);
+    for control in &CONTROL {
+        let epoch = control.load(Ordering::Relaxed) >> 8;
+        control.store(epoch << 8, Ordering::Relaxed);
+    }
+}
+
+/// What a poll would stand for that is chosen now: a late one, and another one.
+pub(super) fn now() -> [Option<StandsFor>; 2] {
+    [LATE, OTHERS].map(|kind| StandsFor::of_code(CONTROL[kind].load(Ordering::Relaxed) as u8))
+}
+
+/// How many polls, or waits, one that was chosen stands for: a power of two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StandsFor(u8);
+
+impl StandsFor {
+    /// In six bits, and never 0.
+    pub(crate) fn code(self) -> u8 {
+        self.0 + 1
+    }
+
+    /// `None` for 0.
+    pub(crate) fn of_code(code: u8) -> Option<StandsFor> {
+        code.checked_sub(1).map(StandsFor)
+    }
+
+    pub(crate) fn count(self) -> u64 {
+        1 << self.0
+    }
+}
+
+/// What one thread knows. Written by that thread alone.
+pub(crate) struct Pace {
+    /// The number of the next poll that is chosen; `u64::MAX`: none.
+    due: AtomicU64,
+    /// The n it was drawn with.
+    drawn_with: AtomicU8,
+    /// What the thread goes by.
+    control: AtomicU64,
+    /// How many it has chosen since that changed.
+    chosen: AtomicU32,
+}
+
+impl Pace {
+    pub(crate) const fn new() -> Pace {
+        Pace {
+            due: AtomicU64::new(u64::MAX),
+            drawn_with: AtomicU8::new(0),
+            control: AtomicU64::new(0),
+            chosen: AtomicU32::new(0),
+        }
+    }
+
+    /// The number of the next poll that is chosen.
+    pub(crate) fn due(&self) -> u64 {
+        self.due.load(Ordering::Relaxed)
+    }
+
+    /// The thread begins the poll with this number. The answer is what it stands for, if it is chosen.
+    pub(crate) fn step(&self, poll: u64) -> Option<StandsFor> {
+        self.step_by(poll, CONTROL[OTHERS].load(Ordering::Relaxed))
+    }
+
+    fn step_by(&self, poll: u64, control: u64) -> Option<StandsFor> {
+        let Some(StandsFor(n)) = StandsFor::of_code(control as u8) else {
+            self.due.store(u64::MAX, Ordering::Relaxed);
+            self.control.store(control, Ordering::Relaxed);
+            return None;
+        };
+        let due = self.due() <= poll;
+        let chosen = due.then(|| StandsFor(self.drawn_with.load(Ordering::Relaxed)));
+        let mut count = self.chosen.load(Ordering::Relaxed);
+        let changed = self.control.load(Ordering::Relaxed) != control;
+        if changed {
+            self.control.store(control, Ordering::Relaxed);
+            count = 0;
+        }
+        if due {
+            count += 1;
+        }
+        if due || changed {
+            // A draw that is still open may be made again: it knows nothing of the past.
+            let n = (u32::from(n) + count / BURST).min(u32::from(LEAST)) as u8;
+            self.drawn_with.store(n, Ordering::Relaxed);
+            self.due
+                .store(poll.saturating_add(draw(n)), Ordering::Relaxed);
+        }
+        self.chosen.store(count, Ordering::Relaxed);
+        chosen
+    }
+}
+
+/// The late polls of one thread. Written by that thread alone.
+pub(crate) struct Late {
+    begun: AtomicU64,
+    pace: Pace,
+}
+
+impl Late {
+    pub(crate) const fn new() -> Late {
+        Late {
+            begun: AtomicU64::new(0),
+            pace: Pace::new(),
+        }
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// The thread begins a late poll. The answer is what it stands for, if it is chosen.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn step(&self) -> Option<StandsFor> {
+        let control = CONTROL[LATE].load(Ordering::Relaxed);
+        let begun = self.begun.load(Ordering::Relaxed);
+        self.begun.store(begun.wrapping_add(1), Ordering::Relaxed);
+        let news = self.pace.control.load(Ordering::Relaxed) != control;
+        if news || begun >= self.pace.due() {
+            self.pace.step_by(begun, control)
+        } else {
+            None
+        }
+    }
+}
+
+/// How many polls later the next one is chosen, if each is with a probability of 1 in 2^n: at least 1.
+fn draw(n: u8) -> u64 {
+    if n == 0 {
+        return 1;
+    }
+    // The inverse of the geometric distribution; never the logarithm of 0.
+    let uniform = 1.0 - fastrand::f64();
+    let none = (-1.0 / f64::from(1_u32 << n)).ln_1p();
+    1 + (uniform.ln() / none) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_have_the_mean_that_makes_a_chosen_poll_stand_for_as_many_as_it_says() {
+        for n in [1, 3, 10] {
+            let sum: u64 = (0..100_000).map(|_| draw(n)).sum();
+            let mean = sum as f64 / 100_000.0;
+            let expected = f64::from(1_u32 << n);
+            // Some six standard deviations.
+            assert!((mean / expected - 1.0).abs() < 0.02, "{n}: {mean}");
+        }
+        assert!((0..1000).all(|_| draw(0) == 1 && draw(1) >= 1));
+    }
+}

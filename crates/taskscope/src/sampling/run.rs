@@ -1,0 +1,178 @@
+//! The switch, the thread that looks and sets the pace, and the report.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use super::{Activity, LONG, POLLS_PER_SECOND, Report, Row, charge, pace, sums, sweep};
+use crate::dump::Known;
+use crate::{clock, pool, threads};
+
+/// The name of the thread, as `top -H` shows it.
+const NAME: &str = "taskscope-sampling";
+/// How often the pace is set.
+const ADJUST: Duration = Duration::from_millis(500);
+/// One poll in 16 is chosen until it is known how many there are.
+const FIRST: u8 = 4;
+/// A look may take this part of the time.
+const SHARE: u32 = 100;
+/// Between two looks while nobody polls.
+const QUIET: Duration = Duration::from_secs(1);
+
+struct Switch {
+    on_since: Option<Instant>,
+    /// For how long it was on before.
+    before: Duration,
+    /// `None`: not started, or the system would not give us one.
+    thread: Option<Thread>,
+}
+
+static SWITCH: Mutex<Switch> = Mutex::new(Switch {
+    on_since: None,
+    before: Duration::ZERO,
+    thread: None,
+});
+
+fn switch() -> MutexGuard<'static, Switch> {
+    // Plain values that are never left half-written.
+    SWITCH.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn start() -> bool {
+    let mut switch = switch();
+    if switch.on_since.is_some() {
+        return false;
+    }
+    switch.on_since = Some(Instant::now());
+    pace::set([FIRST; 2]);
+    match &switch.thread {
+        Some(thread) => thread.unpark(),
+        None => {
+            let started = thread::Builder::new().name(NAME.into()).spawn(run);
+            switch.thread = started.ok().map(|handle| handle.thread().clone());
+        }
+    }
+    true
+}
+
+pub(super) fn stop() -> bool {
+    let mut switch = switch();
+    let Some(since) = switch.on_since.take() else {
+        return false;
+    };
+    switch.before += since.elapsed();
+    pace::switch_off();
+    true
+}
+
+pub(super) fn is_on() -> bool {
+    switch().on_since.is_some()
+}
+
+fn run() {
+    loop {
+        if !is_on() {
+            thread::park();
+            continue;
+        }
+        // A bug of ours must not end the thread: then long waits would be missing from all reports to come.
+        let _ = catch_unwind(AssertUnwindSafe(sample));
+    }
+}
+
+/// Looks and adjusts until sampling is switched off.
+fn sample() {
+    let mut looked_at = Instant::now();
+    let mut rest = LONG;
+    let (mut adjusted_at, mut polls) = (looked_at, counts());
+    loop {
+        thread::park_timeout(rest.mul_f64(0.5 + fastrand::f64()));
+        if !is_on() {
+            return;
+        }
+        let now = Instant::now();
+        let took = sweep::sweep(now.duration_since(looked_at));
+        looked_at = now;
+        rest = (took * SHARE).max(LONG);
+        if clock::is_asleep() {
+            rest = rest.max(QUIET);
+        }
+        let since = now.duration_since(adjusted_at);
+        if since >= ADJUST {
+            let before = std::mem::replace(&mut polls, counts());
+            adjust(before, polls, since);
+            adjusted_at = now;
+        }
+    }
+}
+
+/// Late polls, and all.
+fn counts() -> [u64; 2] {
+    [threads::late_polls(), threads::polls()]
+}
+
+/// Chooses one poll in 2^n from now on, n as small as [`POLLS_PER_SECOND`] allows.
+fn adjust(before: [u64; 2], now: [u64; 2], time: Duration) {
+    let n = [0, 1].map(|kind| {
+        let per_second = now[kind].wrapping_sub(before[kind]) as f64 / time.as_secs_f64();
+        let one_in = per_second / f64::from(POLLS_PER_SECOND);
+        one_in.max(1.0).log2().ceil() as u8
+    });
+    let switch = switch();
+    if switch.on_since.is_some() {
+        pace::set(n);
+    }
+}
+
+/// A wait that ended between the two looks of [`report`] is in neither; it must not be missed where it was seen before.
+fn no_less_than_before(mut rows: sums::Rows) -> sums::Rows {
+    static BEFORE: Mutex<Option<sums::Rows>> = Mutex::new(None);
+    let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+    for (key, told) in before.take().into_iter().flatten() {
+        let sum = rows.entry(key).or_default();
+        sum.count = sum.count.max(told.count);
+        sum.time = sum.time.max(told.time);
+    }
+    *before = Some(rows.clone());
+    rows
+}
+
+pub(super) fn report() -> Report {
+    let mut rows = sums::all();
+    for hold in pool::live() {
+        let Some(wait) = hold.chosen_wait() else {
+            continue;
+        };
+        let until = wait.woken_at.unwrap_or_else(clock::precise);
+        let time = charge::time(wait.stands_for, wait.since, until);
+        let key = charge::key(hold.record(), hold.meta(), Activity::Waiting, wait.stack);
+        rows.entry(key)
+            .or_default()
+            .add(wait.stands_for.count(), time);
+    }
+    let rows = no_less_than_before(rows);
+    let mut known = Known::default();
+    let rows = rows.into_iter().map(|(key, sum)| Row {
+        activity: key.activity,
+        trace: key.stack.map(|stack| known.of_task(&stack)),
+        site: key.site,
+        future: (key.future)(),
+        scope: key.scope,
+        background: key.background,
+        count: sum.count.max(1),
+        time: Duration::from_nanos(sum.time),
+    });
+    let rows = rows.collect();
+    let switch = switch();
+    Report {
+        rows,
+        sampled: switch.before
+            + switch
+                .on_since
+                .map_or(Duration::ZERO, |since| since.elapsed()),
+        one_in: pace::now().map(|n| n.map_or(0, pace::StandsFor::count)),
+        lost: sums::LOST.load(Ordering::Relaxed),
+    }
+}

@@ -1,0 +1,157 @@
+//! The sums: rows by activity, stack, spawn site and scope.
+//!
+//! Several tables, so that threads that poll do not meet; and they never wait: one that finds all tables taken counts what it had as lost.
+//! Not here: what is summed up.
+
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::panic::Location;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use callstack::Stack;
+
+use super::{Activity, MAX_ROWS};
+use crate::{NoTrace, threads};
+
+const TABLES: usize = 16;
+
+/// What makes two rows the same.
+#[derive(Clone)]
+pub(super) struct Key {
+    pub(super) activity: Activity,
+    pub(super) stack: Result<Arc<Stack>, NoTrace>,
+    pub(super) site: &'static Location<'static>,
+    /// Of the tasks of one spawn site any will do.
+    pub(super) future: fn() -> &'static str,
+    pub(super) scope: Option<Arc<str>>,
+    pub(super) background: bool,
+}
+
+impl Key {
+    /// Equal stacks are one: they are interned.
+    fn identity(
+        &self,
+    ) -> (
+        Activity,
+        Result<*const Stack, NoTrace>,
+        &Location<'_>,
+        Option<&str>,
+        bool,
+    ) {
+        let stack = self.stack.as_ref().map(Arc::as_ptr).map_err(|why| *why);
+        (
+            self.activity,
+            stack,
+            self.site,
+            self.scope.as_deref(),
+            self.background,
+        )
+    }
+
+    /// The row of its spawn site for what there is no room for.
+    fn without_room(&self) -> Key {
+        Key {
+            stack: self
+                .stack
+                .as_ref()
+                .map_or_else(|why| Err(*why), |_| Err(NoTrace::NoRoom)),
+            scope: None,
+            ..*self
+        }
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Key) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
+}
+
+/// How often, and for how many nanoseconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sum {
+    pub(super) count: u64,
+    pub(super) time: u64,
+}
+
+impl Sum {
+    pub(super) fn add(&mut self, count: u64, time: u64) {
+        self.count = self.count.saturating_add(count);
+        self.time = self.time.saturating_add(time);
+    }
+}
+
+pub(super) type Rows = HashMap<Key, Sum>;
+
+static SUMS: [Mutex<Option<Rows>>; TABLES] = [const { Mutex::new(None) }; TABLES];
+/// Rows with a place of their own, in all tables.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+pub(super) static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// Adds to a row, on a thread that must not wait.
+pub(super) fn add(key: Key, count: u64, time: u64) {
+    let first = usize::from(threads::slot().index());
+    for table in 0..TABLES {
+        let rows = match SUMS[(first + table) % TABLES].try_lock() {
+            Ok(rows) => rows,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => continue,
+        };
+        let left_over = put(rows, key, count, time);
+        // With the lock given back: this may be the last reference to a stack.
+        drop(left_over);
+        return;
+    }
+    LOST.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Adds many, on a thread that may wait.
+pub(super) fn add_all(more: Rows) {
+    for (at, (key, sum)) in more.into_iter().enumerate() {
+        let left_over = put(lock(&SUMS[at % TABLES]), key, sum.count, sum.time);
+        drop(left_over);
+    }
+}
+
+/// The key is given back where the row is there already.
+fn put(mut rows: MutexGuard<'_, Option<Rows>>, key: Key, count: u64, time: u64) -> Option<Key> {
+    let rows = rows.get_or_insert_default();
+    if let Some(sum) = rows.get_mut(&key) {
+        sum.add(count, time);
+        return Some(key);
+    }
+    if COUNT.fetch_add(1, Ordering::Relaxed) >= MAX_ROWS {
+        COUNT.fetch_sub(1, Ordering::Relaxed);
+        let row = rows.entry(key.without_room()).or_default();
+        row.add(count, time);
+        return Some(key);
+    }
+    rows.insert(key, Sum { count, time });
+    None
+}
+
+/// All rows, added up.
+pub(super) fn all() -> Rows {
+    let mut all = Rows::new();
+    for table in &SUMS {
+        let rows = lock(table).clone();
+        for (key, sum) in rows.into_iter().flatten() {
+            all.entry(key).or_default().add(sum.count, sum.time);
+        }
+    }
+    all
+}
+
+fn lock(table: &'static Mutex<Option<Rows>>) -> MutexGuard<'static, Option<Rows>> {
+    // A row that was half-way added to is a number that is wrong by one.
+    table.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,137 @@
+//! One look at all tasks: whoever has been at the same thing for longer than [`LONG`] is charged with the time since the last look.
+//!
+//! The moments of looks are random ([`super::run`]), so a stretch of time is charged with its length beyond [`LONG`], on average exactly.
+//! Not here: stretches that are shorter (`charge.rs`).
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use callstack::Stack;
+
+use super::sums::{Key, Rows};
+use super::{Activity, LONG, charge, sums};
+use crate::record::Hold;
+use crate::{NoTrace, capture, clock, pool};
+
+/// Tasks that are polled for their stacks in one look. The others are charged without.
+const CAPTURES: usize = 256;
+/// How long they may take to answer.
+const PATIENCE: Duration = Duration::from_millis(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// A task that has been waiting for long, and nobody knows where.
+struct Unknown {
+    hold: Hold,
+    since: u64,
+}
+
+/// Looks at all tasks. `passed` is the time since the last look. The answer is how long this one took, without waiting for others.
+pub(super) fn sweep(passed: Duration) -> Duration {
+    let begun = Instant::now();
+    let mut waited = Duration::ZERO;
+    let passed = u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX);
+    let now = clock::precise();
+    let is_long = |since: u64| clock::between(since, now) >= LONG;
+    let mut rows = Rows::new();
+    let mut unknown = Vec::new();
+    for hold in pool::live() {
+        let record = hold.record();
+        let polls = record.polls();
+        let (thread, since, woken_at) = (record.thread(), record.since(), record.woken_at());
+        if record.polls() != polls {
+            // It is not long at anything.
+            continue;
+        }
+        let activity = if thread != 0 {
+            Activity::Running
+        } else if woken_at != 0 {
+            Activity::Scheduled
+        } else {
+            Activity::Waiting
+        };
+        if !is_long(if activity == Activity::Scheduled {
+            woken_at
+        } else {
+            since
+        }) {
+            continue;
+        }
+        let stack = if activity != Activity::Waiting {
+            Err(NoTrace::Running)
+        } else if !capture::may(record) {
+            Err(record.no_capture())
+        } else if record.is_beyond_waking() {
+            Err(NoTrace::NoWaker)
+        } else if record.captured_ago(polls) == Some(0) {
+            record.captured(Clone::clone).0.ok_or(NoTrace::NoWaker)
+        } else if let Some(wait) = hold.chosen_wait() {
+            wait.stack
+        } else if unknown.len() < CAPTURES {
+            unknown.push(Unknown { hold, since });
+            continue;
+        } else {
+            Err(NoTrace::NotAsked)
+        };
+        rows.entry(key(&hold, activity, stack))
+            .or_default()
+            .add(0, passed);
+    }
+    if !unknown.is_empty() {
+        waited = ask(&unknown);
+    }
+    for Unknown { hold, since } in unknown {
+        let stack = answer(&hold, since);
+        rows.entry(key(&hold, Activity::Waiting, stack))
+            .or_default()
+            .add(0, passed);
+    }
+    sums::add_all(rows);
+    begun.elapsed().saturating_sub(waited)
+}
+
+fn key(hold: &Hold, activity: Activity, stack: Result<Arc<Stack>, NoTrace>) -> Key {
+    charge::key(hold.record(), hold.meta(), activity, stack)
+}
+
+/// Has them polled for their stacks, and waits for that: so long.
+fn ask(unknown: &[Unknown]) -> Duration {
+    callstack::refresh();
+    for task in unknown {
+        capture::request(task.hold.record());
+    }
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        thread::park_timeout(LOOK_AGAIN);
+        if !unknown
+            .iter()
+            .any(|task| task.hold.record().wants_capture())
+        {
+            break;
+        }
+    }
+    let waited = begun.elapsed();
+    for task in unknown {
+        capture::withdraw(task.hold.record());
+    }
+    waited
+}
+
+/// The stack of the wait that began then.
+fn answer(hold: &Hold, since: u64) -> Result<Arc<Stack>, NoTrace> {
+    let record = hold.record();
+    let polls = record.polls();
+    let goes_on = record.thread() == 0 && record.woken_at() == 0 && record.since() == since;
+    if record.is_finished() || !goes_on {
+        return Err(NoTrace::Ended);
+    }
+    if record.captured_ago(polls) != Some(0) {
+        return Err(NoTrace::NoAnswer);
+    }
+    let stack = record.captured(Clone::clone).0.ok_or(NoTrace::NoWaker);
+    if record.polls() == polls {
+        stack
+    } else {
+        Err(NoTrace::Ended)
+    }
+}
