@@ -18,18 +18,46 @@ use crate::{capture, clock};
 /// Keeps the other bits of the flags.
 const OTHERS: u8 = (1 << CHOSEN) - 1;
 
-/// A poll that was chosen.
+/// What is special about a poll, in a byte: mostly nothing.
 #[derive(Clone, Copy)]
-pub(super) struct Chosen {
-    stands_for: StandsFor,
-    /// Raw ticks of the precise clock.
-    began: u64,
-    captures: bool,
-}
+pub(super) struct Special(u8);
 
-impl Chosen {
+impl Special {
+    /// A dump wants a capture.
+    const MARKED: u8 = 1 << 7;
+    /// Sampling wants one.
+    const CAPTURES: u8 = 1 << 6;
+    /// What it stands for, if it was chosen; else 0.
+    const CODE: u8 = Special::CAPTURES - 1;
+
+    #[inline]
+    pub(super) fn new(marked: bool) -> Special {
+        Special(u8::from(marked) << 7)
+    }
+
+    #[inline]
+    pub(super) fn is_any(self) -> bool {
+        self.0 != 0
+    }
+
+    #[inline]
+    pub(super) fn is_marked(self) -> bool {
+        self.0 & Special::MARKED != 0
+    }
+
+    /// Whether the poll captures its stack.
+    #[inline]
     pub(super) fn captures(self) -> bool {
-        self.captures
+        self.0 & (Special::MARKED | Special::CAPTURES) != 0
+    }
+
+    pub(super) fn is_chosen(self) -> bool {
+        self.0 & Special::CODE != 0
+    }
+
+    fn chosen(self, stands_for: StandsFor, captures: bool) -> Special {
+        let captures = if captures { Special::CAPTURES } else { 0 };
+        Special(self.0 | stands_for.code() | captures)
     }
 }
 
@@ -43,44 +71,56 @@ pub(crate) struct Wait {
 }
 
 impl Record {
-    /// A poll that was chosen has begun.
+    /// A poll that was chosen has begun. From now on until it ends, `since` is told by the precise clock.
     #[cold]
-    pub(super) fn choose(&'static self, begun: &Begun, now: u64, stands_for: StandsFor) -> Chosen {
+    #[inline(never)]
+    pub(super) fn choose(
+        &'static self,
+        begun: &Begun,
+        special: Special,
+        now: u64,
+        stands_for: StandsFor,
+    ) -> Special {
         let delayed = begun.was_woken().then_some((begun.woken_at, now));
         if let (Some((from, to)), Some(meta)) = (delayed, self.polled_meta()) {
             sampling::delayed(self, meta, stands_for, from, to);
         }
-        Chosen {
-            stands_for,
-            began: clock::precise(),
-            // A poll that only a dump asked for begins no wait.
-            captures: begun.was_woken() && capture::may(self),
-        }
+        self.since.store(clock::precise(), Ordering::Relaxed);
+        // A poll that only a dump asked for begins no wait.
+        special.chosen(stands_for, begun.was_woken() && capture::may(self))
     }
 
-    /// A poll that was chosen has ended. `suspended`: the task goes on.
+    /// A poll that was chosen is about to end. `suspended`: the task goes on. `now` is the coarse clock's.
     #[cold]
-    pub(super) fn end_chosen_poll(&'static self, begun: &Begun, chosen: Chosen, suspended: bool) {
-        if let Some(meta) = self.polled_meta() {
-            sampling::ran(
-                self,
-                meta,
-                chosen.stands_for,
-                chosen.began,
-                clock::precise(),
-            );
-        }
+    #[inline(never)]
+    pub(super) fn end_chosen_poll(
+        &'static self,
+        begun: &Begun,
+        special: Special,
+        suspended: bool,
+        now: u64,
+    ) {
+        let code = special.0 & Special::CODE;
+        let (Some(stands_for), Some(meta)) = (StandsFor::of_code(code), self.polled_meta()) else {
+            return;
+        };
+        let (from, to) = (self.since.load(Ordering::Relaxed), clock::precise());
+        sampling::ran(self, meta, stands_for, from, to);
+        // What follows goes by the coarse clock again.
+        let busy = self.busy.load(Ordering::Relaxed) + to.saturating_sub(from);
+        self.busy.store(busy, Ordering::Relaxed);
+        self.since.store(now, Ordering::Relaxed);
         // One that was woken in this very poll does not wait.
         let waits = suspended && begun.was_woken() && self.woken_at.load(Ordering::Relaxed) == 0;
         if !waits {
             return;
         }
-        if chosen.captures && self.captured_ago(self.polls()) != Some(0) {
+        if special.0 & Special::CAPTURES != 0 && self.captured_ago(self.polls()) != Some(0) {
             // A dump was reading the stack before.
             sampling::lost();
             return;
         }
-        self.set_chosen(chosen.stands_for.code());
+        self.set_chosen(code);
     }
 
     /// The facts of birth, for the thread that polls the task.

@@ -11,7 +11,7 @@
 use std::cell::Cell;
 use std::mem::{ManuallyDrop, forget};
 
-use super::chosen::Chosen;
+use super::chosen::Special;
 use super::poll::LOCAL;
 use super::{Begun, Hold, Record};
 use crate::threads::{self, Slot};
@@ -27,7 +27,7 @@ struct Open {
     outer: Option<&'static Record>,
     scoped: bool,
     slot: &'static Slot,
-    chosen: Option<Chosen>,
+    special: Special,
 }
 
 struct Stack {
@@ -94,7 +94,10 @@ impl Open {
         // SAFETY: no waker is lent, and `hold` holds the record until the poll ends.
         let begun = unsafe { record.begin_poll(None, slot.index(), now) };
         let chosen = slot.begin_poll(record, sampling::is_late(begun.was_since, now));
-        let chosen = chosen.map(|stands_for| record.choose(&begun, now, stands_for));
+        let mut special = Special::new(false);
+        if let Some(stands_for) = chosen {
+            special = record.choose(&begun, special, now, stands_for);
+        }
         let (outer, scoped) = LOCAL.with(|local| {
             (
                 local.task.replace(Some(record)),
@@ -111,7 +114,7 @@ impl Open {
             outer,
             scoped,
             slot,
-            chosen,
+            special,
         }
     }
 
@@ -121,11 +124,13 @@ impl Open {
 
     fn end(self) {
         let record = self.hold.record();
-        record.end_poll(&self.begun, clock::coarse());
-        if let Some(chosen) = self.chosen {
+        let now = clock::coarse();
+        if self.special.is_chosen() {
             // Of a task that has ended nobody asks how it waits.
-            record.end_chosen_poll(&self.begun, chosen, !record.is_finished());
+            let suspended = !record.is_finished();
+            record.end_chosen_poll(&self.begun, self.special, suspended, now);
         }
+        record.end_poll(&self.begun, now);
         let innermost = LOCAL.with(|local| {
             let innermost = local
                 .task

@@ -6,10 +6,11 @@
 //! The thread-local has no destructor: what a thread is polling can be read at any moment, also from a signal handler or an allocator.
 
 use std::cell::Cell;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::chosen::Chosen;
+use super::chosen::Special;
 use super::{Begun, Meta, Record, TaskGuard, Traits};
 use crate::scope::ScopeInner;
 use crate::threads::{self, Slot};
@@ -93,10 +94,9 @@ impl TaskGuard {
         poll: impl FnOnce(&'static Record, bool) -> Poll<T>,
     ) -> Poll<T> {
         let record = self.record();
-        let mut guard = Guard::begin(record, Some(cx.waker()));
-        let captures = guard.captures || guard.chosen.is_some_and(Chosen::captures);
-        let polled = poll(record, captures);
-        guard.suspended = polled.is_pending();
+        let guard = Guard::begin(record, Some(cx.waker()));
+        let polled = poll(record, guard.special.captures());
+        guard.end(polled.is_pending());
         polled
     }
 
@@ -115,10 +115,7 @@ struct Guard {
     outer: Option<&'static Record>,
     scoped: bool,
     slot: &'static Slot,
-    captures: bool,
-    suspended: bool,
-    /// Sampling has chosen this poll.
-    chosen: Option<Chosen>,
+    special: Special,
 }
 
 impl Guard {
@@ -132,7 +129,10 @@ impl Guard {
         // SAFETY: `TaskGuard::poll` borrows both the guard and the waker for longer than this guard lives.
         let begun = unsafe { record.begin_poll(waker, slot.index(), now) };
         let chosen = slot.begin_poll(record, sampling::is_late(begun.was_since, now));
-        let chosen = chosen.map(|stands_for| record.choose(&begun, now, stands_for));
+        let mut special = Special::new(record.wants_capture());
+        if let Some(stands_for) = chosen {
+            special = record.choose(&begun, special, now, stands_for);
+        }
         let (outer, scoped) = LOCAL.with(|local| {
             (
                 local.task.replace(Some(record)),
@@ -145,32 +145,57 @@ impl Guard {
             outer,
             scoped,
             slot,
-            captures: record.wants_capture(),
-            suspended: false,
-            chosen,
+            special,
         }
     }
 }
 
+/// Without an end of its own, the poll has panicked, or was a call.
 impl Drop for Guard {
     #[inline]
     fn drop(&mut self) {
+        self.finish(false);
+    }
+}
+
+impl Guard {
+    /// Ends the poll. `suspended`: the task goes on. Apart from `drop`, which the compiler does not like to compile in place.
+    #[inline]
+    fn end(self, suspended: bool) {
+        ManuallyDrop::new(self).finish(suspended);
+    }
+
+    #[inline]
+    fn finish(&self, suspended: bool) {
         LOCAL.with(|local| {
             local.task.set(self.outer);
             local.scoped.set(self.scoped);
         });
         self.slot.end_poll(self.outer);
-        if self.suspended {
+        if self.special.is_any() {
+            self.end_special(suspended);
+        } else if suspended {
             self.record.end_poll(&self.begun, clock::coarse());
         }
-        if let Some(chosen) = self.chosen {
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn end_special(&self, suspended: bool) {
+        let now = clock::coarse();
+        if self.special.is_chosen() {
             self.record
-                .end_chosen_poll(&self.begun, chosen, self.suspended);
+                .end_chosen_poll(&self.begun, self.special, suspended, now);
         }
-        if self.captures && self.suspended {
-            capture::answered(self.record);
-        } else if self.captures {
-            capture::withdraw(self.record);
+        if suspended {
+            self.record.end_poll(&self.begun, now);
+        }
+        if self.special.is_marked() {
+            if suspended {
+                capture::answered(self.record);
+            } else {
+                capture::withdraw(self.record);
+            }
         }
     }
 }

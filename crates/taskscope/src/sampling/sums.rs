@@ -155,3 +155,35 @@ fn lock(table: &'static Mutex<Option<Rows>>) -> MutexGuard<'static, Option<Rows>
     // A row that was half-way added to is a number that is wrong by one.
     table.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_beyond_the_limit_share_one_for_each_spawn_site_and_lose_no_time() {
+        let key = |scope: usize| Key {
+            activity: Activity::Waiting,
+            stack: Ok(Stack::intern(&[1, 2])),
+            site: Location::caller(),
+            future: || "",
+            scope: Some(scope.to_string().into()),
+            background: false,
+        };
+        let keys = 2 * MAX_ROWS;
+        for _ in 0..2 {
+            (0..keys).for_each(|scope| add(key(scope), 1, 10));
+        }
+        let all = all();
+        assert!(all.len() <= MAX_ROWS + 1, "{}", all.len());
+        let without_room: Vec<_> = all
+            .iter()
+            .filter(|(key, _)| key.stack.is_err())
+            .map(|(key, sum)| (key.stack.clone().unwrap_err(), key.scope.clone(), sum.count))
+            .collect();
+        let expected = (NoTrace::NoRoom, None, 2 * (keys - MAX_ROWS) as u64);
+        assert_eq!(without_room, [expected]);
+        let total = all.values().map(|sum| sum.time).sum::<u64>();
+        assert_eq!(total, 2 * 10 * keys as u64);
+    }
+}
