@@ -6,10 +6,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::column;
+use super::{Format, column};
 use crate::error::Error;
 use crate::profile::Profile;
 use crate::resolve::Resolver;
+
+pub(super) static FORMAT: Format = Format {
+    name: "folded",
+    content_type: "text/plain; charset=utf-8",
+    extension: "folded",
+    inline: true,
+    summary: "one line per stack: for grep, inferno, flamegraph.pl",
+    write: |profile, look| {
+        let seen = look.seen(profile)?;
+        folded(&seen, look.sample_type.as_deref()).map(String::into_bytes)
+    },
+};
 
 /// The frame of a sample that has no stack.
 const NO_STACK: &str = "(no stack)";

@@ -11,6 +11,9 @@
 //! of milliseconds for a large program): do it off the async workers. An address without a symbol is shown as
 //! `module+0xoffset`, and how many there were is said wherever the format has a place for it.
 
+mod format;
+mod methods;
+
 mod folded;
 mod json;
 mod pprof;
@@ -18,9 +21,13 @@ mod proto;
 mod svg;
 
 pub use self::folded::{folded, parse_folded_line};
+pub use self::format::{FORMATS, Format, Look};
 pub use self::json::json;
 pub use self::pprof::pprof;
-pub use self::svg::{MIN_WIDTH_PERCENT, SvgOptions, svg};
+pub use self::svg::{MIN_WIDTH_PERCENT, svg};
+
+/// The former name of [`Look`].
+pub type SvgOptions = Look;
 
 use crate::error::Error;
 use crate::profile::Profile;

@@ -7,12 +7,21 @@
 use inferno::flamegraph::color::MultiPalette;
 use inferno::flamegraph::{Options, Palette};
 
-use super::column;
 use super::folded::{fold, push_line};
+use super::{Format, Look, column};
 use crate::error::Error;
 use crate::escape::{markup, xml_char};
 use crate::profile::Profile;
 use crate::resolve::Resolver;
+
+pub(super) static FORMAT: Format = Format {
+    name: "svg",
+    content_type: "image/svg+xml",
+    extension: "svg",
+    inline: true,
+    summary: "flame graph: zoom and search in a browser",
+    write: |profile, look| svg(profile, look).map(String::into_bytes),
+};
 
 /// Boxes narrower than this share of the whole, in percent, are left out of a flame graph, which says so.
 ///
@@ -22,34 +31,6 @@ pub const MIN_WIDTH_PERCENT: f64 = 0.1;
 
 /// Characters that fit under the title at the default width.
 const SUBTITLE: usize = 160;
-
-/// How a flame graph is titled and what it shows.
-#[derive(Debug, Clone, Default)]
-pub struct SvgOptions {
-    title: Option<String>,
-    sample_type: Option<String>,
-}
-
-impl SvgOptions {
-    /// A title of "Flame Graph", the profile's default sample type.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The heading.
-    #[must_use]
-    pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.title = Some(title.into());
-        self
-    }
-
-    /// The kind of the column that gives a box its width.
-    #[must_use]
-    pub fn sample_type(mut self, kind: impl Into<String>) -> Self {
-        self.sample_type = Some(kind.into());
-        self
-    }
-}
 
 /// Draws a flame graph: one self-contained SVG with its own script (zoom, search), no reference to any other host.
 ///
@@ -68,9 +49,9 @@ impl SvgOptions {
 ///
 /// Boxes under [`MIN_WIDTH_PERCENT`] and stacks with a negative value are not drawn; how many of the latter is said.
 /// The script keeps its state in the parameters `x`, `y` and `s` of the page's address.
-pub fn svg(profile: &Profile, options: &SvgOptions) -> Result<String, Error> {
-    let column = column(profile, options.sample_type.as_deref())?;
-    let title = clean(options.title.as_deref().unwrap_or("Flame Graph"));
+pub fn svg(profile: &Profile, look: &Look) -> Result<String, Error> {
+    let column = column(profile, look.sample_type.as_deref())?;
+    let title = clean(look.title.as_deref().unwrap_or("Flame Graph"));
     let mut resolver = Resolver::new();
     let stacks = fold(profile, column, &mut resolver);
 
