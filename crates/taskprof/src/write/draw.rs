@@ -196,7 +196,7 @@ fn compared(
 fn scale(sample_type: &SampleType, total: i128) -> Option<(i64, String)> {
     const ROOM: i128 = (i64::MAX / 200) as i128;
     // What is shown stays readable; a small profile keeps its nanoseconds.
-    const READABLE: i128 = 10_000_000_000;
+    const READABLE: i128 = 10_000_000;
     if sample_type.unit != "nanoseconds" {
         return (total < ROOM).then(|| (1, unit(sample_type)));
     }

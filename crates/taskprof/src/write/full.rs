@@ -75,7 +75,8 @@ pub fn full(profile: &Profile, look: &Look) -> Result<String, Error> {
         .chain(seen.comments.iter().cloned())
         .chain(resolver.unknown());
     let mut out = String::new();
-    for line in header {
+    // An empty line begins a sample.
+    for line in header.filter(|line| !line.is_empty()) {
         let _ = writeln!(out, "{}", one_line(&line));
     }
     out.push_str(&samples);

@@ -25,7 +25,7 @@ pub(super) static FORMAT: Format = Format {
 
 /// Writes a profile as one JSON object.
 ///
-/// The schema, version 1; a later version may add fields:
+/// The schema is `docs/profile.schema.json` in the repository; this is version 1, and a later version may add fields:
 ///
 /// ```json
 /// {
