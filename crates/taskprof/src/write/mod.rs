@@ -10,7 +10,8 @@
 //! | [`json`] | the samples with names | `jq`, a script |
 //!
 //! [`FORMATS`] lists them all, and [`Profile`] has a method for each (`write_svg`, …). A [`Look`] says how the result is
-//! titled, which column it shows and what it is compared with.
+//! titled, which column it shows and what it is compared with. Numbers that a scraper collects are no profile:
+//! [`openmetrics`] and [`prometheus`] write [`metrics`].
 //!
 //! Writing resolves addresses to names, which reads debug information of loaded modules the first time (tens to hundreds
 //! of milliseconds for a large program): do it off the async workers. An address without a symbol is shown as
@@ -25,7 +26,9 @@ mod folded;
 mod full;
 mod icicle;
 mod json;
+pub mod metrics;
 mod oneline;
+mod openmetrics;
 mod pprof;
 mod proto;
 mod speedscope;
@@ -38,6 +41,7 @@ pub use self::format::{FORMATS, Format, Look};
 pub use self::full::full;
 pub use self::icicle::icicle;
 pub use self::json::json;
+pub use self::openmetrics::{OPENMETRICS_TYPE, PROMETHEUS_TYPE, openmetrics, prometheus};
 pub use self::pprof::pprof;
 pub use self::speedscope::speedscope;
 pub use self::svg::svg;

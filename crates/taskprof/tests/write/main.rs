@@ -15,6 +15,7 @@ mod format;
 mod go;
 mod hostile;
 mod json;
+mod metrics;
 mod pprof;
 mod profile;
 mod roundtrip;

@@ -179,10 +179,7 @@ fn go_tool_pprof_compares_our_profiles_and_agrees_with_our_difference() {
     );
     assert!(top.contains("new::work"), "{top}");
     let tags = go_tool_pprof_ok(&["-tags", &after_file], &dir);
-    assert!(
-        tags.contains("GET /a") && tags.contains("90s"),
-        "{tags}"
-    );
+    assert!(tags.contains("GET /a") && tags.contains("90s"), "{tags}");
 }
 
 #[test]
