@@ -173,15 +173,15 @@ fn push_family(out: &mut String, family: &Family, dialect: Dialect) {
                 }
                 count = count.saturating_add(histogram.above);
                 push_point(out, name, "_bucket", labels, Some("+Inf"), count as f64);
-                push_point(out, name, "_count", labels, None, count as f64);
-                match (histogram.sum, dialect) {
-                    (Some(sum), _) => push_point(out, name, "_sum", labels, None, sum),
+                let sum = match (histogram.sum, dialect) {
+                    (Some(sum), _) => sum,
                     // Which the older format demands, and NaN says that nobody knows.
-                    (None, Dialect::Prometheus) => {
-                        push_point(out, name, "_sum", labels, None, f64::NAN);
-                    }
-                    (None, Dialect::OpenMetrics) => {}
-                }
+                    (None, Dialect::Prometheus) => f64::NAN,
+                    // Neither or both: parsers refuse a count without a sum.
+                    (None, Dialect::OpenMetrics) => continue,
+                };
+                push_point(out, name, "_count", labels, None, count as f64);
+                push_point(out, name, "_sum", labels, None, sum);
             }
         }
     }

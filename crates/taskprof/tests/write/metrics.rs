@@ -140,6 +140,23 @@ fn buckets_of_a_histogram_are_cumulative_and_end_at_infinity() {
     );
 }
 
+// The reference parser refuses a count without a sum.
+#[test]
+fn a_histogram_of_which_nobody_knows_the_sum_has_no_count_beside_its_buckets() {
+    let mut family = Family::histogram("app_polls", "Polls.");
+    family.push_histogram([], Histogram::new([(1.0, 2)], 0, None));
+    let text = openmetrics(std::slice::from_ref(&family)).unwrap();
+    assert!(
+        text.contains("app_polls_bucket{le=\"+Inf\"} 2\n# EOF"),
+        "{text}"
+    );
+    let text = prometheus(&[family]).unwrap();
+    assert!(
+        text.ends_with("app_polls_count 2\napp_polls_sum NaN\n"),
+        "{text}"
+    );
+}
+
 #[test]
 fn nothing_is_still_a_whole_text() {
     assert_eq!(openmetrics(&[]).unwrap(), "# EOF\n");
