@@ -71,7 +71,8 @@ impl Profile {
         Ok(out)
     }
 
-    fn combined(&self, other: &Profile, each: fn(i64) -> i64) -> Result<Profile, Error> {
+    /// Refuses a profile that measures something else.
+    pub(crate) fn same_kind(&self, other: &Profile) -> Result<(), Error> {
         if self.sample_types != other.sample_types {
             return Err(Error::invalid_argument(format!(
                 "profiles of different sample types cannot be combined: one has {}, the other {}",
@@ -86,6 +87,11 @@ impl Profile {
                 list(other.period_type.as_slice())
             )));
         }
+        Ok(())
+    }
+
+    fn combined(&self, other: &Profile, each: fn(i64) -> i64) -> Result<Profile, Error> {
+        self.same_kind(other)?;
         let mut out = self.clone();
         // What lies between two samples is known no better than the coarser of both.
         out.period = self.period.max(other.period);

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{column, folded, json, pprof, svg};
+use super::{check, column, folded, full, icicle, json, pprof, speedscope, svg, text};
 use crate::error::Error;
 use crate::profile::Profile;
 
@@ -43,7 +43,16 @@ pub struct Format {
 }
 
 /// Every format, in the order in which a list should show them.
-pub static FORMATS: &[&Format] = &[&pprof::FORMAT, &svg::FORMAT, &folded::FORMAT, &json::FORMAT];
+pub static FORMATS: &[&Format] = &[
+    &pprof::FORMAT,
+    &svg::FORMAT,
+    &icicle::FORMAT,
+    &speedscope::FORMAT,
+    &text::FORMAT,
+    &full::FORMAT,
+    &folded::FORMAT,
+    &json::FORMAT,
+];
 
 impl Format {
     /// The format of this name; `None` if there is none.
@@ -107,10 +116,12 @@ impl Look {
 
     /// The profile, or what it has more than the base.
     pub(super) fn seen<'a>(&self, profile: &'a Profile) -> Result<Cow<'a, Profile>, Error> {
-        match &self.base {
-            None => Ok(Cow::Borrowed(profile)),
-            Some(base) => profile.difference(base).map(Cow::Owned),
-        }
+        let seen = match &self.base {
+            None => Cow::Borrowed(profile),
+            Some(base) => Cow::Owned(profile.difference(base)?),
+        };
+        check(&seen)?;
+        Ok(seen)
     }
 
     /// The kind of the column to show first, for a format that has all.

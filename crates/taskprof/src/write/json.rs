@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use serde::Serialize;
 
-use super::{Format, check};
+use super::{Format, check, labels};
 use crate::error::Error;
 use crate::profile::{LabelValue, Profile, SampleType};
 use crate::resolve::Resolver;
@@ -25,7 +25,7 @@ pub(super) static FORMAT: Format = Format {
 
 /// Writes a profile as one JSON object.
 ///
-/// The schema, version 1; a later version may add fields:
+/// The schema is `docs/profile.schema.json` in the repository; this is version 1, and a later version may add fields:
 ///
 /// ```json
 /// {
@@ -65,10 +65,9 @@ fn write(profile: &Profile, default_sample_type: Option<&str>) -> Result<String,
         .iter()
         .map(|sample| SampleOut {
             values: &sample.values,
-            labels: sample
-                .labels
-                .iter()
-                .map(|label| (&*label.key, LabelOut::from(&label.value)))
+            labels: labels(&sample.labels)
+                .into_iter()
+                .map(|(key, value)| (key, LabelOut::from(value)))
                 .collect(),
             stack: sample
                 .stack

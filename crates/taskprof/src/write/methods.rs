@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Format, Look, folded, json, pprof, svg};
+use super::{Format, Look, folded, full, icicle, json, pprof, speedscope, svg, text};
 use crate::error::Error;
 use crate::profile::Profile;
 
@@ -36,6 +36,26 @@ impl Profile {
     /// Writes a flame graph; see [`svg`](fn@crate::write::svg).
     pub fn write_svg(&self, out: impl io::Write) -> Result<(), Error> {
         self.write(&svg::FORMAT, &Look::new(), out)
+    }
+
+    /// Writes a flame graph with its root at the top; see [`icicle`](fn@crate::write::icicle).
+    pub fn write_icicle(&self, out: impl io::Write) -> Result<(), Error> {
+        self.write(&icicle::FORMAT, &Look::new(), out)
+    }
+
+    /// Writes speedscope's JSON; see [`speedscope`](fn@crate::write::speedscope).
+    pub fn write_speedscope(&self, out: impl io::Write) -> Result<(), Error> {
+        self.write(&speedscope::FORMAT, &Look::new(), out)
+    }
+
+    /// Writes stacks with their values, largest first; see [`text`](fn@crate::write::text).
+    pub fn write_text(&self, out: impl io::Write) -> Result<(), Error> {
+        self.write(&text::FORMAT, &Look::new(), out)
+    }
+
+    /// Writes every sample with all that is known of it; see [`full`](fn@crate::write::full).
+    pub fn write_full(&self, out: impl io::Write) -> Result<(), Error> {
+        self.write(&full::FORMAT, &Look::new(), out)
     }
 
     /// Writes one line per stack; see [`folded`](fn@crate::write::folded).

@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use prost::Message as _;
 
-use super::{Format, check, proto};
+use super::{Format, check, labels, proto};
 use crate::error::Error;
 use crate::profile::{Frame, LabelValue, Profile, SampleType};
 use crate::resolve::Resolver;
@@ -106,10 +106,9 @@ impl Builder {
 
         for sample in &profile.samples {
             let location_id = sample.stack.iter().map(|f| self.location(f)).collect();
-            let label = sample
-                .labels
-                .iter()
-                .map(|label| self.label(&label.key, &label.value))
+            let label = labels(&sample.labels)
+                .into_iter()
+                .map(|(key, value)| self.label(key, value))
                 .collect();
             self.out.sample.push(proto::Sample {
                 location_id,
