@@ -15,17 +15,46 @@ pub struct Error {
 
 #[derive(Debug)]
 enum Kind {
-    Busy,
+    Busy(&'static str),
+    Unavailable(String),
     Argument(String),
     Sampler(String),
     Write(String),
 }
 
 impl Error {
-    pub(crate) fn busy() -> Self {
+    pub(crate) fn busy(text: &'static str) -> Self {
         Error {
-            kind: Kind::Busy,
+            kind: Kind::Busy(text),
             source: None,
+        }
+    }
+
+    pub(crate) fn unavailable(text: impl Into<String>) -> Self {
+        Error {
+            kind: Kind::Unavailable(text.into()),
+            source: None,
+        }
+    }
+
+    /// The same for somebody else who is told; the causes become text.
+    pub(crate) fn again(&self) -> Self {
+        let kind = match &self.kind {
+            Kind::Busy(text) => Kind::Busy(text),
+            Kind::Unavailable(text) => Kind::Unavailable(text.clone()),
+            Kind::Argument(text) => Kind::Argument(text.clone()),
+            Kind::Sampler(text) => Kind::Sampler(text.clone()),
+            Kind::Write(text) => Kind::Write(text.clone()),
+        };
+        let mut texts = Vec::new();
+        let mut cause = StdError::source(self);
+        while let Some(error) = cause {
+            texts.push(error.to_string());
+            cause = error.source();
+        }
+        Error {
+            kind,
+            source: (!texts.is_empty()).then(|| texts.join(": ").into()),
         }
     }
 
@@ -59,9 +88,14 @@ impl Error {
         self
     }
 
-    /// True when another CPU capture is running in this process; ask again when it has ended.
+    /// True when a CPU capture with another sampler or frequency is running in this process, or too many captures are; ask again when one has ended.
     pub fn is_busy(&self) -> bool {
-        matches!(self.kind, Kind::Busy)
+        matches!(self.kind, Kind::Busy(_))
+    }
+
+    /// True when the process does not collect what was asked for; the text says what would change that.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self.kind, Kind::Unavailable(_))
     }
 
     /// True when an argument was out of its range; the text names it.
@@ -83,10 +117,11 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            Kind::Busy => f.write_str(
-                "a CPU capture is already running in this process; ask again when it has ended",
-            ),
-            Kind::Argument(text) | Kind::Sampler(text) | Kind::Write(text) => f.write_str(text),
+            Kind::Busy(text) => f.write_str(text),
+            Kind::Unavailable(text)
+            | Kind::Argument(text)
+            | Kind::Sampler(text)
+            | Kind::Write(text) => f.write_str(text),
         }
     }
 }

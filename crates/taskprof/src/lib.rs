@@ -3,7 +3,7 @@
 //! The crate has three layers, and each knows only the one above it in this list:
 //!
 //! 1. [`profile`]: the vocabulary. A [`Profile`] is sample types and samples; a sample is a stack, values and labels.
-//! 2. Sources that fill a profile ([`cpu`], on a [`sampler::Sampler`]; [`tasks`], on a dump) and writers that print one ([`write`](mod@write)).
+//! 2. Sources that fill a profile (the table [`source::ALL`]) and writers that print one (the table [`write::FORMATS`]).
 //!    A source knows no writer, a writer knows no source.
 //! 3. HTTP: [`router`] to nest into an axum application, [`serve`] to answer on a loopback address of its own.
 //!
@@ -11,15 +11,22 @@
 //!
 //! # Examples
 //!
-//! A CPU profile of the whole process, printed as folded stacks:
+//! A flame graph of where the whole process spends CPU time, without any HTTP:
 //!
 //! ```no_run
-//! # async fn f() -> Result<(), taskprof::Error> {
-//! use std::time::Duration;
+//! # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+//! let file = std::fs::File::create("cpu.svg")?;
+//! taskprof::cpu().seconds(5).capture().await?.write_svg(file)?;
+//! # Ok(())
+//! # }
+//! ```
 //!
-//! let profile = taskprof::cpu::capture(Duration::from_secs(5)).await?;
-//! let text = taskprof::write::folded(&profile, Some("samples"))?;
-//! # let _ = text;
+//! What has leaked, as a file for `go tool pprof`:
+//!
+//! ```no_run
+//! # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+//! let file = std::fs::File::create("leaks.pb.gz")?;
+//! taskprof::leaks().capture().await?.write_pprof(file)?;
 //! # Ok(())
 //! # }
 //! ```
@@ -41,7 +48,7 @@ pub mod profile;
 mod resolve;
 pub mod sampler;
 mod serve;
-mod slot;
+pub mod source;
 pub mod tasks;
 pub mod write;
 
@@ -49,6 +56,12 @@ pub use crate::error::Error;
 pub use crate::http::router;
 pub use crate::profile::Profile;
 pub use crate::serve::{Server, serve};
+pub use crate::source::short::{block, busy, leaks, lock, sched, stuck, tasks, threads};
+
+/// Asks where the process spends CPU time.
+pub fn cpu() -> cpu::Cpu {
+    cpu::Cpu::new()
+}
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]

@@ -5,9 +5,9 @@
 //! glibc 2.35 and newer the unwinder takes no lock. This file is the only one that knows that crate.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use ::pprof::{MAX_DEPTH, ProfilerGuard, ProfilerGuardBuilder};
+use ::pprof::{MAX_DEPTH, ProfilerGuard, ProfilerGuardBuilder, UnresolvedReport};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::error::Error;
@@ -17,6 +17,9 @@ use crate::sampler::{RawProfile, RawStack, Running, Sampler};
 const HANDLER: &str = "perf_signal_handler";
 /// The handler is looked for among this many frames at the leaf; it really has four to seven, by inlining.
 const HANDLER_DEPTH: usize = 16;
+
+/// With more distinct stacks than this, the tables are emptied by a new start.
+const LAP_STACKS: usize = 8192;
 
 /// Samples CPU time of the whole process by `SIGPROF`, through the `pprof` crate.
 ///
@@ -83,7 +86,9 @@ impl Sampler for PprofSampler {
             guard,
             hz,
             started: SystemTime::now(),
+            began: Instant::now(),
             cpu_before: process_cpu_time(),
+            counts: None,
         }))
     }
 }
@@ -92,64 +97,108 @@ impl Sampler for PprofSampler {
 struct Started {
     guard: ProfilerGuard<'static>,
     hz: i32,
+    /// As of the last lap, as are all that follow.
     started: SystemTime,
+    began: Instant,
     cpu_before: Duration,
+    /// Everything that was counted up to then.
+    counts: Option<UnresolvedReport>,
+}
+
+impl Started {
+    fn read(&self) -> Result<UnresolvedReport, Error> {
+        let report = self.guard.report().build_unresolved();
+        report.map_err(|e| Error::sampler("the samples could not be read").caused_by(e))
+    }
 }
 
 impl Running for Started {
+    /// The crate's tables can be read while it samples, but only grow: when they have, a new start empties them. Samples of the moments in which
+    /// they are read are lost.
+    fn lap(&mut self) -> Result<Option<RawProfile>, Error> {
+        let kept = self.counts.as_ref().map_or(0, |counts| counts.data.len());
+        if kept > LAP_STACKS {
+            return Ok(None);
+        }
+        let now = process_cpu_time();
+        let (cpu_time, lasted) = (now.saturating_sub(self.cpu_before), self.began.elapsed());
+        let started = std::mem::replace(&mut self.started, SystemTime::now());
+        self.cpu_before = now;
+        self.began = Instant::now();
+        let counts = self.read()?;
+        let raw = raw(&counts, self.counts.as_ref(), self.hz);
+        self.counts = Some(counts);
+        Ok(Some(RawProfile {
+            started,
+            duration: lasted,
+            cpu_time: Some(cpu_time),
+            ..raw
+        }))
+    }
+
     fn stop(self: Box<Self>) -> Result<RawProfile, Error> {
         let cpu_time = process_cpu_time().saturating_sub(self.cpu_before);
-        let report = self
-            .guard
-            .report()
-            .build_unresolved()
-            .map_err(|e| Error::sampler("the samples could not be read").caused_by(e))?;
+        let duration = self.began.elapsed();
+        let counts = self.read()?;
         // Stops the timer and the handler. Only now may anything slow follow.
         drop(self.guard);
-
-        let mut untrimmed = 0_u64;
-        let mut stacks = Vec::with_capacity(report.data.len());
-        for (key, count) in &report.data {
-            // The unwinder ends a complete stack with an address of zero, which is no frame.
-            let addresses: Vec<usize> = key
-                .frames
-                .iter()
-                .map(|frame| frame.ip() as usize)
-                .take_while(|&address| address != 0)
-                .collect();
-            let count = u64::try_from(*count).unwrap_or(0);
-            let truncated = addresses.len() >= MAX_DEPTH;
-            let frames = match interrupted_at(&addresses) {
-                Some(leaf) => interrupted_stack(&addresses[leaf..]),
-                None => {
-                    untrimmed += count;
-                    addresses
-                }
-            };
-            let name = &key.thread_name[..key.thread_name_length];
-            stacks.push(RawStack {
-                frames,
-                truncated,
-                count,
-                thread: Arc::from(String::from_utf8_lossy(name)),
-            });
-        }
-
-        let mut remarks = Vec::new();
-        if untrimmed > 0 {
-            remarks.push(format!(
-                "{untrimmed} samples end in frames of the profiler itself, because its signal handler has no symbol; \
-                 build without strip to cut them off"
-            ));
-        }
         Ok(RawProfile {
-            stacks,
             started: self.started,
-            duration: report.timing.duration,
-            period: Duration::from_secs(1) / self.hz.unsigned_abs(),
+            duration,
             cpu_time: Some(cpu_time),
-            remarks,
+            ..raw(&counts, self.counts.as_ref(), self.hz)
         })
+    }
+}
+
+/// What was counted since `before`; times are the caller's to fill in.
+fn raw(counts: &UnresolvedReport, before: Option<&UnresolvedReport>, hz: i32) -> RawProfile {
+    let mut untrimmed = 0_u64;
+    let mut stacks = Vec::new();
+    for (key, count) in &counts.data {
+        let counted = before.and_then(|before| before.data.get(key));
+        let count = count - counted.copied().unwrap_or(0);
+        let count = u64::try_from(count).unwrap_or(0);
+        if count == 0 {
+            continue;
+        }
+        // The unwinder ends a complete stack with an address of zero, which is no frame.
+        let addresses: Vec<usize> = key
+            .frames
+            .iter()
+            .map(|frame| frame.ip() as usize)
+            .take_while(|&address| address != 0)
+            .collect();
+        let truncated = addresses.len() >= MAX_DEPTH;
+        let frames = match interrupted_at(&addresses) {
+            Some(leaf) => interrupted_stack(&addresses[leaf..]),
+            None => {
+                untrimmed += count;
+                addresses
+            }
+        };
+        let name = &key.thread_name[..key.thread_name_length];
+        stacks.push(RawStack {
+            frames,
+            truncated,
+            count,
+            thread: Arc::from(String::from_utf8_lossy(name)),
+        });
+    }
+    let mut remarks = Vec::new();
+    if untrimmed > 0 {
+        remarks.push(format!(
+            "{untrimmed} samples end in frames of the profiler itself, because its signal handler has no symbol; \
+             build without strip to cut them off"
+        ));
+    }
+    RawProfile {
+        stacks,
+        started: SystemTime::now(),
+        duration: Duration::ZERO,
+        period: Duration::from_secs(1) / hz.unsigned_abs(),
+        cpu_time: None,
+        remarks,
     }
 }
 

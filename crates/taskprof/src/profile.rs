@@ -1,7 +1,9 @@
 //! The vocabulary that sources fill and writers print: profile, sample, stack, frame, label.
 //!
 //! The invariant: every sample has exactly one value per sample type of its profile. Writers refuse a profile that
-//! breaks it. Not here: names of addresses (`resolve.rs`, on `callstack`), any file format (`write/`), any clock.
+//! breaks it. Below: differences and sums of two profiles (`combine.rs`). Not here: names of addresses (`resolve.rs`, on `callstack`), any file format (`write/`), any clock.
+
+mod combine;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -174,12 +176,14 @@ impl Profile {
 
     /// Merges samples that have the same stack and the same labels (in any order); the values are added up.
     ///
+    /// Of several labels with one key the last is kept, as every format has room for one.
+    ///
     /// The order of first appearance is kept. Sums saturate at the ends of `i64`.
     pub fn aggregate(&mut self) {
         let mut index: HashMap<(Vec<Frame>, Vec<Label>), usize> = HashMap::new();
         let mut merged: Vec<Sample> = Vec::new();
         for mut sample in self.samples.drain(..) {
-            sample.labels.sort_unstable();
+            one_per_key(&mut sample.labels);
             let key = (sample.stack.clone(), sample.labels.clone());
             match index.get(&key) {
                 // Samples of different width contradict the profile; they stay apart and the writers refuse them.
@@ -218,4 +222,12 @@ impl Profile {
     pub fn column(&self, kind: &str) -> Option<usize> {
         self.sample_types.iter().position(|t| t.kind == kind)
     }
+}
+
+/// Sorts by key and keeps the last of each.
+fn one_per_key(labels: &mut Vec<Label>) {
+    // Stable, and backwards: the last one comes first, which is the one that `dedup` keeps.
+    labels.reverse();
+    labels.sort_by(|a, b| a.key.cmp(&b.key));
+    labels.dedup_by(|later, first| later.key == first.key);
 }

@@ -31,6 +31,16 @@ pub trait Sampler: Send + Sync {
 /// A sampler at work. Dropping it stops the sampler and throws the samples away.
 #[must_use = "dropping it stops the sampler and discards its samples; call `stop` to get them"]
 pub trait Running: Send {
+    /// Returns what was recorded since the start or the last lap, and goes on sampling. `None`, which is the default: this sampler cannot do
+    /// that, or not just now, and must be stopped and started anew. May block: call it off async workers.
+    ///
+    /// # Errors
+    ///
+    /// [`is_sampler`](Error::is_sampler) if the samples cannot be read.
+    fn lap(&mut self) -> Result<Option<RawProfile>, Error> {
+        Ok(None)
+    }
+
     /// Stops sampling and returns what was recorded. May block: call it off async workers.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //! `X-Go-Pprof` is what makes `go tool pprof` show the sentence and not only the status (source: `net/http/pprof`,
 //! `serveError`, and `cmd/pprof`, `fetch`). Not here: the sentences of the library (`error.rs` at the top).
 
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 
@@ -12,11 +12,16 @@ use crate::error::Error;
 /// The header that Go's client asks for before it prints a message.
 const X_GO_PPROF: HeaderName = HeaderName::from_static("x-go-pprof");
 
+/// When to ask again for a sampler that is in use, in seconds.
+const BUSY_AGAIN: u64 = 5;
+
 /// A status and a sentence.
 #[derive(Debug)]
 pub(crate) struct HttpError {
     status: StatusCode,
     text: String,
+    /// When to ask again, in seconds.
+    again: Option<u64>,
 }
 
 impl HttpError {
@@ -24,7 +29,21 @@ impl HttpError {
         HttpError {
             status,
             text: text.into(),
+            again: None,
         }
+    }
+
+    /// Too much at the same time; ask again after so many seconds.
+    pub(crate) fn too_many(text: impl Into<String>, again: u64) -> Self {
+        HttpError {
+            again: Some(again),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, text)
+        }
+    }
+
+    /// The sentence.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     pub(crate) fn bad_request(text: impl Into<String>) -> Self {
@@ -51,7 +70,9 @@ impl HttpError {
 impl From<Error> for HttpError {
     fn from(error: Error) -> Self {
         let status = if error.is_busy() {
-            StatusCode::CONFLICT
+            StatusCode::TOO_MANY_REQUESTS
+        } else if error.is_unavailable() {
+            StatusCode::NOT_FOUND
         } else if error.is_invalid_argument() {
             StatusCode::BAD_REQUEST
         } else {
@@ -64,13 +85,16 @@ impl From<Error> for HttpError {
             text.push_str(&error.to_string());
             cause = error.source();
         }
-        Self::new(status, text)
+        HttpError {
+            again: error.is_busy().then_some(BUSY_AGAIN),
+            ..Self::new(status, text)
+        }
     }
 }
 
 impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
-        (
+        let mut response = (
             self.status,
             [
                 (CONTENT_TYPE, "text/plain; charset=utf-8"),
@@ -78,6 +102,10 @@ impl IntoResponse for HttpError {
             ],
             self.text + "\n",
         )
-            .into_response()
+            .into_response();
+        if let Some(seconds) = self.again {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }

@@ -4,31 +4,25 @@
 //! Nothing on it asks a task for anything. Not here: the endpoints' own descriptions (`endpoint.rs`).
 
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Extension;
-use axum::extract::{OriginalUri, RawQuery};
+use axum::extract::OriginalUri;
+use axum::http::request::Parts;
 use axum::response::Html;
 use taskscope::{Age, Dump, DumpOptions, RuntimeInfo, SiteGrowth, Stacks, TaskDump, Verdict};
-use tokio_metrics::{RuntimeMetrics, RuntimeMonitor};
+use tokio_metrics::RuntimeMetrics;
 
-use super::endpoint::{ALL, Endpoint};
+use super::desk::Desk;
+use super::endpoint::Endpoint;
 use super::error::HttpError;
+use super::kept::{Kept, MAX_KEPT};
 use super::params::Query;
-use super::{OwnRuntime, watch_application};
+use super::{OwnRuntime, go, watch_application};
 use crate::escape::markup;
-use crate::offload::{self, Wanted};
-
-/// How long the runtimes are watched for their busy ratio: the time that the page takes.
-const WATCHED: Duration = Duration::from_millis(100);
-
-/// What the index itself takes: nothing.
-static INDEX: Endpoint = Endpoint {
-    path: "/",
-    summary: "This page.",
-    parameters: &[],
-    examples: &[],
-};
+use crate::offload;
+use crate::source::{self, Source, WATCHED};
+use crate::write::FORMATS;
 
 const STYLE: &str = "\
 :root{color-scheme:light dark}\
@@ -39,18 +33,17 @@ th{font-weight:600;border-bottom:1px solid}td.n,th.n{text-align:right;font-varia
 .wide{overflow-x:auto}.long{overflow-wrap:anywhere}dt{margin-top:1em;font-weight:600}dd{margin:0 0 0 1em}\
 ul{margin:.3em 0;padding-left:1.2em}code{font-size:.9em}p.note{margin:.4em 0}";
 
-pub(super) async fn page(
-    own: Option<Extension<OwnRuntime>>,
-    OriginalUri(uri): OriginalUri,
-    RawQuery(query): RawQuery,
-) -> Result<Html<String>, HttpError> {
-    Query::parse(query.as_deref()).only_known(&INDEX, false)?;
-    let _watched = watch_application(own.as_ref());
-    let base = base(uri.path());
+pub(super) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Html<String>, HttpError> {
+    Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
+    let _look = desk.look().await?;
+    let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
+    // As the client sees it, in front of any prefix that a router has taken off.
+    let uri = parts.extensions.get::<OriginalUri>();
+    let base = base(uri.map_or(parts.uri.path(), |uri| uri.path()));
     let page = offload::run("taskprof-index", move |wanted| {
         let dump = DumpOptions::new().stacks(Stacks::None).capture_blocking();
-        let runtimes = watch(&dump, wanted);
-        render(&base, &dump, &runtimes)
+        let runtimes = source::watch_runtimes(&dump.runtimes, wanted);
+        render(&base, &dump, &runtimes, &desk.captures.list())
     })
     .await?;
     Ok(Html(page))
@@ -68,21 +61,12 @@ fn base(path: &str) -> String {
     }
 }
 
-/// The runtimes of a dump with tokio-metrics' figures for a short while.
-fn watch<'a>(dump: &'a Dump, wanted: &Wanted) -> Vec<(&'a RuntimeInfo, Option<RuntimeMetrics>)> {
-    let mut watched: Vec<_> = dump
-        .runtimes
-        .iter()
-        .map(|info| (info, RuntimeMonitor::new(info.handle()).intervals()))
-        .collect();
-    wanted.sleep(WATCHED);
-    watched
-        .iter_mut()
-        .map(|(info, intervals)| (*info, intervals.next()))
-        .collect()
-}
-
-fn render(base: &str, dump: &Dump, runtimes: &[(&RuntimeInfo, Option<RuntimeMetrics>)]) -> String {
+fn render(
+    base: &str,
+    dump: &Dump,
+    runtimes: &[(&RuntimeInfo, Option<RuntimeMetrics>)],
+    captures: &[Arc<Kept>],
+) -> String {
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>Profiles of this process</title>\n\
@@ -91,11 +75,14 @@ fn render(base: &str, dump: &Dump, runtimes: &[(&RuntimeInfo, Option<RuntimeMetr
     // Writing to a String cannot fail.
     let _ = write_tasks(&mut out, base, dump);
     let _ = write_runtimes(&mut out, runtimes);
+    let _ = write_captures(&mut out, base, captures);
     out.push_str("<h2>Profiles</h2>\n<dl>\n");
-    for endpoint in ALL {
-        let _ = write_endpoint(&mut out, base, endpoint);
+    for source in source::ALL {
+        let _ = write_source(&mut out, base, source);
     }
-    out.push_str("</dl>\n</main>\n</body>\n</html>\n");
+    out.push_str("</dl>\n");
+    let _ = write_go(&mut out);
+    out.push_str("</main>\n</body>\n</html>\n");
     out
 }
 
@@ -274,33 +261,94 @@ fn write_runtimes(
     Ok(())
 }
 
-fn write_endpoint(out: &mut String, base: &str, endpoint: &Endpoint) -> fmt::Result {
-    let href = markup(&format!("{base}{}", endpoint.path));
-    let name = markup(endpoint.path.trim_start_matches('/'));
-    writeln!(out, "<dt>{name}</dt>\n<dd>{}", markup(endpoint.summary))?;
-    write!(out, "<p class=\"note\">")?;
-    for (at, (what, query)) in endpoint.examples.iter().enumerate() {
-        let question = if query.is_empty() { "" } else { "?" };
+/// What can be looked at again.
+fn write_captures(out: &mut String, base: &str, captures: &[Arc<Kept>]) -> fmt::Result {
+    if captures.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "<h2>Captures</h2>\n<div class=\"wide\"><table>\n<tr><th class=\"n\">number</th><th>of</th><th>ended</th>\
+         <th class=\"n\">seconds</th><th>again as</th></tr>"
+    )?;
+    for kept in captures {
+        let href = markup(&format!("{base}/captures/{}", kept.id));
         write!(
             out,
-            "{}<a href=\"{href}{question}{}\">{}</a>",
+            "<tr><td class=\"n\">{}</td><td>{}</td><td>{}</td><td class=\"n\">{:.1}</td><td>",
+            kept.id,
+            markup(kept.source.name),
+            markup(&httpdate::fmt_http_date(kept.finished)),
+            kept.profile.duration.as_secs_f64(),
+        )?;
+        for (at, format) in FORMATS.iter().enumerate() {
+            let name = markup(format.name);
+            write!(
+                out,
+                "{}<a href=\"{href}?format={name}\">{name}</a>",
+                if at == 0 { "" } else { " · " }
+            )?;
+        }
+        writeln!(out, "</td></tr>")?;
+    }
+    writeln!(
+        out,
+        "</table></div>\n<p class=\"note\">The last {MAX_KEPT} are kept. With <code>base=</code> and the number of another one, a page shows \
+         what has become more or less since then.</p>"
+    )
+}
+
+fn write_source(out: &mut String, base: &str, source: &Source) -> fmt::Result {
+    let href = markup(&format!("{base}/{}", source.name));
+    let name = markup(source.name);
+    writeln!(out, "<dt>{name}</dt>\n<dd>{}", markup(source.summary))?;
+    if let Err(why) = source.available() {
+        return writeln!(
+            out,
+            "<p class=\"note\">Not here: {}.</p></dd>",
+            markup(&why.to_string())
+        );
+    }
+    let page = Endpoint::of(source);
+    write!(out, "<p class=\"note\">")?;
+    if page.examples.is_empty() {
+        write!(out, "<a href=\"{href}\">{name}</a>")?;
+    }
+    for (at, (what, query)) in page.examples.iter().enumerate() {
+        write!(
+            out,
+            "{}<a href=\"{href}?{}\">{}</a>",
             if at == 0 { "" } else { " · " },
             markup(query),
             markup(what)
         )?;
     }
     writeln!(out, "</p>")?;
-    if !endpoint.parameters.is_empty() {
+    if !page.parameters.is_empty() {
         writeln!(out, "<ul>")?;
-        for parameter in endpoint.parameters {
+        for parameter in &page.parameters {
             writeln!(
                 out,
                 "<li><code>{}</code>: {}</li>",
                 markup(parameter.name),
-                markup(parameter.summary)
+                markup(&parameter.summary)
             )?;
         }
         writeln!(out, "</ul>")?;
     }
     writeln!(out, "</dd>")
+}
+
+/// Go's names, for those who look for them; not in the words of Go's own page, which scanners look for.
+fn write_go(out: &mut String) -> fmt::Result {
+    let names: Vec<String> = go::NAMES
+        .iter()
+        .map(|name| format!("<code>{}</code>", markup(name.name)))
+        .collect();
+    writeln!(
+        out,
+        "<h2>For clients of Go</h2>\n<p class=\"note\">Tools that read a Go program find what they ask for under the names that they know: \
+         {}.</p>",
+        names.join(", ")
+    )
 }

@@ -1,38 +1,50 @@
 //! The endpoint as an axum router with relative paths.
 //!
-//! Owns the list of routes and what surrounds each of them: response headers, the answer to a panic, to an unknown path
-//! and to a wrong method. Not here: a socket (`serve.rs`), who may call it (the application that nests it), how a
-//! profile is captured (`cpu.rs` at the top) or written (`write/`).
+//! Owns the routes, which come from the tables of sources, formats and Go's names, and what surrounds each of them: response headers, the
+//! answer to a panic, to an unknown path and to a wrong method. Not here: a socket (`serve.rs`), who may call it (the application that
+//! nests it), how a profile is captured (`source/`) or written (`write/`).
 
-mod cpu;
+mod answer;
+mod captures;
+mod choose;
+mod desk;
 mod endpoint;
 mod error;
+mod go;
 mod headers;
 mod index;
+mod kept;
+mod own;
 mod params;
+mod progress;
 mod stream;
-mod tasks;
+mod symbol;
 
 use std::any::Any;
+use std::sync::Arc;
 
+use axum::Router;
+use axum::extract::Path;
+use axum::http::request::Parts;
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Extension, Router};
+use axum::routing::{MethodRouter, get};
 use taskscope::RuntimeGuard;
 use tokio::runtime::Handle;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use self::desk::Desk;
 pub(crate) use self::error::HttpError;
+use crate::source::{self, Source, What};
 
 /// In the extensions of requests that are answered on a runtime of our own.
 #[derive(Debug, Clone)]
 pub(crate) struct OwnRuntime;
 
 /// Makes the application's runtime known for as long as one of its requests is answered; our own is none of its business.
-fn watch_application(own: Option<&Extension<OwnRuntime>>) -> Option<RuntimeGuard> {
+fn watch_application(own: Option<&OwnRuntime>) -> Option<RuntimeGuard> {
     match own {
-        Some(Extension(OwnRuntime)) => None,
+        Some(OwnRuntime) => None,
         None => Handle::try_current()
             .ok()
             .map(|runtime| taskscope::watch(&runtime)),
@@ -80,12 +92,65 @@ pub fn router<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    protected(
-        Router::new()
-            .route("/", get(index::page))
-            .route(cpu::ENDPOINT.path, get(cpu::get).head(cpu::head))
-            .route(tasks::ENDPOINT.path, get(tasks::get).head(tasks::head)),
-    )
+    let desk = Arc::new(Desk::new());
+    let on_index = Arc::clone(&desk);
+    let index = get(move |parts: Parts| index::page(Arc::clone(&on_index), parts));
+    let mut router = Router::new()
+        .route("/", index)
+        .route("/captures/{id}", capture(&desk));
+    for source in source::ALL {
+        router = router.route(&format!("/{}", source.name), page(source, &desk));
+    }
+    for name in go::NAMES {
+        // What both know is one page; `page` has told Go's askers from ours.
+        if source::named(name.name).is_none() {
+            router = router.route(&format!("/{}", name.name), of_go(name, &desk));
+        }
+    }
+    protected(router)
+}
+
+/// The page of a source, which may be one of Go's at the same time.
+fn page<S>(source: &'static Source, desk: &Arc<Desk>) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    if let What::Symbol = source.what {
+        return symbol::routes();
+    }
+    let (on_get, on_head) = (Arc::clone(desk), Arc::clone(desk));
+    get(async move |parts: Parts| {
+        let desk = Arc::clone(&on_get);
+        match go::asks(source, &parts) {
+            Some(name) => go::get(name, desk, parts).await,
+            None => own::get(source, desk, parts).await,
+        }
+    })
+    .head(async move |parts: Parts| {
+        let desk = Arc::clone(&on_head);
+        match go::asks(source, &parts) {
+            Some(name) => go::head(name, parts).await,
+            None => own::head(source, desk, parts).await,
+        }
+    })
+}
+
+fn of_go<S>(name: &'static go::Name, desk: &Arc<Desk>) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let desk = Arc::clone(desk);
+    get(move |parts: Parts| go::get(name, Arc::clone(&desk), parts))
+        .head(move |parts: Parts| go::head(name, parts))
+}
+
+fn capture<S>(desk: &Arc<Desk>) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let (on_get, on_head) = (Arc::clone(desk), Arc::clone(desk));
+    get(move |id: Path<String>, parts: Parts| captures::get(id, Arc::clone(&on_get), parts))
+        .head(move |id: Path<String>, parts: Parts| captures::head(id, Arc::clone(&on_head), parts))
 }
 
 /// The router with what every answer has in common.

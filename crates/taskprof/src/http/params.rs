@@ -80,19 +80,19 @@ impl Query {
     }
 
     /// One of some words.
-    pub(crate) fn choice<T: Copy>(
+    pub(crate) fn choice<'c, T: Copy>(
         &self,
         name: &str,
         default: T,
-        choices: &[(&str, T)],
+        choices: impl Iterator<Item = (&'c str, T)> + Clone,
     ) -> Result<T, HttpError> {
         let Some(text) = self.get(name) else {
             return Ok(default);
         };
-        match choices.iter().find(|(word, _)| *word == text) {
-            Some((_, value)) => Ok(*value),
+        match choices.clone().find(|(word, _)| *word == text) {
+            Some((_, value)) => Ok(value),
             None => {
-                let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+                let words: Vec<&str> = choices.map(|(word, _)| word).collect();
                 Err(HttpError::bad_request(format!(
                     "parameter {name} must be one of {}, not {}",
                     words.join(", "),
@@ -117,7 +117,17 @@ impl Query {
         self.get(name).is_some()
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    /// What the script of an SVG has put into the address.
+    pub(crate) fn svg_state(&self) -> Vec<(String, String)> {
+        let state = self.pairs.iter();
+        state
+            .filter(|(name, _)| SVG_STATE.contains(&name.as_str()))
+            .cloned()
+            .collect()
+    }
+
+    /// The first value of a parameter, as it is.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.pairs
             .iter()
             .find(|(key, _)| key == name)

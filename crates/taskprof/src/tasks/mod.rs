@@ -9,4 +9,5 @@ mod text;
 
 pub use self::json::json;
 pub use self::profile::profile;
+pub(crate) use self::profile::profile_labelled;
 pub use self::text::{grouped, listed};

@@ -8,7 +8,7 @@ use crate::profile::{Frame, Label, Profile, Sample, SampleType};
 ///
 /// One column, `tasks`/`count`. A stack is the task's async functions, leaf first; its root is a frame
 /// `spawned at FILE:LINE`. A task that waits in several branches (`select!`, `join!`) is one sample: the functions that all branches share, with a leaf
-/// that names what it waits for. Labels: `verdict`, `wait`, `state`, and where they apply `name`, `scope` and `background`.
+/// that names what it waits for. Labels: `verdict`, `wait`, `state`, and where they apply `name`, `scope`, `route` (the scope's label of this key) and `background`.
 /// Task ids are not among them: stores make a series of each distinct label.
 ///
 /// Comments say how many stacks are missing and why, and how many live tasks have no record.
@@ -21,10 +21,20 @@ use crate::profile::{Frame, Label, Profile, Sample, SampleType};
 /// assert_eq!(profile.total(0), 0);
 /// ```
 pub fn profile(dump: &Dump) -> Profile {
+    profile_labelled(dump, |_| None)
+}
+
+/// The same, with one more label for each task.
+pub(crate) fn profile_labelled(dump: &Dump, label: impl Fn(&TaskDump) -> Option<Label>) -> Profile {
     let mut profile = Profile::new([SampleType::new("tasks", "count")]);
     profile.period_type = Some(SampleType::new("tasks", "count"));
     profile.period = 1;
     profile.time = dump.taken_at;
+    let sample = |task| {
+        let mut sample = sample(task);
+        sample.labels.extend(label(task));
+        sample
+    };
     profile.samples = dump.tasks.iter().map(sample).collect();
     profile.aggregate();
     profile.comments = remarks(dump);
@@ -91,6 +101,12 @@ fn sample(task: &TaskDump) -> Sample {
     }
     if let Some(scope) = &task.scope {
         labels.push(Label::str("scope", tag(scope.name())));
+        // The scope of a request is named after its route; one that says its route itself has it as a label.
+        let route = scope
+            .labels()
+            .into_iter()
+            .find(|(key, _)| &**key == "route");
+        labels.extend(route.map(|(_, route)| Label::str("route", tag(&route))));
     }
     if task.background {
         labels.push(Label::str("background", "yes"));

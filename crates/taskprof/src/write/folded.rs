@@ -6,18 +6,26 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::column;
+use super::compare::pairs;
+use super::oneline::{SEMICOLON, is_hidden, push_escape, unescape};
+use super::{Format, Look, column};
 use crate::error::Error;
 use crate::profile::Profile;
 use crate::resolve::Resolver;
 
-/// The frame of a sample that has no stack.
-const NO_STACK: &str = "(no stack)";
-/// The frame that has no name.
-const NO_NAME: &str = "(no name)";
-/// Stands for `;` inside a name: looks like it, and no reader splits there.
-const SEMICOLON: char = '\u{ff1b}';
+pub(super) static FORMAT: Format = Format {
+    name: "folded",
+    content_type: "text/plain; charset=utf-8",
+    extension: "folded",
+    inline: true,
+    summary: "one line per stack: for grep, inferno, flamegraph.pl",
+    write: |profile, look| write(profile, look).map(String::into_bytes),
+};
 
+/// The frame of a sample that has no stack.
+pub(super) const NO_STACK: &str = "(no stack)";
+/// The frame that has no name.
+pub(super) const NO_NAME: &str = "(no name)";
 /// Writes one line per distinct stack: `root;…;leaf value`, sorted, each inlined function a frame of its own.
 ///
 /// `sample_type` chooses the column; `None` is the profile's default. Lines with the value 0 are left out. Labels are
@@ -62,6 +70,21 @@ pub fn folded(profile: &Profile, sample_type: Option<&str>) -> Result<String, Er
     for (stack, value) in fold(profile, column, &mut Resolver::new()) {
         push_line(&mut out, &stack, value);
         out.push('\n');
+    }
+    Ok(out)
+}
+
+/// With a base two columns, base and profile: what flamegraph.pl and inferno draw as a differential flame graph.
+fn write(profile: &Profile, look: &Look) -> Result<String, Error> {
+    let Some(base) = &look.base else {
+        return folded(profile, look.sample_type.as_deref());
+    };
+    let column = column(profile, look.sample_type.as_deref())?;
+    let mut out = String::new();
+    let pairs = pairs(profile, base, column, look.normalised, &mut Resolver::new())?;
+    for (stack, (base, value)) in pairs {
+        push_line(&mut out, &stack, base);
+        out.push_str(&format!(" {value}\n"));
     }
     Ok(out)
 }
@@ -136,16 +159,13 @@ fn escape(name: &str) -> Arc<str> {
         match c {
             ';' => out.push(SEMICOLON),
             '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
             _ if is_hidden(c)
                 || edge && c.is_whitespace()
                 || at == 0 && c == '#'
                 || number == Some(at)
                 || bracket && at == last =>
             {
-                out.extend(c.escape_unicode());
+                push_escape(&mut out, c);
             }
             c => out.push(c),
         }
@@ -160,36 +180,4 @@ fn space_before_number(name: &str) -> Option<usize> {
         .chars()
         .all(|c| c.is_ascii_digit() || c == '.')
         .then_some(at)
-}
-
-/// Characters that cannot be seen, that reorder the line, or that XML cannot hold.
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || c == SEMICOLON
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-        || u32::from(c) & 0xfffe == 0xfffe
-}
-
-fn unescape(name: &str) -> Option<String> {
-    let mut out = String::with_capacity(name.len());
-    let mut chars = name.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            SEMICOLON => out.push(';'),
-            '\\' => match chars.next()? {
-                '\\' => out.push('\\'),
-                'n' => out.push('\n'),
-                'r' => out.push('\r'),
-                't' => out.push('\t'),
-                'u' => {
-                    let (hex, rest) = chars.as_str().strip_prefix('{')?.split_once('}')?;
-                    out.push(char::from_u32(u32::from_str_radix(hex, 16).ok()?)?);
-                    chars = rest.chars();
-                }
-                _ => return None,
-            },
-            c => out.push(c),
-        }
-    }
-    Some(out)
 }

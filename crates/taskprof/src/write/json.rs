@@ -7,14 +7,25 @@ use std::time::UNIX_EPOCH;
 
 use serde::Serialize;
 
-use super::check;
+use super::{Format, check, labels};
 use crate::error::Error;
 use crate::profile::{LabelValue, Profile, SampleType};
 use crate::resolve::Resolver;
 
+pub(super) static FORMAT: Format = Format {
+    name: "json",
+    content_type: "application/json",
+    extension: "json",
+    inline: true,
+    summary: "every sample with names, for scripts",
+    write: |profile, look| {
+        write(&*look.seen(profile)?, look.first(profile)?).map(String::into_bytes)
+    },
+};
+
 /// Writes a profile as one JSON object.
 ///
-/// The schema, version 1; a later version may add fields:
+/// The schema is `docs/profile.schema.json` in the repository; this is version 1, and a later version may add fields:
 ///
 /// ```json
 /// {
@@ -43,6 +54,10 @@ use crate::resolve::Resolver;
 ///
 /// [`is_write`](Error::is_write) if the profile has no sample types, or a sample has not one value per type.
 pub fn json(profile: &Profile) -> Result<String, Error> {
+    write(profile, profile.default_sample_type.as_deref())
+}
+
+fn write(profile: &Profile, default_sample_type: Option<&str>) -> Result<String, Error> {
     check(profile)?;
     let mut resolver = Resolver::new();
     let samples = profile
@@ -50,10 +65,9 @@ pub fn json(profile: &Profile) -> Result<String, Error> {
         .iter()
         .map(|sample| SampleOut {
             values: &sample.values,
-            labels: sample
-                .labels
-                .iter()
-                .map(|label| (&*label.key, LabelOut::from(&label.value)))
+            labels: labels(&sample.labels)
+                .into_iter()
+                .map(|(key, value)| (key, LabelOut::from(value)))
                 .collect(),
             stack: sample
                 .stack
@@ -72,7 +86,7 @@ pub fn json(profile: &Profile) -> Result<String, Error> {
     let out = ProfileOut {
         version: 1,
         sample_types: profile.sample_types.iter().map(Into::into).collect(),
-        default_sample_type: profile.default_sample_type.as_deref(),
+        default_sample_type,
         period_type: profile.period_type.as_ref().map(Into::into),
         period: profile.period,
         time_unix_seconds: match profile.time.duration_since(UNIX_EPOCH) {

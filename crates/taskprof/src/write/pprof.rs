@@ -11,10 +11,20 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use prost::Message as _;
 
-use super::{check, proto};
+use super::{Format, check, labels, proto};
 use crate::error::Error;
 use crate::profile::{Frame, LabelValue, Profile, SampleType};
 use crate::resolve::Resolver;
+
+pub(super) static FORMAT: Format = Format {
+    name: "pprof",
+    // What Go sends, and the only type that Alloy takes.
+    content_type: "application/octet-stream",
+    extension: "pb.gz",
+    inline: false,
+    summary: "for go tool pprof, Pyroscope, Parca, speedscope",
+    write: |profile, look| write(&*look.seen(profile)?, look.first(profile)?),
+};
 
 /// Writes a profile as gzipped `profile.proto`, what `go tool pprof`, Pyroscope and Parca read.
 ///
@@ -37,8 +47,12 @@ use crate::resolve::Resolver;
 ///
 /// `start_line` of functions is not written: line tables do not know it.
 pub fn pprof(profile: &Profile) -> Result<Vec<u8>, Error> {
+    write(profile, profile.default_sample_type.as_deref())
+}
+
+fn write(profile: &Profile, default_sample_type: Option<&str>) -> Result<Vec<u8>, Error> {
     check(profile)?;
-    let message = Builder::new().build(profile);
+    let message = Builder::new().build(profile, default_sample_type);
     let mut gz = GzEncoder::new(Vec::new(), Compression::fast());
     gz.write_all(&message.encode_to_vec())
         .and_then(|()| gz.finish())
@@ -75,14 +89,14 @@ impl Builder {
         builder
     }
 
-    fn build(mut self, profile: &Profile) -> proto::Profile {
+    fn build(mut self, profile: &Profile, default_sample_type: Option<&str>) -> proto::Profile {
         self.mappings();
         self.out.sample_type = profile
             .sample_types
             .iter()
             .map(|t| self.value_type(t))
             .collect();
-        if let Some(kind) = &profile.default_sample_type {
+        if let Some(kind) = default_sample_type {
             self.out.default_sample_type = self.text(kind);
         }
         self.out.period_type = profile.period_type.as_ref().map(|t| self.value_type(t));
@@ -92,10 +106,9 @@ impl Builder {
 
         for sample in &profile.samples {
             let location_id = sample.stack.iter().map(|f| self.location(f)).collect();
-            let label = sample
-                .labels
-                .iter()
-                .map(|label| self.label(&label.key, &label.value))
+            let label = labels(&sample.labels)
+                .into_iter()
+                .map(|(key, value)| self.label(key, value))
                 .collect();
             self.out.sample.push(proto::Sample {
                 location_id,

@@ -1,4 +1,4 @@
-//! The protocol: one at a time, ended by dropping, nothing hidden.
+//! The protocol: one sampler at a time, ended by dropping, nothing hidden.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -23,7 +23,7 @@ type Capture = Pin<Box<dyn Future<Output = Result<Profile, taskprof::Error>>>>;
 
 fn capture(script: Script, duration: Duration) -> Capture {
     let cpu = Cpu::with_sampler(script);
-    Box::pin(async move { cpu.capture(duration).await })
+    Box::pin(cpu.duration(duration).capture())
 }
 
 /// Polls once and waits until the sampler has been started.
@@ -34,7 +34,7 @@ fn begin(capture: &mut Capture, events: &Receiver<Event>) {
 }
 
 #[test]
-fn a_second_asker_is_told_that_a_capture_is_running() {
+fn who_asks_with_another_sampler_is_told_that_a_capture_is_running() {
     let _turn = my_turn();
     let (script, events) = Script::new();
     let mut first = capture(script, MAX_DURATION);
@@ -45,7 +45,7 @@ fn a_second_asker_is_told_that_a_capture_is_running() {
     assert!(error.is_busy());
     assert_eq!(
         error.to_string(),
-        "a CPU capture is already running in this process; ask again when it has ended"
+        "a CPU capture with another sampler or frequency is running in this process; ask again when it has ended"
     );
     assert!(
         second_events.try_recv().is_err(),
@@ -217,7 +217,7 @@ fn the_frequency_is_handed_on_and_is_the_period() {
     let _turn = my_turn();
     let (script, events) = Script::new();
     let cpu = Cpu::with_sampler(script).hz(250);
-    let profile = block_on(cpu.capture(SHORT)).unwrap();
+    let profile = block_on(cpu.duration(SHORT).capture()).unwrap();
     assert_eq!(events.recv(), Ok(Event::Started { hz: 250 }));
     assert_eq!(profile.period, 4_000_000);
 }
@@ -232,7 +232,7 @@ fn samples_become_counts_and_nanoseconds_and_equal_thread_names_are_one() {
         .stack("main", 1, &[0x11, 0x21], false)
         .stack("", 1, &[0x31], true);
     let cpu = Cpu::with_sampler(script).hz(100);
-    let profile = block_on(cpu.capture(SHORT)).unwrap();
+    let profile = block_on(cpu.duration(SHORT).capture()).unwrap();
 
     let types: Vec<_> = profile
         .sample_types
@@ -271,7 +271,7 @@ fn lost_and_cut_samples_are_counted_and_said() {
         .stack("main", 40, &[0x11], false)
         .stack("main", 10, &[0x21], true);
     let cpu = Cpu::with_sampler(script).hz(100);
-    let profile = block_on(cpu.capture(SHORT)).unwrap();
+    let profile = block_on(cpu.duration(SHORT).capture()).unwrap();
     assert_eq!(
         profile.comments,
         [
@@ -302,7 +302,7 @@ fn a_profile_without_samples_says_why() {
 fn a_capture_can_move_between_threads() {
     fn movable<T: Send>(_: &T) {}
     let cpu = Cpu::new();
-    movable(&cpu.capture(SHORT));
+    movable(&cpu.duration(SHORT).capture());
     movable(&taskprof::cpu::capture(SHORT));
     let mut context = Context::from_waker(Waker::noop());
     // A future that was never polled has taken nothing.

@@ -13,6 +13,7 @@ mod capture;
 mod go;
 mod real;
 mod script;
+mod shared;
 #[path = "../common/xml.rs"]
 mod xml;
 
@@ -23,7 +24,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 
-/// There is one capture at a time in a process, so the tests of this binary take turns.
+/// There is one sampler at a time in a process, so the tests of this binary take turns.
 ///
 /// A turn begins when the capture that the test before has abandoned is over.
 fn my_turn() -> MutexGuard<'static, ()> {
@@ -31,7 +32,7 @@ fn my_turn() -> MutexGuard<'static, ()> {
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let (script, _events) = script::Script::new();
     let capture = taskprof::cpu::Cpu::with_sampler(script);
-    block_on(capture.capture(Duration::from_millis(1))).unwrap();
+    block_on(capture.duration(Duration::from_millis(1)).capture()).unwrap();
     turn
 }
 

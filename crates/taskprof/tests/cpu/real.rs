@@ -95,7 +95,7 @@ fn a_busy_function_is_found_by_every_reader_under_its_full_name() {
 fn a_frequency_that_the_sampler_cannot_honour_is_refused() {
     let _turn = my_turn();
     for hz in [i32::MIN, -1, 0, 1001] {
-        let error = block_on(Cpu::new().hz(hz).capture(Duration::from_secs(1))).unwrap_err();
+        let error = block_on(Cpu::new().hz(hz).seconds(1).capture()).unwrap_err();
         assert!(error.is_invalid_argument());
         assert_eq!(
             error.to_string(),

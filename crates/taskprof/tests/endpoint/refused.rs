@@ -47,43 +47,45 @@ fn a_bad_query_is_400_and_the_sentence_names_the_parameter() {
         ),
         (
             "format=xml",
-            "parameter format must be one of pprof, svg, folded, not \"xml\"",
+            "parameter format must be one of FORMATS, not \"xml\"",
         ),
         (
             "format=SVG",
-            "parameter format must be one of pprof, svg, folded, not \"SVG\"",
+            "parameter format must be one of FORMATS, not \"SVG\"",
         ),
         (
             "second=5",
-            "unknown parameter \"second\"; known here: seconds, format",
+            "unknown parameter \"second\"; known here: seconds, format, base",
         ),
         (
             "x=5",
-            "unknown parameter \"x\"; known here: seconds, format",
+            "unknown parameter \"x\"; known here: seconds, format, base",
         ),
         (
             "format=folded&s=a",
-            "unknown parameter \"s\"; known here: seconds, format",
+            "unknown parameter \"s\"; known here: seconds, format, base",
         ),
         (
             "format=svg&z=1",
-            "unknown parameter \"z\"; known here: seconds, format",
+            "unknown parameter \"z\"; known here: seconds, format, base",
         ),
         (
             "%0d%0aa%1b=1",
-            r#"unknown parameter "\r\na\u{1b}"; known here: seconds, format"#,
+            r#"unknown parameter "\r\na\u{1b}"; known here: seconds, format, base"#,
         ),
         (
             "%3Cscript%3E=1",
-            "unknown parameter \"<script>\"; known here: seconds, format",
+            "unknown parameter \"<script>\"; known here: seconds, format, base",
         ),
         (
             &format!("{long}=1"),
-            &format!("unknown parameter \"{shown}\"…; known here: seconds, format"),
+            &format!("unknown parameter \"{shown}\"…; known here: seconds, format, base"),
         ),
     ] {
         let answer = get(server.local_addr(), &format!("/debug/profile/cpu?{query}"));
         assert_eq!(answer.status, 400, "{query}");
+        let formats: Vec<&str> = taskprof::write::FORMATS.iter().map(|f| f.name).collect();
+        let sentence = sentence.replace("FORMATS", &formats.join(", "));
         assert_eq!(answer.sentence(), sentence, "{query}");
     }
 }

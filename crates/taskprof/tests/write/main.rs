@@ -6,13 +6,23 @@
     reason = "helpers of tests; the exemption in clippy.toml covers only test functions"
 )]
 
+mod arbitrary;
+mod decode;
+mod difference;
 mod folded;
+mod format;
 #[path = "../common/go.rs"]
 mod go;
+mod hostile;
 mod json;
+mod metrics;
 mod pprof;
 mod profile;
+mod roundtrip;
+mod schema;
+mod speedscope;
 mod svg;
+mod text;
 mod wire;
 #[path = "../common/xml.rs"]
 mod xml;

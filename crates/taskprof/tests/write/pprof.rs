@@ -150,3 +150,64 @@ fn an_address_is_one_location_however_often_it_is_used() {
         assert!(main.contains("[FN][FL][LN][IN]"), "{mappings}");
     }
 }
+
+#[test]
+fn go_tool_pprof_compares_our_profiles_and_agrees_with_our_difference() {
+    let before = tasks();
+    let mut after = tasks();
+    after.samples[0].values = vec![8, 2_000_000_000];
+    after.samples.push(Sample {
+        stack: vec![Frame::named("new::work")],
+        values: vec![2, 0],
+        labels: vec![],
+    });
+    let (dir, after_file) = write("pprof-after", &after);
+    let (_, before_file) = write("pprof-before", &before);
+    let base = format!("-base={before_file}");
+    let theirs = go_tool_pprof_ok(&["-traces", &base, &after_file], &dir);
+    let (_, ours_file) = write("pprof-difference", &after.difference(&before).unwrap());
+    let ours = go_tool_pprof_ok(&["-traces", &ours_file], &dir);
+    let body = |text: &str| {
+        let (_, body) = text.split_once("-----------+").unwrap();
+        body.to_owned()
+    };
+    assert_eq!(body(&ours), body(&theirs));
+    assert!(ours.contains("new::work"), "{ours}");
+    let top = go_tool_pprof_ok(
+        &["-top", &format!("-diff_base={before_file}"), &after_file],
+        &dir,
+    );
+    assert!(top.contains("new::work"), "{top}");
+    let tags = go_tool_pprof_ok(&["-tags", &after_file], &dir);
+    assert!(tags.contains("GET /a") && tags.contains("90s"), "{tags}");
+}
+
+#[test]
+fn of_several_labels_with_one_key_the_last_is_written() {
+    let mut profile = tasks();
+    profile.samples[0].labels = vec![
+        Label::str("route", "first"),
+        Label::num("age", 1, "seconds"),
+        Label::str("route", "last"),
+    ];
+    let (dir, file) = write("pprof-keys", &profile);
+    let raw = go_tool_pprof_ok(&["-raw", &file], &dir);
+    assert!(raw.contains("route:[last]"), "{raw}");
+    assert!(!raw.contains("first"), "{raw}");
+    profile.aggregate();
+    assert_eq!(profile.samples[0].labels.len(), 2);
+    let (dir, file) = write("pprof-keys-aggregated", &profile);
+    let raw = go_tool_pprof_ok(&["-raw", &file], &dir);
+    assert!(raw.contains("route:[last]"), "{raw}");
+}
+
+#[test]
+fn the_column_asked_for_is_the_one_that_go_tool_pprof_shows() {
+    let dir = tmp_dir("pprof-look");
+    let file = dir.join("profile.pb.gz");
+    let look = taskprof::write::Look::new().sample_type("waiting");
+    let format = taskprof::write::Format::named("pprof").unwrap();
+    std::fs::write(&file, (format.write)(&tasks(), &look).unwrap()).unwrap();
+    let top = go_tool_pprof_ok(&["-top", file.to_str().unwrap()], &dir);
+    assert!(top.contains("Type: waiting"), "{top}");
+}

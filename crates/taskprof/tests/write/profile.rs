@@ -54,7 +54,7 @@ fn every_writer_refuses_a_sample_of_the_wrong_width() {
     profile.samples = vec![sample("x", &[], 1)];
     profile.samples[0].values.push(2);
     let expected = "sample 0 has 2 values, but the profile has 1 sample types; give every sample one value per type";
-    let svg = taskprof::write::SvgOptions::new();
+    let svg = taskprof::write::Look::new();
     for error in [
         taskprof::write::pprof(&profile).unwrap_err(),
         taskprof::write::folded(&profile, None).unwrap_err(),

@@ -1,0 +1,58 @@
+//! `GET captures/<id>`: a capture that is over, in any format, alone or against another one.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Path;
+use axum::http::request::Parts;
+use axum::response::Response;
+
+use super::answer;
+use super::desk::Desk;
+use super::endpoint::Endpoint;
+use super::error::HttpError;
+use super::kept::{Kept, MAX_KEPT};
+use super::own;
+use super::params::Query;
+use crate::write::Format;
+
+type Asked = (Arc<Kept>, &'static Format, Option<Arc<Kept>>);
+
+pub(super) async fn get(
+    Path(id): Path<String>,
+    desk: Arc<Desk>,
+    parts: Parts,
+) -> Result<Response, HttpError> {
+    let (kept, format, base) = parse(&id, &desk, parts.uri.query())?;
+    let _look = desk.look().await?;
+    let body = answer::write(&kept, format, base.as_deref()).await?;
+    Ok(answer::with(&name(&kept), format, body))
+}
+
+/// The headers that `get` would answer.
+pub(super) async fn head(
+    Path(id): Path<String>,
+    desk: Arc<Desk>,
+    parts: Parts,
+) -> Result<Response, HttpError> {
+    let (kept, format, _) = parse(&id, &desk, parts.uri.query())?;
+    Ok(answer::with(&name(&kept), format, Body::empty()))
+}
+
+fn name(kept: &Kept) -> String {
+    format!("{}-{}", kept.source.name, kept.id)
+}
+
+fn parse(id: &str, desk: &Desk, query: Option<&str>) -> Result<Asked, HttpError> {
+    let kept = id.parse().ok().and_then(|id| desk.captures.get(id));
+    let Some(kept) = kept else {
+        return Err(HttpError::not_found(format!(
+            "there is no such capture, or it is not kept any more: {MAX_KEPT} are kept at the most, and the index lists them"
+        )));
+    };
+    let query = Query::parse(query);
+    let format = own::format(&query)?;
+    query.only_known(&Endpoint::of_capture(), format.name == "svg")?;
+    let base = own::base(&query, desk)?;
+    Ok((kept, format, base))
+}

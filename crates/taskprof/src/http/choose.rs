@@ -1,0 +1,49 @@
+//! Which tasks a query asks for.
+//!
+//! Not here: what is shown of them (`own.rs`).
+
+use std::time::Duration;
+
+use taskscope::{DumpOptions, Stacks, Verdict};
+
+use super::endpoint::takes_verdict;
+use super::error::HttpError;
+use super::params::Query;
+use crate::source::Source;
+
+const STACKS: [(&str, Stacks); 3] = [
+    ("fresh", Stacks::Fresh),
+    ("cached", Stacks::Cached),
+    ("none", Stacks::None),
+];
+
+pub(super) fn options(query: &Query, source: &Source) -> Result<DumpOptions, HttpError> {
+    const YEAR: u64 = 365 * 24 * 60 * 60;
+    const MOST: u64 = 10_000_000;
+    let mut options =
+        DumpOptions::new().stacks(query.choice("stacks", Stacks::Fresh, STACKS.iter().copied())?);
+    if takes_verdict(source) {
+        let words: Vec<(String, Verdict)> = Verdict::ALL
+            .iter()
+            .map(|verdict| (verdict.name().replace(' ', "-"), *verdict))
+            .collect();
+        let choices = words
+            .iter()
+            .map(|(word, verdict)| (word.as_str(), Some(*verdict)));
+        if let Some(verdict) = query.choice("verdict", None, choices)? {
+            options = options.verdict(verdict);
+        }
+    }
+    if let Some(scope) = query.text("scope")? {
+        options = options.scope_named(scope);
+    }
+    if let Some(name) = query.text("name")? {
+        options = options.named(name);
+    }
+    if query.has("limit") {
+        let limit = query.integer("limit", MOST, 1..=MOST)?;
+        options = options.limit(usize::try_from(limit).unwrap_or(usize::MAX));
+    }
+    let min_age = query.integer("min_age", 0, 0..=YEAR)?;
+    Ok(options.min_age(Duration::from_secs(min_age)))
+}

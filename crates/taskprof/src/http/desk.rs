@@ -1,0 +1,114 @@
+//! What the pages of one router share: how much may go on at the same time, and the captures that are kept.
+//!
+//! Captures that take time are counted and refused above [`MAX_CAPTURES`]. Looks at this moment are short: a few run, some more wait in line,
+//! and whoever comes after them is refused. A refusal is a 429 that says when to ask again.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::error::HttpError;
+use super::kept::Captures;
+
+/// Captures of one router that take time and go on at the same time.
+pub(crate) const MAX_CAPTURES: usize = 32;
+/// Looks at this moment that run at the same time.
+const LOOKS: usize = 4;
+/// Looks that run, wait, or are being read by their client.
+const ADMITTED: usize = 64;
+
+/// What a client that was refused is told to wait, in seconds.
+const AGAIN: u64 = 2;
+
+/// What the pages of one router share.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) captures: Captures,
+    timed: Arc<Semaphore>,
+    looks: Arc<Semaphore>,
+    admitted: Arc<Semaphore>,
+}
+
+/// The right to look; dropping it lets the next one in.
+#[derive(Debug)]
+pub(super) struct Look {
+    _running: OwnedSemaphorePermit,
+    admitted: OwnedSemaphorePermit,
+}
+
+impl Look {
+    /// The looking is over, and the client still reads.
+    pub(super) fn over(self) -> OwnedSemaphorePermit {
+        self.admitted
+    }
+}
+
+impl Desk {
+    pub(super) fn new() -> Self {
+        Desk {
+            captures: Captures::new(),
+            timed: Arc::new(Semaphore::new(MAX_CAPTURES)),
+            looks: Arc::new(Semaphore::new(LOOKS)),
+            admitted: Arc::new(Semaphore::new(ADMITTED)),
+        }
+    }
+
+    /// The right to a capture that takes time.
+    pub(super) fn capture(&self) -> Result<OwnedSemaphorePermit, HttpError> {
+        Arc::clone(&self.timed).try_acquire_owned().map_err(|_| {
+            HttpError::too_many(
+                format!("{MAX_CAPTURES} captures are running here, and more are not started; ask again when one has ended"),
+                AGAIN,
+            )
+        })
+    }
+
+    /// The right to look at this moment, when it is one's turn.
+    pub(super) async fn look(&self) -> Result<Look, HttpError> {
+        let full = |_| {
+            HttpError::too_many(
+                format!(
+                    "{ADMITTED} answers are being made or read here, and more are not started; ask again in a moment"
+                ),
+                AGAIN,
+            )
+        };
+        let admitted = Arc::clone(&self.admitted)
+            .try_acquire_owned()
+            .map_err(full)?;
+        let running = Arc::clone(&self.looks).acquire_owned().await;
+        Ok(Look {
+            // Never closed.
+            _running: running
+                .map_err(|_| HttpError::internal("the line of those who ask is closed"))?,
+            admitted,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future as _;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    // Through a private door: from outside, a look is over before the next one comes.
+    #[tokio::test]
+    async fn looks_wait_in_line_and_beyond_the_line_they_are_refused() {
+        let desk = Desk::new();
+        let mut running = Vec::new();
+        for _ in 0..LOOKS {
+            running.push(desk.look().await.unwrap());
+        }
+        let mut context = Context::from_waker(Waker::noop());
+        let mut line: Vec<_> = (LOOKS..ADMITTED).map(|_| Box::pin(desk.look())).collect();
+        for waiting in &mut line {
+            assert!(waiting.as_mut().poll(&mut context).is_pending());
+        }
+        assert!(pin!(desk.look()).poll(&mut context).is_ready(), "refused");
+        drop(running.pop());
+        assert!(line[0].as_mut().poll(&mut context).is_ready());
+    }
+}

@@ -1,0 +1,230 @@
+//! The page of a source under its own name: strict about what stands behind the `?`.
+//!
+//! Not here: Go's names and their manners (`go.rs`), how a source looks (`source/`), how a format is written (`write/`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::HeaderMap;
+use axum::http::header::ACCEPT;
+use axum::http::request::Parts;
+use axum::response::Response;
+
+use super::answer::{self, TEXT, WRITER};
+use super::choose;
+use super::desk::Desk;
+use super::endpoint::Endpoint;
+use super::error::HttpError;
+use super::kept::{By, Kept};
+use super::params::Query;
+use super::{OwnRuntime, progress, stream, watch_application};
+use crate::cpu::{DEFAULT_DURATION, MAX_DURATION};
+use crate::source::{Ask, Seconds, Source, TextView, What};
+use crate::write::{FORMATS, Format};
+use crate::{offload, tasks};
+
+/// What is answered.
+#[derive(Debug, Clone, Copy)]
+enum View {
+    Grouped,
+    Listed,
+    Dump,
+    Profile(&'static Format),
+    Text(&'static TextView),
+}
+
+/// A query, understood.
+struct Asked {
+    view: View,
+    ask: Ask,
+    /// How long it takes, if it takes time.
+    takes: Option<Duration>,
+    base: Option<Arc<Kept>>,
+    /// What the script of an SVG wants to find in the address again.
+    state: Vec<(String, String)>,
+}
+
+pub(super) async fn get(
+    source: &'static Source,
+    desk: Arc<Desk>,
+    parts: Parts,
+) -> Result<Response, HttpError> {
+    source.available()?;
+    let asked = parse(source, &desk, parts.uri.query())?;
+    let watched = watch_application(parts.extensions.get::<OwnRuntime>());
+    match asked.view {
+        View::Grouped | View::Listed | View::Dump => dump(source, &desk, asked).await,
+        View::Text(view) => {
+            let _look = desk.look().await?;
+            let body = offload::run(WRITER, view.write).await??;
+            Ok(answer::typed(view.content_type, "inline", body.into()))
+        }
+        View::Profile(format) => {
+            let base = asked.base;
+            let address = |kept: &Kept| address(kept, format, base.as_deref(), &asked.state);
+            let Some(takes) = asked.takes else {
+                let _look = desk.look().await?;
+                let profile = asked.ask.capture().await?;
+                let kept = desk.captures.keep(source, By::OurName, profile);
+                let body = answer::write(&kept, format, base.as_deref()).await?;
+                let response = answer::with(source.name, format, body);
+                return Ok(answer::located(response, &address(&kept)));
+            };
+            let permit = desk.capture()?;
+            if wants_page(&parts.headers) {
+                let (base, state) = (base.clone(), asked.state.clone());
+                let capture = async move {
+                    let _held = (permit, watched);
+                    let profile = asked.ask.capture().await?;
+                    let kept = desk.captures.keep(source, By::OurName, profile);
+                    Ok(self::address(&kept, format, base.as_deref(), &state))
+                };
+                return progress::page(source.name, takes, capture);
+            }
+            let profile = asked.ask.capture().await?;
+            let kept = desk.captures.keep(source, By::OurName, profile);
+            let body = answer::write(&kept, format, base.as_deref()).await?;
+            let response = answer::with(source.name, format, body);
+            Ok(answer::located(response, &address(&kept)))
+        }
+    }
+}
+
+/// The headers that `get` would answer. Without this, axum would run a whole capture and throw it away.
+pub(super) async fn head(
+    source: &'static Source,
+    desk: Arc<Desk>,
+    parts: Parts,
+) -> Result<Response, HttpError> {
+    source.available()?;
+    let body = Body::empty();
+    Ok(match parse(source, &desk, parts.uri.query())?.view {
+        View::Grouped | View::Listed => answer::typed(TEXT, "inline", body),
+        View::Dump => answer::typed("application/json", "inline", body),
+        View::Text(view) => answer::typed(view.content_type, "inline", body),
+        View::Profile(format) => answer::with(source.name, format, body),
+    })
+}
+
+/// The views of a dump that are no profiles: written while the client reads.
+async fn dump(source: &Source, desk: &Desk, asked: Asked) -> Result<Response, HttpError> {
+    let look = desk.look().await?;
+    let Some(dump) = asked.ask.dump().await? else {
+        return Err(HttpError::internal(format!(
+            "{} is no source of tasks",
+            source.name
+        )));
+    };
+    let admitted = look.over();
+    let (content_type, write): (_, fn(&_, &mut dyn std::io::Write) -> _) = match asked.view {
+        View::Grouped => (TEXT, tasks::grouped),
+        View::Listed => (TEXT, tasks::listed),
+        _ => ("application/json", tasks::json),
+    };
+    let body = stream::body(WRITER, move |out| {
+        let _admitted = admitted;
+        write(&dump, out)
+    })?;
+    Ok(answer::typed(content_type, "inline", body))
+}
+
+fn parse(source: &'static Source, desk: &Desk, query: Option<&str>) -> Result<Asked, HttpError> {
+    let query = Query::parse(query);
+    let page = Endpoint::of(source);
+    let mut asked = Asked {
+        view: View::Listed,
+        ask: source.ask(),
+        takes: None,
+        base: None,
+        state: Vec::new(),
+    };
+    if let What::Text(views) = source.what {
+        let choices = views.iter().map(|view| (view.format, Some(view)));
+        let view = query.choice("format", views.first(), choices)?;
+        query.only_known(&page, false)?;
+        asked.view = view
+            .map(View::Text)
+            .ok_or_else(|| HttpError::internal("a text without a view"))?;
+        return Ok(asked);
+    }
+    let format = format(&query)?;
+    query.only_known(&page, format.name == "svg")?;
+    asked.state = query.svg_state();
+    asked.base = base(&query, desk)?;
+    let takes_time = query.has("seconds") || source.seconds == Seconds::Timed;
+    if takes_time {
+        let most = MAX_DURATION.as_secs();
+        let takes = query.integer("seconds", DEFAULT_DURATION.as_secs(), 1..=most)?;
+        asked.takes = Some(Duration::from_secs(takes));
+        asked.ask = asked.ask.seconds(takes);
+    }
+    asked.view = View::Profile(format);
+    if let What::Tasks(..) = source.what {
+        asked.ask = asked.ask.of(choose::options(&query, source)?);
+        let plain = !takes_time && asked.base.is_none();
+        match query.integer("debug", 0, 0..=2)? {
+            0 if format.name == "json" && plain => asked.view = View::Dump,
+            0 => {}
+            _ if query.has("format") => {
+                return Err(HttpError::bad_request(
+                    "parameters debug and format exclude each other; debug=1 and debug=2 are text, format is that of a profile",
+                ));
+            }
+            _ if !plain => {
+                return Err(HttpError::bad_request(
+                    "parameter debug excludes seconds and base; debug=1 and debug=2 show this moment",
+                ));
+            }
+            1 => asked.view = View::Grouped,
+            _ => asked.view = View::Listed,
+        }
+    }
+    Ok(asked)
+}
+
+/// The format that a query asks for; the first of the table if it asks for none.
+pub(super) fn format(query: &Query) -> Result<&'static Format, HttpError> {
+    let formats = FORMATS.iter().map(|format| (format.name, Some(*format)));
+    query
+        .choice("format", FORMATS.first().copied(), formats)?
+        .ok_or_else(|| HttpError::internal("there are no formats"))
+}
+
+/// The capture that a query wants to compare with.
+pub(super) fn base(query: &Query, desk: &Desk) -> Result<Option<Arc<Kept>>, HttpError> {
+    if !query.has("base") {
+        return Ok(None);
+    }
+    let id = query.integer("base", 0, 1..=u64::MAX)?;
+    match desk.captures.get(id) {
+        Some(kept) => Ok(Some(kept)),
+        None => Err(HttpError::not_found(format!(
+            "capture {id}, the base, is not kept here, or not any more; the index lists what is"
+        ))),
+    }
+}
+
+/// Where a capture is kept, relative to the page of a source.
+fn address(
+    kept: &Kept,
+    format: &Format,
+    base: Option<&Kept>,
+    state: &[(String, String)],
+) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("format", format.name);
+    if let Some(base) = base {
+        query.append_pair("base", &base.id.to_string());
+    }
+    query.extend_pairs(state);
+    format!("captures/{}?{}", kept.id, query.finish())
+}
+
+/// Whether a browser opens this as a page; not so an image in a page, nor a tool.
+fn wants_page(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter();
+    accepted
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.to_ascii_lowercase().contains("text/html"))
+}

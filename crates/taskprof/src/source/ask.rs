@@ -1,0 +1,125 @@
+//! A question to a source, built step by step: the way in through code, and what every page asks through.
+
+use std::time::Duration;
+
+use taskscope::{Dump, DumpOptions};
+
+use super::{Source, What};
+use crate::cpu::{Cpu, DEFAULT_DURATION, MAX_DURATION};
+use crate::error::Error;
+use crate::offload;
+use crate::profile::Profile;
+
+/// A question to a [`Source`].
+///
+/// # Examples
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let profile = taskprof::stuck().capture().await?;
+/// assert_eq!(profile.total(0), 0);
+/// # Ok::<(), taskprof::Error>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "nothing is captured until `capture` is called"]
+pub struct Ask {
+    source: &'static Source,
+    duration: Option<Duration>,
+    options: DumpOptions,
+}
+
+impl Ask {
+    pub(super) fn new(source: &'static Source) -> Self {
+        Ask {
+            source,
+            duration: None,
+            options: DumpOptions::new(),
+        }
+    }
+
+    /// A number of seconds, in the meaning that [`Source::seconds`] tells.
+    pub fn seconds(self, seconds: u64) -> Self {
+        self.duration(Duration::from_secs(seconds))
+    }
+
+    /// As [`seconds`](Self::seconds), in finer steps.
+    pub fn duration(mut self, duration: Duration) -> Self {
+        self.duration = Some(duration);
+        self
+    }
+
+    /// Which tasks to look at. Other sources than those of tasks take no notice.
+    pub fn of(mut self, options: DumpOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Looks, and gives what there is to see.
+    ///
+    /// Works on a thread of its own; the future may be awaited on any executor.
+    ///
+    /// # Errors
+    ///
+    /// [`is_unavailable`](Error::is_unavailable) if the process does not collect this,
+    /// [`is_invalid_argument`](Error::is_invalid_argument) if the duration is zero or above [`MAX_DURATION`], or if the source is text and has no
+    /// profile, and otherwise as [`Cpu::capture`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends a capture that takes time at once, and leaves one of this moment to end by itself on its thread.
+    pub async fn capture(self) -> Result<Profile, Error> {
+        self.source.available()?;
+        if let Some(duration) = self.duration
+            && (duration.is_zero() || duration > MAX_DURATION)
+        {
+            return Err(Error::invalid_argument(format!(
+                "a capture of {duration:?} is out of range; choose more than nothing and at most {} seconds",
+                MAX_DURATION.as_secs()
+            )));
+        }
+        let (options, duration) = (self.options, self.duration);
+        match &self.source.what {
+            What::Cpu => {
+                let cpu = Cpu::new().duration(duration.unwrap_or(DEFAULT_DURATION));
+                cpu.capture().await
+            }
+            What::Tasks(dump, profile) => {
+                look(duration, move || Ok(profile(&dump(options.clone())))).await
+            }
+            What::Profile(profile) => look(duration, *profile).await,
+            What::Text(_) | What::Symbol => Err(Error::invalid_argument(format!(
+                "{} is text and has no profile",
+                self.source.name
+            ))),
+        }
+    }
+
+    /// The dump behind the profile; `None` if the source is none of tasks.
+    pub(crate) async fn dump(self) -> Result<Option<Dump>, Error> {
+        let What::Tasks(dump, _) = &self.source.what else {
+            return Ok(None);
+        };
+        let options = self.options;
+        offload::run("taskprof-look", move |_| Some(dump(options))).await
+    }
+}
+
+/// Looks once, or twice with that much time in between, and gives the difference.
+async fn look(
+    duration: Option<Duration>,
+    take: impl Fn() -> Result<Profile, Error> + Send + 'static,
+) -> Result<Profile, Error> {
+    offload::run("taskprof-look", move |wanted| {
+        let first = take()?;
+        let Some(duration) = duration else {
+            return Ok(first);
+        };
+        if !wanted.sleep(duration) {
+            // Nobody is there to read this.
+            return Err(Error::sampler("the capture was abandoned"));
+        }
+        take()?.difference(&first)
+    })
+    .await?
+}

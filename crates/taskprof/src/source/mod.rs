@@ -1,0 +1,167 @@
+//! What can be profiled: a small file for each source, and the table of them all.
+//!
+//! A source fills a [`Profile`] or writes text; it knows no format and no HTTP. The pages, their parameters and the index come from
+//! [`ALL`], so a new source is a file with a [`Source`] in it and its line there.
+//! Not here: how many may ask at the same time, and what is kept (`http/`).
+
+mod ask;
+mod cmdline;
+mod cpu;
+mod leaks;
+mod runtime;
+mod stuck;
+mod symbol;
+mod tasks;
+mod threads;
+mod waits;
+
+use taskscope::{Dump, DumpOptions};
+
+pub use self::ask::Ask;
+pub use self::cmdline::cmdline;
+pub(crate) use self::runtime::{WATCHED, watch as watch_runtimes};
+pub use self::runtime::{json as runtime_json, text as runtime_text};
+pub use self::symbol::{MAX_ADDRESSES, symbols};
+pub use self::waits::{Row, cumulative};
+use crate::error::Error;
+use crate::offload::Wanted;
+use crate::profile::Profile;
+
+/// Every source, in the order in which the index shows them.
+pub static ALL: &[&Source] = &[
+    &tasks::SOURCE,
+    &stuck::SOURCE,
+    &leaks::SOURCE,
+    &waits::BLOCK,
+    &waits::LOCK,
+    &waits::SCHED,
+    &waits::BUSY,
+    &cpu::SOURCE,
+    &threads::SOURCE,
+    &runtime::SOURCE,
+    &cmdline::SOURCE,
+    &symbol::SOURCE,
+];
+
+/// Something about this process that can be looked at.
+///
+/// # Examples
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let threads = taskprof::source::named("threads").ok_or("no such source")?;
+/// let profile = threads.ask().capture().await?;
+/// assert!(profile.total(0) >= 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Source {
+    /// One lower-case word: its page below the router.
+    pub name: &'static str,
+    /// One sentence for the index.
+    pub summary: &'static str,
+    /// Kind and unit of each column of its profile; none if it is text.
+    pub sample_types: &'static [(&'static str, &'static str)],
+    /// What a number of seconds means to it.
+    pub seconds: Seconds,
+    pub(crate) what: What,
+    /// Whether there is anything to look at, and if not, what would change that.
+    pub(crate) ready: fn() -> Result<(), Error>,
+}
+
+/// What a number of seconds means to a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Seconds {
+    /// It shows this moment. With seconds: what there is more, or less, after that time.
+    Instantaneous,
+    /// It shows everything since the program began. With seconds: what was added in that time.
+    Cumulative,
+    /// It looks for some time, and must be told for how long, or looks for [a default time](crate::cpu::DEFAULT_DURATION).
+    Timed,
+    /// It is text about this moment, and takes none.
+    Never,
+}
+
+/// How a source is read. Functions run on a thread of ours and may block.
+#[derive(Debug)]
+pub(crate) enum What {
+    /// Tasks: chosen by the first function, made a profile by the second.
+    Tasks(fn(DumpOptions) -> Dump, fn(&Dump) -> Profile),
+    /// A profile of this moment, or of everything up to now.
+    Profile(fn() -> Result<Profile, Error>),
+    /// Samples of the CPU.
+    Cpu,
+    /// Texts by the names of their formats, the default one first.
+    Text(&'static [TextView]),
+    /// Names of the addresses that the asker gives.
+    Symbol,
+}
+
+/// One form of a text.
+#[derive(Debug)]
+pub(crate) struct TextView {
+    /// The value of the parameter `format`.
+    pub(crate) format: &'static str,
+    pub(crate) content_type: &'static str,
+    pub(crate) write: fn(&Wanted) -> Result<Vec<u8>, Error>,
+}
+
+impl Source {
+    /// A question to this source, to be refined and then captured.
+    pub fn ask(&'static self) -> Ask {
+        Ask::new(self)
+    }
+
+    /// Whether there is anything to look at in this process.
+    ///
+    /// # Errors
+    ///
+    /// [`is_unavailable`](Error::is_unavailable) if it does not collect that; the text says what would change it.
+    pub fn available(&self) -> Result<(), Error> {
+        (self.ready)()
+    }
+}
+
+/// The source of this name.
+pub fn named(name: &str) -> Option<&'static Source> {
+    ALL.iter().copied().find(|source| source.name == name)
+}
+
+/// For sources that are always there.
+fn always() -> Result<(), Error> {
+    Ok(())
+}
+
+/// Declares one function per source, for `taskprof::tasks()` and the like.
+macro_rules! short {
+    ($($(#[$doc:meta])* $name:ident => $source:expr;)*) => {
+        $($(#[$doc])* pub fn $name() -> Ask { $source.ask() })*
+    };
+}
+
+/// What stands at the crate's top: a question to each source by its name.
+pub(crate) mod short {
+    use super::*;
+
+    short! {
+        /// Asks what is alive: tasks by stack, verdict, wait reason and scope.
+        tasks => tasks::SOURCE;
+        /// Asks for tasks that nothing can ever wake.
+        stuck => stuck::SOURCE;
+        /// Asks for tasks that have survived their scope, or whose spawn site only grows.
+        leaks => leaks::SOURCE;
+        /// Asks where tasks have waited, and for how long.
+        block => waits::BLOCK;
+        /// Asks where tasks have waited for tokio's locks, and for how long.
+        lock => waits::LOCK;
+        /// Asks how long woken tasks have waited for a worker.
+        sched => waits::SCHED;
+        /// Asks which tasks have kept workers busy.
+        busy => waits::BUSY;
+        /// Asks which threads the process has.
+        threads => threads::SOURCE;
+    }
+}

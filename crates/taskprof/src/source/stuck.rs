@@ -1,0 +1,18 @@
+//! Tasks that nothing can ever wake.
+
+use taskscope::Verdict;
+
+use super::{Seconds, Source, What, always};
+use crate::tasks;
+
+pub(super) static SOURCE: Source = Source {
+    name: "stuck",
+    summary: "Tasks that nothing can ever wake: idle, and no waker of them exists.",
+    sample_types: &[("tasks", "count")],
+    seconds: Seconds::Instantaneous,
+    what: What::Tasks(
+        |options| options.verdict(Verdict::Stuck).capture_blocking(),
+        tasks::profile,
+    ),
+    ready: always,
+};

@@ -1,0 +1,134 @@
+//! Names from outside, through every writer: no panic, no unescaped output, no stack torn apart.
+
+use taskprof::profile::{Frame, Label, Profile, Sample, SampleType};
+use taskprof::write::{FORMATS, Look};
+
+use crate::arbitrary::corpus;
+use crate::go::{go_tool_pprof_ok, tmp_dir};
+
+/// A profile that carries the text wherever somebody outside may put one.
+fn carrying(text: &str) -> (Profile, Look) {
+    let mut profile = Profile::new([
+        SampleType::new(text.to_owned(), text.to_owned()),
+        SampleType::new("samples", "count"),
+    ]);
+    profile.comments.push(text.to_owned());
+    profile.period_type = Some(SampleType::new(text.to_owned(), text.to_owned()));
+    let hurting = Frame::Named {
+        name: text.into(),
+        file: Some(text.into()),
+        line: Some(1),
+    };
+    for (stack, value) in [
+        (vec![hurting.clone(), Frame::named("main")], 5),
+        (vec![hurting, Frame::named(text), Frame::named("other")], 3),
+    ] {
+        profile.samples.push(Sample {
+            stack,
+            values: vec![value, value],
+            labels: vec![
+                Label::str(text.to_owned(), text),
+                Label::num("number", 7, text.to_owned()),
+            ],
+        });
+    }
+    (profile, Look::new().title(text))
+}
+
+/// Characters that talk to a terminal, break a line, or show it in another order.
+fn talks(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\t')
+        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[test]
+fn names_that_hurt_go_through_every_writer_unharmed_and_harmless() {
+    let count = |text: &str, what: &str| text.matches(what).count();
+    let (harmless, look) = carrying("harmless");
+    for format in FORMATS {
+        let usual = (format.write)(&harmless, &look).unwrap();
+        for name in corpus() {
+            let (profile, look) = carrying(&name);
+            for look in [look.clone(), look.base(earlier(&profile))] {
+                let bytes = (format.write)(&profile, &look)
+                    .unwrap_or_else(|e| panic!("{} {name:?}: {e}", format.name));
+                if format.name == "pprof" {
+                    crate::decode::Profile::read(&bytes);
+                    continue;
+                }
+                let text = String::from_utf8(bytes).unwrap();
+                let usual = std::str::from_utf8(&usual).unwrap();
+                match format.content_type {
+                    "image/svg+xml" => {
+                        crate::xml::xml_texts(&text);
+                        assert_eq!(count(&text, "<script"), count(usual, "<script"), "{name:?}");
+                        assert_eq!(count(&text, "<img"), 0, "{name:?}");
+                        assert_eq!(count(&text, "<style"), count(usual, "<style"), "{name:?}");
+                    }
+                    "application/json" => {
+                        serde_json::from_str::<serde_json::Value>(&text).unwrap();
+                    }
+                    "text/plain; charset=utf-8" => {
+                        assert_eq!(text.chars().find(|c| talks(*c)), None, "{name:?}: {text:?}");
+                    }
+                    other => panic!("say here what is checked for {other}"),
+                }
+            }
+        }
+    }
+}
+
+/// The same profile with other values.
+fn earlier(profile: &Profile) -> Profile {
+    let mut base = profile.clone();
+    base.samples[0].values = vec![2, 2];
+    base
+}
+
+#[test]
+fn no_name_adds_a_line_to_a_text() {
+    for format in FORMATS {
+        if format.content_type != "text/plain; charset=utf-8" {
+            continue;
+        }
+        let lines = |name: &str| {
+            let (profile, look) = carrying(name);
+            let text = String::from_utf8((format.write)(&profile, &look).unwrap()).unwrap();
+            text.lines().count()
+        };
+        let usual = lines("harmless");
+        for name in corpus() {
+            // Nothing to say is not said.
+            let allowed = if name.is_empty() {
+                1..=usual
+            } else {
+                usual..=usual
+            };
+            assert!(allowed.contains(&lines(&name)), "{}: {name:?}", format.name);
+        }
+    }
+}
+
+#[test]
+fn go_tool_pprof_reads_a_profile_of_all_of_them() {
+    let mut profile = Profile::new([SampleType::new("samples", "count")]);
+    for name in corpus() {
+        let (carrying, _) = carrying(&name);
+        profile.comments.extend(carrying.comments);
+        profile
+            .samples
+            .extend(carrying.samples.into_iter().map(|mut sample| {
+                sample.values.truncate(1);
+                sample
+            }));
+    }
+    let dir = tmp_dir("hostile");
+    let file = dir.join("profile.pb.gz");
+    let mut out = std::fs::File::create(&file).unwrap();
+    profile.write_pprof(&mut out).unwrap();
+    let file = file.to_str().unwrap();
+    let raw = go_tool_pprof_ok(&["-raw", file], &dir);
+    assert!(raw.contains("<[u8; 4] as Foo>::bar"), "{raw}");
+    let top = go_tool_pprof_ok(&["-top", "-nodefraction=0", file], &dir);
+    assert!(top.contains("leaf 12"), "{top}");
+}
