@@ -147,8 +147,7 @@ fn parse(name: &Name, parts: &Parts) -> Result<Asked, HttpError> {
 /// As Go reads a number: the first value, with a sign or without.
 fn integer(query: &Query, name: &str) -> Result<i64, IntErrorKind> {
     let text = query.get(name).unwrap_or_default();
-    text.parse()
-        .map_err(|e: std::num::ParseIntError| *e.kind())
+    text.parse().map_err(|e: std::num::ParseIntError| *e.kind())
 }
 
 /// Go has no upper end; we have.

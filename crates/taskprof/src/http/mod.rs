@@ -80,6 +80,11 @@ fn watch_application(own: Option<&OwnRuntime>) -> Option<RuntimeGuard> {
 /// let app: axum::Router = axum::Router::new().nest_service("/debug/profile", taskprof::router::<()>());
 /// ```
 ///
+/// # Overhead
+///
+/// Making the router switches [sampling](taskscope::sampling) on, which is where `block`, `lock`, `sched` and `busy` come from, and what they cost.
+/// [`taskscope::sampling::stop`] afterwards switches it off again.
+///
 /// # Requirements
 ///
 /// A server that drops the request's future when the client goes away, as hyper does: that is what ends a capture early.
@@ -92,6 +97,7 @@ pub fn router<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
+    taskscope::sampling::start();
     let desk = Arc::new(Desk::new());
     let on_index = Arc::clone(&desk);
     let index = get(move |parts: Parts| index::page(Arc::clone(&on_index), parts));

@@ -22,7 +22,6 @@ pub use self::cmdline::cmdline;
 pub(crate) use self::runtime::{WATCHED, watch as watch_runtimes};
 pub use self::runtime::{json as runtime_json, text as runtime_text};
 pub use self::symbol::{MAX_ADDRESSES, symbols};
-pub use self::waits::{Row, cumulative};
 use crate::error::Error;
 use crate::offload::Wanted;
 use crate::profile::Profile;
@@ -77,7 +76,7 @@ pub struct Source {
 pub enum Seconds {
     /// It shows this moment. With seconds: what there is more, or less, after that time.
     Instantaneous,
-    /// It shows everything since the program began. With seconds: what was added in that time.
+    /// It shows everything since sampling was switched on. With seconds: what was added in that time.
     Cumulative,
     /// It looks for some time, and must be told for how long, or looks for [a default time](crate::cpu::DEFAULT_DURATION).
     Timed,

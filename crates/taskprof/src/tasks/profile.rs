@@ -1,6 +1,9 @@
 //! A dump as a profile: one sample for tasks that are alike, so every profile format can show tasks.
 
-use taskscope::{Branch, Dump, Plain, TaskDump};
+use std::panic::Location;
+use std::sync::Arc;
+
+use taskscope::{Branch, Dump, NoTrace, Plain, TaskDump, Trace};
 
 use crate::profile::{Frame, Label, Profile, Sample, SampleType};
 
@@ -120,43 +123,46 @@ fn sample(task: &TaskDump) -> Sample {
 
 /// A name as a label: `go tool pprof` prints labels as they are and hands them to dot, which a quote or a control character
 /// confuses.
-fn tag(name: &str) -> String {
+pub(crate) fn tag(name: &str) -> String {
     Plain(name).to_string().replace('"', "'")
 }
 
 fn stack(task: &TaskDump) -> Vec<Frame> {
-    let mut stack = match &task.trace {
-        Err(why) => vec![Frame::named(format!("({why})")), Frame::named(task.future)],
-        Ok(trace) => match trace.branches() {
-            [only] => frames(only, only.frames.len()),
-            branches => {
-                let shared = shared(branches);
-                let mut stack = vec![Frame::named(format!(
-                    "({} branches: {})",
-                    branches.len(),
-                    trace.wait_reason()
-                ))];
-                stack.extend(
-                    branches
-                        .first()
-                        .map(|first| frames(first, shared))
-                        .unwrap_or_default(),
-                );
-                stack
-            }
-        },
-    };
+    let mut stack = suspended(&task.trace, task.future);
     if task.branches_cut > 0 {
         stack.push(Frame::named(
             "(stack cut here: too deep, or no unwind tables)",
         ));
     }
-    stack.push(Frame::Named {
-        name: format!("spawned at {}:{}", task.site.file(), task.site.line()).into(),
-        file: Some(task.site.file().into()),
-        line: Some(task.site.line()),
-    });
+    stack.push(spawned_at(task.site));
     stack
+}
+
+/// Where a task is suspended, leaf first, without its root; or why that is not known, and the type of its future.
+pub(crate) fn suspended(trace: &Result<Arc<Trace>, NoTrace>, future: &str) -> Vec<Frame> {
+    let trace = match trace {
+        Err(why) => return vec![Frame::named(format!("({why})")), Frame::named(future)],
+        Ok(trace) => trace,
+    };
+    let branches = match trace.branches() {
+        [only] => return frames(only, only.frames.len()),
+        branches => branches,
+    };
+    let (count, wait) = (branches.len(), trace.wait_reason());
+    let mut stack = vec![Frame::named(format!("({count} branches: {wait})"))];
+    if let Some(first) = branches.first() {
+        stack.extend(frames(first, shared(branches)));
+    }
+    stack
+}
+
+/// The root of a task's stack.
+pub(crate) fn spawned_at(site: &Location<'_>) -> Frame {
+    Frame::Named {
+        name: format!("spawned at {}:{}", site.file(), site.line()).into(),
+        file: Some(site.file().into()),
+        line: Some(site.line()),
+    }
 }
 
 /// The outermost `count` frames of a branch, leaf first.

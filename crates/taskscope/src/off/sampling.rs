@@ -1,5 +1,7 @@
 //! No records: nothing to sample.
 
+use std::time::Duration;
+
 use super::Report;
 
 pub(super) fn start() -> bool {
@@ -12,6 +14,10 @@ pub(super) fn stop() -> bool {
 
 pub(super) fn is_on() -> bool {
     false
+}
+
+pub(super) fn sampled() -> Duration {
+    Duration::ZERO
 }
 
 pub(super) fn report() -> Report {

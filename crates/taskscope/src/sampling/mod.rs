@@ -105,6 +105,12 @@ pub fn is_on() -> bool {
     run::is_on()
 }
 
+/// For how long sampling has been on, in all.
+#[must_use]
+pub fn sampled() -> Duration {
+    run::sampled()
+}
+
 /// What was summed up since sampling was first switched on, stretches that are going on included.
 ///
 /// Numbers never get smaller from one report to the next. Blocks for as long as it takes to look at all tasks, and to look up the names of

@@ -71,6 +71,12 @@ pub(super) fn is_on() -> bool {
     switch().on_since.is_some()
 }
 
+pub(super) fn sampled() -> Duration {
+    let switch = switch();
+    let since = switch.on_since.map(|since| since.elapsed());
+    switch.before + since.unwrap_or_default()
+}
+
 fn run() {
     loop {
         if !is_on() {
@@ -164,14 +170,9 @@ pub(super) fn report() -> Report {
         count: sum.count.max(1),
         time: Duration::from_nanos(sum.time),
     });
-    let rows = rows.collect();
-    let switch = switch();
     Report {
-        rows,
-        sampled: switch.before
-            + switch
-                .on_since
-                .map_or(Duration::ZERO, |since| since.elapsed()),
+        rows: rows.collect(),
+        sampled: sampled(),
         one_in: pace::now().map(|n| n.map_or(0, pace::StandsFor::count)),
         lost: sums::LOST.load(Ordering::Relaxed),
     }
