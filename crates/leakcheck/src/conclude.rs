@@ -2,10 +2,9 @@
 //!
 //! Not here: what is left ([`crate::field`]), how it is told ([`crate::report`]).
 
-use crate::report::text::tasks;
 use crate::report::{Found, Outcome, file};
 use crate::suppressions::Listing;
-use crate::{Leaks, Options, say};
+use crate::{Leaks, Options, os, say};
 
 /// Takes out what is listed, writes the report, and says whether the check passes.
 pub(crate) fn conclude(
@@ -14,6 +13,11 @@ pub(crate) fn conclude(
     listing: &Listing,
 ) -> Result<(), Leaks> {
     let new = listing.sift(&mut found, options.failed);
+    // Listed or not there: nothing was left to be allowed.
+    let idle = found.allowed.iter().filter(|allowed| !allowed.optional);
+    if new + found.os.count() == 0 {
+        found.unused.extend(idle.map(ToString::to_string));
+    }
     let outcome = outcome(&found, new, options);
     file::report(&found, outcome);
     if !outcome.passes() {
@@ -42,10 +46,11 @@ pub(crate) fn conclude(
             "leakcheck: {test}{what} could not be seen: /proc cannot be read here"
         ));
     }
-    if let (true, Some((_, why))) = (new > 0, &found.allowed) {
+    if let (true, Some(allowed)) = (new + found.os.count() > 0, &found.allowed) {
         say(format_args!(
-            "leakcheck: {test}{} allowed ({why})",
-            tasks(new)
+            "leakcheck: {test}{} allowed ({})",
+            os::subject(new, &found.os),
+            allowed.why
         ));
     }
     Ok(())
@@ -53,7 +58,7 @@ pub(crate) fn conclude(
 
 /// `new`: how many tasks are left that are not listed.
 fn outcome(found: &Found, new: usize, options: &Options) -> Outcome {
-    let allowed = found.allowed.as_ref().map_or(0, |(tasks, _)| *tasks);
+    let allowed = found.allowed.as_ref().map_or(0, |allowed| allowed.most);
     let os = found.os.count();
     if new + os > allowed {
         Outcome::Leaked

@@ -221,8 +221,8 @@ impl Field {
 
     /// What is written to a file should not have what was just ending.
     fn is_allowed(&self, left: &Left) -> bool {
-        let allowed = self.options.allowed.as_ref().map_or(0, |(tasks, _)| *tasks);
-        left.count() <= allowed && !self.listing.is_updated()
+        let allowed = self.options.allowed.as_ref();
+        left.count() <= allowed.map_or(0, |allowed| allowed.most) && !self.listing.is_updated()
     }
 
     /// The verdict of the check.

@@ -143,6 +143,11 @@ fn a_test_of_the_attribute_is_named_and_what_is_allowed_is_told() {
         assert_eq!(line["outcome"], outcome);
         assert_eq!(line["passed"], passed);
         assert_eq!(line["allowed"], json!({"tasks": 1, "reason": "told to"}));
+        let unused = match outcome {
+            "clean" => json!(["up to 1 task (told to)"]),
+            _ => json!([]),
+        };
+        assert_eq!(line["unused"], unused);
         let named = said.text.contains("(test json_report::leaks_if_told)");
         assert_eq!(named, !passed, "{}", said.text);
     }

@@ -64,9 +64,9 @@ impl<'a> Check<'a> {
                 .map(ToString::to_string)
                 .collect(),
             waited_seconds: found.waited.as_secs_f64(),
-            allowed: allowed.map(|(tasks, reason)| Allowed {
-                tasks: *tasks,
-                reason,
+            allowed: allowed.map(|allowed| Allowed {
+                tasks: allowed.most,
+                reason: &allowed.why,
             }),
             ignored: found.ignored.iter().map(Ignored::new).collect(),
             unused: &found.unused,
