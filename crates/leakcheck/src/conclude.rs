@@ -4,7 +4,7 @@
 
 use crate::report::{Found, Outcome, file};
 use crate::suppressions::Listing;
-use crate::{Leaks, Options, os, say};
+use crate::{Leaks, Options, say};
 
 /// Takes out what is listed, writes the report, and says whether the check passes.
 pub(crate) fn conclude(
@@ -15,7 +15,7 @@ pub(crate) fn conclude(
     let new = listing.sift(&mut found, options.failed);
     // Listed or not there: nothing was left to be allowed.
     let idle = found.allowed.iter().filter(|allowed| !allowed.optional);
-    if new + found.os.count() == 0 {
+    if new == 0 {
         found.unused.extend(idle.map(ToString::to_string));
     }
     let outcome = outcome(&found, new, options);
@@ -46,27 +46,24 @@ pub(crate) fn conclude(
             "leakcheck: {test}{what} could not be seen: /proc cannot be read here"
         ));
     }
-    if let (true, Some(allowed)) = (new + found.os.count() > 0, &found.allowed) {
+    if let (true, Some(allowed)) = (new > 0, &found.allowed) {
         say(format_args!(
-            "leakcheck: {test}{} allowed ({})",
-            os::subject(new, &found.os),
-            allowed.why
+            "leakcheck: {test}{new} left and allowed: {allowed}"
         ));
     }
     Ok(())
 }
 
-/// `new`: how many tasks are left that are not listed.
+/// `new`: how many are left that are not listed.
 fn outcome(found: &Found, new: usize, options: &Options) -> Outcome {
     let allowed = found.allowed.as_ref().map_or(0, |allowed| allowed.most);
-    let os = found.os.count();
-    if new + os > allowed {
+    if new > allowed {
         Outcome::Leaked
     } else if found.problem.is_some() {
         Outcome::Unusable
     } else if options.deny_unused && !found.unused.is_empty() {
         Outcome::UnusedRule
-    } else if new + os > 0 || found.listed.iter().any(|entry| entry.found > 0) {
+    } else if new > 0 || found.listed.iter().any(|entry| entry.found > 0) {
         Outcome::Known
     } else {
         Outcome::Clean

@@ -205,6 +205,6 @@ async fn what_is_allowed_is_named_on_standard_error() {
     assert_eq!(
         run.err,
         "leakcheck: goleak::exits::what_is_allowed_is_named_on_standard_error: \
-         1 task is allowed (the flushers)\n"
+         1 left and allowed: up to 2 tasks (the flushers)\n"
     );
 }
