@@ -129,7 +129,10 @@ impl Options {
         self.rule(What::Name(name.into().into()), why.into())
     }
 
-    /// Ignores tasks that were spawned in such a file, at such a line, or in such a module.
+    /// Ignores tasks that were spawned in such a file or at such a line, or whose code is in such a function or module.
+    ///
+    /// The file is that of the call. A path is that of the spawned code: `db::pool` is about `spawn(db::pool::reap())`, wherever that call stands, and about an async
+    /// block that is written in there; not about what a function of `db::pool` spawns of other modules. For that, name its file.
     #[track_caller]
     pub fn ignore_spawned_at(
         self,
