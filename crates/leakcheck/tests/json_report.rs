@@ -2,11 +2,14 @@
 
 #[path = "support/child.rs"]
 mod child;
+#[path = "support/workspace.rs"]
+mod workspace;
 
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use workspace::Workspace;
 
 const REPORT: &str = "LEAKCHECK_REPORT";
 
@@ -240,7 +243,7 @@ fn a_report_that_cannot_be_written_is_said_and_fails_nothing() {
 /// Cargo runs the tests of each package in the package's directory.
 #[test]
 fn a_relative_path_is_one_from_the_root_of_the_workspace() {
-    let workspace = child::Workspace::new("json_relative");
+    let workspace = Workspace::new("json_relative");
     let mut checks = child::checks("shop::order:");
     let said = child::run(
         checks

@@ -2,11 +2,14 @@
 
 #[path = "support/child.rs"]
 mod child;
+#[path = "support/workspace.rs"]
+mod workspace;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use child::{Said, Workspace};
+use child::Said;
+use workspace::Workspace;
 
 const FILE: &str = "LEAKCHECK_SUPPRESSIONS";
 const UPDATE: &str = "LEAKCHECK_UPDATE";

@@ -145,8 +145,10 @@ async fn to_allow_what_is_left_only_sometimes_is_not_reported() {
     let last = hasty().allow(1, "stays").ignore_name("x", "y").if_any();
     let leaks = found(last.deny_unused()).await;
     assert_eq!(leaks.unused_rules(), ["up to 1 task (stays)"]);
+    // When it is left, it is allowed; without the rule it is not.
     let blocked = Blocked::start();
     assert!(is_clean(allowing().deny_unused()).await);
+    assert!(!is_clean(hasty()).await);
     blocked.end().await;
 }
 
