@@ -11,7 +11,7 @@ pub(crate) async fn clean_check<V: Variant>(load: Load) {
     }
 }
 
-/// Nanoseconds of the first one, which is all that a process with one test has. It calibrates the clock, unless a task with a record did before.
+/// Nanoseconds of the first one, which is all that a process with one test has.
 pub(crate) async fn first_check<V: Variant>() -> f64 {
     let began = Instant::now();
     V::check().await;
