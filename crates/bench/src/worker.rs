@@ -91,6 +91,12 @@ fn measure<V: Variant>(case: Case, allocator: Allocator) -> Values {
         Name::PingPong => per_operation(&runtime, case, |load| {
             V::root(workloads::ping_pong::<V>(load))
         }),
+        Name::CleanCheck => {
+            let first = runtime.block_on(workloads::first_check::<V>());
+            let mut values = per_operation(&runtime, case, workloads::clean_check::<V>);
+            values.insert("first_wall_ns".into(), vec![first]);
+            values
+        }
         Name::Idle => runtime.block_on(V::root(workloads::idle::<V>(n, allocator))),
         Name::DumpAlike => {
             runtime.block_on(V::root(workloads::dump::<V>(n, Kinds::Alike, allocator)))

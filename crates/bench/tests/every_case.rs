@@ -40,7 +40,7 @@ fn measure(workload: &str, variant: &str, runtime: &str, n: u64) -> Value {
 fn operations_and_memory_are_measured_with_every_variant() {
     for runtime in ["current", "multi"] {
         for variant in PEERS.iter().chain(OURS.0) {
-            for workload in ["spawn", "self-wake", "ping-pong"] {
+            for workload in ["spawn", "self-wake", "ping-pong", "clean-check"] {
                 assert!(measure(workload, variant, runtime, 4000)["cpu_ns"][0].is_number());
             }
             assert!(measure("idle", variant, runtime, 1000)["allocated_bytes"][0].is_number());

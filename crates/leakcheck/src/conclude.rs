@@ -2,7 +2,6 @@
 //!
 //! Not here: what is left ([`crate::field`]), how it is told ([`crate::report`]).
 
-use crate::report::text::tasks;
 use crate::report::{Found, Outcome, file};
 use crate::suppressions::Listing;
 use crate::{Leaks, Options, say};
@@ -14,6 +13,11 @@ pub(crate) fn conclude(
     listing: &Listing,
 ) -> Result<(), Leaks> {
     let new = listing.sift(&mut found, options.failed);
+    // Listed or not there: nothing was left to be allowed.
+    let idle = found.allowed.iter().filter(|allowed| !allowed.optional);
+    if new == 0 {
+        found.unused.extend(idle.map(ToString::to_string));
+    }
     let outcome = outcome(&found, new, options);
     file::report(&found, outcome);
     if !outcome.passes() {
@@ -42,26 +46,24 @@ pub(crate) fn conclude(
             "leakcheck: {test}{what} could not be seen: /proc cannot be read here"
         ));
     }
-    if let (true, Some((_, why))) = (new > 0, &found.allowed) {
+    if let (true, Some(allowed)) = (new > 0, &found.allowed) {
         say(format_args!(
-            "leakcheck: {test}{} allowed ({why})",
-            tasks(new)
+            "leakcheck: {test}{new} left and allowed: {allowed}"
         ));
     }
     Ok(())
 }
 
-/// `new`: how many tasks are left that are not listed.
+/// `new`: how many are left that are not listed.
 fn outcome(found: &Found, new: usize, options: &Options) -> Outcome {
-    let allowed = found.allowed.as_ref().map_or(0, |(tasks, _)| *tasks);
-    let os = found.os.count();
-    if new + os > allowed {
+    let allowed = found.allowed.as_ref().map_or(0, |allowed| allowed.most);
+    if new > allowed {
         Outcome::Leaked
     } else if found.problem.is_some() {
         Outcome::Unusable
     } else if options.deny_unused && !found.unused.is_empty() {
         Outcome::UnusedRule
-    } else if new + os > 0 || found.listed.iter().any(|entry| entry.found > 0) {
+    } else if new > 0 || found.listed.iter().any(|entry| entry.found > 0) {
         Outcome::Known
     } else {
         Outcome::Clean

@@ -207,10 +207,7 @@ impl Field {
 
     /// Whether there is nothing to wait for: nothing is left, or nothing that may not stay.
     pub(crate) fn is_settled(&self, left: &Left) -> bool {
-        let only_tasks = left.os.count() == 0;
-        left.count() == 0
-            || self.is_allowed(left)
-            || (only_tasks && self.listing.covers(&left.dump, left.untracked))
+        left.count() == 0 || self.is_allowed(left) || self.listing.covers(left)
     }
 
     /// The same of a glance, in which rules about functions could not show that they are of use.
@@ -221,8 +218,8 @@ impl Field {
 
     /// What is written to a file should not have what was just ending.
     fn is_allowed(&self, left: &Left) -> bool {
-        let allowed = self.options.allowed.as_ref().map_or(0, |(tasks, _)| *tasks);
-        left.count() <= allowed && !self.listing.is_updated()
+        let allowed = self.options.allowed.as_ref();
+        left.count() <= allowed.map_or(0, |allowed| allowed.most) && !self.listing.is_updated()
     }
 
     /// The verdict of the check.
@@ -251,9 +248,9 @@ impl Field {
 
 /// Tasks that should not be alive.
 pub(crate) struct Left {
-    dump: Dump,
-    untracked: usize,
-    os: OsLeft,
+    pub(crate) dump: Dump,
+    pub(crate) untracked: usize,
+    pub(crate) os: OsLeft,
     /// How many the rules have left out.
     ignored: usize,
 }

@@ -7,7 +7,7 @@ use taskscope::ScopeRef;
 
 use crate::Baseline;
 use crate::os::{Before, DescriptorsBefore, ThreadsBefore};
-use crate::rules::{Pattern, Rule, What, require_reason};
+use crate::rules::{Allowed, Pattern, Rule, What};
 
 /// How long tasks that are just ending are waited for: 1 s.
 pub const DEFAULT_SETTLE: Duration = Duration::from_secs(1);
@@ -39,7 +39,9 @@ pub const DEFAULT_SETTLE: Duration = Duration::from_secs(1);
 pub struct Options {
     pub(crate) settle: Duration,
     pub(crate) rules: Vec<Rule>,
-    pub(crate) allowed: Option<(usize, Cow<'static, str>)>,
+    pub(crate) allowed: Option<Allowed>,
+    /// What [`Options::if_any`] is about.
+    last: Option<Last>,
     pub(crate) deny_unused: bool,
     /// Whose tasks, if not those of the runtime.
     pub(crate) scope: Option<ScopeRef>,
@@ -49,6 +51,13 @@ pub struct Options {
     pub(crate) failed: bool,
     /// Which threads and descriptors were there when they were asked for.
     pub(crate) os: Before,
+}
+
+/// Which kind of rule came last.
+#[derive(Debug, Clone, Copy)]
+enum Last {
+    Rule,
+    Allowed,
 }
 
 impl Default for Options {
@@ -64,6 +73,7 @@ impl Options {
             settle: DEFAULT_SETTLE,
             rules: Vec::new(),
             allowed: None,
+            last: None,
             deny_unused: false,
             scope: None,
             test: None,
@@ -119,7 +129,10 @@ impl Options {
         self.rule(What::Name(name.into().into()), why.into())
     }
 
-    /// Ignores tasks that were spawned in such a file, at such a line, or in such a module.
+    /// Ignores tasks that were spawned in such a file or at such a line, or whose code is in such a function or module.
+    ///
+    /// The file is that of the call. A path is that of the spawned code: `db::pool` is about `spawn(db::pool::reap())`, wherever that call stands, and about an async
+    /// block that is written in there; not about what a function of `db::pool` spawns of other modules. For that, name its file.
     #[track_caller]
     pub fn ignore_spawned_at(
         self,
@@ -230,17 +243,17 @@ impl Options {
         self.ignore(&Baseline::take(), why)
     }
 
-    /// Passes with up to so many tasks left, tracked or not.
+    /// Passes with up to so many tasks left, tracked or not. If there are more, all of them are reported. Called again, it replaces what was allowed before.
+    ///
+    /// Like any rule, it is named if nothing was left that it could allow. Threads, descriptors and calls that are left count as well.
     ///
     /// # Panics
     ///
     /// If none are allowed, or the reason is empty.
     #[track_caller]
     pub fn allow(mut self, tasks: usize, why: impl Into<Cow<'static, str>>) -> Options {
-        let why = why.into();
-        assert!(tasks > 0, "leakcheck: to allow no task at all does nothing");
-        require_reason(&why);
-        self.allowed = Some((tasks, why));
+        self.allowed = Some(Allowed::new(tasks, why.into()));
+        self.last = Some(Last::Allowed);
         self
     }
 
@@ -265,8 +278,13 @@ impl Options {
     /// If there is no rule.
     #[track_caller]
     pub fn if_any(mut self) -> Options {
-        match self.rules.last_mut() {
-            Some(rule) => rule.optional = true,
+        let optional = match self.last {
+            Some(Last::Rule) => self.rules.last_mut().map(|rule| &mut rule.optional),
+            Some(Last::Allowed) => self.allowed.as_mut().map(|allowed| &mut allowed.optional),
+            None => None,
+        };
+        match optional {
+            Some(optional) => *optional = true,
             None => panic!("leakcheck: `if_any` is about the rule before it, and there is none"),
         }
         self
@@ -293,6 +311,7 @@ impl Options {
     #[track_caller]
     fn rule(mut self, what: What, why: Cow<'static, str>) -> Options {
         self.rules.push(Rule::new(what, why));
+        self.last = Some(Last::Rule);
         self
     }
 

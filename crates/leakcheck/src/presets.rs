@@ -5,7 +5,7 @@
 //! observed (`--cfg tokio_unstable`), where they were spawned.
 //!
 //! Deliberately not here: deadpool, which has no task of its own (a loop that calls its `retain` is the program's: spawn it with
-//! [`taskscope::background`]); and sqlx, which nothing here is tested with: `allow_untracked` is the way to go.
+//! [`taskscope::background`]).
 
 use crate::Options;
 
@@ -13,6 +13,9 @@ use crate::Options;
 const HYPER_UTIL: &str = "hyper-util-*/src/rt/tokio.rs*";
 
 const BB8: &str = "bb8-*/src/*.rs*";
+
+/// Where sqlx spawns what looks after a pool. Its other tasks (a connection on its way back to the pool) end by themselves, and are not kept.
+const SQLX: &str = "sqlx-core-*/src/pool/inner.rs*";
 
 /// # Known pools
 ///
@@ -56,5 +59,16 @@ impl Options {
     pub fn keep_bb8_reapers(self, pools: usize) -> Options {
         let why = "a bb8 pool has a task that closes old connections, which notices the end of the pool only at its next tick";
         self.foreign(pools, vec![BB8.into()], why.into())
+    }
+
+    /// Ignores the reapers of up to so many sqlx pools: each begins with its pool, and ends as soon as that is closed or its last handle is dropped.
+    ///
+    /// So it is for a pool that outlives the test: in a static, or of a fixture. A handle is each clone of the pool, and each connection that is taken out of it.
+    /// `pool.close().await` waits for those connections, and ends the reaper even if handles are left. A pool with neither `max_lifetime` nor
+    /// `idle_timeout` has no reaper.
+    #[track_caller]
+    pub fn keep_sqlx_reapers(self, pools: usize) -> Options {
+        let why = "a sqlx pool has a task that closes old connections as long as the pool is open";
+        self.foreign(pools, vec![SQLX.into()], why.into())
     }
 }

@@ -7,6 +7,7 @@ use std::panic::Location;
 use taskscope::{TaskDump, TaskKind};
 
 use crate::os::{Descriptor, OsThread};
+use crate::report::text::tasks;
 use crate::{Baseline, names};
 
 /// Text that may hold something else: any number of `*`, each for any text, also none.
@@ -216,11 +217,36 @@ impl What {
     }
 }
 
+/// How many may be left, whatever they are.
+#[derive(Debug, Clone)]
+pub(crate) struct Allowed {
+    pub(crate) most: usize,
+    pub(crate) why: Cow<'static, str>,
+    /// Whether it is all right if nothing is left.
+    pub(crate) optional: bool,
+}
+
+impl Allowed {
+    /// # Panics
+    ///
+    /// If none are allowed, or the reason is empty.
+    #[track_caller]
+    pub(crate) fn new(most: usize, why: Cow<'static, str>) -> Allowed {
+        assert!(most > 0, "leakcheck: to allow no task at all does nothing");
+        require_reason(&why);
+        Allowed {
+            most,
+            why,
+            optional: false,
+        }
+    }
+}
+
 /// # Panics
 ///
 /// If the reason is empty.
 #[track_caller]
-pub(crate) fn require_reason(why: &str) {
+fn require_reason(why: &str) {
     assert!(
         !why.trim().is_empty(),
         "leakcheck: a rule needs a reason, for whoever reads it next year"
@@ -237,6 +263,12 @@ impl<T: Into<String>> From<T> for Pattern {
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.what, self.why)
+    }
+}
+
+impl fmt::Display for Allowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "up to {} ({})", tasks(self.most), self.why)
     }
 }
 

@@ -1,6 +1,8 @@
 //! What `assert_none!` and `check` call a leak, what they do not, and what the report says.
 
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,6 +78,7 @@ async fn a_stuck_task_is_not_waited_for() {
 #[tokio::test]
 async fn an_aborted_task_is_no_leak() {
     let task = taskscope::spawn(std::future::pending::<()>());
+    assert_eq!(leaks().await.count(), 1);
     task.abort();
     leakcheck::assert_none!(Options::new().settle(FOREVER));
 }
@@ -88,14 +91,24 @@ fn an_aborted_task_is_no_leak_while_the_worker_is_busy() {
     let _entered = runtime.enter();
     let task = taskscope::spawn(std::future::pending::<()>());
     let (tell, told) = std::sync::mpsc::channel();
+    let (open, closed) = std::sync::mpsc::channel::<()>();
     let _busy = taskscope::background("busy", async move {
         tell.send(()).unwrap();
-        std::thread::sleep(Duration::from_millis(300));
+        let _ = closed.recv();
     });
     told.recv().unwrap();
     task.abort();
-    drop(_entered);
-    leakcheck::assert_none_in!(&runtime, Options::new().settle(FOREVER));
+    let mut check = pin!(leakcheck::check_with(Options::new().settle(FOREVER)));
+    let (mut open, mut polls) = (Some(open), 0);
+    let verdict = runtime.block_on(poll_fn(|cx| {
+        polls += 1;
+        // By then the check has looked more than once.
+        if polls == 60 {
+            open = None;
+        }
+        check.as_mut().poll(cx)
+    }));
+    assert!(verdict.is_ok() && polls >= 60, "{polls}: {verdict:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -379,8 +392,8 @@ async fn the_report_counts_what_it_does_not_list_and_shows_what_differs() {
             }
         };
         request.run(spawn).await;
-        // Apart, so that their ages are a range.
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        // Until it is so much older than the others that it can be seen.
+        while number == 0 && leaks().await.dump().tasks[0].age < Duration::from_millis(5) {}
     }
     drop(request);
     tokio::spawn(std::future::pending::<()>());

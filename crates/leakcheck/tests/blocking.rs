@@ -65,8 +65,9 @@ async fn so_it_is_on_a_multi_thread_runtime() {
 
 #[tokio::test]
 async fn a_call_that_ends_within_the_settle_time_is_no_leak() {
-    let _detached = taskscope::spawn_blocking(|| std::thread::sleep(Duration::from_millis(30)));
+    let call = taskscope::spawn_blocking(|| std::thread::sleep(Duration::from_millis(30)));
     leakcheck::assert_none!(Options::new().settle(FOREVER));
+    assert!(call.is_finished());
 }
 
 #[tokio::test]

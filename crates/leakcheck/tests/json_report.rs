@@ -2,11 +2,14 @@
 
 #[path = "support/child.rs"]
 mod child;
+#[path = "support/workspace.rs"]
+mod workspace;
 
 use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use workspace::Workspace;
 
 const REPORT: &str = "LEAKCHECK_REPORT";
 
@@ -97,6 +100,36 @@ fn a_line_has_everything_that_the_message_has() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn threads_and_descriptors_have_fields_of_their_own() {
+    let report = child::directory("json_os").join("leaks.jsonl");
+    let mut checks = child::checks("shop::refund: feed file, shop::order:");
+    let said = child::run(checks.env(REPORT, &report).env(child::OS, "1"));
+    assert!(!said.passed, "{}", said.text);
+    let [leaking, clean] = &lines(&report)[..] else {
+        panic!("two checks, two lines");
+    };
+    let [thread] = &leaking["threads"].as_array().unwrap()[..] else {
+        panic!("one thread: {leaking}");
+    };
+    assert_eq!(thread["name"], "price feed");
+    assert_eq!(thread["state"], "asleep");
+    assert!(thread["os_id"].as_u64().is_some_and(|id| id > 1));
+    assert!(thread["age_seconds"].is_f64() && thread["began_after_seconds"].is_f64());
+    assert!(thread.get("waits_in").is_some());
+    let [open] = &leaking["descriptors"].as_array().unwrap()[..] else {
+        panic!("one descriptor: {leaking}");
+    };
+    let target = open["target"].as_str().unwrap();
+    assert!(target.starts_with("/proc/") && target.ends_with("/cmdline"));
+    assert!(open["number"].as_u64().is_some_and(|number| number > 2));
+    assert_eq!(open["other_end"], Value::Null);
+    // What was there before is not that of the next check.
+    assert_eq!(clean["threads"], json!([]));
+    assert_eq!(clean["descriptors"], json!([]));
+}
+
 #[test]
 fn a_clean_check_has_a_line_as_well() {
     let report = child::directory("json_clean").join("leaks.jsonl");
@@ -143,6 +176,11 @@ fn a_test_of_the_attribute_is_named_and_what_is_allowed_is_told() {
         assert_eq!(line["outcome"], outcome);
         assert_eq!(line["passed"], passed);
         assert_eq!(line["allowed"], json!({"tasks": 1, "reason": "told to"}));
+        let unused = match outcome {
+            "clean" => json!(["up to 1 task (told to)"]),
+            _ => json!([]),
+        };
+        assert_eq!(line["unused"], unused);
         let named = said.text.contains("(test json_report::leaks_if_told)");
         assert_eq!(named, !passed, "{}", said.text);
     }
@@ -205,7 +243,7 @@ fn a_report_that_cannot_be_written_is_said_and_fails_nothing() {
 /// Cargo runs the tests of each package in the package's directory.
 #[test]
 fn a_relative_path_is_one_from_the_root_of_the_workspace() {
-    let workspace = child::Workspace::new("json_relative");
+    let workspace = Workspace::new("json_relative");
     let mut checks = child::checks("shop::order:");
     let said = child::run(
         checks

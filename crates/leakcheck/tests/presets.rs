@@ -9,6 +9,8 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use leakcheck::Options;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::runtime::Builder;
 
 /// Runs it on a runtime of each kind: one whose tasks can only be counted, and, where tokio has the hooks, one that is observed.
@@ -169,6 +171,35 @@ async fn reap(pool: deadpool::managed::Pool<Manager>) {
     }
 }
 
+/// Without a server: a pool that nobody asks for a connection makes none, and has its reaper all the same.
+fn lazy(options: PgPoolOptions) -> PgPool {
+    options.connect_lazy_with(PgConnectOptions::new().host("127.0.0.1"))
+}
+
+#[test]
+fn reapers_of_sqlx() {
+    on_each_runtime(async || {
+        let pool = lazy(PgPoolOptions::new());
+        assert_covers(1, |options| options.keep_sqlx_reapers(1)).await;
+        let second = lazy(PgPoolOptions::new().max_lifetime(None));
+        assert_covers(2, |options| options.keep_sqlx_reapers(2)).await;
+        assert_eq!(left(hasty().keep_sqlx_reapers(1)).await, 1);
+        // The controls: a reaper ends with the last handle, and when the pool is closed, although there are handles then.
+        let handle = second.clone();
+        drop(second);
+        assert_eq!(left(hasty()).await, 2);
+        drop(handle);
+        assert_eq!(left(hasty()).await, 1);
+        let handle = pool.clone();
+        pool.close().await;
+        assert_eq!(left(Options::new()).await, 0);
+        assert!(handle.is_closed());
+        // A pool that never closes what is old has none.
+        let _pool = lazy(PgPoolOptions::new().max_lifetime(None).idle_timeout(None));
+        assert_eq!(left(Options::new()).await, 0);
+    });
+}
+
 /// There is no preset for it, because there is nothing to leave out.
 #[test]
 fn deadpool_has_no_task_of_its_own() {
@@ -190,10 +221,11 @@ fn deadpool_has_no_task_of_its_own() {
 
 #[test]
 fn presets_for_nothing_are_refused() {
-    let presets: [fn(usize) -> Options; 3] = [
+    let presets: [fn(usize) -> Options; 4] = [
         |n| Options::new().keep_hyper_connections(n),
         |n| Options::new().keep_reqwest_connections(n),
         |n| Options::new().keep_bb8_reapers(n),
+        |n| Options::new().keep_sqlx_reapers(n),
     ];
     for preset in presets {
         assert!(std::panic::catch_unwind(|| preset(0)).is_err());

@@ -2,11 +2,14 @@
 
 #[path = "support/child.rs"]
 mod child;
+#[path = "support/workspace.rs"]
+mod workspace;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use child::{Said, Workspace};
+use child::Said;
+use workspace::Workspace;
 
 const FILE: &str = "LEAKCHECK_SUPPRESSIONS";
 const UPDATE: &str = "LEAKCHECK_UPDATE";
@@ -273,7 +276,7 @@ fn a_wrong_file_fails_clean_checks_with_its_line_and_what_to_do() {
         (
             "[[leak]]\nname = \"m\"\ncount = 0\n".to_owned(),
             3,
-            "`count` is how many such tasks are left: a number from 1",
+            "`count` is how many of these are left: a number from 1",
         ),
         (
             "[[leak]]\nname = 5\n".to_owned(),
@@ -334,7 +337,8 @@ async fn ends_soon_if_told() {
             50,
         ))));
     }
-    if told.contains("stuck") {
+    let stuck = usize::from(told.contains("stuck")) + usize::from(told.contains("two"));
+    for _ in 0..stuck {
         drop(taskscope::spawn(std::future::pending::<()>()));
     }
 }
@@ -342,8 +346,9 @@ async fn ends_soon_if_told() {
 /// It is not waited for otherwise, because it may stay.
 #[test]
 fn an_update_waits_for_an_allowed_task_that_is_just_ending() {
-    for (told, is_listed) in [("ends", false), ("stuck", true)] {
-        let file = file(told, "");
+    for (told, stays) in [("ends", false), ("stuck", true)] {
+        let text = "[[leak]]\ntest = \"suppressions::ends_soon_if_told\"\nfuture = \"*\"\ncount = 1\nreason = \"r\"\n";
+        let file = file(told, text);
         let mut test = child::test("ends_soon_if_told");
         let said = child::run(
             test.env("LEAKCHECK_CHILD", told)
@@ -351,12 +356,31 @@ fn an_update_waits_for_an_allowed_task_that_is_just_ending() {
                 .env(UPDATE, "1"),
         );
         assert!(said.passed, "{}", said.text);
+        assert_eq!(read(&file).contains("[[leak]]"), stays, "{}", read(&file));
+    }
+}
+
+/// Else the two would be about the same leak, and what is allowed of no use any more.
+#[test]
+fn an_update_does_not_list_what_is_allowed() {
+    for (told, is_listed) in [("stuck", false), ("stuck, two", true)] {
+        let file = file("allowed", "");
+        let mut test = child::test("ends_soon_if_told");
+        let test = test.env("LEAKCHECK_CHILD", told).env(FILE, &file);
+        let before = child::run(test);
+        assert_eq!(before.passed, !is_listed, "{}", before.text);
+        let said = child::run(test.env(UPDATE, "1"));
+        assert!(said.passed, "{}", said.text);
         assert_eq!(
-            read(&file).contains("[[leak]]"),
+            read(&file).contains("count = 2\n"),
             is_listed,
             "{}",
             read(&file)
         );
+        let unused = said
+            .text
+            .contains("this rule matched nothing: up to 1 task");
+        assert_eq!(unused, is_listed, "{}", said.text);
     }
 }
 

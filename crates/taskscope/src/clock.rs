@@ -12,7 +12,7 @@
 //! Not here: wall-clock time, and tokio's pausable test clock, which a diagnostic must neither read nor move.
 
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use quanta::Clock;
@@ -25,7 +25,12 @@ pub(crate) const RESOLUTION: Duration = Duration::from_millis(1);
 /// Nobody keeps the clock.
 const ASLEEP: u64 = 1 << 63;
 
-static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::new);
+static CLOCK: LazyLock<Clock> = LazyLock::new(|| {
+    let clock = Clock::new();
+    CALIBRATED.store(true, Ordering::Release);
+    clock
+});
+static CALIBRATED: AtomicBool = AtomicBool::new(false);
 static NOW: AtomicU64 = AtomicU64::new(ASLEEP);
 
 /// Raw ticks, at most [`RESOLUTION`] old unless the machine is overloaded. Never 0, so that 0 can mean "not yet" in a record.
@@ -38,6 +43,15 @@ pub(crate) fn coarse() -> u64 {
 /// Raw ticks of this moment.
 pub(crate) fn precise() -> u64 {
     CLOCK.raw().max(1) & !ASLEEP
+}
+
+/// The same for a look at tasks that may be none: as long as nobody has read the clock, there is nothing that has an age, and the clock is not calibrated for that.
+pub(crate) fn precise_if_in_use() -> u64 {
+    if CALIBRATED.load(Ordering::Acquire) {
+        precise()
+    } else {
+        1
+    }
 }
 
 #[cold]

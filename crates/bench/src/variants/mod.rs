@@ -50,6 +50,11 @@ pub(crate) trait Variant: Send + Sync + 'static {
         None
     }
 
+    /// Looks for leaks. Nothing is left.
+    fn check() -> impl Future<Output = ()> {
+        async {}
+    }
+
     /// Wraps the handling of a request.
     fn request<F: Future + Send>(future: F) -> impl Future<Output = F::Output> + Send {
         future

@@ -29,6 +29,11 @@ impl Variant for Taskscope {
     fn dump() -> Option<Dumped> {
         dump()
     }
+
+    #[cfg(feature = "enable")]
+    async fn check() {
+        leakcheck::check().await.expect("nothing is left");
+    }
 }
 
 pub(crate) struct InScope;

@@ -1,5 +1,6 @@
 //! What is measured. Each file says what one operation is.
 
+mod clean_check;
 mod dump;
 pub(crate) mod http;
 mod idle;
@@ -12,6 +13,7 @@ mod ticker;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::clean_check::{clean_check, first_check};
 pub(crate) use self::dump::dump;
 pub(crate) use self::idle::idle;
 pub(crate) use self::parked::Kinds;
@@ -29,6 +31,8 @@ pub(crate) enum Name {
     SelfWake,
     /// Poll a task that receives from and sends to another one
     PingPong,
+    /// Check for leaks where there are none; in no report
+    CleanCheck,
     /// Memory of tasks that wait
     Idle,
     /// Dump tasks that all wait for the same

@@ -39,8 +39,18 @@ pub(crate) struct OsLeft {
     pub(crate) descriptors: Vec<Descriptor>,
     /// Calls of the checked runtime's blocking pool without a record. Always 0 without `tokio_unstable`: then nothing counts them.
     pub(crate) calls: usize,
+    /// What was looked at and seen.
+    pub(crate) seen: Seen,
     /// What could not be seen.
     pub(crate) unseen: Vec<&'static str>,
+}
+
+/// Of what it is known how much is left.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Seen {
+    pub(crate) threads: bool,
+    pub(crate) descriptors: bool,
+    pub(crate) calls: bool,
 }
 
 impl OsLeft {
@@ -68,9 +78,10 @@ pub(crate) fn look(before: &Before, runtime: &Handle, dump: Option<&Dump>, pool:
         calls: dump.map_or(0, |dump| calls(runtime, dump, pool)),
         ..OsLeft::default()
     };
+    left.seen.calls = cfg!(tokio_unstable) && dump.is_some();
     if let Some(before) = &before.threads {
         match before.left() {
-            Some(threads) => left.threads = threads,
+            Some(threads) => (left.threads, left.seen.threads) = (threads, true),
             None => left.unseen.push("threads"),
         }
         if !left.threads.is_empty() {
@@ -79,7 +90,9 @@ pub(crate) fn look(before: &Before, runtime: &Handle, dump: Option<&Dump>, pool:
     }
     if let Some(before) = &before.descriptors {
         match before.left() {
-            Some(descriptors) => left.descriptors = descriptors,
+            Some(descriptors) => {
+                (left.descriptors, left.seen.descriptors) = (descriptors, true);
+            }
             None => left.unseen.push("file descriptors"),
         }
     }
@@ -175,7 +188,7 @@ pub(crate) fn calls_now(runtime: &Handle, dump: &Dump) -> usize {
 }
 
 /// `1 thread`, `2 threads`.
-fn counted(count: usize, what: &str) -> String {
+pub(crate) fn counted(count: usize, what: &str) -> String {
     match count {
         1 => format!("1 {what}"),
         _ => format!("{count} {what}s"),

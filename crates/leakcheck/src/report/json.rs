@@ -6,6 +6,7 @@ use serde::Serialize;
 use taskscope::{Branch, Group, ResourceDump, WaitReason};
 
 use super::{Found, Outcome, text};
+use crate::os::{Descriptor, OsThread};
 use crate::place;
 use crate::suppressions::Match;
 
@@ -26,8 +27,8 @@ struct Check<'a> {
     count: usize,
     untracked: usize,
     untracked_calls: usize,
-    threads: Vec<String>,
-    descriptors: Vec<String>,
+    threads: Vec<ThreadOut<'a>>,
+    descriptors: Vec<DescriptorOut<'a>>,
     waited_seconds: f64,
     allowed: Option<Allowed<'a>>,
     ignored: Vec<Ignored<'a>>,
@@ -56,17 +57,14 @@ impl<'a> Check<'a> {
             count: found.count(),
             untracked: found.untracked,
             untracked_calls: found.os.calls,
-            threads: found.os.threads.iter().map(ToString::to_string).collect(),
-            descriptors: found
-                .os
-                .descriptors
-                .iter()
-                .map(ToString::to_string)
+            threads: found.os.threads.iter().map(ThreadOut::new).collect(),
+            descriptors: (found.os.descriptors.iter())
+                .map(DescriptorOut::new)
                 .collect(),
             waited_seconds: found.waited.as_secs_f64(),
-            allowed: allowed.map(|(tasks, reason)| Allowed {
-                tasks: *tasks,
-                reason,
+            allowed: allowed.map(|allowed| Allowed {
+                tasks: allowed.most,
+                reason: &allowed.why,
             }),
             ignored: found.ignored.iter().map(Ignored::new).collect(),
             unused: &found.unused,
@@ -120,6 +118,46 @@ impl<'a> Listed<'a> {
             listed: entry.listed,
             found: entry.found,
             stale: entry.is_stale(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ThreadOut<'a> {
+    name: &'a str,
+    os_id: u32,
+    state: &'static str,
+    waits_in: Option<&'a str>,
+    age_seconds: f64,
+    began_after_seconds: f64,
+}
+
+impl<'a> ThreadOut<'a> {
+    fn new(thread: &'a OsThread) -> Self {
+        ThreadOut {
+            name: &thread.name,
+            os_id: thread.os_id,
+            state: thread.state,
+            waits_in: thread.waits_in.as_deref(),
+            age_seconds: thread.age.as_secs_f64(),
+            began_after_seconds: thread.began_after.as_secs_f64(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct DescriptorOut<'a> {
+    number: u32,
+    target: &'a str,
+    other_end: Option<u32>,
+}
+
+impl<'a> DescriptorOut<'a> {
+    fn new(open: &'a Descriptor) -> Self {
+        DescriptorOut {
+            number: open.number,
+            target: &open.target,
+            other_end: open.other_end,
         }
     }
 }

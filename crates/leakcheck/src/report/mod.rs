@@ -16,6 +16,7 @@ use std::time::Duration;
 use taskscope::{Dump, Group};
 
 use crate::os::{Descriptor, OsLeft, OsThread};
+use crate::rules::Allowed;
 use crate::suppressions::Match;
 
 /// Tasks that were alive when they should not have been.
@@ -39,7 +40,7 @@ pub(crate) struct Found {
     pub(crate) ignored: Vec<Ignored>,
     /// Rules that matched nothing and should have.
     pub(crate) unused: Vec<String>,
-    pub(crate) allowed: Option<(usize, Cow<'static, str>)>,
+    pub(crate) allowed: Option<Allowed>,
     /// The entries of `leakcheck.toml` about this test, with how many tasks each has matched.
     pub(crate) listed: Vec<Match>,
     /// Why `leakcheck.toml` cannot be used.

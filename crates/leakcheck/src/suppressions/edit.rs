@@ -2,12 +2,12 @@
 //!
 //! Not here: when and by whom the file is written (`update.rs`).
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use toml_edit::{ArrayOfTables, DocumentMut, Item, RawString, Table, TomlError, value};
 
-use super::Match;
-use super::assign::Assignment;
+use super::assign::{Assignment, Owners};
 use super::entry::Entry;
 use super::file::LIST;
 use crate::place;
@@ -22,7 +22,7 @@ const HEADER: &str = "\
 
 ";
 
-/// The new text, and what its entries list of this test.
+/// The new text. What [`Options::allow`](crate::Options::allow) permits needs no entry.
 ///
 /// `may_shrink`: what is not there any more goes.
 pub(super) fn rewrite(
@@ -31,7 +31,7 @@ pub(super) fn rewrite(
     test: &str,
     found: &Found,
     may_shrink: bool,
-) -> Result<(String, Vec<Match>), TomlError> {
+) -> Result<String, TomlError> {
     let mut document: DocumentMut = text.parse()?;
     let header = match text.trim().is_empty() {
         true => HEADER.to_owned(),
@@ -48,35 +48,31 @@ pub(super) fn rewrite(
         .enumerate()
         .filter(|(_, entry)| entry.is_for(Some(test)))
         .unzip();
-    let assignment = Assignment::new(&own, &found.dump.tasks, found.untracked);
-    let mut listed = Vec::new();
+    let assignment = Assignment::new(&own, &found.dump.tasks, found.untracked, &found.os);
+    let allowed = found.allowed.as_ref().map_or(0, |allowed| allowed.most);
+    let may_grow = assignment.new > allowed;
     let mut gone = Vec::new();
     for ((at, entry), count) in places.iter().zip(own).zip(&assignment.found) {
-        let may_shrink = may_shrink && entry.is_about_one_test();
-        if *count == 0 {
-            gone.extend(may_shrink.then_some(*at));
-            continue;
-        }
-        let count = if may_shrink {
-            *count
-        } else {
-            entry.count.max(*count)
+        let (_, is_seen) = entry.counts(found.os.seen);
+        let may_shrink = may_shrink && is_seen && entry.is_about_one_test();
+        let count = match count.cmp(&entry.count) {
+            Ordering::Less if may_shrink => *count,
+            Ordering::Greater if may_grow => *count,
+            _ => continue,
         };
-        if let Some(table) = tables.get_mut(*at).filter(|_| count != entry.count) {
+        if count == 0 {
+            gone.push(*at);
+        } else if let Some(table) = tables.get_mut(*at) {
             set_count(table, count);
         }
-        listed.push(Match {
-            line: None,
-            listed: count,
-            ..Match::new(entry, count)
-        });
     }
     for at in gone.into_iter().rev() {
         tables.remove(at);
     }
-    for (like, count) in new_ones(found, &assignment) {
-        listed.push(like.to_match(count));
-        insert(&mut tables, like.into_table(test, count));
+    if may_grow {
+        for (like, count) in new_ones(found, &assignment) {
+            insert(&mut tables, like.into_table(test, count));
+        }
     }
 
     if tables.is_empty() {
@@ -85,7 +81,7 @@ pub(super) fn rewrite(
         put_header(&mut tables, &header);
         document.insert(LIST, Item::ArrayOfTables(tables));
     }
-    Ok((document.to_string(), listed))
+    Ok(document.to_string())
 }
 
 /// What a new entry says. No line: lines change every day.
@@ -95,24 +91,66 @@ enum Like {
         spawned_at: String,
         future: &'static str,
     },
-    Untracked,
+    Thread(String),
+    Descriptor(String),
+    /// Only a number is known; the key for it.
+    Number(&'static str),
 }
 
 fn new_ones(found: &Found, assignment: &Assignment) -> BTreeMap<Like, usize> {
+    fn unlisted<'a, T>(left: &'a [T], owners: &'a Owners) -> impl Iterator<Item = &'a T> {
+        let left = left.iter().zip(owners);
+        left.filter(|(_, owner)| owner.is_none())
+            .map(|(one, _)| one)
+    }
+    let os = &found.os;
+    let tasks = unlisted(&found.dump.tasks, &assignment.tasks).map(|task| Like::This {
+        spawned_at: any_version(place::short(task.site.file())),
+        future: task.future,
+    });
+    let threads = unlisted(&os.threads, &assignment.threads);
+    let threads = threads.map(|thread| Like::Thread(any_number(&thread.name)));
+    let descriptors = unlisted(&os.descriptors, &assignment.descriptors);
+    let descriptors = descriptors.map(|open| Like::Descriptor(any_port(&open.target)));
+
     let mut new = BTreeMap::new();
-    for (task, owner) in found.dump.tasks.iter().zip(&assignment.owners) {
-        if owner.is_none() {
-            let like = Like::This {
-                spawned_at: any_version(place::short(task.site.file())),
-                future: task.future,
-            };
-            *new.entry(like).or_default() += 1;
+    for like in tasks.chain(threads).chain(descriptors) {
+        *new.entry(like).or_default() += 1;
+    }
+    for (key, number, owner) in [
+        ("untracked", found.untracked, assignment.untracked),
+        ("untracked_calls", os.calls, assignment.calls),
+    ] {
+        if number > 0 && owner.is_none() {
+            new.insert(Like::Number(key), number);
         }
     }
-    if found.untracked > 0 && assignment.untracked.is_none() {
-        new.insert(Like::Untracked, found.untracked);
-    }
     new
+}
+
+/// A pool's threads are numbered, and so are other people's: which number it was says nothing.
+fn any_number(name: &str) -> String {
+    let begin = name.trim_end_matches(|last: char| last.is_ascii_digit());
+    match begin.trim().is_empty() {
+        // Without a name, or with a number for one.
+        true if name.trim().is_empty() => "*".to_owned(),
+        true => name.to_owned(),
+        false if begin.len() < name.len() => format!("{begin}*"),
+        false => name.to_owned(),
+    }
+}
+
+/// What a descriptor leads to, without what differs from run to run: ports of sockets, and the number of this process.
+fn any_port(target: &str) -> String {
+    if !target.starts_with("tcp ") && !target.starts_with("udp ") {
+        let process = format!("/proc/{}/", std::process::id());
+        return target.replace(&process, "/proc/*/");
+    }
+    let words = target.split(' ').map(|word| match word.rsplit_once(':') {
+        Some((address, port)) if port.parse::<u16>().is_ok() => format!("{address}:*"),
+        _ => word.to_owned(),
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// A dependency's file without its version: after an update it is the same leak.
@@ -132,23 +170,6 @@ fn any_version(file: &str) -> String {
 }
 
 impl Like {
-    fn to_match(&self, count: usize) -> Match {
-        let what = match self {
-            Like::This { spawned_at, future } => {
-                format!("spawned at {spawned_at:?}, future {future:?}")
-            }
-            Like::Untracked => "untracked".to_owned(),
-        };
-        Match {
-            what,
-            reason: NO_REASON.to_owned(),
-            line: None,
-            listed: count,
-            found: count,
-            is_own: true,
-        }
-    }
-
     fn into_table(self, test: &str, count: usize) -> Table {
         let mut table = Table::new();
         table.insert("test", value(test));
@@ -157,8 +178,14 @@ impl Like {
                 table.insert("spawned_at", value(spawned_at));
                 table.insert("future", value(future));
             }
-            Like::Untracked => {
-                table.insert("untracked", value(true));
+            Like::Thread(name) => {
+                table.insert("thread", value(name));
+            }
+            Like::Descriptor(target) => {
+                table.insert("descriptor", value(target));
+            }
+            Like::Number(key) => {
+                table.insert(key, value(true));
             }
         }
         set_count(&mut table, count);
@@ -185,7 +212,7 @@ fn set_count(table: &mut Table, count: usize) {
 /// Before the first one that comes later in the alphabet, so that the order does not depend on which test ends first.
 fn insert(tables: &mut ArrayOfTables, table: Table) {
     let key = |table: &Table| {
-        ["test", "spawned_at", "future"].map(|key| {
+        ["test", "spawned_at", "future", "thread", "descriptor"].map(|key| {
             let text = table.get(key).and_then(Item::as_str);
             text.unwrap_or_default().to_owned()
         })
@@ -247,6 +274,33 @@ mod tests {
             ("mail.rs", "mail.rs"),
         ] {
             assert_eq!(any_version(file), entry);
+        }
+    }
+
+    #[test]
+    fn an_entry_names_no_number_of_a_thread_and_no_port_of_a_socket() {
+        for (name, entry) in [
+            ("rayon 17", "rayon *"),
+            ("w7", "w*"),
+            ("price feed", "price feed"),
+            ("17", "17"),
+            ("", "*"),
+        ] {
+            assert_eq!(any_number(name), entry);
+        }
+        let of_this_process = format!("/proc/{}/cmdline", std::process::id());
+        for (target, entry) in [
+            ("tcp 127.0.0.1:40312 LISTEN", "tcp 127.0.0.1:* LISTEN"),
+            (
+                "tcp [::1]:40312 -> [::1]:5432 ESTABLISHED",
+                "tcp [::1]:* -> [::1]:* ESTABLISHED",
+            ),
+            ("udp 0.0.0.0:53", "udp 0.0.0.0:*"),
+            ("unix stream /run/a:1 LISTEN", "unix stream /run/a:1 LISTEN"),
+            ("/tmp/log:1", "/tmp/log:1"),
+            (&of_this_process, "/proc/*/cmdline"),
+        ] {
+            assert_eq!(any_port(target), entry);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use toml_edit::{Document, Item, Key, Table};
 
-use super::entry::{Entry, Tasks};
+use super::entry::{About, Entry};
 use crate::place;
 use crate::rules::{Pattern, What};
 
@@ -19,7 +19,7 @@ const VARIABLE: &str = "LEAKCHECK_SUPPRESSIONS";
 /// The key of the list of entries.
 pub(super) const LIST: &str = "leak";
 
-const KEYS: &str = "test, name, spawned_at, function, scope, future, untracked, count and reason";
+const KEYS: &str = "test, name, spawned_at, function, scope, future, thread, descriptor, untracked, untracked_calls, count and reason";
 
 /// Where the file is.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ fn entries(text: &str) -> Result<Vec<Entry>, Wrong> {
 
 fn entry(table: &Table, line: &dyn Fn(Option<Range<usize>>) -> usize) -> Result<Entry, Wrong> {
     let (mut test, mut what, mut future) = (None, Vec::new(), None);
-    let (mut untracked, mut count, mut reason) = (false, None, None);
+    let (mut untracked, mut count, mut reason) = (Vec::new(), None, None);
     for (key, item) in table {
         let at = line(table.key(key).and_then(Key::span));
         let wrong = |what: String| Wrong { line: at, what };
@@ -120,14 +120,21 @@ fn entry(table: &Table, line: &dyn Fn(Option<Range<usize>>) -> usize) -> Result<
             "function" => what.push(What::Function(text()?.into())),
             "scope" => what.push(What::Scope(text()?.into())),
             "future" => future = Some(Pattern::from(text()?)),
+            "thread" => what.push(What::Thread(text()?.into())),
+            "descriptor" => what.push(What::Descriptor(text()?.into())),
             "reason" => reason = Some(text()?),
-            "untracked" if item.as_bool() == Some(true) => untracked = true,
-            "untracked" => return Err(wrong("`untracked` is `true`, or left out".to_owned())),
+            "untracked" if item.as_bool() == Some(true) => untracked.push(About::Untracked),
+            "untracked_calls" if item.as_bool() == Some(true) => {
+                untracked.push(About::UntrackedCalls);
+            }
+            "untracked" | "untracked_calls" => {
+                return Err(wrong(format!("`{key}` is `true`, or left out")));
+            }
             "count" => {
                 let number = item
                     .as_integer()
                     .and_then(|number| usize::try_from(number).ok());
-                let what = "`count` is how many such tasks are left: a number from 1";
+                let what = "`count` is how many of these are left: a number from 1";
                 let number = number.filter(|number| *number > 0);
                 count = Some(number.ok_or_else(|| wrong(what.to_owned()))?);
             }
@@ -139,24 +146,37 @@ fn entry(table: &Table, line: &dyn Fn(Option<Range<usize>>) -> usize) -> Result<
         line: at,
         what: what.to_owned(),
     };
-    let tasks = match (what.is_empty() && future.is_none(), untracked) {
-        (false, false) => Tasks::Like { what, future },
-        (true, true) => Tasks::Untracked,
-        (false, true) => {
+    let is_like = !what.is_empty() || future.is_some();
+    let is_os = |what: &What| matches!(what, What::Thread(_) | What::Descriptor(_));
+    let about = match (is_like, untracked.pop()) {
+        (true, None) => About::Like { what, future },
+        (false, Some(about)) => about,
+        (true, Some(_)) => {
             return Err(wrong(
-                "only the number of untracked tasks is known; take out `untracked`, or what else is to match",
+                "only the number of untracked tasks is known, and of untracked calls; take out `untracked`, or what else is to match",
             ));
         }
-        (true, false) => {
+        (false, None) => {
             return Err(wrong(
-                "this entry does not say which tasks; add `spawned_at`, `future`, `name`, `function` or `scope`",
+                "this entry does not say which tasks; add `spawned_at`, `future`, `name`, `function` or `scope`, or a `thread` or a `descriptor`",
             ));
         }
     };
+    let is_mixed = match &about {
+        About::Like { what, future } => {
+            what.iter().any(is_os) && (what.len() > 1 || future.is_some())
+        }
+        _ => !untracked.is_empty(),
+    };
+    if is_mixed {
+        return Err(wrong(
+            "an entry is about tasks, or calls, or a thread, or a descriptor; make one of each",
+        ));
+    }
     Ok(Entry {
         test,
-        tasks,
-        count: count.ok_or_else(|| wrong("`count` is missing: how many such tasks are left"))?,
+        about,
+        count: count.ok_or_else(|| wrong("`count` is missing: how many of these are left"))?,
         reason: reason.ok_or_else(|| wrong("`reason` is missing: why is this leak there?"))?,
         line: at,
     })

@@ -13,13 +13,12 @@ mod update;
 use std::fmt;
 use std::sync::OnceLock;
 
-use taskscope::Dump;
-
-use self::assign::Assignment;
+use self::assign::{Assignment, Owners};
 use self::entry::Entry;
 use self::file::Source;
+use crate::field::Left;
+use crate::os::{Seen, counted};
 use crate::report::Found;
-use crate::report::text::tasks;
 
 /// The entries about one test.
 pub(crate) struct Listing {
@@ -34,24 +33,28 @@ pub(crate) struct Listing {
 pub(crate) struct Match {
     /// In words.
     pub(crate) what: String,
+    /// What is counted.
+    noun: &'static str,
     pub(crate) reason: String,
     /// In the file; `None` while that is being rewritten.
     pub(crate) line: Option<usize>,
     pub(crate) listed: usize,
     pub(crate) found: usize,
-    /// Whether it is about this very test, so that it should match something.
-    pub(crate) is_own: bool,
+    /// Whether it is about this very test and what that has looked at, so that it should match something.
+    is_due: bool,
 }
 
 impl Match {
-    fn new(entry: &Entry, found: usize) -> Match {
+    fn new(entry: &Entry, found: usize, seen: Seen) -> Match {
+        let (noun, is_seen) = entry.counts(seen);
         Match {
             what: entry.to_string(),
+            noun,
             reason: entry.reason.clone(),
             line: Some(entry.line),
             listed: entry.count,
             found,
-            is_own: entry.is_about_one_test(),
+            is_due: is_seen && entry.is_about_one_test(),
         }
     }
 
@@ -62,7 +65,7 @@ impl Match {
 
     /// About this test, and nothing of the kind is left.
     pub(crate) fn is_stale(&self) -> bool {
-        self.is_own && self.found == 0
+        self.is_due && self.found == 0
     }
 }
 
@@ -72,7 +75,7 @@ impl fmt::Display for Match {
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
-        let listed = tasks(self.listed);
+        let listed = counted(self.listed, self.noun);
         match self.found {
             0 => write!(
                 f,
@@ -83,7 +86,7 @@ impl fmt::Display for Match {
             found => write!(
                 f,
                 " lists {} that {} left",
-                tasks(found),
+                counted(found, self.noun),
                 if found == 1 { "is" } else { "are" }
             )?,
         }
@@ -128,41 +131,61 @@ impl Listing {
     }
 
     /// Whether all of this is listed.
-    pub(crate) fn covers(&self, dump: &Dump, untracked: usize) -> bool {
-        !self.entries.is_empty() && Assignment::new(&self.entries, &dump.tasks, untracked).new == 0
+    pub(crate) fn covers(&self, left: &Left) -> bool {
+        let assignment =
+            || Assignment::new(&self.entries, &left.dump.tasks, left.untracked, &left.os);
+        !self.entries.is_empty() && assignment().new == 0
     }
 
-    /// Takes out what is listed, and returns how many tasks are not. An entry that is exceeded takes nothing out: nobody knows
-    /// which of the tasks is the new one.
+    /// Takes out what is listed, and returns how many are not. An entry that is exceeded takes nothing out: nobody knows
+    /// which of them is the new one.
     ///
     /// `failed`: the test has failed already.
     pub(crate) fn sift(&self, found: &mut Found, failed: bool) -> usize {
-        if let (true, Some(test)) = (self.update, found.test.clone()) {
+        let (update, mut updated) = (self.update, Vec::new());
+        if let (true, Some(test)) = (update, found.test.clone()) {
             match update::record(&test, found, failed) {
-                Ok(listed) => {
-                    found.listed = listed;
-                    found.dump.tasks.clear();
-                    found.untracked = 0;
-                }
+                Ok(entries) => updated = entries,
                 Err(problem) => found.problem = Some(problem),
             }
-            return found.count();
+        } else {
+            found.problem = self.problem.map(str::to_owned);
         }
-        found.problem = self.problem.map(str::to_owned);
-        let assignment = Assignment::new(&self.entries, &found.dump.tasks, found.untracked);
-        let is_exceeded = |at: usize| assignment.found[at] > self.entries[at].count;
-        let mut owners = assignment.owners.iter();
-        found.dump.tasks.retain(|_| {
-            let owner = owners.next().copied().flatten();
-            owner.is_none_or(is_exceeded)
-        });
+        let updated = updated.iter();
+        let updated = updated.filter(|entry| entry.is_for(found.test.as_deref()));
+        let entries: Vec<&Entry> = self.entries.iter().copied().chain(updated).collect();
+        let assignment = Assignment::new(&entries, &found.dump.tasks, found.untracked, &found.os);
+        let is_exceeded = |at: usize| assignment.found[at] > entries[at].count;
+        retain_new(&mut found.dump.tasks, &assignment.tasks, is_exceeded);
+        retain_new(&mut found.os.threads, &assignment.threads, is_exceeded);
+        retain_new(
+            &mut found.os.descriptors,
+            &assignment.descriptors,
+            is_exceeded,
+        );
         if assignment.untracked.is_some_and(|at| !is_exceeded(at)) {
             found.untracked = 0;
         }
-        let entries = self.entries.iter().zip(&assignment.found);
-        found.listed = entries
-            .map(|(entry, found)| Match::new(entry, *found))
-            .collect();
+        if assignment.calls.is_some_and(|at| !is_exceeded(at)) {
+            found.os.calls = 0;
+        }
+        let matches = entries.iter().zip(&assignment.found);
+        let matches = matches.map(|(entry, count)| Match::new(entry, *count, found.os.seen));
+        found.listed = matches.collect();
+        if update {
+            // What stays without a match is that of a test that failed, or of its other checks; and lines are about to move.
+            found.listed.retain(|entry| entry.found > 0);
+            found.listed.iter_mut().for_each(|entry| entry.line = None);
+        }
         assignment.new
     }
+}
+
+/// Leaves those that no entry lists, and those of an entry that is exceeded.
+fn retain_new<T>(left: &mut Vec<T>, owners: &Owners, is_exceeded: impl Fn(usize) -> bool) {
+    let mut owners = owners.iter();
+    left.retain(|_| {
+        let owner = owners.next().copied().flatten();
+        owner.is_none_or(&is_exceeded)
+    });
 }

@@ -7,8 +7,9 @@ use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::sync::{Mutex, PoisonError};
 
+use super::edit;
+use super::entry::Entry;
 use super::file::{NAME, Source};
-use super::{Match, edit};
 use crate::report::Found;
 
 /// Asks for it.
@@ -18,14 +19,14 @@ pub(super) fn is_wanted() -> bool {
     std::env::var_os(VARIABLE).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
-/// Makes the file say what is left of this test, and returns the entries that now cover it.
+/// Makes the file say what is left of this test, and returns the entries that it now has.
 ///
 /// `failed`: the test has failed, so what it has not left this time it may leave the next time.
 ///
 /// # Errors
 ///
 /// A sentence, if the file cannot be read or written.
-pub(super) fn record(test: &str, found: &Found, failed: bool) -> Result<Vec<Match>, String> {
+pub(super) fn record(test: &str, found: &Found, failed: bool) -> Result<Vec<Entry>, String> {
     let Some(source) = Source::find() else {
         return Err(format!(
             "{VARIABLE}: there is no Cargo.lock here or above, so no place for {NAME}; name one with LEAKCHECK_SUPPRESSIONS"
@@ -33,7 +34,7 @@ pub(super) fn record(test: &str, found: &Found, failed: bool) -> Result<Vec<Matc
     };
     // A test may have many checks: what the first has found is still true if the last finds nothing.
     let is_first = is_first_check(test);
-    if found.count() == 0 && !source.path.exists() {
+    if found.count() + found.os.count() == 0 && !source.path.exists() {
         return Ok(Vec::new());
     }
     let trouble = |error| source.trouble(&error);
@@ -45,7 +46,7 @@ pub(super) fn record(test: &str, found: &Found, failed: bool) -> Result<Vec<Matc
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(trouble)?;
     let entries = source.parse(&text)?;
-    let (changed, listed) = edit::rewrite(&text, &entries, test, found, is_first && !failed)
+    let changed = edit::rewrite(&text, &entries, test, found, is_first && !failed)
         .map_err(|error| format!("{}: {error}", source.path.display()))?;
     if changed != text {
         let mut write = || {
@@ -55,7 +56,7 @@ pub(super) fn record(test: &str, found: &Found, failed: bool) -> Result<Vec<Matc
         };
         write().map_err(trouble)?;
     }
-    Ok(listed)
+    source.parse(&changed)
 }
 
 /// Whether this process has not checked that test before.

@@ -179,3 +179,32 @@ async fn a_rule_that_matched_is_not_named() {
     };
     run.assert(0, &[PASSED], &["leakcheck"]);
 }
+
+/// The same of what is allowed.
+#[leakcheck::test(allow(2, "the flushers"))]
+async fn to_allow_what_is_not_left_is_named_on_standard_error() {
+    let Some(run) = run_again("exits::to_allow_what_is_not_left_is_named_on_standard_error") else {
+        return;
+    };
+    run.assert(0, &[PASSED], &[]);
+    assert_eq!(
+        run.err,
+        "leakcheck: goleak::exits::to_allow_what_is_not_left_is_named_on_standard_error: \
+         this rule matched nothing: up to 2 tasks (the flushers)\n"
+    );
+}
+
+/// Its control: what is allowed is told, and passes.
+#[leakcheck::test(allow(2, "the flushers"))]
+async fn what_is_allowed_is_named_on_standard_error() {
+    let Some(run) = run_again("exits::what_is_allowed_is_named_on_standard_error") else {
+        drop(taskscope::spawn(std::future::pending::<()>()));
+        return;
+    };
+    run.assert(0, &[PASSED], &[]);
+    assert_eq!(
+        run.err,
+        "leakcheck: goleak::exits::what_is_allowed_is_named_on_standard_error: \
+         1 left and allowed: up to 2 tasks (the flushers)\n"
+    );
+}

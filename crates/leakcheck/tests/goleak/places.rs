@@ -2,6 +2,7 @@
 //!
 //! Every test is a table of patterns that match the one task that is left, and of patterns that do not: each is the other's control.
 
+use futures::FutureExt;
 use leakcheck::Options;
 use taskscope::{JoinHandle, Scope};
 use tokio::sync::oneshot;
@@ -148,6 +149,48 @@ async fn by_the_path_of_the_spawned_function() {
         ],
     )
     .await;
+    end(tell, task).await;
+}
+
+/// Functions that spawn: code of their own, of another module, and of nobody's.
+mod start {
+    use tokio::sync::oneshot::Receiver;
+
+    use super::{JoinHandle, db};
+
+    pub(super) fn own(told: Receiver<()>) -> JoinHandle<()> {
+        taskscope::spawn(async move {
+            let _ = told.await;
+        })
+    }
+
+    pub(super) fn pool(told: Receiver<()>) -> JoinHandle<()> {
+        taskscope::spawn(db::pool::reap(told))
+    }
+}
+
+/// `IgnoreCreatedBy`, by function: what a function spawns in place is its own. Of what it spawns of others, their path counts, or the file of the call.
+#[tokio::test]
+async fn by_the_function_that_spawned_it_if_the_code_is_there() {
+    let (tell, told) = oneshot::channel();
+    let task = start::own(told);
+    for rule in [at as Rule, function] {
+        let own = ["start::own", "places::start", "start"];
+        assert_matches(rule, &own, &["own::start", "start::pool", "pool"]).await;
+    }
+    end(tell, task).await;
+
+    let (tell, told) = oneshot::channel();
+    let task = start::pool(told);
+    let others = ["start::pool", "places::start", "start"];
+    assert_matches(at, &["db::pool", "places.rs"], &others).await;
+    assert_matches(function, &["db::pool"], &others).await;
+    end(tell, task).await;
+
+    let (tell, told) = oneshot::channel();
+    let (line, task) = (line!(), taskscope::spawn(told.map(drop)));
+    let here = format!("places.rs:{line}");
+    assert_matches(at, &[&here, "futures_util"], &["places", "goleak"]).await;
     end(tell, task).await;
 }
 

@@ -2,7 +2,7 @@
 
 use leakcheck::Options;
 
-use crate::support::{Blocked, found, hasty, is_clean};
+use crate::support::{Blocked, Untracked, found, hasty, is_clean};
 
 fn rotten() -> Options {
     hasty().ignore_name("nobody", "left in 2019")
@@ -95,4 +95,80 @@ async fn an_empty_baseline_is_not_reported() {
     let leaks = found(hasty()).await;
     assert!(leaks.unused_rules().is_empty(), "{leaks}");
     blocked.end().await;
+}
+
+/// What is allowed is a rule as well: with nothing left, nobody needs it any more.
+#[tokio::test]
+async fn to_allow_what_is_not_left_is_reported() {
+    let allowing = || hasty().allow(2, "the flushers, #7").deny_unused();
+    let leaks = found(allowing()).await;
+    assert_eq!(leaks.count(), 0);
+    assert_eq!(leaks.unused_rules(), ["up to 2 tasks (the flushers, #7)"]);
+    let text = leaks.to_string();
+    let line = "this rule matched nothing: up to 2 tasks (the flushers, #7)";
+    assert!(text.contains(line), "{text}");
+    // By itself it fails nothing.
+    assert!(is_clean(hasty().allow(2, "the flushers, #7")).await);
+    // The controls: one task is enough, tracked or not; three are too many, which is no rule without a use.
+    let untracked = Untracked::start();
+    assert!(is_clean(allowing()).await);
+    let blocked = [Blocked::start(), Blocked::start()];
+    let leaks = found(allowing()).await;
+    assert_eq!(leaks.count(), 3, "{leaks}");
+    assert!(leaks.unused_rules().is_empty(), "{leaks}");
+    untracked.end().await;
+    for blocked in blocked {
+        blocked.end().await;
+    }
+}
+
+/// What another rule has left out is not there to be allowed.
+#[tokio::test]
+async fn to_allow_what_is_ignored_is_reported() {
+    let blocked = Blocked::named("reaper");
+    let ignoring = || hasty().ignore_name("reaper", "known").deny_unused();
+    let twice = found(ignoring().allow(1, "known, too")).await;
+    assert_eq!(twice.unused_rules(), ["up to 1 task (known, too)"]);
+    // The control.
+    assert!(is_clean(ignoring()).await);
+    assert!(is_clean(hasty().allow(1, "known").deny_unused()).await);
+    blocked.end().await;
+}
+
+#[tokio::test]
+async fn to_allow_what_is_left_only_sometimes_is_not_reported() {
+    let allowing = || hasty().allow(1, "comes and goes").if_any();
+    assert!(is_clean(allowing().deny_unused()).await);
+    // It is about the last rule alone, whichever kind that is.
+    let leaks = found(rotten().allow(1, "comes and goes").if_any().deny_unused()).await;
+    assert_eq!(leaks.unused_rules(), ["name \"nobody\" (left in 2019)"]);
+    let last = hasty().allow(1, "stays").ignore_name("x", "y").if_any();
+    let leaks = found(last.deny_unused()).await;
+    assert_eq!(leaks.unused_rules(), ["up to 1 task (stays)"]);
+    // When it is left, it is allowed; without the rule it is not.
+    let blocked = Blocked::start();
+    assert!(is_clean(allowing().deny_unused()).await);
+    assert!(!is_clean(hasty()).await);
+    blocked.end().await;
+}
+
+/// Presets and untracked tasks are rules like the others.
+#[tokio::test]
+async fn to_keep_what_is_not_there_is_reported() {
+    for keeping in [
+        hasty().allow_untracked(1, "a library's"),
+        hasty().keep_hyper_connections(1),
+        hasty().keep_reqwest_connections(1),
+        hasty().keep_bb8_reapers(1),
+        hasty().keep_sqlx_reapers(1),
+    ] {
+        let unused = found(keeping.clone().deny_unused()).await;
+        assert_eq!(unused.unused_rules().len(), 1, "{unused}");
+        assert!(is_clean(keeping.clone().if_any().deny_unused()).await);
+        // The control.
+        let untracked = Untracked::start();
+        assert!(!is_clean(hasty()).await);
+        assert!(is_clean(keeping.deny_unused()).await);
+        untracked.end().await;
+    }
 }

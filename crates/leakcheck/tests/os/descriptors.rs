@@ -47,14 +47,22 @@ alone! {
     }
 
     fn descriptors_are_looked_at_on_request_only() {
+        let runtime = current_thread();
+        let options = Options::new().descriptors();
         let _file = File::open("/proc/self/cmdline").unwrap();
-        assert_none_in!(&current_thread());
+        assert_none_in!(&runtime);
+        assert_eq!(leaks(&runtime, &options).descriptors().len(), 1);
     }
 
     fn a_descriptor_that_was_open_before_is_no_leak() {
         let runtime = current_thread();
         let _file = File::open("/proc/self/cmdline").unwrap();
-        assert_none_in!(&runtime, Options::new().descriptors());
+        let options = Options::new().descriptors();
+        assert_none_in!(&runtime, options.clone());
+        let later = File::open("/proc/self/environ").unwrap();
+        let leaks = leaks(&runtime, &options);
+        assert!(target(&leaks, &later).ends_with("/environ"));
+        assert_eq!(leaks.descriptors().len(), 1, "{leaks}");
     }
 
     fn another_file_with_the_number_of_one_before_is_a_leak() {
@@ -72,11 +80,12 @@ alone! {
         let runtime = current_thread();
         let options = Options::new().descriptors().settle(FOREVER);
         let file = File::open("/proc/self/cmdline").unwrap();
-        runtime.spawn(async move {
+        let closing = runtime.spawn(async move {
             tokio::time::sleep(Duration::from_millis(30)).await;
             drop(file);
         });
         assert_none_in!(&runtime, options);
+        assert!(closing.is_finished());
     }
 
     fn a_tcp_listener_has_its_address_and_state() {
@@ -178,6 +187,7 @@ alone! {
         let options = Options::new().descriptors();
         let other = multi_thread();
         other.block_on(async { taskscope::spawn(async {}).await.unwrap() });
+        assert!(!leaks(&runtime, &options).descriptors().is_empty());
         drop(other);
         assert_none_in!(&runtime, options.settle(FOREVER));
     }

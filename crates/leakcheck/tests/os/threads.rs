@@ -59,21 +59,29 @@ alone! {
     }
 
     fn threads_are_looked_at_on_request_only() {
+        let runtime = current_thread();
+        let options = Options::new().threads();
         let _waiter = waiter("price feed");
-        assert_none_in!(&current_thread());
+        assert_none_in!(&runtime);
+        assert_eq!(leaks(&runtime, &options).threads().len(), 1);
     }
 
     fn a_thread_that_was_there_before_is_no_leak() {
         let runtime = current_thread();
         let _waiter = waiter("price feed");
-        assert_none_in!(&runtime, Options::new().threads());
+        let options = Options::new().threads();
+        assert_none_in!(&runtime, options.clone());
+        let _later = waiter("later");
+        let leaks = leaks(&runtime, &options);
+        assert_eq!((leaks.threads().len(), leaks.threads()[0].name.as_str()), (1, "later"), "{leaks}");
     }
 
     fn a_thread_that_is_just_ending_is_waited_for() {
         let runtime = current_thread();
         let options = Options::new().threads().settle(FOREVER);
-        thread::spawn(|| thread::sleep(Duration::from_millis(30)));
+        let ending = thread::spawn(|| thread::sleep(Duration::from_millis(30)));
         assert_none_in!(&runtime, options);
+        assert!(ending.is_finished());
     }
 
     fn threads_of_the_blocking_pool_that_have_nothing_to_do_are_no_leak() {

@@ -1,5 +1,7 @@
 //! Tests in a process of their own: environment variables and the current directory belong to a whole process.
 
+use std::fs::File;
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -10,6 +12,9 @@ use tokio::sync::oneshot;
 /// What the child is to do: `test: leak leak, test:`, one check for each.
 const CHECKS: &str = "LEAKCHECK_CHILD_CHECKS";
 
+/// Whether it looks at threads and file descriptors.
+pub(crate) const OS: &str = "LEAKCHECK_CHILD_OS";
+
 /// A directory of this test, empty.
 pub(crate) fn directory(test: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
@@ -18,31 +23,6 @@ pub(crate) fn directory(test: &str) -> PathBuf {
     }
     std::fs::create_dir_all(&directory).unwrap();
     directory
-}
-
-/// A workspace of its own: nothing above it has a `Cargo.lock`. Empty but for that and the directory of a package; gone when dropped.
-pub(crate) struct Workspace {
-    pub(crate) root: PathBuf,
-    pub(crate) package: PathBuf,
-}
-
-impl Workspace {
-    pub(crate) fn new(test: &str) -> Workspace {
-        let name = format!("leakcheck-{test}-{}", std::process::id());
-        let root = std::env::temp_dir().join(name);
-        let package = root.join("crates").join("shop");
-        std::fs::create_dir_all(&package).unwrap();
-        for directory in [&root, &package] {
-            std::fs::write(directory.join("Cargo.lock"), "").unwrap();
-        }
-        Workspace { root, package }
-    }
-}
-
-impl Drop for Workspace {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.root);
-    }
 }
 
 /// What a child has said.
@@ -101,6 +81,28 @@ async fn deep(calls: usize, answer: oneshot::Receiver<()>) {
     }
 }
 
+/// By the end it has its name.
+fn thread(name: &str, answer: oneshot::Receiver<()>) {
+    let (tell, told) = std::sync::mpsc::channel();
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    let runs = move || {
+        tell.send(()).unwrap();
+        let _ = answer.blocking_recv();
+    };
+    thread.spawn(runs).unwrap();
+    told.recv().unwrap();
+}
+
+/// By the end it has begun.
+async fn call(answer: oneshot::Receiver<()>) {
+    let (tell, told) = oneshot::channel();
+    tokio::task::spawn_blocking(move || {
+        tell.send(()).unwrap();
+        let _ = answer.blocking_recv();
+    });
+    told.await.unwrap();
+}
+
 /// For a test `child` in each binary that has some. Without checks it does nothing.
 pub(crate) fn make_checks() {
     let Ok(checks) = std::env::var(CHECKS) else {
@@ -118,6 +120,13 @@ pub(crate) fn make_checks() {
             .unwrap();
         let test = test.trim().to_owned();
         let result = runtime.block_on(async {
+            let options = Options::new()
+                .settle(Duration::from_secs(settle))
+                .ignore_name("reaper", "of the fixture");
+            let options = match std::env::var_os(OS) {
+                Some(_) => options.threads().descriptors(),
+                None => options,
+            };
             let mut never = Vec::new();
             for kind in kinds.split_whitespace() {
                 let (open, answer) = oneshot::channel();
@@ -127,18 +136,21 @@ pub(crate) fn make_checks() {
                     "audit" => drop(taskscope::spawn(audit(answer))),
                     "deep" => drop(taskscope::spawn(deep(60, answer))),
                     "untracked" => drop(tokio::spawn(mail(answer))),
+                    "feed" => thread("price feed", answer),
+                    "pool" => thread("pool 1", answer),
+                    "file" => std::mem::forget(File::open("/proc/self/cmdline").unwrap()),
+                    "socket" => std::mem::forget(UdpSocket::bind("127.0.0.1:0").unwrap()),
+                    "call" => call(answer).await,
                     _ => panic!("no such leak: {kind}"),
                 }
             }
-            let options = Options::new()
-                .settle(Duration::from_secs(settle))
-                .ignore_name("reaper", "of the fixture");
             let options = match test.as_str() {
                 "" => options,
                 _ => options.test(test.clone()),
             };
             leakcheck::check_with(options).await
         });
+        runtime.shutdown_background();
         if let Err(leaks) = result {
             failed.push(leaks.to_string());
         }

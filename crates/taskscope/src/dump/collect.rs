@@ -20,7 +20,7 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
     let taken_at = SystemTime::now();
     let started = Instant::now();
     let runtime = options.runtime;
-    let began = clock::precise();
+    let began = clock::precise_if_in_use();
     let mut census = Census::default();
     let mut holds: Vec<Hold> = pool::live()
         .inspect(|hold| census.add(hold.record()))
@@ -66,7 +66,7 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
         watchdog::catch_late(caught_at, deadline);
         now = Some(caught_at);
     }
-    let now = now.unwrap_or_else(clock::precise);
+    let now = now.unwrap_or_else(clock::precise_if_in_use);
     let (tasks, missed) = reader.finish(now, |task| options.wants_verdict(task.verdict));
     let mut runtimes = census.runtimes();
     runtimes.retain(|info| runtime.is_none_or(|id| info.id == id));
@@ -144,7 +144,7 @@ fn watch(holds: &[Hold], polls: &[u64], started: Instant, deadline: Instant) {
 pub(crate) fn of_scopes(wanted: &dyn Fn(&ScopeInner) -> bool) -> Vec<TaskDump> {
     let holds = pool::live().filter(|hold| hold.meta().scope.as_deref().is_some_and(wanted));
     let mut known = Known::default();
-    let now = clock::precise();
+    let now = clock::precise_if_in_use();
     let moments = Moments { began: now, now };
     let asked = Asked {
         captures: Captures::Cached,

@@ -1,84 +1,16 @@
 //! Survivors of a scope: each is reported once, whoever does it.
 
-use std::collections::BTreeMap;
+mod log;
+
 use std::future::pending;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use taskscope::{AtEnd, SETTLE, Scope, spawn_named};
-use tracing::field::{Field, Visit};
+use tokio::sync::oneshot;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-type Fields = BTreeMap<&'static str, String>;
-
-/// The reports that came to one test.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<Fields>>>);
-
-struct Reader<'a>(&'a mut Fields);
-
-impl Visit for Reader<'_> {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name(), value.to_owned());
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.0.insert(field.name(), format!("{value:?}"));
-    }
-}
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "taskscope::leak"
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let mut fields = Fields::new();
-        event.record(&mut Reader(&mut fields));
-        self.0.lock().unwrap().push(fields);
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
-
-impl Log {
-    fn listen(&self) -> tracing::subscriber::DefaultGuard {
-        tracing::subscriber::set_default(self.clone())
-    }
-
-    /// The names of the tasks that were reported.
-    fn names(&self) -> Vec<String> {
-        let log = self.0.lock().unwrap();
-        log.iter()
-            .map(|fields| fields["task.name"].clone())
-            .collect()
-    }
-
-    async fn until(&self, name: &str) {
-        while !self.names().iter().any(|reported| reported == name) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    /// Waits until everything that ended before has been reported: a scope that ends now is, too.
-    async fn until_all(&self) {
-        let fences = |log: &Log| log.names().iter().filter(|name| *name == "fence").count();
-        let before = fences(self);
-        let scope = Scope::new("fence");
-        lives(&scope, "fence").await;
-        drop(scope);
-        while fences(self) == before {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-}
+use crate::log::{Fields, Log, listening};
 
 /// Spawns a task that stays alive, keeping its waker.
 async fn lives(scope: &Scope, name: &'static str) {
@@ -87,10 +19,17 @@ async fn lives(scope: &Scope, name: &'static str) {
     tokio::task::yield_now().await;
 }
 
+/// Spawns a task that stays alive until the sender is dropped.
+async fn lives_until_told(scope: &Scope, name: &'static str) -> oneshot::Sender<()> {
+    let (stop, stopped) = oneshot::channel::<()>();
+    scope.run(async { drop(spawn_named(name, stopped)) }).await;
+    tokio::task::yield_now().await;
+    stop
+}
+
 #[tokio::test]
 async fn whoever_is_alive_a_while_after_the_end_is_reported_although_nobody_asks() {
-    let log = Log::default();
-    let listening = log.listen();
+    let (log, listening) = listening();
     let scope = Scope::new("GET /orders/{id}");
     lives(&scope, "survivor").await;
     lives(&scope, "other").await;
@@ -104,27 +43,22 @@ async fn whoever_is_alive_a_while_after_the_end_is_reported_although_nobody_asks
     // The one of the moment when the scope ended is told.
     drop(listening);
     log.until("other").await;
-    let told = log.0.lock().unwrap().clone();
+    let told = log.told();
     assert_eq!(told.len(), 2);
     let fields = &told[0];
     assert_eq!(fields["task.id"], id.to_string());
     assert_eq!(fields["task.name"], "survivor");
     assert_eq!(fields["scope"], "GET /orders/{id}");
     assert_eq!(fields["verdict"], "outlived");
-    assert!(fields["loc.file"].ends_with("tests/survivors.rs"));
+    assert!(fields["loc.file"].ends_with("tests/survivors/main.rs"));
     assert!(fields["age_ms"].parse::<u128>().unwrap() >= SETTLE.as_millis());
 }
 
 #[tokio::test]
 async fn whoever_ends_in_time_is_not_reported_and_nobody_twice() {
-    let log = Log::default();
-    let _listening = log.listen();
+    let (log, _listening) = listening();
     let scope = Scope::new("request");
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    scope
-        .run(async { drop(spawn_named("just in time", stopped)) })
-        .await;
-    tokio::task::yield_now().await;
+    let stop = lives_until_told(&scope, "just in time").await;
     drop(scope);
     drop(stop);
     let parent = Scope::new("connection");
@@ -149,14 +83,13 @@ async fn whoever_ends_in_time_is_not_reported_and_nobody_twice() {
 
 #[tokio::test]
 async fn a_survivor_of_a_child_that_is_open_is_reported_when_the_parent_ends() {
-    let log = Log::default();
-    let _listening = log.listen();
+    let (log, _listening) = listening();
     let parent = Scope::new("connection");
     let child = parent.child("request");
     lives(&child, "survivor").await;
     drop(parent);
     log.until("survivor").await;
-    assert_eq!(log.0.lock().unwrap()[0]["scope"], "connection");
+    assert_eq!(log.told()[0]["scope"], "connection");
     drop(child);
     log.until_all().await;
     assert_eq!(log.names(), ["survivor", "fence"]);
@@ -164,8 +97,7 @@ async fn a_survivor_of_a_child_that_is_open_is_reported_when_the_parent_ends() {
 
 #[tokio::test]
 async fn what_finish_has_reported_is_not_reported_again() {
-    let log = Log::default();
-    let _listening = log.listen();
+    let (log, _listening) = listening();
     let parent = Scope::new("connection");
     let child = parent.child("request");
     lives(&child, "survivor").await;
@@ -181,18 +113,14 @@ async fn what_finish_has_reported_is_not_reported_again() {
     assert_eq!(named(left), ["survivor"], "it is still there");
     log.until_all().await;
     assert_eq!(log.names(), ["survivor", "fence"]);
-    assert!(log.0.lock().unwrap()[0]["waits_for"].contains("sleep"));
+    assert!(log.told()[0]["waits_for"].contains("sleep"));
 }
 
 #[tokio::test]
 async fn while_somebody_waits_for_its_tasks_a_scope_is_not_reported() {
-    let log = Log::default();
-    let _listening = log.listen();
+    let (log, _listening) = listening();
     let scope = Scope::new("request");
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    scope
-        .run(async { drop(spawn_named("slow", stopped)) })
-        .await;
+    let stop = lives_until_told(&scope, "slow").await;
     let finishes = tokio::spawn(scope.finish(Duration::from_secs(600)));
     tokio::task::yield_now().await;
     log.until_all().await;
@@ -203,8 +131,7 @@ async fn while_somebody_waits_for_its_tasks_a_scope_is_not_reported() {
 
 #[tokio::test]
 async fn who_is_spawned_in_a_scope_that_has_ended_is_reported_too() {
-    let log = Log::default();
-    let _listening = log.listen();
+    let (log, _listening) = listening();
     let scope = Scope::new("request");
     let late = scope.to_ref();
     drop(scope);
@@ -221,8 +148,7 @@ async fn who_is_spawned_in_a_scope_that_has_ended_is_reported_too() {
 
 #[tokio::test]
 async fn a_finish_that_is_given_up_leaves_the_survivors_to_be_reported() {
-    let log = Log::default();
-    let _listening = log.listen();
+    let (log, _listening) = listening();
     let scope = Scope::new("request");
     lives(&scope, "survivor").await;
     let mut finish = Box::pin(scope.finish(Duration::from_secs(600)));
@@ -235,8 +161,7 @@ async fn a_finish_that_is_given_up_leaves_the_survivors_to_be_reported() {
 
 #[tokio::test]
 async fn a_task_that_ignores_the_end_of_its_scope_is_reported_as_that() {
-    let log = Log::default();
-    let _listening = log.listen();
+    let (log, _listening) = listening();
     let scope = Scope::new("request").at_end(AtEnd::Cancel);
     lives(&scope, "deaf").await;
     let token = scope.token();
@@ -251,21 +176,11 @@ async fn a_task_that_ignores_the_end_of_its_scope_is_reported_as_that() {
     tokio::task::yield_now().await;
     drop(scope);
     log.until("slow").await;
-    let told: Vec<_> = {
-        let log = log.0.lock().unwrap();
-        let verdicts = log
-            .iter()
-            .map(|it| (it["task.name"].clone(), it["verdict"].clone()));
-        verdicts.collect()
-    };
-    assert!(
-        told.contains(&("deaf".into(), "cancel ignored".into())),
-        "{told:?}"
-    );
-    assert!(
-        told.contains(&("slow".into(), "cancel slow".into())),
-        "{told:?}"
-    );
+    for (name, verdict) in [("deaf", "cancel ignored"), ("slow", "cancel slow")] {
+        let told = log.told();
+        let is_told = |it: &Fields| it["task.name"] == name && it["verdict"] == verdict;
+        assert!(told.iter().any(is_told), "{told:?}");
+    }
 }
 
 #[tokio::test]
@@ -302,8 +217,7 @@ async fn a_subscriber_that_panics_keeps_nobody_else_s_reports_back() {
 
 #[test]
 fn a_scope_whose_tasks_died_with_their_runtime_is_not_reported() {
-    let log = Log::default();
-    let _listening = log.listen();
+    let (log, _listening) = listening();
     let runtime = || {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
