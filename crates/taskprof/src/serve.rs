@@ -21,6 +21,8 @@ use crate::http::{self, HttpError, OwnRuntime};
 
 /// Where the router is nested.
 const PREFIX: &str = "/debug/profile";
+/// Where clients of Go look.
+const GO_PREFIX: &str = "/debug/pprof";
 
 /// Serves the endpoint at `http://addr/debug/profile`, on a thread of its own, until the returned [`Server`] is dropped.
 ///
@@ -134,10 +136,12 @@ fn run(
 }
 
 fn app() -> Router {
+    let router = http::router::<()>();
     let pages = Router::new()
         .route("/", get(async || Redirect::temporary(PREFIX)))
         // Not `nest`, which would not answer with a slash at the end.
-        .nest_service(PREFIX, http::router::<()>());
+        .nest_service(PREFIX, router.clone())
+        .nest_service(GO_PREFIX, router);
     http::protected(
         pages
             .layer(Extension(OwnRuntime))
