@@ -15,7 +15,7 @@ use crate::write::{OPENMETRICS_TYPE, PROMETHEUS_TYPE, openmetrics, prometheus};
 
 pub(super) static SOURCE: Source = Source {
     name: "runtime",
-    summary: "The tokio runtimes: workers, tasks, and how busy they were in the last 100 ms, by tokio-metrics.",
+    summary: "The tokio runtimes: workers, tasks, and how busy they were in the last 50 ms, by tokio-metrics.",
     sample_types: &[],
     seconds: Seconds::Never,
     what: What::Text(&[
@@ -44,7 +44,7 @@ pub(super) static SOURCE: Source = Source {
 };
 
 /// How long the runtimes are watched for their figures.
-pub(crate) const WATCHED: Duration = Duration::from_millis(100);
+pub(crate) const WATCHED: Duration = Duration::from_millis(50);
 
 /// The runtimes with tokio-metrics' figures for a short while.
 pub(crate) fn watch<'a>(
@@ -147,7 +147,7 @@ fn look(wanted: &Wanted) -> RuntimesOut {
     }
 }
 
-/// As a scraper collects them. Only what is true of the moment: counts of the last 100 ms are no counters.
+/// As a scraper collects them. Only what is true of the moment: counts of so short a time are no counters.
 fn families(out: &RuntimesOut) -> Vec<Family> {
     type Figure = fn(&RuntimeOut) -> f64;
     let figures: [(&'static str, &'static str, Figure); 5] = [
@@ -166,7 +166,7 @@ fn families(out: &RuntimesOut) -> Vec<Family> {
         ),
         (
             "taskprof_runtime_busy_ratio",
-            "Share of all workers' time spent in polls that ended in the last 100 ms.",
+            "Share of all workers' time spent in polls that ended in the last 50 ms.",
             |it| it.busy_ratio,
         ),
         (

@@ -230,9 +230,9 @@ async fn other_methods_are_405_and_only_symbol_takes_a_post() {
 #[tokio::test]
 async fn symbol_names_the_addresses_of_a_query_or_a_body() {
     let app = app();
-    let here = every_route_names_this as *const () as usize;
-    // The last instruction of the first four bytes; a name is that of a function, wherever in it.
-    let asked = format!("{:#x}+zz+0x1", here + 1);
+    let here = named_by_symbol as *const () as usize;
+    // Its first instruction: one less belongs to something else.
+    let asked = format!("{here:#x}+zz+0x1");
     let by_get = get(&app, &format!("/debug/pprof/symbol?{asked}")).await;
     let request = axum::http::Request::post("/debug/pprof/symbol").body(asked.into());
     let by_post = crate::ask::send(&app, request.unwrap()).await;
@@ -243,14 +243,14 @@ async fn symbol_names_the_addresses_of_a_query_or_a_body() {
         assert_eq!(lines[0], "num_symbols: 1");
         assert_eq!(
             lines[1],
-            format!("{:#x} endpoint::gos::every_route_names_this", here + 1)
+            format!("{here:#x} endpoint::gos::named_by_symbol")
         );
     }
-    every_route_names_this();
+    named_by_symbol();
 }
 
 #[inline(never)]
-fn every_route_names_this() {
+fn named_by_symbol() {
     std::hint::black_box(());
 }
 

@@ -30,9 +30,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use taskprof::Server;
 
 /// Captures share one sampler, and some tests look whether it runs: the tests that capture take turns.
-fn my_turn() -> MutexGuard<'static, ()> {
+///
+/// Each test has a thread and a runtime of its own, so a turn may be kept across an await.
+fn my_turn() -> Turn {
     static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+    Turn {
+        _held: TURN.lock().unwrap_or_else(PoisonError::into_inner),
+    }
+}
+
+struct Turn {
+    _held: MutexGuard<'static, ()>,
 }
 
 /// A server for one test. At its end the test waits until the server is gone, so that a capture that the test leaves

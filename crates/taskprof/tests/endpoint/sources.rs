@@ -126,17 +126,24 @@ async fn stuck_and_leaked_tasks_are_told_from_those_that_wait_in_peace() {
 
 #[tokio::test]
 async fn a_difference_over_time_has_only_what_has_changed() {
-    let quiet = taskprof::threads().seconds(1);
     let (end, ended) = std::sync::mpsc::channel::<()>();
-    let capture = tokio::spawn(quiet.capture());
-    let thread = std::thread::Builder::new().name("latecomer".to_owned());
-    // Begun while the capture waits, whenever that is: asked for again until it fell into the window.
-    let thread = thread.spawn(move || ended.recv().unwrap_err()).unwrap();
-    let profile = capture.await.unwrap().unwrap();
-    assert!(
-        profile.samples.iter().all(|sample| sample.values[0] != 0),
-        "{profile:?}"
-    );
+    let (started, is_started) = std::sync::mpsc::channel();
+    let thread = std::thread::Builder::new().name("steady".to_owned());
+    let thread = thread
+        .spawn(move || {
+            started.send(()).unwrap();
+            ended.recv().unwrap_err();
+        })
+        .unwrap();
+    is_started.recv().unwrap();
+    let is_in = |profile: &taskprof::Profile| {
+        let text = taskprof::write::folded(profile, None).unwrap();
+        text.lines().any(|line| line.starts_with("steady;"))
+    };
+    assert!(is_in(&taskprof::threads().capture().await.unwrap()));
+    let difference = taskprof::threads().seconds(1).capture().await.unwrap();
+    assert!(!is_in(&difference), "{difference:?}");
+    assert!(difference.duration >= std::time::Duration::from_secs(1));
     drop(end);
     thread.join().unwrap();
 }
