@@ -18,13 +18,13 @@ use axum::response::Response;
 use super::answer::{self, WRITER};
 use super::desk::Desk;
 use super::error::HttpError;
-use super::kept::By;
+use super::kept::Rank;
 use super::params::Query;
 use super::{OwnRuntime, stream, watch_application};
 use crate::cpu::{DEFAULT_DURATION, MAX_DURATION};
 use crate::profile::{Profile, SampleType};
 use crate::source::{self, Source};
-use crate::write::{self, Format, Look};
+use crate::write::{self, Look};
 use crate::{offload, tasks};
 
 /// What Go calls something.
@@ -196,7 +196,7 @@ pub(super) async fn get(
     let profile = match (&asked, source) {
         (Asked::Cpu(_) | Asked::Delta(..), Some(source)) => desk
             .captures
-            .keep(source, By::GoName, profile)
+            .keep(source, Rank::Passing, profile)
             .profile
             .clone(),
         _ => Arc::new(profile),
@@ -213,11 +213,7 @@ pub(super) async fn get(
         if !written {
             return write::pprof(profile);
         }
-        let format = Format::named("text").or_else(|| Format::named("folded"));
-        match format {
-            Some(format) => (format.write)(profile, &Look::new().title(called)),
-            None => Ok(Vec::new()),
-        }
+        write::text(profile, &Look::new().title(called)).map(String::into_bytes)
     })
     .await??;
     Ok(typed(name, &asked, body.into()))
