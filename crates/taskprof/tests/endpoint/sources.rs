@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use axum::http::Method;
-use taskprof::profile::{Frame, Label};
-use taskprof::source::{self, Row, Seconds, cumulative};
+use taskprof::source::{self, Seconds};
 use taskprof::write::FORMATS;
 
 use crate::ask::{app, ask, get};
@@ -215,49 +214,4 @@ async fn tasks_take_seconds_and_a_base_but_not_with_debug() {
         let answer = get(&app, &format!("/debug/pprof/{source}?verdict=idle")).await;
         assert_eq!(answer.status, 400, "{source} has chosen its own");
     }
-}
-
-#[test]
-fn rows_that_add_up_become_samples_that_can_be_subtracted() {
-    const TYPES: &[(&str, &str); 2] = &[("contentions", "count"), ("delay", "nanoseconds")];
-    let site = std::panic::Location::caller();
-    let row = |count, scope: &str| Row {
-        stack: Ok(vec![Frame::named("recv"), Frame::named("worker")]),
-        site: Some(site),
-        scope: Some(scope.into()),
-        wait: Some("mpsc recv".into()),
-        count,
-        time: Duration::from_millis(count),
-    };
-    let unknown = Row {
-        stack: Err("no stack: not sampled".into()),
-        site: None,
-        scope: None,
-        wait: None,
-        ..row(1, "")
-    };
-    let before = cumulative(TYPES, [row(2, "a"), row(3, "b"), unknown.clone()]);
-    // The same stack and labels twice: one sample.
-    let after = cumulative(TYPES, [row(2, "a"), row(3, "b"), row(4, "b"), unknown]);
-    assert_eq!(after.samples.len(), 3);
-    let values: Vec<_> = after.samples.iter().map(|it| it.values.clone()).collect();
-    assert_eq!(values, [[2, 2_000_000], [7, 7_000_000], [1, 1_000_000]]);
-    assert_eq!(
-        after.samples[0].labels,
-        [Label::str("scope", "a"), Label::str("wait", "mpsc recv")]
-    );
-    let root = after.samples[0].stack.last().unwrap();
-    assert!(
-        matches!(root, Frame::Named { name, .. } if name.starts_with("spawned at ") && name.contains("sources.rs:")),
-        "{root:?}"
-    );
-    assert_eq!(
-        after.samples[2].stack,
-        [Frame::named("(no stack: not sampled)")]
-    );
-    let added = after.difference(&before).unwrap();
-    assert_eq!(added.samples.len(), 1);
-    assert_eq!(added.samples[0].values, [4, 4_000_000]);
-    let period = added.period_type.map(|it| (it.kind, it.unit));
-    assert_eq!(period, Some(("contentions".into(), "count".into())));
 }
