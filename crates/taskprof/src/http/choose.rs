@@ -21,11 +21,16 @@ const STACKS: [(&str, Stacks); 3] = [
 /// machine that is overloaded that can miss stacks, which are counted.
 const STALL: Duration = Duration::from_millis(60);
 
+/// All tasks, without much patience.
+pub(super) fn prompt() -> DumpOptions {
+    DumpOptions::new().stall(STALL)
+}
+
 pub(super) fn options(query: &Query, source: &Source) -> Result<DumpOptions, HttpError> {
     const YEAR: u64 = 365 * 24 * 60 * 60;
     const MOST: u64 = 10_000_000;
     let stacks = query.choice("stacks", Stacks::Fresh, STACKS.iter().copied())?;
-    let mut options = DumpOptions::new().stall(STALL).stacks(stacks);
+    let mut options = prompt().stacks(stacks);
     if takes_verdict(source) {
         let words: Vec<(String, Verdict)> = Verdict::ALL
             .iter()
