@@ -28,7 +28,7 @@
 //! times a second. The thread that looks takes about 10 ns for each task, and looks more rarely when there are many, so that it takes 1 % of one processor at the most.
 //! One row for each distinct stack, spawn site and scope is kept for ever, up to [`MAX_ROWS`].
 //!
-//! Not here: how a stack is captured ([`crate::capture`]), how a chosen wait is remembered (`record/chosen.rs`), any profile format.
+//! Not here: how a stack is captured (`capture/`), how a chosen wait is remembered (`record/chosen.rs`), any profile format.
 
 #![allow(
     clippy::mutable_key_type,
