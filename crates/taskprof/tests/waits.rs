@@ -139,7 +139,16 @@ fn busy_and_sched_tell_spawn_site_and_future_and_seconds_only_what_was_added() {
 #[test]
 fn a_comment_says_how_the_numbers_came_to_be() {
     sampling::start();
+    let runtime = runtime();
+    let _watched = taskscope::watch(runtime.handle());
+    let others = "not in it: untracked tasks (plain tokio::spawn), 1 of which";
+    let tells = |profile: &Profile| profile.comments.iter().any(|text| text.starts_with(others));
+    assert!(!tells(&ask(taskprof::block())));
+    let untracked = runtime.spawn(std::future::pending::<()>());
     let profile = ask(taskprof::block());
+    assert!(tells(&profile), "{:?}", profile.comments);
+    untracked.abort();
+    runtime.block_on(untracked).unwrap_err();
     let text = &profile.comments[0];
     assert!(
         text.contains("summed up over") && text.contains("1 poll in"),

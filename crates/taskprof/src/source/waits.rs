@@ -4,8 +4,8 @@
 
 use std::time::SystemTime;
 
-use taskscope::WaitKind;
 use taskscope::sampling::{self, Activity, Report, Row};
+use taskscope::{DumpOptions, Stacks, WaitKind};
 
 use super::{Seconds, Source, What};
 use crate::error::Error;
@@ -131,6 +131,15 @@ fn remarks(report: &Report) -> Vec<String> {
             sampling::LONG.as_millis()
         ),
     }];
+    let nothing = DumpOptions::new().stacks(Stacks::None).limit(0);
+    for runtime in nothing.capture_blocking().runtimes {
+        if runtime.untracked > 0 {
+            remarks.push(format!(
+                "not in it: untracked tasks (plain tokio::spawn), {} of which are alive on runtime {}",
+                runtime.untracked, runtime.number
+            ));
+        }
+    }
     if report.lost > 0 {
         remarks.push(format!(
             "{} chosen polls or waits could not be added up, because others were in the way",
