@@ -41,6 +41,7 @@
 pub mod cpu;
 mod error;
 mod escape;
+pub mod guard;
 mod http;
 mod offload;
 mod pprof_sampler;
@@ -53,6 +54,7 @@ pub mod tasks;
 pub mod write;
 
 pub use crate::error::Error;
+pub use crate::guard::require_bearer;
 pub use crate::http::router;
 pub use crate::profile::Profile;
 pub use crate::serve::{Server, serve};

@@ -11,7 +11,7 @@ mod desk;
 mod endpoint;
 mod error;
 mod go;
-mod headers;
+pub(crate) mod headers;
 mod index;
 mod kept;
 mod own;
@@ -58,8 +58,8 @@ fn watch_application(own: Option<&OwnRuntime>) -> Option<RuntimeGuard> {
 /// one sentence of plain text, with `X-Go-Pprof: 1`, so that `go tool pprof` shows the sentence.
 ///
 /// The router checks no credentials. Names of functions, source paths and thread names are in every profile, and a capture
-/// costs CPU time: nest it behind whatever protects your other internal pages, or use [`serve`](crate::serve()), which
-/// answers on loopback only.
+/// costs CPU time: nest it behind whatever protects your other internal pages, put [`require_bearer`](crate::require_bearer()) around
+/// it, or use [`serve`](crate::serve()), which answers on loopback only.
 ///
 /// # Examples
 ///
