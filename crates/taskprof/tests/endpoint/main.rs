@@ -15,6 +15,15 @@ mod go;
 mod index;
 mod refused;
 mod serve;
+mod serve_any_header;
+mod serve_guard;
+mod serve_host;
+mod serve_limits;
+mod serve_origin;
+mod serve_remote;
+mod serve_stall;
+mod serve_token;
+mod serve_unix;
 #[path = "../common/xml.rs"]
 mod xml;
 
@@ -43,6 +52,11 @@ impl Drop for Served {
     fn drop(&mut self) {
         self.0.take().unwrap().shutdown();
     }
+}
+
+/// As a server that was built.
+fn served(server: std::io::Result<Server>) -> Served {
+    Served(Some(server.unwrap()))
 }
 
 fn server() -> Served {
