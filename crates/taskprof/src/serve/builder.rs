@@ -21,6 +21,9 @@ pub const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How many connections are open at the same time, if nothing else is said.
 pub const DEFAULT_MAX_CONNECTIONS: usize = 256;
 
+/// Connections that wait to be accepted, if the system allows so many.
+pub(super) const BACKLOG: i32 = 4096;
+
 /// A longer one is no limit.
 const LONGEST: Duration = Duration::from_secs(3600);
 
@@ -72,8 +75,8 @@ const LONGEST: Duration = Duration::from_secs(3600);
 /// There is no TLS. What crosses a network goes through `ssh -L`, or through a proxy that speaks TLS and comes in on a loopback
 /// address or a Unix socket.
 ///
-/// A client that reads slowly, but reads, keeps its connection. As many of them as [`max_connections`](Self::max_connections) make
-/// everybody else wait: 503 with `Retry-After`.
+/// A client that reads slowly, but reads, keeps its connection. As many of them as [`max_connections`](Self::max_connections) are all
+/// there is: everybody else gets 503 with `Retry-After`.
 #[must_use = "nothing is served before `bind` or `bind_unix`"]
 #[derive(Debug)]
 pub struct ServerBuilder {
@@ -119,7 +122,9 @@ impl ServerBuilder {
     /// compared in constant time; it appears in no `Debug`, error or answer. It is not taken from the query string, where it
     /// would end up in logs and histories. The rules for a token are those of [`require_bearer`](crate::require_bearer()).
     ///
-    /// Limits: `go tool pprof` prints the address that it fetches from, and so a password in it.
+    /// # Limitations
+    ///
+    /// `go tool pprof` may print the address that it fetches from, with the password in it, and others can see it in the list of processes.
     pub fn bearer_token(mut self, token: impl AsRef<[u8]>) -> Self {
         match Token::new(token.as_ref()) {
             Ok(token) => self.token = Some(token),
@@ -168,8 +173,8 @@ impl ServerBuilder {
 
     /// How many connections are open at the same time; at least 1.
     ///
-    /// [`DEFAULT_MAX_CONNECTIONS`] if it is not said. One more takes the place of the one that has been idle for longest; if none is idle, it gets
-    /// 503. Each may take a file descriptor and up to 64 KB for the head of a request.
+    /// [`DEFAULT_MAX_CONNECTIONS`] if it is not said. One more takes the place of the one that has been idle for longest, at least for a quarter of a
+    /// second; if all of them stay busy for a second, it gets 503. Each may take a file descriptor and up to 64 KB for the head of a request.
     pub fn max_connections(mut self, number: usize) -> Self {
         if number == 0 {
             self.is_wrong("max_connections must be at least 1");
@@ -217,6 +222,8 @@ impl ServerBuilder {
         let listed = listed.join(", ");
         let listener = TcpListener::bind(&*addrs)
             .map_err(|e| explain(&e, &format!("taskprof cannot listen on {listed}")))?;
+        // The standard library asks for 128. Those who find it full try again after a second, after two more, and so on.
+        rustix::net::listen(&listener, BACKLOG)?;
         let local_addr = listener.local_addr()?;
         let hosts = Hosts {
             any_address: remote.is_some(),

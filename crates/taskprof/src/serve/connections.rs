@@ -2,12 +2,10 @@
 //!
 //! A connection has so much time to send a request, its first or its next, and so much to take the next bytes of an answer. There are so many
 //! connections and no more: a newcomer takes the place of the one that has been idle for longest, so that nobody can keep others out by
-//! holding connections open; if all are busy, the newcomer is told to come back. `axum::serve` has none of this.
+//! holding connections open; if all stay busy, the newcomer is told to come back. `axum::serve` has none of this.
 
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -30,11 +28,17 @@ use crate::http::{HttpError, headers};
 
 /// The longest head of a request, in bytes: twice what a browser sends that has collected cookies on localhost.
 const MAX_HEAD: usize = 64 * 1024;
-/// Newcomers who are told to come back at the same time; more are just closed.
+/// How long a connection may be idle before its place is given away: without this, many who come at once and are about to ask would push
+/// each other out.
+const GRACE: Duration = Duration::from_millis(250);
+/// How long everybody has to be busy before a newcomer is told to come back.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often to look for a place meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// Newcomers who are told to come back at the same time.
 const MAX_REFUSED: usize = 16;
 /// How long one of them may take to ask and to be told.
 const REFUSED_STAYS: Duration = Duration::from_secs(1);
-
 /// What they are told to wait, in seconds.
 const AGAIN: u64 = 2;
 
@@ -56,46 +60,94 @@ struct Open {
 
 /// Never returns: errors of `accept` are retried inside.
 pub(super) async fn run<L: Listener>(mut listener: L, app: Router, limits: Limits) {
-    let turns = Arc::new(AtomicU64::new(0));
-    let mut open: Vec<Open> = Vec::new();
-    let mut refused: Vec<AbortHandle> = Vec::new();
     let full = full();
     let briefly = Limits {
         header_timeout: limits.header_timeout.min(REFUSED_STAYS),
         write_timeout: limits.write_timeout.min(REFUSED_STAYS),
         ..limits
     };
+    let mut room = Room {
+        open: Vec::new(),
+        max_open: limits.max_connections,
+        refused: Vec::new(),
+        full_since: None,
+    };
     loop {
         let (stream, _) = listener.accept().await;
-        open.retain(|connection| !connection.task.is_finished());
-        if open.len() >= limits.max_connections && !close_oldest_idle(&mut open) {
-            refused.retain(|task| !task.is_finished());
-            if refused.len() < MAX_REFUSED {
-                let load = Load::new(&turns);
-                let refusal = serve(stream, full.clone(), briefly.clone(), load);
-                refused.push(tokio::spawn(refusal).abort_handle());
-            }
-            continue;
-        }
-        let load = Load::new(&turns);
+        let place = room.make().await;
+        let load = Load::new();
+        let (app, limits) = match place {
+            Place::Served => (&app, &limits),
+            Place::Refused => (&full, &briefly),
+        };
         let connection = serve(stream, app.clone(), limits.clone(), load.clone());
         let task = tokio::spawn(connection).abort_handle();
-        open.push(Open { load, task });
+        room.take(place, Open { load, task });
     }
 }
 
-/// False if there is none.
-fn close_oldest_idle(open: &mut Vec<Open>) -> bool {
-    let idle = open.iter().enumerate();
-    let oldest = idle
-        .filter_map(|(at, connection)| Some((connection.load.idle_since()?, at)))
-        .min();
-    match oldest {
-        Some((_, at)) => {
-            open.swap_remove(at).task.abort();
-            true
+/// The connections that are there.
+struct Room {
+    open: Vec<Open>,
+    max_open: usize,
+    refused: Vec<Open>,
+    /// Since when everybody has been busy.
+    full_since: Option<Instant>,
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Served,
+    Refused,
+}
+
+impl Room {
+    /// Waits for a place; meanwhile whoever comes waits in the queue of the system.
+    async fn make(&mut self) -> Place {
+        loop {
+            self.open.retain(Open::is_there);
+            self.refused.retain(Open::is_there);
+            if self.open.len() < self.max_open {
+                self.full_since = None;
+                return Place::Served;
+            }
+            match self.oldest_idle() {
+                Some((time, at)) => {
+                    self.full_since = None;
+                    if time >= GRACE {
+                        self.open.swap_remove(at).task.abort();
+                        return Place::Served;
+                    }
+                }
+                None => {
+                    let full_since = *self.full_since.get_or_insert_with(Instant::now);
+                    if full_since.elapsed() >= PATIENCE && self.refused.len() < MAX_REFUSED {
+                        return Place::Refused;
+                    }
+                }
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
-        None => false,
+    }
+
+    /// How long it has been idle, and where it is.
+    fn oldest_idle(&self) -> Option<(Duration, usize)> {
+        let open = self.open.iter().enumerate();
+        open.filter_map(|(at, open)| Some((open.load.idle_for()?, at)))
+            .max()
+    }
+
+    fn take(&mut self, place: Place, connection: Open) {
+        match place {
+            Place::Served => self.open.push(connection),
+            Place::Refused => self.refused.push(connection),
+        }
+    }
+}
+
+impl Open {
+    fn is_there(&self) -> bool {
+        !self.task.is_finished()
     }
 }
 

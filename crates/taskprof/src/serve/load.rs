@@ -1,53 +1,49 @@
 //! What a connection is doing: how many things it is busy with, or since when with none.
 //!
-//! All of it happens on the server's one thread; the atomics are there because futures have to be `Send`, and order nothing.
+//! All of it happens on the server's one thread, so the lock is never waited for; it is there because futures have to be `Send`.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The load of one connection.
 #[derive(Debug, Clone)]
 pub(super) struct Load {
-    shared: Arc<Shared>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    busy_with: AtomicUsize,
-    /// When it became idle, in [`Load::turns`].
-    idle_since: AtomicU64,
-    turns: Arc<AtomicU64>,
+struct State {
+    busy_with: usize,
+    /// When it became idle; of no meaning while it is busy.
+    idle_since: Instant,
 }
 
 impl Load {
-    /// A connection that is new and idle. `turns` is common to all: it counts up when one becomes idle.
-    pub(super) fn new(turns: &Arc<AtomicU64>) -> Self {
-        let load = Load {
-            shared: Arc::new(Shared {
-                busy_with: AtomicUsize::new(0),
-                idle_since: AtomicU64::new(0),
-                turns: Arc::clone(turns),
-            }),
-        };
-        load.idle();
-        load
+    /// A connection that is new and idle.
+    pub(super) fn new() -> Self {
+        Load {
+            state: Arc::new(Mutex::new(State {
+                busy_with: 0,
+                idle_since: Instant::now(),
+            })),
+        }
     }
 
     /// Counts until it is dropped.
     pub(super) fn busy(&self) -> Busy {
-        self.shared.busy_with.fetch_add(1, Ordering::Relaxed);
+        self.state().busy_with += 1;
         Busy(self.clone())
     }
 
-    /// Smaller for one that is idle for longer; none while it is busy.
-    pub(super) fn idle_since(&self) -> Option<u64> {
-        let is_idle = self.shared.busy_with.load(Ordering::Relaxed) == 0;
-        is_idle.then(|| self.shared.idle_since.load(Ordering::Relaxed))
+    /// None while it is busy.
+    pub(super) fn idle_for(&self) -> Option<Duration> {
+        let state = self.state();
+        (state.busy_with == 0).then(|| state.idle_since.elapsed())
     }
 
-    fn idle(&self) {
-        let now = self.shared.turns.fetch_add(1, Ordering::Relaxed);
-        self.shared.idle_since.store(now, Ordering::Relaxed);
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is held.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -57,7 +53,8 @@ pub(super) struct Busy(Load);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.shared.busy_with.fetch_sub(1, Ordering::Relaxed);
-        self.0.idle();
+        let mut state = self.0.state();
+        state.busy_with -= 1;
+        state.idle_since = Instant::now();
     }
 }

@@ -21,10 +21,9 @@ use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, listen, socket_with,
 };
 
+use super::builder::BACKLOG;
 use super::explain;
 
-/// Connections that wait to be accepted, as in the standard library.
-const BACKLOG: i32 = 128;
 /// How often the lock is tried for, and how long to wait in between.
 const TRIES: usize = 100;
 const PAUSE: Duration = Duration::from_millis(10);
@@ -38,19 +37,20 @@ pub(super) struct SocketFile {
 }
 
 /// Listens on `path`.
-pub(super) fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
+pub(super) fn bind(asked: &Path) -> io::Result<(UnixListener, SocketFile)> {
     // Linux would take an empty path for "any name that is free, without a file".
-    if path.as_os_str().is_empty() {
+    if asked.as_os_str().is_empty() {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "taskprof cannot listen on a Unix socket with an empty path; is the variable set that it comes from?",
         ));
     }
     // The directory of the process may be another one when the file is removed.
-    let path = std::path::absolute(path)?;
+    let path = std::path::absolute(asked)?;
     let shown = path.display();
     let cannot = |e: Errno| explain(&e.into(), &format!("taskprof cannot listen on {shown}"));
-    let address = SocketAddrUnix::new(&*path).map_err(|e| match e {
+    // As it was asked for: it may be short where the absolute one is too long.
+    let address = SocketAddrUnix::new(asked).map_err(|e| match e {
         Errno::NAMETOOLONG => io::Error::new(
             io::ErrorKind::InvalidInput,
             format!(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::client::{exchange, get, whole};
-use crate::{Served, served, server};
+use crate::{Served, my_turn, served, server};
 
 /// Long enough for an honest client on a busy machine.
 const SOON: Duration = Duration::from_millis(500);
@@ -25,6 +25,13 @@ fn with_room_for(connections: usize) -> Served {
         .header_timeout(NEVER)
         .max_connections(connections);
     served(built.bind("127.0.0.1:0"))
+}
+
+/// A thousand connections take more than a process may open by itself.
+fn allow_files() {
+    let mut files = getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    setrlimit(Resource::Nofile, files).unwrap();
 }
 
 fn connect(addr: SocketAddr, bytes: &str) -> TcpStream {
@@ -115,20 +122,81 @@ fn a_body_that_does_not_come_is_given_up() {
 
 #[test]
 fn a_thousand_idle_connections_keep_nobody_out_and_the_oldest_are_closed() {
-    let mut files = getrlimit(Resource::Nofile);
-    files.current = files.maximum;
-    setrlimit(Resource::Nofile, files).unwrap();
-    let server = with_room_for(32);
+    allow_files();
+    let server = with_room_for(100);
     let addr = server.local_addr();
     let mut idle: Vec<TcpStream> = (0..1000)
         .map(|n| connect(addr, if n % 2 == 0 { "" } else { "GET /half" }))
         .collect();
     assert_eq!(get(addr, INDEX).status, 200);
-    for stream in &mut idle[..900] {
+    for stream in &mut idle[..890] {
         assert_eq!(until_closed(stream), "");
     }
     // The youngest that has asked nothing is still there.
     assert_eq!(ask_again(&mut idle[998]), 200);
+}
+
+// Refused or not: nobody is left without an answer because others came at the same time.
+#[test]
+fn a_thousand_askers_at_once_all_get_an_answer() {
+    const ASKERS: usize = 1000;
+    allow_files();
+    let server = server();
+    let addr = server.local_addr();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_io()
+        .build()
+        .unwrap();
+    let statuses = runtime.block_on(async {
+        let mut askers = tokio::task::JoinSet::new();
+        for _ in 0..ASKERS {
+            askers.spawn(async move {
+                let stream = tokio::net::TcpStream::connect(addr).await.unwrap();
+                talk(stream).await
+            });
+        }
+        askers.join_all().await
+    });
+    for status in &statuses {
+        assert!(["200", "429", "503"].contains(&&**status), "{status:?}");
+    }
+    // The control: it is not that nobody is let in.
+    assert!(statuses.iter().any(|status| status == "200"));
+}
+
+/// Asks for the index; gives the status.
+async fn talk(stream: tokio::net::TcpStream) -> String {
+    let request = b"GET /debug/profile HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.writable().await.unwrap();
+    assert_eq!(stream.try_write(request).unwrap(), request.len());
+    let mut bytes = [0; 12];
+    let mut read = 0;
+    while read < bytes.len() {
+        stream.readable().await.unwrap();
+        match stream.try_read(&mut bytes[read..]) {
+            Ok(0) => return "closed".to_owned(),
+            Ok(n) => read += n,
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+            Err(e) => return e.to_string(),
+        }
+    }
+    String::from_utf8_lossy(&bytes[9..]).into_owned()
+}
+
+#[test]
+fn a_capture_takes_longer_than_every_limit_of_a_connection() {
+    let _turn = my_turn();
+    let built = taskprof::server().header_timeout(SOON).write_timeout(SOON);
+    let server = served(built.bind("127.0.0.1:0"));
+    assert_eq!(
+        get(
+            server.local_addr(),
+            "/debug/profile/cpu?seconds=2&format=text"
+        )
+        .status,
+        200
+    );
 }
 
 #[test]

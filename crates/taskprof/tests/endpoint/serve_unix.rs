@@ -242,6 +242,19 @@ fn of_many_who_want_the_same_path_one_gets_it() {
 }
 
 #[test]
+fn a_relative_path_may_lead_through_a_deep_directory() {
+    let dir = Directory::new("relative");
+    // The parent of the root is the root.
+    let up = "../".repeat(16);
+    let relative = Path::new(&up).join(dir.socket().strip_prefix("/").unwrap());
+    let server = bind(&relative).unwrap();
+    assert!(server.path().is_absolute());
+    assert_eq!(ask(&dir.socket(), "localhost", "").status, 200);
+    server.shutdown();
+    assert!(!dir.socket().exists());
+}
+
+#[test]
 fn a_path_that_cannot_be_is_an_error_that_names_it() {
     let dir = Directory::new("path");
     let long = dir.0.join("x".repeat(108));
