@@ -6,6 +6,9 @@
 //! * `Sec-Fetch-Site`, which every browser of today sends to https and to loopback. `same-site` is another origin, too: any other port of localhost.
 //! * `Origin`, which older ones send at least with a POST.
 //!
+//! Neither comes with an image that is fetched over plain HTTP from another machine; there the token is what is left, if the browser does not
+//! know it, and otherwise the limits on how much is made at once.
+//!
 //! What is let through is a link that somebody follows, in a chat or a wiki: a top-level GET. It replaces the page that made it, so whoever
 //! forges it does so once and in plain view. Tools send none of these headers.
 

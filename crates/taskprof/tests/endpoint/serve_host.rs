@@ -185,6 +185,8 @@ fn what_cannot_be_an_allowed_host_is_an_error_that_shows_it() {
         "http://internal",
         "a b",
         "10.0.0.1",
+        "127.1",
+        "2130706433",
         "[::1]",
         "a..b",
         "user@internal",

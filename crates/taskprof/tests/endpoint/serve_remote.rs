@@ -111,3 +111,13 @@ fn limits_that_are_none_are_errors() {
         );
     }
 }
+
+// What users put into their own structs and threads.
+#[test]
+fn servers_builders_and_layers_can_be_sent_and_shared() {
+    fn is<T: Send + Sync + 'static>() {}
+    is::<taskprof::Server>();
+    is::<taskprof::UnixServer>();
+    is::<taskprof::ServerBuilder>();
+    is::<taskprof::guard::RequireBearer>();
+}
