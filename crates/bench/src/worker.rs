@@ -105,6 +105,8 @@ fn measure<V: Variant>(case: Case, allocator: Allocator) -> Values {
             runtime.block_on(V::root(workloads::dump::<V>(n, Kinds::Mixed, allocator)))
         }
         Name::Http => runtime.block_on(workloads::http::http::<V>(n)),
+        Name::Known => runtime.block_on(workloads::known(n, false)),
+        Name::KnownBusy => runtime.block_on(workloads::known(n, true)),
         Name::HttpDumps => runtime.block_on(workloads::http::http_dumps::<V>(n)),
     }
 }

@@ -11,7 +11,7 @@ const PEERS: [&str; 5] = [
     "async-backtrace",
     "await-tree",
 ];
-const ON: &[&str] = &["taskscope", "taskscope-in-scope"];
+const ON: &[&str] = &["taskscope", "taskscope-in-scope", "taskscope-sampling"];
 const OFF: &[&str] = &["taskscope-off"];
 
 /// The variants that this build has beside its peers, and those that only the other one has.
@@ -45,6 +45,16 @@ fn operations_and_memory_are_measured_with_every_variant() {
             }
             assert!(measure("idle", variant, runtime, 1000)["allocated_bytes"][0].is_number());
         }
+    }
+}
+
+#[cfg(feature = "enable")]
+#[test]
+fn what_sampling_says_is_compared_with_what_the_tasks_say() {
+    for workload in ["known", "known-busy"] {
+        let values = measure(workload, "taskscope", "multi", 1);
+        assert!(values["short_told"][0].as_f64() > Some(0.0), "{values}");
+        assert!(values["hogs_truth"][0].as_f64() > Some(0.0), "{values}");
     }
 }
 

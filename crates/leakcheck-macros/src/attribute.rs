@@ -8,19 +8,31 @@ use syn::spanned::Spanned;
 use syn::{Error, Expr, Ident, LitBool, LitInt, LitStr, Path, Result, Token, parenthesized};
 
 /// The keys, as an error names them.
-const KNOWN: &str = "known are `flavor`, `worker_threads`, `start_paused`, `runtime`, `options`, `crate`, and each method of `leakcheck::Options`, such as `settle(..)`";
+const KNOWN: &str = "known are `flavor`, `worker_threads`, `start_paused`, `unhandled_panic`, `name`, `runtime`, `options`, `crate`, and each method of `leakcheck::Options`, such as `settle(..)`";
 
 #[derive(Default)]
 pub(crate) struct Attribute {
-    pub(crate) multi_thread: bool,
+    pub(crate) flavor: Flavor,
     pub(crate) worker_threads: Option<LitInt>,
     pub(crate) start_paused: bool,
+    /// The variant of tokio's enum.
+    pub(crate) unhandled_panic: Option<Ident>,
+    /// Of the runtime.
+    pub(crate) name: Option<LitStr>,
     /// A runtime that is shared with other tests.
     pub(crate) runtime: Option<Expr>,
     /// What the methods below are called on.
     pub(crate) options: Option<Expr>,
     pub(crate) methods: Vec<(Ident, TokenStream)>,
     pub(crate) krate: Option<Path>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Flavor {
+    #[default]
+    CurrentThread,
+    MultiThread,
+    Local,
 }
 
 /// One item between two commas.
@@ -49,7 +61,7 @@ impl Parse for Item {
         }
         input.parse::<Token![=]>()?;
         let value = match key.to_string().as_str() {
-            "flavor" | "crate" => Value::Text(input.parse()?),
+            "flavor" | "crate" | "unhandled_panic" | "name" => Value::Text(input.parse()?),
             "worker_threads" => Value::Number(input.parse()?),
             "start_paused" => Value::Bool(input.parse()?),
             "runtime" | "options" => Value::Expr(input.parse()?),
@@ -94,17 +106,32 @@ impl Attribute {
     fn set(&mut self, key: &Ident, value: Value) -> Result<()> {
         match (key.to_string().as_str(), value) {
             ("flavor", Value::Text(text)) => {
-                self.multi_thread = match text.value().as_str() {
-                    "multi_thread" => true,
-                    "current_thread" => false,
+                self.flavor = match text.value().as_str() {
+                    "current_thread" => Flavor::CurrentThread,
+                    "multi_thread" => Flavor::MultiThread,
+                    "local" => Flavor::Local,
                     _ => {
                         return Err(Error::new(
                             text.span(),
-                            "the flavors are \"current_thread\", the default, and \"multi_thread\"",
+                            "the flavors are \"current_thread\", the default, \"multi_thread\" and \"local\"",
                         ));
                     }
                 };
             }
+            ("unhandled_panic", Value::Text(text)) => {
+                let variant = match text.value().as_str() {
+                    "ignore" => "Ignore",
+                    "shutdown_runtime" => "ShutdownRuntime",
+                    _ => {
+                        return Err(Error::new(
+                            text.span(),
+                            "a panic of a task can \"ignore\", the default, or \"shutdown_runtime\"",
+                        ));
+                    }
+                };
+                self.unhandled_panic = Some(Ident::new(variant, text.span()));
+            }
+            ("name", Value::Text(text)) => self.name = Some(text),
             ("crate", Value::Text(text)) => self.krate = Some(text.parse()?),
             ("worker_threads", Value::Number(number)) => {
                 if number.base10_parse::<usize>()? == 0 {
@@ -129,22 +156,34 @@ impl Attribute {
             let key = seen.iter().find(|seen| *seen == key);
             key.map_or_else(Span::call_site, |key| key.span())
         };
-        if self.worker_threads.is_some() && !self.multi_thread {
+        if self.worker_threads.is_some() && self.flavor != Flavor::MultiThread {
             return Err(Error::new(
                 at("worker_threads"),
                 "`worker_threads` needs `flavor = \"multi_thread\"`",
             ));
         }
-        if self.start_paused && self.multi_thread {
+        if self.start_paused && self.flavor == Flavor::MultiThread {
             return Err(Error::new(
                 at("start_paused"),
                 "`start_paused` needs the flavor \"current_thread\": tokio cannot pause the clock of several workers",
             ));
         }
+        if self.unhandled_panic.is_some() && self.flavor == Flavor::MultiThread {
+            return Err(Error::new(
+                at("unhandled_panic"),
+                "`unhandled_panic` needs the flavor \"current_thread\" or \"local\": tokio cannot do it with several workers",
+            ));
+        }
         if let Some(runtime) = &self.runtime
-            && ["flavor", "worker_threads", "start_paused"]
-                .iter()
-                .any(|key| seen.iter().any(|seen| seen == key))
+            && [
+                "flavor",
+                "worker_threads",
+                "start_paused",
+                "unhandled_panic",
+                "name",
+            ]
+            .iter()
+            .any(|key| seen.iter().any(|seen| seen == key))
         {
             return Err(Error::new(
                 runtime.span(),

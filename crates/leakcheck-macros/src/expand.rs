@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Error, ItemFn, Result, parse2};
 
-use crate::attribute::Attribute;
+use crate::attribute::{Attribute, Flavor};
 
 pub(crate) fn test(attribute: TokenStream, item: TokenStream) -> TokenStream {
     match parse2::<ItemFn>(item.clone()) {
@@ -62,23 +62,22 @@ fn expand(attribute: TokenStream, function: &ItemFn) -> Result<TokenStream> {
         .as_ref()
         .map_or_else(|| quote!(::leakcheck), |path| quote!(#path));
     let options = options(&attribute, &krate);
-    let multi_thread = attribute.multi_thread;
+    let flavor = match attribute.flavor {
+        Flavor::CurrentThread => quote!(CurrentThread),
+        Flavor::MultiThread => quote!(MultiThread),
+        Flavor::Local => quote!(Local),
+    };
     let workers = match &attribute.worker_threads {
         Some(number) => quote!(::core::option::Option::Some(#number)),
         None => quote!(::core::option::Option::None),
     };
-    let configure = match attribute.start_paused {
-        true => quote!(|builder| {
-            builder.start_paused(true);
-        }),
-        false => quote!(|_| {}),
-    };
+    let configure = configure(&attribute, &krate);
     let (attributes, visibility, block) = (&function.attrs, &function.vis, &function.block);
     let (name, output) = (&signature.ident, &signature.output);
     let setup = quote! {
         #krate::__private::Setup {
             name: ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#name)),
-            multi_thread: #multi_thread,
+            flavor: #krate::__private::Flavor::#flavor,
             worker_threads: #workers,
             configure: #configure,
             should_panic: #should_panic,
@@ -106,6 +105,24 @@ fn expand(attribute: TokenStream, function: &ItemFn) -> Result<TokenStream> {
             #run
         }
     })
+}
+
+/// What is told to tokio's builder by the test's own crate: whether there is such a method depends on its features and flags.
+fn configure(attribute: &Attribute, krate: &TokenStream) -> TokenStream {
+    let paused = attribute
+        .start_paused
+        .then(|| quote!(builder.start_paused(true);));
+    let panics = attribute.unhandled_panic.as_ref().map(
+        |variant| quote!(builder.unhandled_panic(#krate::__private::UnhandledPanic::#variant);),
+    );
+    let name = attribute
+        .name
+        .as_ref()
+        .map(|name| quote!(builder.name(#name);));
+    match (&paused, &panics, &name) {
+        (None, None, None) => quote!(|_| {}),
+        _ => quote!(|builder| { #paused #panics #name }),
+    }
 }
 
 fn options(attribute: &Attribute, krate: &TokenStream) -> TokenStream {

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{Handle, Runtime, RuntimeFlavor};
+use tokio::runtime::{Handle, LocalRuntime, Runtime, RuntimeFlavor};
 use tokio::sync::oneshot;
 use tokio::task;
 
@@ -77,7 +77,38 @@ pub fn check_with(options: Options) -> impl Future<Output = Result<(), Leaks>> +
 ///
 /// Inside of a runtime, as `Runtime::block_on` does.
 pub fn check_in(runtime: &Runtime, options: Options) -> Result<(), Leaks> {
+    check_on(runtime, options)
+}
+
+/// The same for any kind of runtime.
+pub(crate) fn check_on(runtime: &impl Drive, options: Options) -> Result<(), Leaks> {
     runtime.block_on(run(runtime.handle().clone(), options))
+}
+
+/// What a runtime does whose thread is the caller's. `Handle::block_on` does not drive one of a single thread.
+pub(crate) trait Drive {
+    fn handle(&self) -> &Handle;
+    fn block_on<F: Future>(&self, future: F) -> F::Output;
+}
+
+impl Drive for Runtime {
+    fn handle(&self) -> &Handle {
+        self.handle()
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.block_on(future)
+    }
+}
+
+impl Drive for LocalRuntime {
+    fn handle(&self) -> &Handle {
+        self.handle()
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.block_on(future)
+    }
 }
 
 async fn run(runtime: Handle, options: Options) -> Result<(), Leaks> {

@@ -8,9 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 
 use taskscope::Scope;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, LocalOptions, Runtime};
 
-use crate::check::check_in;
+use crate::check::{Drive, check_on};
 use crate::{Leaks, Options, fail, say};
 
 /// What the attribute says.
@@ -18,14 +18,25 @@ use crate::{Leaks, Options, fail, say};
 pub struct Setup {
     /// The path of the test.
     pub name: &'static str,
-    /// The `multi_thread` flavor.
-    pub multi_thread: bool,
+    /// Which runtime it gets.
+    pub flavor: Flavor,
     /// How many workers, if not one for each processor.
     pub worker_threads: Option<usize>,
-    /// What the attribute's code does itself, because it depends on features that the test's crate may lack: `start_paused`.
+    /// What the attribute's code does itself, because it depends on features and flags that the test's crate may lack: `start_paused`, `unhandled_panic`.
     pub configure: fn(&mut Builder),
     /// The test has `#[should_panic]`.
     pub should_panic: bool,
+}
+
+/// The runtimes that tokio has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flavor {
+    /// One thread.
+    CurrentThread,
+    /// Workers.
+    MultiThread,
+    /// One thread, with `spawn_local` outside of a `LocalSet`.
+    Local,
 }
 
 /// What a test can return.
@@ -68,14 +79,19 @@ where
     F: Future,
     F::Output: Outcome,
 {
-    let runtime = runtime(&setup);
-    let ended = {
-        let _entered = runtime.enter();
-        let options = options();
-        run(&runtime, setup, options, body)
+    let mut builder = builder(&setup);
+    // What is left, also what is allowed or listed, may block its thread for ever. So nothing waits for it: else nothing would be seen of the report.
+    let ended = if setup.flavor == Flavor::Local {
+        let runtime = built(builder.build_local(LocalOptions::default()));
+        let ended = run(&runtime, setup, options, body);
+        runtime.shutdown_background();
+        ended
+    } else {
+        let runtime = built(builder.build());
+        let ended = run(&runtime, setup, options, body);
+        runtime.shutdown_background();
+        ended
     };
-    // What is left, also what is allowed or listed, may block its thread for ever. Then nothing would be seen of the report.
-    runtime.shutdown_background();
     ended.finish(setup)
 }
 
@@ -100,10 +116,10 @@ where
     run_in(runtime, setup, scope, options, body).finish(setup)
 }
 
-fn runtime(setup: &Setup) -> Runtime {
-    let mut builder = match setup.multi_thread {
-        true => Builder::new_multi_thread(),
-        false => Builder::new_current_thread(),
+fn builder(setup: &Setup) -> Builder {
+    let mut builder = match setup.flavor {
+        Flavor::MultiThread => Builder::new_multi_thread(),
+        Flavor::CurrentThread | Flavor::Local => Builder::new_current_thread(),
     };
     builder.enable_all();
     if let Some(threads) = setup.worker_threads {
@@ -112,23 +128,31 @@ fn runtime(setup: &Setup) -> Runtime {
     (setup.configure)(&mut builder);
     #[cfg(tokio_unstable)]
     taskscope::observe(&mut builder);
-    match builder.build() {
-        Ok(runtime) => runtime,
-        Err(error) => panic!("leakcheck: no runtime for the test: {error}"),
-    }
+    builder
 }
 
-fn run<F>(runtime: &Runtime, setup: Setup, options: Options, body: F) -> Ended<F::Output>
+#[track_caller]
+fn built<R>(runtime: std::io::Result<R>) -> R {
+    runtime.unwrap_or_else(|error| panic!("leakcheck: no runtime for the test: {error}"))
+}
+
+fn run<F>(
+    runtime: &impl Drive,
+    setup: Setup,
+    options: impl FnOnce() -> Options,
+    body: F,
+) -> Ended<F::Output>
 where
     F: Future,
     F::Output: Outcome,
 {
-    let options = options.test_or(setup.name);
+    let _entered = runtime.handle().enter();
+    let options = options().test_or(setup.name);
     run_in(runtime, setup, Scope::new(setup.name), options, body)
 }
 
 fn run_in<F>(
-    runtime: &Runtime,
+    runtime: &impl Drive,
     setup: Setup,
     scope: Scope,
     mut options: Options,
@@ -145,7 +169,7 @@ where
         Ok(output) => output.has_failed() || setup.should_panic,
         Err(_) => !setup.should_panic,
     };
-    let check = catch_unwind(AssertUnwindSafe(|| check_in(runtime, options)));
+    let check = catch_unwind(AssertUnwindSafe(|| check_on(runtime, options)));
     match check {
         Ok(check) => Ended {
             body,

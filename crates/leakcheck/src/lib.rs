@@ -56,7 +56,7 @@ pub use self::options::{DEFAULT_SETTLE, Options};
 pub use self::os::{Descriptor, OsThread};
 /// An async test that fails if anything it has spawned is left when it ends.
 ///
-/// Takes what `#[tokio::test]` takes (`flavor`, `worker_threads`, `start_paused`), and leak options: each method of
+/// Takes what `#[tokio::test]` takes (`flavor`, `worker_threads`, `start_paused`, `unhandled_panic`, `name`), and leak options: each method of
 /// [`Options`] as `method(arguments)`, or a whole value as `options = expression`.
 ///
 /// ```
@@ -171,8 +171,10 @@ fn fail(leaks: &Leaks) -> ! {
 #[doc(hidden)]
 pub mod __private {
     pub use tokio::runtime::Builder;
+    #[cfg(tokio_unstable)]
+    pub use tokio::runtime::UnhandledPanic;
 
-    pub use crate::harness::{Outcome, Setup, run_test, run_test_on};
+    pub use crate::harness::{Flavor, Outcome, Setup, run_test, run_test_on};
 
     /// Names the check after the function that this closure is in.
     pub fn in_test<F>(options: crate::Options, _here: &F) -> crate::Options {

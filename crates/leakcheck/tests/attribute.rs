@@ -48,6 +48,28 @@ mod cases {
         leak_in("leak");
     }
 
+    #[leakcheck::test(flavor = "local", name = "of one test")]
+    async fn returns_nothing_on_a_local_runtime() {
+        let not_send = std::rc::Rc::new(7);
+        let task = tokio::task::spawn_local(async move { *not_send });
+        assert_eq!(task.await.unwrap(), 7);
+        let name = tokio::runtime::Handle::current().name().map(str::to_owned);
+        assert_eq!(name.as_deref(), Some("of one test"));
+        if is("leak") {
+            let left = taskscope::Builder::new().name("left behind");
+            drop(left.spawn_local(std::future::pending::<()>()));
+        }
+    }
+
+    /// Tokio has this with `--cfg tokio_unstable` only.
+    #[cfg(tokio_unstable)]
+    #[leakcheck::test(unhandled_panic = "shutdown_runtime")]
+    #[should_panic(expected = "the runtime is configured to shut down on unhandled panic")]
+    async fn ends_with_a_task_that_panics() {
+        drop(tokio::spawn(async { panic!("of a task") }));
+        std::future::pending::<()>().await;
+    }
+
     #[leakcheck::test]
     async fn returns_a_result() -> Result<(), Error> {
         leak_in("leak");
@@ -209,7 +231,11 @@ fn passed(run: &Run, count: usize) {
 #[test]
 fn a_test_that_leaks_fails_where_it_stands() {
     let own = include_str!("attribute.rs");
-    for name in ["returns_nothing", "returns_nothing_on_workers"] {
+    for name in [
+        "returns_nothing",
+        "returns_nothing_on_workers",
+        "returns_nothing_on_a_local_runtime",
+    ] {
         let run = case("leak", name);
         leaked(&run);
         let line = own

@@ -44,6 +44,7 @@ const ALL: &[Variant] = &[
     Variant::AwaitTree,
     Variant::Taskscope,
     Variant::TaskscopeInScope,
+    Variant::TaskscopeSampling,
     Variant::TaskscopeOff,
 ];
 const US: &[Variant] = &[Variant::Taskscope];
@@ -66,6 +67,7 @@ pub(crate) fn sections(effort: Effort) -> Vec<Section> {
     memory(effort, &mut sections);
     dumps(effort, &mut sections);
     service(effort, &mut sections);
+    known(effort, &mut sections);
     sections
 }
 
@@ -156,6 +158,24 @@ fn dumps(effort: Effort, sections: &mut Vec<Section>) {
             rounds,
             US,
         );
+    }
+}
+
+fn known(effort: Effort, sections: &mut Vec<Section>) {
+    let (n, rounds) = match effort {
+        Effort::Quick => (5, 1),
+        Effort::Full => (20, 5),
+    };
+    for workload in [Workload::Known, Workload::KnownBusy] {
+        sections.push(Section {
+            workload,
+            runtime: Flavour::Multi,
+            allocator: Allocator::Glibc,
+            n,
+            rounds,
+            variants: US,
+            instructions: false,
+        });
     }
 }
 

@@ -4,6 +4,7 @@ mod dumps;
 mod memory;
 mod method;
 mod operations;
+mod sampling;
 mod service;
 mod table;
 mod targets;
@@ -45,6 +46,7 @@ fn page(results: &Results) -> String {
     parts.push(memory::section(results));
     parts.push(dumps::section(results));
     parts.push(service::section(results));
+    parts.push(sampling::section(results));
     parts.push(method::machine(results));
     let mut page = parts.join("\n\n");
     page.push('\n');
@@ -61,6 +63,7 @@ fn name(variant: Variant) -> &'static str {
         Variant::AwaitTree => "await-tree",
         Variant::Taskscope => "**taskscope**",
         Variant::TaskscopeInScope => "**taskscope**, in a scope",
+        Variant::TaskscopeSampling => "**taskscope**, sampling",
         Variant::TaskscopeOff => "**taskscope**, off",
     }
 }

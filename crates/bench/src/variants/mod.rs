@@ -21,7 +21,7 @@ use tokio::task::JoinError;
 pub(crate) use self::async_backtrace::AsyncBacktrace;
 pub(crate) use self::await_tree::AwaitTree;
 pub(crate) use self::bare::Bare;
-pub(crate) use self::taskscope::{InScope, Taskscope};
+pub(crate) use self::taskscope::{InScope, Sampling, Taskscope};
 pub(crate) use self::tokio_metrics::TokioMetrics;
 pub(crate) use self::tracing_span::TracingSpan;
 
@@ -94,6 +94,7 @@ pub(crate) enum Name {
     AwaitTree,
     Taskscope,
     TaskscopeInScope,
+    TaskscopeSampling,
     /// The same code as `Taskscope`, in a program that was built without the feature `enable`.
     TaskscopeOff,
 }
@@ -102,7 +103,7 @@ impl Name {
     /// Whether this variant is in programs that were built with the feature `enable`, or in those without. `None`: in all.
     pub(crate) fn enabled(self) -> Option<bool> {
         match self {
-            Name::Taskscope | Name::TaskscopeInScope => Some(true),
+            Name::Taskscope | Name::TaskscopeInScope | Name::TaskscopeSampling => Some(true),
             Name::TaskscopeOff => Some(false),
             Name::Bare
             | Name::TokioMetrics
@@ -131,6 +132,7 @@ macro_rules! with_variant {
             v::Name::AwaitTree => with!(v::AwaitTree),
             v::Name::Taskscope => with!(v::Taskscope),
             v::Name::TaskscopeInScope => with!(v::InScope),
+            v::Name::TaskscopeSampling => with!(v::Sampling),
             v::Name::TaskscopeOff => with!(v::Taskscope),
         }
     }};

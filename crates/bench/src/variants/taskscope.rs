@@ -1,5 +1,5 @@
-//! taskscope with everything on, which is its default; the second variant also has a scope, one for the
-//! whole workload, or one for each request.
+//! taskscope with everything on that is on by default; the second variant also has a scope, one for the
+//! whole workload, or one for each request; the third samples, as with taskprof's endpoint.
 //!
 //! Without the feature `enable` of this package, the same code is the variant "taskscope, off".
 
@@ -61,6 +61,30 @@ impl Variant for InScope {
 
     async fn root<F: Future>(future: F) -> F::Output {
         Scope::new("bench").run(future).await
+    }
+}
+
+pub(crate) struct Sampling;
+
+impl Variant for Sampling {
+    type Join<T: Send + 'static> = JoinHandle<T>;
+
+    fn set_up() {
+        taskscope::sampling::start();
+    }
+
+    #[inline]
+    #[track_caller]
+    fn spawn<F>(future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        taskscope::spawn(future)
+    }
+
+    fn dump() -> Option<Dumped> {
+        dump()
     }
 }
 

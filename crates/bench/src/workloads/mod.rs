@@ -4,6 +4,7 @@ mod clean_check;
 mod dump;
 pub(crate) mod http;
 mod idle;
+mod known;
 mod parked;
 mod ping_pong;
 mod self_wake;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::clean_check::{clean_check, first_check};
 pub(crate) use self::dump::dump;
 pub(crate) use self::idle::idle;
+pub(crate) use self::known::{KINDS, known};
 pub(crate) use self::parked::Kinds;
 pub(crate) use self::ping_pong::ping_pong;
 pub(crate) use self::self_wake::self_wake;
@@ -43,6 +45,10 @@ pub(crate) enum Name {
     Http,
     /// The same, with and without ten dumps a second in turn
     HttpDumps,
+    /// Wait and run for times that are known, for n seconds
+    Known,
+    /// The same beside tasks that only yield
+    KnownBusy,
 }
 
 /// How often an operation is done, by how many tasks at once.

@@ -24,6 +24,9 @@ async fn with_everything() -> Result<(), std::io::Error> {
 #[should_panic]
 async fn paused() {}
 
+#[leakcheck::test(flavor = "local", start_paused = true, name = "of one test")]
+async fn local() {}
+
 #[leakcheck::test(runtime = shared())]
 async fn on_a_given_runtime() {}
 

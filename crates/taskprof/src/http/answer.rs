@@ -55,6 +55,11 @@ pub(super) fn typed(content_type: &'static str, disposition: &str, body: Body) -
     (headers, body).into_response()
 }
 
+/// Whether the answer is a picture whose script keeps its state in the address.
+pub(super) fn is_svg(format: &Format) -> bool {
+    format.content_type == "image/svg+xml"
+}
+
 /// Text without a disposition, as Go answers it.
 pub(super) fn plain(body: Body) -> Response {
     ([(CONTENT_TYPE, TEXT)], body).into_response()

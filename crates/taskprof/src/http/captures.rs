@@ -52,7 +52,7 @@ fn parse(id: &str, desk: &Desk, query: Option<&str>) -> Result<Asked, HttpError>
     };
     let query = Query::parse(query);
     let format = own::format(&query)?;
-    query.only_known(&Endpoint::of_capture(), format.name == "svg")?;
+    query.only_known(&Endpoint::of_capture(), answer::is_svg(format))?;
     let base = own::base(&query, desk)?;
     Ok((kept, format, base))
 }

@@ -16,15 +16,16 @@ use axum::http::request::Parts;
 use axum::response::Response;
 
 use super::answer::{self, WRITER};
+use super::choose;
 use super::desk::Desk;
 use super::error::HttpError;
-use super::kept::By;
+use super::kept::Rank;
 use super::params::Query;
 use super::{OwnRuntime, stream, watch_application};
 use crate::cpu::{DEFAULT_DURATION, MAX_DURATION};
 use crate::profile::{Profile, SampleType};
 use crate::source::{self, Source};
-use crate::write::{self, Format, Look};
+use crate::write::{self, Look};
 use crate::{offload, tasks};
 
 /// What Go calls something.
@@ -175,14 +176,19 @@ pub(super) async fn get(
         }
         Asked::Delta(source, duration) => {
             let _permit = desk.capture()?;
-            let mut profile = source.ask().duration(*duration).capture().await?;
+            let mut profile = source
+                .ask()
+                .of(choose::prompt())
+                .duration(*duration)
+                .capture()
+                .await?;
             // Go gives the time of the second look.
             profile.time += profile.duration;
             profile
         }
         Asked::Now(source) | Asked::Text(source) => {
             let _look = desk.look().await?;
-            source.ask().capture().await?
+            source.ask().of(choose::prompt()).capture().await?
         }
         Asked::Grouped(source) => return dump(source, &desk, tasks::grouped).await,
         Asked::Listed(source) => return dump(source, &desk, tasks::listed).await,
@@ -196,7 +202,7 @@ pub(super) async fn get(
     let profile = match (&asked, source) {
         (Asked::Cpu(_) | Asked::Delta(..), Some(source)) => desk
             .captures
-            .keep(source, By::GoName, profile)
+            .keep(source, Rank::Passing, profile)
             .profile
             .clone(),
         _ => Arc::new(profile),
@@ -213,11 +219,7 @@ pub(super) async fn get(
         if !written {
             return write::pprof(profile);
         }
-        let format = Format::named("text").or_else(|| Format::named("folded"));
-        match format {
-            Some(format) => (format.write)(profile, &Look::new().title(called)),
-            None => Ok(Vec::new()),
-        }
+        write::text(profile, &Look::new().title(called)).map(String::into_bytes)
     })
     .await??;
     Ok(typed(name, &asked, body.into()))
@@ -234,7 +236,7 @@ async fn dump(
     write: fn(&taskscope::Dump, &mut dyn std::io::Write) -> std::io::Result<()>,
 ) -> Result<Response, HttpError> {
     let look = desk.look().await?;
-    let Some(dump) = source.ask().dump().await? else {
+    let Some(dump) = source.ask().of(choose::prompt()).dump().await? else {
         return Err(HttpError::internal(format!(
             "{} is no source of tasks",
             source.name

@@ -293,7 +293,7 @@ fn write_captures(out: &mut String, base: &str, captures: &[Arc<Kept>]) -> fmt::
     }
     writeln!(
         out,
-        "</table></div>\n<p class=\"note\">The last {MAX_KEPT} are kept. With <code>base=</code> and the number of another one, a page shows \
+        "</table></div>\n<p class=\"note\">{MAX_KEPT} are kept at the most, the newest. With <code>base=</code> and the number of another one, a page shows \
          what has become more or less since then.</p>"
     )
 }

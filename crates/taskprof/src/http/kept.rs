@@ -1,7 +1,7 @@
 //! Finished captures, each with a number: shown again, shared and compared without sampling again.
 //!
-//! Bounded in number and bytes; the oldest goes first. Captures that were asked for by Go's names are those of scrapers that come every few
-//! seconds: few of them are kept, so that they do not push out what a human wants to look at again.
+//! Bounded in number and bytes; the oldest goes first. What is made in a moment, and what was asked for by Go's names, is often the work of a
+//! scraper that comes every few seconds: few of those are kept, so that they do not push out what a human wants to look at again.
 //! Not here: their page (`captures.rs`).
 
 use std::collections::VecDeque;
@@ -14,16 +14,18 @@ use crate::source::Source;
 
 /// Captures of one router that are kept.
 pub(super) const MAX_KEPT: usize = 32;
-/// Of those, captures that were asked for by Go's names.
-const MAX_KEPT_OF_GO: usize = 4;
+/// Of those, passing ones.
+const MAX_PASSING: usize = 8;
 /// Bytes that the kept captures take together, about.
 pub(super) const MAX_BYTES: usize = 64 << 20;
 
-/// Who has asked for a capture.
+/// What a capture is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum By {
-    OurName,
-    GoName,
+pub(super) enum Rank {
+    /// It took time, and was asked for by our name.
+    Long,
+    /// It shows one moment, or was asked for by Go's name.
+    Passing,
 }
 
 /// A capture that is over.
@@ -34,7 +36,7 @@ pub(super) struct Kept {
     pub(super) source: &'static Source,
     pub(super) profile: Arc<Profile>,
     pub(super) finished: SystemTime,
-    by: By,
+    rank: Rank,
     bytes: usize,
 }
 
@@ -60,7 +62,7 @@ impl Captures {
     }
 
     /// Keeps a capture, and gives it with its number.
-    pub(super) fn keep(&self, source: &'static Source, by: By, profile: Profile) -> Arc<Kept> {
+    pub(super) fn keep(&self, source: &'static Source, rank: Rank, profile: Profile) -> Arc<Kept> {
         let bytes = weight(&profile);
         let profile = Arc::new(profile);
         let mut dropped = Vec::new();
@@ -71,14 +73,14 @@ impl Captures {
             source,
             profile,
             finished: SystemTime::now(),
-            by,
+            rank,
             bytes,
         });
         shelf.bytes += bytes;
         shelf.kept.push_back(Arc::clone(&kept));
-        let of_go = |kept: &Arc<Kept>| kept.by == By::GoName;
-        if shelf.kept.iter().filter(|kept| of_go(kept)).count() > MAX_KEPT_OF_GO {
-            let oldest = shelf.kept.iter().position(of_go);
+        let passing = |kept: &Arc<Kept>| kept.rank == Rank::Passing;
+        if shelf.kept.iter().filter(|kept| passing(kept)).count() > MAX_PASSING {
+            let oldest = shelf.kept.iter().position(passing);
             dropped.extend(oldest.and_then(|at| shelf.kept.remove(at)));
         }
         let mut bytes = shelf.bytes - dropped.iter().map(|kept| kept.bytes).sum::<usize>();
@@ -159,13 +161,13 @@ mod tests {
         let captures = Captures::new();
         let third = MAX_BYTES / 3;
         for _ in 0..4 {
-            captures.keep(source, By::OurName, of(third));
+            captures.keep(source, Rank::Long, of(third));
         }
         assert_eq!(ids(&captures), [4, 3]);
         // Too large by itself: it is answered, and not kept.
-        let large = captures.keep(source, By::OurName, of(MAX_BYTES + 1));
+        let large = captures.keep(source, Rank::Long, of(MAX_BYTES + 1));
         assert_eq!((large.id, ids(&captures)), (5, vec![]));
-        captures.keep(source, By::OurName, of(1));
+        captures.keep(source, Rank::Long, of(1));
         assert_eq!(ids(&captures), [6]);
     }
 
@@ -173,13 +175,13 @@ mod tests {
     fn the_captures_of_a_scraper_do_not_push_out_those_of_a_human() {
         let source = source::ALL[0];
         let captures = Captures::new();
-        captures.keep(source, By::OurName, of(1));
+        captures.keep(source, Rank::Long, of(1));
         for _ in 0..100 {
-            captures.keep(source, By::GoName, of(1));
+            captures.keep(source, Rank::Passing, of(1));
         }
-        assert_eq!(ids(&captures), [101, 100, 99, 98, 1]);
+        assert_eq!(ids(&captures), [101, 100, 99, 98, 97, 96, 95, 94, 1]);
         for _ in 0..100 {
-            captures.keep(source, By::OurName, of(1));
+            captures.keep(source, Rank::Long, of(1));
         }
         assert_eq!(ids(&captures).len(), MAX_KEPT);
     }

@@ -57,9 +57,46 @@ fn watch_application(own: Option<&OwnRuntime>) -> Option<RuntimeGuard> {
 /// `X-Content-Type-Options`, `Cache-Control: no-store`, `Referrer-Policy` and a policy that forbids other hosts. Errors are
 /// one sentence of plain text, with `X-Go-Pprof: 1`, so that `go tool pprof` shows the sentence.
 ///
-/// The router checks no credentials. Names of functions, source paths and thread names are in every profile, and a capture
-/// costs CPU time: nest it behind whatever protects your other internal pages, put [`require_bearer`](crate::require_bearer()) around
-/// it, or use [`serve`](crate::serve()), which answers on loopback only.
+/// # Pages
+///
+/// Every source of [`source::ALL`] has a page under its name, in every format of [`write::FORMATS`](crate::write::FORMATS):
+/// `tasks?format=svg`, `cpu?seconds=5&format=speedscope`. Parameters are strict: a bad value is a 400 that says the range, and so is a parameter
+/// that is not known or given twice. Only a picture takes `x`, `y` and `s` besides, in which its own script keeps its state.
+///
+/// Each finished capture is kept at `captures/<number>`, in every format, and the answer says where in `Content-Location`. 32 captures and 64 MB are
+/// kept at the most, the oldest go first; of captures that took no time, and those under Go's names, 8. `base=<number>` shows what
+/// has become more or less since that capture. A browser that asks for a capture that takes time gets a page that shows progress and leads to the
+/// capture's address, so that reloading and sharing it samples nothing again; any other client gets the body. A capture ends when its client goes
+/// away.
+///
+/// At most 32 captures that take time go on at once, each of 300 seconds at the most; more are a 429 with `Retry-After`. CPU captures that overlap
+/// share one sampler.
+///
+/// # Go's names
+///
+/// Clients of Go's `net/http/pprof` find its pages below the same prefix: `profile`, `goroutine`, `goroutineleak`, `block`, `mutex`,
+/// `threadcreate`, `cmdline`, `symbol`, and `allocs`, `heap` and `trace`, which are a 404 that says why. There, Go's rules hold: unknown parameters are
+/// ignored, a `profile` without a valid `seconds` takes 30, `seconds` on the others is what changes in that time, `debug=1` and `debug=2` are text,
+/// and columns and files are called as in Go. Nested at `/debug/pprof`, the router is found without telling anybody a path.
+///
+/// `block`, `cmdline` and `symbol` are both ours and Go's. Such a request is taken for Go's, unless it has the parameter `format` or `base`,
+/// which Go does not know: then it is ours, and strict.
+///
+/// # Who may ask
+///
+/// The router checks no credentials. Names of functions, source paths and thread names are in every profile, the arguments of the program are in
+/// `cmdline`, and a capture costs CPU time: nest it behind whatever protects your other internal pages, or use [`serve`](crate::serve()), which
+/// answers on loopback only. [`require_bearer`](crate::require_bearer()) is a layer that demands a token, and shows how a layer of your own goes around
+/// it:
+///
+/// ```
+/// # fn app(token_of_the_environment: &str) -> Result<axum::Router, Box<dyn std::error::Error>> {
+/// let profiles = taskprof::router().layer(taskprof::require_bearer(token_of_the_environment)?);
+/// let app = axum::Router::new().nest("/debug/profile", profiles);
+/// # Ok(app)
+/// # }
+/// # app("6f1ed002ab5595859014ebf0951522d9").unwrap();
+/// ```
 ///
 /// # Examples
 ///

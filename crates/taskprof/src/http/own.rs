@@ -16,7 +16,7 @@ use super::choose;
 use super::desk::Desk;
 use super::endpoint::Endpoint;
 use super::error::HttpError;
-use super::kept::{By, Kept};
+use super::kept::{Kept, Rank};
 use super::params::Query;
 use super::{OwnRuntime, progress, stream, watch_application};
 use crate::cpu::{DEFAULT_DURATION, MAX_DURATION};
@@ -61,34 +61,52 @@ pub(super) async fn get(
             Ok(answer::typed(view.content_type, "inline", body.into()))
         }
         View::Profile(format) => {
-            let base = asked.base;
-            let address = |kept: &Kept| address(kept, format, base.as_deref(), &asked.state);
-            let Some(takes) = asked.takes else {
+            let Asked {
+                ask,
+                takes,
+                base,
+                state,
+                ..
+            } = asked;
+            let Some(takes) = takes else {
                 let _look = desk.look().await?;
-                let profile = asked.ask.capture().await?;
-                let kept = desk.captures.keep(source, By::OurName, profile);
-                let body = answer::write(&kept, format, base.as_deref()).await?;
-                let response = answer::with(source.name, format, body);
-                return Ok(answer::located(response, &address(&kept)));
+                let kept = desk
+                    .captures
+                    .keep(source, Rank::Passing, ask.capture().await?);
+                return answer(&kept, format, base.as_deref(), &state).await;
             };
             let permit = desk.capture()?;
-            if wants_page(&parts.headers) {
-                let (base, state) = (base.clone(), asked.state.clone());
-                let capture = async move {
-                    let _held = (permit, watched);
-                    let profile = asked.ask.capture().await?;
-                    let kept = desk.captures.keep(source, By::OurName, profile);
-                    Ok(self::address(&kept, format, base.as_deref(), &state))
+            let page = wants_page(&parts.headers);
+            let capture = async move {
+                let _held = (permit, watched);
+                let profile = ask.capture().await?;
+                Ok::<_, HttpError>(desk.captures.keep(source, Rank::Long, profile))
+            };
+            if page {
+                let address = async move {
+                    let kept = capture.await?;
+                    Ok(address(&kept, format, base.as_deref(), &state))
                 };
-                return progress::page(source.name, takes, capture);
+                return progress::page(source.name, takes, address);
             }
-            let profile = asked.ask.capture().await?;
-            let kept = desk.captures.keep(source, By::OurName, profile);
-            let body = answer::write(&kept, format, base.as_deref()).await?;
-            let response = answer::with(source.name, format, body);
-            Ok(answer::located(response, &address(&kept)))
+            let kept = capture.await?;
+            answer(&kept, format, base.as_deref(), &state).await
         }
     }
+}
+
+async fn answer(
+    kept: &Kept,
+    format: &'static Format,
+    base: Option<&Kept>,
+    state: &[(String, String)],
+) -> Result<Response, HttpError> {
+    let body = answer::write(kept, format, base).await?;
+    let response = answer::with(kept.source.name, format, body);
+    Ok(answer::located(
+        response,
+        &address(kept, format, base, state),
+    ))
 }
 
 /// The headers that `get` would answer. Without this, axum would run a whole capture and throw it away.
@@ -149,7 +167,7 @@ fn parse(source: &'static Source, desk: &Desk, query: Option<&str>) -> Result<As
         return Ok(asked);
     }
     let format = format(&query)?;
-    query.only_known(&page, format.name == "svg")?;
+    query.only_known(&page, answer::is_svg(format))?;
     asked.state = query.svg_state();
     asked.base = base(&query, desk)?;
     let takes_time = query.has("seconds") || source.seconds == Seconds::Timed;

@@ -33,12 +33,14 @@ use crate::http::{self, OwnRuntime, headers};
 
 /// Where the router is nested.
 const PREFIX: &str = "/debug/profile";
+/// Where clients of Go look.
+const GO_PREFIX: &str = "/debug/pprof";
 
 /// Serves the endpoint at `http://addr/debug/profile`, on a thread of its own, until the returned [`Server`] is dropped.
 ///
 /// The pages are those of [`router`](crate::router). The thread `taskprof-http` runs its own current-thread tokio runtime, so
 /// it answers when the application's runtime is stuck, and no runtime is needed to call this. If there is one, its untracked tasks
-/// are counted from the start. `/` redirects to the index.
+/// are counted from the start. `/` redirects to the index. The same pages are at `/debug/pprof`, where clients of Go look.
 ///
 /// Only loopback addresses are accepted, and only requests to `localhost` or a loopback address are answered: a web page
 /// that resolves its own name to 127.0.0.1 gets 403. So does one that asks without such tricks: it could not read the answer, but have it
@@ -91,10 +93,12 @@ fn explain(error: &io::Error, what: &str) -> io::Error {
 
 /// `hosts`: none for a server that no name leads to.
 fn app(hosts: Option<Hosts>, token: Option<Token>) -> Router {
+    let router = http::router::<()>();
     let pages = Router::new()
         .route("/", get(async || Redirect::temporary(PREFIX)))
         // Not `nest`, which would not answer with a slash at the end.
-        .nest_service(PREFIX, http::router::<()>())
+        .nest_service(PREFIX, router.clone())
+        .nest_service(GO_PREFIX, router)
         .layer(Extension(OwnRuntime));
     let mut app = http::protected(pages);
     // Around all of it: also what does not exist is for those only who may come in.

@@ -10,10 +10,12 @@ use tokio_metrics::{RuntimeMetrics, RuntimeMonitor};
 use super::{Seconds, Source, TextView, What, always};
 use crate::error::Error;
 use crate::offload::{self, Wanted};
+use crate::write::metrics::Family;
+use crate::write::{OPENMETRICS_TYPE, PROMETHEUS_TYPE, openmetrics, prometheus};
 
 pub(super) static SOURCE: Source = Source {
     name: "runtime",
-    summary: "The tokio runtimes: workers, tasks, and how busy they were in the last 100 ms, by tokio-metrics.",
+    summary: "The tokio runtimes: workers, tasks, and how busy they were in the last 50 ms, by tokio-metrics.",
     sample_types: &[],
     seconds: Seconds::Never,
     what: What::Text(&[
@@ -27,12 +29,22 @@ pub(super) static SOURCE: Source = Source {
             content_type: "application/json",
             write: |wanted| write_json(&look(wanted)),
         },
+        TextView {
+            format: "openmetrics",
+            content_type: OPENMETRICS_TYPE,
+            write: |wanted| openmetrics(&families(&look(wanted))).map(String::into_bytes),
+        },
+        TextView {
+            format: "prometheus",
+            content_type: PROMETHEUS_TYPE,
+            write: |wanted| prometheus(&families(&look(wanted))).map(String::into_bytes),
+        },
     ]),
     ready: always,
 };
 
 /// How long the runtimes are watched for their figures.
-pub(crate) const WATCHED: Duration = Duration::from_millis(100);
+pub(crate) const WATCHED: Duration = Duration::from_millis(50);
 
 /// The runtimes with tokio-metrics' figures for a short while.
 pub(crate) fn watch<'a>(
@@ -133,6 +145,46 @@ fn look(wanted: &Wanted) -> RuntimesOut {
         version: 1,
         runtimes: out.collect(),
     }
+}
+
+/// As a scraper collects them. Only what is true of the moment: counts of so short a time are no counters.
+fn families(out: &RuntimesOut) -> Vec<Family> {
+    type Figure = fn(&RuntimeOut) -> f64;
+    let figures: [(&'static str, &'static str, Figure); 5] = [
+        ("taskprof_runtime_workers", "Worker threads.", |it| {
+            it.workers as f64
+        }),
+        (
+            "taskprof_runtime_tracked_tasks",
+            "Live tasks that have a record.",
+            |it| it.tracked as f64,
+        ),
+        (
+            "taskprof_runtime_untracked_tasks",
+            "Live tasks without a record.",
+            |it| it.untracked as f64,
+        ),
+        (
+            "taskprof_runtime_busy_ratio",
+            "Share of all workers' time spent in polls that ended in the last 50 ms.",
+            |it| it.busy_ratio,
+        ),
+        (
+            "taskprof_runtime_global_queue_tasks",
+            "Tasks in the global queue.",
+            |it| it.global_queue as f64,
+        ),
+    ];
+    let of = |(name, help, figure): (&'static str, &'static str, Figure)| {
+        let mut family = Family::gauge(name, help);
+        for runtime in &out.runtimes {
+            let id = runtime.id.to_string();
+            let name = runtime.name.as_deref().unwrap_or_default();
+            family.push([("id", &*id), ("runtime", name)], figure(runtime));
+        }
+        family
+    };
+    figures.into_iter().map(of).collect()
 }
 
 fn write_text(out: &RuntimesOut) -> String {

@@ -145,19 +145,20 @@ fn compared(
 
     let mut lines = Vec::with_capacity(pairs.len());
     let (mut gone, mut gone_stacks) = (0_i64, 0_usize);
+    let mut drawn = 0_i64;
     for (stack, (base, value)) in &pairs {
-        let (base, value) = (base / divisor, value / divisor);
-        if value == 0 {
-            gone += base;
-            gone_stacks += usize::from(base > 0);
+        if *value == 0 {
+            gone += base / divisor;
+            gone_stacks += 1;
         }
         let mut line = String::new();
-        push_line(&mut line, stack, base);
-        line.push_str(&format!(" {value}"));
+        push_line(&mut line, stack, base / divisor);
+        line.push_str(&format!(" {}", value / divisor));
         lines.push(line);
+        drawn += value / divisor;
     }
     // All boxes without width: inferno refuses to draw them.
-    if after / i128::from(divisor) == 0 {
+    if drawn == 0 {
         lines.clear();
     }
 

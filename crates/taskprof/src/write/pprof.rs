@@ -45,7 +45,8 @@ pub(super) static FORMAT: Format = Format {
 ///
 /// # Limitations
 ///
-/// `start_line` of functions is not written: line tables do not know it.
+/// `start_line` of functions is not written: line tables do not know it. `go tool pprof` overlooks a label whose value is
+/// an empty text, or zero without a unit.
 pub fn pprof(profile: &Profile) -> Result<Vec<u8>, Error> {
     write(profile, profile.default_sample_type.as_deref())
 }

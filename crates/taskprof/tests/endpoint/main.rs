@@ -6,12 +6,17 @@
     reason = "helpers of tests; the exemption in clippy.toml covers only test functions"
 )]
 
+mod ask;
 #[path = "../common/busy.rs"]
 mod busy;
+mod captures;
 mod client;
+mod clients;
 mod cpu;
+mod fuzz;
 #[path = "../common/go.rs"]
 mod go;
+mod gos;
 mod index;
 mod refused;
 mod serve;
@@ -24,6 +29,7 @@ mod serve_remote;
 mod serve_stall;
 mod serve_token;
 mod serve_unix;
+mod sources;
 #[path = "../common/xml.rs"]
 mod xml;
 
@@ -32,10 +38,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use taskprof::Server;
 
-/// There is one capture at a time in a process, so the tests that capture take turns.
-fn my_turn() -> MutexGuard<'static, ()> {
+/// Captures share one sampler, and some tests look whether it runs: the tests that capture take turns.
+///
+/// Each test has a thread and a runtime of its own, so a turn may be kept across an await.
+fn my_turn() -> Turn {
     static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+    Turn {
+        _held: TURN.lock().unwrap_or_else(PoisonError::into_inner),
+    }
+}
+
+struct Turn {
+    _held: MutexGuard<'static, ()>,
 }
 
 /// A server for one test. At its end the test waits until the server is gone, so that a capture that the test leaves

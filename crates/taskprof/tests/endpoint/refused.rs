@@ -107,7 +107,7 @@ fn an_unknown_page_is_404_and_repeats_nothing() {
     for path in [
         "/debug/profile/%3Cscript%3E",
         "/debug/profile/cpu/",
-        "/debug/pprof/",
+        "/debug/",
         "/favicon.ico",
     ] {
         let answer = get(server.local_addr(), path);

@@ -134,11 +134,12 @@ fn unit() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec!["count", "nanoseconds", "bytes", "seconds", "odd unit"])
 }
 
-/// Two profiles of the same kind, with samples in common.
+/// Two profiles of the same kind, with samples in common and samples that only one has.
 pub(crate) fn two(value: std::ops::Range<i64>) -> impl Strategy<Value = (Profile, Profile)> {
-    profile(value).prop_perturb(|one, mut random| {
+    profile(value).prop_perturb(|mut one, mut random| {
         let mut other = one.clone();
         other.time += Duration::from_secs(random.random_range(0..100));
+        one.samples.retain(|_| random.random_bool(0.7));
         other.samples.retain(|_| random.random_bool(0.7));
         for sample in &mut other.samples {
             for value in &mut sample.values {

@@ -1,0 +1,4 @@
+#[leakcheck::test(unhandled_panic = "abort")]
+async fn unknown_unhandled_panic() {}
+
+fn main() {}
