@@ -5,7 +5,8 @@
 //! 1. [`profile`]: the vocabulary. A [`Profile`] is sample types and samples; a sample is a stack, values and labels.
 //! 2. Sources that fill a profile (the table [`source::ALL`]) and writers that print one (the table [`write::FORMATS`]).
 //!    A source knows no writer, a writer knows no source.
-//! 3. HTTP: [`router`] to nest into an axum application, [`serve`] to answer on a loopback address of its own.
+//! 3. HTTP: [`router`] to nest into an axum application, [`serve`] to answer on a loopback address of its own, [`server`] to answer
+//!    on a Unix socket or, behind a token, elsewhere.
 //!
 //! What is deliberately not here: unwinding and symbols (the `callstack` crate), how tasks are tracked and captured (the `taskscope` crate).
 //!
@@ -41,6 +42,7 @@
 pub mod cpu;
 mod error;
 mod escape;
+pub mod guard;
 mod http;
 mod offload;
 mod pprof_sampler;
@@ -53,9 +55,13 @@ pub mod tasks;
 pub mod write;
 
 pub use crate::error::Error;
+pub use crate::guard::require_bearer;
 pub use crate::http::router;
 pub use crate::profile::Profile;
-pub use crate::serve::{Server, serve};
+pub use crate::serve::{
+    DEFAULT_HEADER_TIMEOUT, DEFAULT_MAX_CONNECTIONS, DEFAULT_WRITE_TIMEOUT, Server, ServerBuilder,
+    UnixServer, serve, server,
+};
 pub use crate::source::short::{block, busy, leaks, lock, sched, stuck, tasks, threads};
 
 /// Asks where the process spends CPU time.

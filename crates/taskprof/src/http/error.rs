@@ -41,6 +41,14 @@ impl HttpError {
         }
     }
 
+    /// No room; ask again after so many seconds.
+    pub(crate) fn unavailable(text: impl Into<String>, again: u64) -> Self {
+        HttpError {
+            again: Some(again),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, text)
+        }
+    }
+
     /// The sentence.
     pub(crate) fn text(&self) -> &str {
         &self.text
@@ -48,6 +56,10 @@ impl HttpError {
 
     pub(crate) fn bad_request(text: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, text)
+    }
+
+    pub(crate) fn unauthorized(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, text)
     }
 
     pub(crate) fn forbidden(text: impl Into<String>) -> Self {

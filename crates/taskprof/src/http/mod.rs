@@ -11,7 +11,7 @@ mod desk;
 mod endpoint;
 mod error;
 mod go;
-mod headers;
+pub(crate) mod headers;
 mod index;
 mod kept;
 mod own;
@@ -86,27 +86,16 @@ fn watch_application(own: Option<&OwnRuntime>) -> Option<RuntimeGuard> {
 ///
 /// The router checks no credentials. Names of functions, source paths and thread names are in every profile, the arguments of the program are in
 /// `cmdline`, and a capture costs CPU time: nest it behind whatever protects your other internal pages, or use [`serve`](crate::serve()), which
-/// answers on loopback only. A layer of your own is enough:
+/// answers on loopback only. [`require_bearer`](crate::require_bearer()) is a layer that demands a token, and shows how a layer of your own goes around
+/// it:
 ///
 /// ```
-/// use axum::Router;
-/// use axum::extract::Request;
-/// use axum::http::StatusCode;
-/// use axum::middleware::{Next, from_fn};
-/// use axum::response::{IntoResponse, Response};
-///
-/// async fn only_admins(request: Request, next: Next) -> Response {
-///     // Whatever your other layers have found out about who asks.
-///     #[derive(Clone)]
-///     struct Admin;
-///     match request.extensions().get::<Admin>() {
-///         Some(_) => next.run(request).await,
-///         None => StatusCode::FORBIDDEN.into_response(),
-///     }
-/// }
-///
-/// let profiles = taskprof::router().layer(from_fn(only_admins));
-/// let app: Router = Router::new().nest("/debug/profile", profiles);
+/// # fn app(token_of_the_environment: &str) -> Result<axum::Router, Box<dyn std::error::Error>> {
+/// let profiles = taskprof::router().layer(taskprof::require_bearer(token_of_the_environment)?);
+/// let app = axum::Router::new().nest("/debug/profile", profiles);
+/// # Ok(app)
+/// # }
+/// # app("6f1ed002ab5595859014ebf0951522d9").unwrap();
 /// ```
 ///
 /// # Examples

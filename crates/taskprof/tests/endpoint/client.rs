@@ -19,6 +19,15 @@ impl Answer {
         })
     }
 
+    pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
+        let lines = self.head.lines().skip(1);
+        lines
+            .filter_map(|line| line.split_once(": "))
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+            .collect()
+    }
+
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
@@ -45,7 +54,18 @@ pub(crate) fn request(addr: SocketAddr, method: &str, path: &str) -> Answer {
 }
 
 pub(crate) fn request_to_host(addr: SocketAddr, method: &str, path: &str, host: &str) -> Answer {
-    let mut stream = send(addr, method, path, host);
+    whole(&mut send(addr, method, path, host))
+}
+
+/// Sends these bytes over a connection of its own and reads until it is closed.
+pub(crate) fn exchange(addr: SocketAddr, request: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    stream.write_all(request).unwrap();
+    whole(&mut stream)
+}
+
+/// Reads until the connection is closed.
+pub(crate) fn whole(stream: &mut impl Read) -> Answer {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
     let end = bytes.windows(4).position(|w| w == b"\r\n\r\n").unwrap();

@@ -20,6 +20,15 @@ mod gos;
 mod index;
 mod refused;
 mod serve;
+mod serve_any_header;
+mod serve_guard;
+mod serve_host;
+mod serve_limits;
+mod serve_origin;
+mod serve_remote;
+mod serve_stall;
+mod serve_token;
+mod serve_unix;
 mod sources;
 #[path = "../common/xml.rs"]
 mod xml;
@@ -57,6 +66,11 @@ impl Drop for Served {
     fn drop(&mut self) {
         self.0.take().unwrap().shutdown();
     }
+}
+
+/// As a server that was built.
+fn served(server: std::io::Result<Server>) -> Served {
+    Served(Some(server.unwrap()))
 }
 
 fn server() -> Served {

@@ -15,8 +15,8 @@ fn an_address_that_others_can_reach_is_refused_with_the_reason() {
         assert_eq!(
             error.to_string(),
             format!(
-                "taskprof does not listen on {addr}: it is not a loopback address, and this server asks nobody for a \
-                 password; use 127.0.0.1 or [::1], or nest taskprof::router() behind your own access control"
+                "taskprof does not listen on {addr}: it is not a loopback address, and allow_remote() and bearer_token(..) are \
+                 missing on taskprof::server(); use 127.0.0.1 or [::1], or nest taskprof::router() behind your own access control"
             )
         );
     }

@@ -1,0 +1,188 @@
+//! Takes connections and answers what they ask, within limits.
+//!
+//! A connection has so much time to send a request, its first or its next, and so much to take the next bytes of an answer. There are so many
+//! connections and no more: a newcomer takes the place of the one that has been idle for longest, so that nobody can keep others out by
+//! holding connections open; if all stay busy, the newcomer is told to come back. `axum::serve` has none of this.
+
+use std::convert::Infallible;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
+use axum::response::IntoResponse as _;
+use axum::serve::Listener;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::AbortHandle;
+use tower::Service as _;
+
+use super::body::{Answer, Timely};
+use super::load::Load;
+use super::stall::Stall;
+use crate::http::{HttpError, headers};
+
+/// The longest head of a request, in bytes: twice what a browser sends that has collected cookies on localhost.
+const MAX_HEAD: usize = 64 * 1024;
+/// How long a connection may be idle before its place is given away: without this, many who come at once and are about to ask would push
+/// each other out.
+const GRACE: Duration = Duration::from_millis(250);
+/// How long everybody has to be busy before a newcomer is told to come back.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often to look for a place meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// Newcomers who are told to come back at the same time.
+const MAX_REFUSED: usize = 16;
+/// How long one of them may take to ask and to be told.
+const REFUSED_STAYS: Duration = Duration::from_secs(1);
+/// What they are told to wait, in seconds.
+const AGAIN: u64 = 2;
+
+/// What connections may take.
+#[derive(Debug, Clone)]
+pub(super) struct Limits {
+    /// For a request to arrive: its head, and again its body.
+    pub(super) header_timeout: Duration,
+    /// Without progress in a write.
+    pub(super) write_timeout: Duration,
+    pub(super) max_connections: usize,
+}
+
+/// One that is open.
+struct Open {
+    load: Load,
+    task: AbortHandle,
+}
+
+/// Never returns: errors of `accept` are retried inside.
+pub(super) async fn run<L: Listener>(mut listener: L, app: Router, limits: Limits) {
+    let full = full();
+    let briefly = Limits {
+        header_timeout: limits.header_timeout.min(REFUSED_STAYS),
+        write_timeout: limits.write_timeout.min(REFUSED_STAYS),
+        ..limits
+    };
+    let mut room = Room {
+        open: Vec::new(),
+        max_open: limits.max_connections,
+        refused: Vec::new(),
+        full_since: None,
+    };
+    loop {
+        let (stream, _) = listener.accept().await;
+        let place = room.make().await;
+        let load = Load::new();
+        let (app, limits) = match place {
+            Place::Served => (&app, &limits),
+            Place::Refused => (&full, &briefly),
+        };
+        let connection = serve(stream, app.clone(), limits.clone(), load.clone());
+        let task = tokio::spawn(connection).abort_handle();
+        room.take(place, Open { load, task });
+    }
+}
+
+/// The connections that are there.
+struct Room {
+    open: Vec<Open>,
+    max_open: usize,
+    refused: Vec<Open>,
+    /// Since when everybody has been busy.
+    full_since: Option<Instant>,
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Served,
+    Refused,
+}
+
+impl Room {
+    /// Waits for a place; meanwhile whoever comes waits in the queue of the system.
+    async fn make(&mut self) -> Place {
+        loop {
+            self.open.retain(Open::is_there);
+            self.refused.retain(Open::is_there);
+            if self.open.len() < self.max_open {
+                self.full_since = None;
+                return Place::Served;
+            }
+            match self.oldest_idle() {
+                Some((time, at)) => {
+                    self.full_since = None;
+                    if time >= GRACE {
+                        self.open.swap_remove(at).task.abort();
+                        return Place::Served;
+                    }
+                }
+                None => {
+                    let full_since = *self.full_since.get_or_insert_with(Instant::now);
+                    if full_since.elapsed() >= PATIENCE && self.refused.len() < MAX_REFUSED {
+                        return Place::Refused;
+                    }
+                }
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// How long it has been idle, and where it is.
+    fn oldest_idle(&self) -> Option<(Duration, usize)> {
+        let open = self.open.iter().enumerate();
+        open.filter_map(|(at, open)| Some((open.load.idle_for()?, at)))
+            .max()
+    }
+
+    fn take(&mut self, place: Place, connection: Open) {
+        match place {
+            Place::Served => self.open.push(connection),
+            Place::Refused => self.refused.push(connection),
+        }
+    }
+}
+
+impl Open {
+    fn is_there(&self) -> bool {
+        !self.task.is_finished()
+    }
+}
+
+async fn serve<S>(stream: S, app: Router, limits: Limits, load: Load)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let stream = Stall::new(stream, limits.write_timeout, load.clone());
+    let answer = service_fn(move |request: hyper::Request<Incoming>| {
+        let busy = load.busy();
+        let request = request.map(|body| Body::new(Timely::new(body, limits.header_timeout)));
+        let response = app.clone().call(request);
+        async {
+            let Ok(response) = response.await;
+            Ok::<_, Infallible>(response.map(|body| Answer::new(body, busy)))
+        }
+    });
+    // An error means that the client broke a rule, ran out of time, or is gone: there is nobody to tell.
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_header_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), answer)
+        .await;
+}
+
+/// The pages of a server that has no room.
+fn full() -> Router {
+    let refusal = async || {
+        let why = "every connection of this server is busy; ask again when one has ended";
+        let mut response = HttpError::unavailable(why, AGAIN).into_response();
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+        headers::set(response).await
+    };
+    Router::new().fallback(refusal)
+}
