@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderName, Request, Response};
+use taskscope::sampling;
 use taskscope::{
     Age, AtEnd, BLOCKING_THRESHOLD, Branch, Builder, CANCEL_GRACE, CancelReason, Cancellation,
     Cancelled, CancelledOwned, Carry, DEFAULT_DEADLINE, DEFAULT_STALL, DeadlineHeader, DropGuard,
@@ -51,6 +52,7 @@ pub async fn everything() {
     .unwrap();
     layers().await;
     dumps().await;
+    sampled();
     watching();
 }
 
@@ -487,6 +489,27 @@ fn resource(resource: &ResourceDump) {
         let _: (Option<&Location<'_>>, HolderState) = (holder.spawned, holder.state);
     }
     let _: (Duration, bool) = (resource.unused_for, resource.is_leak_suspect());
+}
+
+fn sampled() {
+    let _: (Duration, u32, usize) = (
+        sampling::LONG,
+        sampling::POLLS_PER_SECOND,
+        sampling::MAX_ROWS,
+    );
+    let _: (bool, bool, Duration) = (sampling::start(), sampling::is_on(), sampling::sampled());
+    let report: sampling::Report = sampling::report();
+    let _: (Duration, [u64; 2], u64) = (report.sampled, report.one_in, report.lost);
+    for row in report.rows {
+        let row: sampling::Row = row;
+        let _: bool = row.activity == sampling::Activity::Waiting && row.background;
+        let _: (&Location<'_>, &str, Option<Arc<str>>) = (row.site, row.future, row.scope);
+        let _: (u64, Duration) = (row.count, row.time);
+        if let Ok(waits) = &row.trace {
+            trace(waits);
+        }
+    }
+    let _: bool = sampling::stop();
 }
 
 fn watching() {

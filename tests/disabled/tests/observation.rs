@@ -48,6 +48,8 @@ async fn nothing_is_seen() {
     assert!(dump.tasks.is_empty() && dump.resources.is_empty() && dump.runtimes.is_empty());
     taskscope::sample_growth();
     assert!(taskscope::growth().is_empty());
+    assert!(!taskscope::sampling::start() && !taskscope::sampling::is_on());
+    assert!(taskscope::sampling::report().rows.is_empty());
     let stats = taskscope::stats();
     assert_eq!(
         (stats.records, stats.record_bytes, stats.resources),
