@@ -4,7 +4,7 @@ mod support;
 
 use std::future::{Future, pending};
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -82,6 +82,40 @@ fn a_plain_thread_sees_the_stacks_of_an_idle_multi_thread_runtime() {
     let groups = dump.groups();
     assert_eq!((groups.len(), groups[0].tasks.len()), (1, 1000));
     drop(tasks);
+}
+
+#[test]
+fn a_task_that_is_asked_in_its_first_poll_before_it_has_taken_a_waker_is_asked_again() {
+    let runtime = multi_thread();
+    let _entered = runtime.enter();
+    let (go_on, goes_on) = std::sync::mpsc::channel::<()>();
+    let late = taskscope::spawn(async move {
+        goes_on.recv().unwrap();
+        wait_in_my_function().await;
+    });
+    until(|| {
+        let dump = of(runtime.handle()).stacks(Stacks::None).capture_blocking();
+        dump.tasks[0].polls == 1
+    });
+    let polls = Arc::new(AtomicU64::new(0));
+    let counted = polls.clone();
+    let mut wait = Box::pin(wait_in_my_function());
+    let second = taskscope::spawn(std::future::poll_fn(move |cx| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        wait.as_mut().poll(cx)
+    }));
+    until(|| polls.load(Ordering::SeqCst) == 1);
+    let handle = runtime.handle().clone();
+    let dumper = std::thread::spawn(move || {
+        let dump = of(&handle).deadline(Duration::from_secs(30));
+        dump.capture_blocking()
+    });
+    // The first one is asked first.
+    until(|| polls.load(Ordering::SeqCst) == 2);
+    go_on.send(()).unwrap();
+    let dump = dumper.join().unwrap();
+    assert_eq!((dump.tasks.len(), dump.missed.total()), (2, 0));
+    drop((late, second));
 }
 
 #[test]

@@ -4,9 +4,10 @@
 
 use std::future::{Future, poll_fn};
 use std::panic::Location;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use taskscope::sampling::{self, Activity, Report, Row};
@@ -234,4 +235,107 @@ fn the_report_says_for_how_long_and_how_closely_it_was_looked() {
     assert!(report.one_in.iter().all(|one_in| one_in.is_power_of_two()));
     let here: &Location<'_> = Location::caller();
     assert!(rows(&report, here.line()).is_empty());
+}
+
+#[test]
+fn a_task_that_was_woken_in_a_long_poll_waits_for_a_thread_only_from_its_end_on() {
+    sampling::start();
+    let runtime = runtime();
+    let _in_runtime = runtime.enter();
+    // On the only worker, so nothing comes in between.
+    let line = line!() + 1;
+    let task = taskscope::spawn(async {
+        for _ in 0..20 {
+            let mut polled = false;
+            poll_fn(|cx| {
+                if polled {
+                    return Poll::Ready(());
+                }
+                polled = true;
+                cx.waker().wake_by_ref();
+                std::thread::sleep(Duration::from_millis(30));
+                Poll::Pending
+            })
+            .await;
+        }
+    });
+    runtime.block_on(task).unwrap();
+    let report = sampling::report();
+    let time = |activity| {
+        let rows = rows(&report, line).into_iter();
+        let rows = rows.filter(|row| row.activity == activity);
+        rows.map(|row| row.time).sum::<Duration>()
+    };
+    let (ran, waited) = (time(Activity::Running), time(Activity::Scheduled));
+    assert!(ran > Duration::from_millis(300), "{ran:?}");
+    assert!(waited < ran / 2, "{waited:?} of {ran:?}");
+}
+
+/// Takes the first waker that it sees, and no other one. A thread wakes it again and again.
+async fn takes_its_waker_once(mut ended: oneshot::Receiver<()>) {
+    let mut taken = false;
+    poll_fn(move |cx| {
+        if !std::mem::replace(&mut taken, true) {
+            let waker = cx.waker().clone();
+            std::thread::spawn(move || {
+                for _ in 0..50 {
+                    std::thread::sleep(Duration::from_millis(5));
+                    waker.wake_by_ref();
+                }
+            });
+        }
+        match ended.try_recv() {
+            Err(oneshot::error::TryRecvError::Empty) => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    })
+    .await;
+}
+
+#[test]
+fn waits_for_which_the_task_took_no_waker_are_told_as_such_and_not_lost() {
+    sampling::start();
+    let runtime = runtime();
+    let _in_runtime = runtime.enter();
+    let (end, ended) = oneshot::channel();
+    let task = taskscope::spawn(takes_its_waker_once(ended));
+    let line = line!() - 1;
+    await_row(line, |row| {
+        // More than one, so some have ended.
+        row.trace
+            .as_ref()
+            .is_err_and(|why| *why == NoTrace::NoWaker)
+            && row.count > 3
+    });
+    drop((end, task));
+}
+
+/// Is ready when it is polled a second time, although nobody has woken it.
+struct TakesAPollForAnEvent(Option<Waker>);
+
+impl Future for TakesAPollForAnEvent {
+    type Output = ();
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        match self.0.replace(cx.waker().clone()) {
+            None => Poll::Pending,
+            Some(_) => Poll::Ready(()),
+        }
+    }
+}
+
+#[test]
+fn a_wait_that_ends_with_its_task_in_a_poll_that_nobody_woke_is_told() {
+    sampling::start();
+    let line = line!() + 2;
+    let wait = || {
+        let mut future = Box::pin(taskscope::instrument(TakesAPollForAnEvent(None)));
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(future.as_mut().poll(cx).is_pending());
+        assert!(future.as_mut().poll(cx).is_ready());
+    };
+    await_row(line, |row| {
+        (0..20).for_each(|_| wait());
+        // More than reports of other tests happen to see while they go on.
+        row.activity == Activity::Waiting && row.count > 100
+    });
 }

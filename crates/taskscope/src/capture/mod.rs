@@ -48,8 +48,10 @@ pub(crate) fn request(record: &'static Record) {
     if asked.last {
         unpark();
     }
-    if asked.marked {
-        record.nudge();
+    // A task in the middle of its first poll may not have taken a waker yet, and that poll has not seen the mark. Nobody would
+    // poll it again for a mark that stays: whoever asks finds it gone, and asks again.
+    if asked.marked && !record.nudge() {
+        withdraw(record);
     }
 }
 

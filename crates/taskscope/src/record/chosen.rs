@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 
 use callstack::Stack;
 
+use super::last_stack::Busy;
 use super::{Begun, CHOSEN, Hold, Meta, Record, Traits};
 use crate::dump::NoTrace;
 use crate::sampling::{self, StandsFor};
@@ -110,6 +111,10 @@ impl Record {
         let busy = self.busy.load(Ordering::Relaxed) + to.saturating_sub(from);
         self.busy.store(busy, Ordering::Relaxed);
         self.since.store(now, Ordering::Relaxed);
+        if self.woken_at.load(Ordering::Relaxed) != 0 {
+            // As in `end_poll`, which finds nothing left to count: it could not have run any sooner than now.
+            self.woken_at.store(now, Ordering::Relaxed);
+        }
         // One that was woken in this very poll does not wait.
         let waits = suspended && begun.was_woken() && self.woken_at.load(Ordering::Relaxed) == 0;
         if !waits {
@@ -139,12 +144,13 @@ impl Record {
     /// A poll begins while a chosen wait goes on.
     #[cold]
     pub(super) fn end_chosen_wait(&'static self, now: u64) {
+        let since = self.since.load(Ordering::Relaxed);
         let woken_at = self.woken_at.load(Ordering::Relaxed);
         if woken_at != 0 {
-            self.charge_wait(woken_at);
+            self.charge_wait(since, woken_at);
         } else if self.traits().has(Traits::OBSERVED) {
             // Nobody tells us of its wakes.
-            self.charge_wait(now);
+            self.charge_wait(since, now);
         }
         // Otherwise only a dump has asked for this poll, and the wait goes on.
     }
@@ -153,12 +159,21 @@ impl Record {
     #[inline]
     pub(super) fn end_chosen_wait_by_drop(&'static self, now: u64) {
         if self.flags.load(Ordering::Relaxed) >> CHOSEN != 0 {
+            let since = self.since.load(Ordering::Relaxed);
             let woken_at = self.woken_at.load(Ordering::Relaxed);
-            self.charge_wait(if woken_at == 0 { now } else { woken_at });
+            self.charge_wait(since, if woken_at == 0 { now } else { woken_at });
         }
     }
 
-    fn charge_wait(&'static self, until: u64) {
+    /// The task ends in a poll, at the end of which a chosen wait still goes on: nothing but a dump had asked for that poll, and the task ended in it.
+    #[inline]
+    pub(super) fn end_chosen_wait_by_end(&'static self, begun: &Begun) {
+        if self.flags.load(Ordering::Relaxed) >> CHOSEN != 0 {
+            self.charge_wait(begun.was_since, self.since.load(Ordering::Relaxed));
+        }
+    }
+
+    fn charge_wait(&'static self, since: u64, until: u64) {
         let code = self.flags.load(Ordering::Relaxed) >> CHOSEN;
         self.set_chosen(0);
         let (Some(stands_for), Some(meta)) = (StandsFor::of_code(code), self.polled_meta()) else {
@@ -166,9 +181,9 @@ impl Record {
         };
         let stack = if capture::may(self) {
             match self.last_stack.try_get() {
-                Some(stack) => Ok(stack),
-                None if self.inner.kept().is_none() => Err(NoTrace::NoWaker),
-                None => {
+                // None: the task took no waker in the poll that began the wait.
+                Ok(stack) => stack.ok_or(NoTrace::NoWaker),
+                Err(Busy) => {
                     sampling::lost();
                     Err(NoTrace::NoAnswer)
                 }
@@ -176,7 +191,6 @@ impl Record {
         } else {
             Err(self.no_capture())
         };
-        let since = self.since.load(Ordering::Relaxed);
         sampling::waited(self, meta, stands_for, stack, since, until);
     }
 

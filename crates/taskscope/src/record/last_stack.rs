@@ -59,10 +59,10 @@ impl<T: Send + Sync> LastStack<T> {
         }
     }
 
-    /// The stack, if there is one, for a caller that does not wait: also `None` while somebody else reads it.
-    pub(super) fn try_get(&self) -> Option<Arc<T>> {
-        let reading = self.begin_reading().ok()??;
-        Some(Arc::clone(&reading.stack()))
+    /// The stack, if there is one, for a caller that does not wait.
+    pub(super) fn try_get(&self) -> Result<Option<Arc<T>>, Busy> {
+        let reading = self.begin_reading()?;
+        Ok(reading.map(|reading| Arc::clone(&reading.stack())))
     }
 
     fn begin_reading(&self) -> Result<Option<Reading<'_, T>>, Busy> {
@@ -114,7 +114,7 @@ impl<T: Send + Sync> LastStack<T> {
 }
 
 /// Somebody else reads at this moment.
-struct Busy;
+pub(super) struct Busy;
 
 /// Ends the reading when dropped.
 struct Reading<'a, T> {

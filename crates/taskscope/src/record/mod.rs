@@ -426,14 +426,17 @@ impl Record {
 
     // ---- shared -----------------------------------------------------------------------------------------------------
 
-    /// Wakes the task without marking it as woken: for captures. A task that never took a waker cannot be woken.
-    pub(crate) fn nudge(&'static self) {
+    /// Wakes the task without marking it as woken: for captures. False: it has not taken a waker yet, and cannot be woken.
+    pub(crate) fn nudge(&'static self) -> bool {
         let replaced = self.flags.load(Ordering::Relaxed) & REPLACED != 0;
-        if !(replaced && replaced::wake(self))
-            && let Some(waker) = self.inner.kept()
-        {
+        if replaced && replaced::wake(self) {
+            return true;
+        }
+        let kept = self.inner.kept();
+        if let Some(waker) = kept {
             waker.wake_by_ref();
         }
+        kept.is_some()
     }
 
     /// # Safety

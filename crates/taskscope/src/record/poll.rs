@@ -176,6 +176,8 @@ impl Guard {
             self.end_special(suspended);
         } else if suspended {
             self.record.end_poll(&self.begun, clock::coarse());
+        } else {
+            self.record.end_chosen_wait_by_end(&self.begun);
         }
     }
 
@@ -189,6 +191,8 @@ impl Guard {
         }
         if suspended {
             self.record.end_poll(&self.begun, now);
+        } else {
+            self.record.end_chosen_wait_by_end(&self.begun);
         }
         if self.special.is_marked() {
             if suspended {

@@ -4,7 +4,11 @@
 //! a chosen poll stands for as many as it was drawn from: that keeps sums unbiased while n changes.
 //! Not here: what a chosen poll does; who says what n is ([`super::run`]).
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use fastrand::Rng;
 
 use crate::clock;
 
@@ -80,6 +84,8 @@ pub(crate) struct Pace {
     control: AtomicU64,
     /// How many it has chosen since that changed.
     chosen: AtomicU32,
+    /// State of its random numbers. They are not those of `fastrand`'s functions, which the program may have seeded.
+    random: AtomicU64,
 }
 
 impl Pace {
@@ -89,6 +95,7 @@ impl Pace {
             drawn_with: AtomicU8::new(0),
             control: AtomicU64::new(0),
             chosen: AtomicU32::new(0),
+            random: AtomicU64::new(0),
         }
     }
 
@@ -124,10 +131,20 @@ impl Pace {
             let n = (u32::from(n) + count / BURST).min(u32::from(LEAST)) as u8;
             self.drawn_with.store(n, Ordering::Relaxed);
             self.due
-                .store(poll.saturating_add(draw(n)), Ordering::Relaxed);
+                .store(poll.saturating_add(self.draw(n)), Ordering::Relaxed);
         }
         self.chosen.store(count, Ordering::Relaxed);
         chosen
+    }
+
+    fn draw(&self, n: u8) -> u64 {
+        let mut random = match self.random.load(Ordering::Relaxed) {
+            0 => Rng::with_seed(RandomState::new().hash_one(0)),
+            seed => Rng::with_seed(seed),
+        };
+        let drawn = draw(n, &mut random);
+        self.random.store(random.get_seed(), Ordering::Relaxed);
+        drawn
     }
 }
 
@@ -166,12 +183,12 @@ impl Late {
 }
 
 /// How many polls later the next one is chosen, if each is with a probability of 1 in 2^n: at least 1.
-fn draw(n: u8) -> u64 {
+fn draw(n: u8, random: &mut Rng) -> u64 {
     if n == 0 {
         return 1;
     }
     // The inverse of the geometric distribution; never the logarithm of 0.
-    let uniform = 1.0 - fastrand::f64();
+    let uniform = 1.0 - random.f64();
     let none = (-1.0 / f64::from(1_u32 << n)).ln_1p();
     1 + (uniform.ln() / none) as u64
 }
@@ -182,13 +199,14 @@ mod tests {
 
     #[test]
     fn draws_have_the_mean_that_makes_a_chosen_poll_stand_for_as_many_as_it_says() {
+        let mut random = Rng::with_seed(1);
         for n in [1, 3, 10] {
-            let sum: u64 = (0..100_000).map(|_| draw(n)).sum();
+            let sum: u64 = (0..100_000).map(|_| draw(n, &mut random)).sum();
             let mean = sum as f64 / 100_000.0;
             let expected = f64::from(1_u32 << n);
             // Some six standard deviations.
             assert!((mean / expected - 1.0).abs() < 0.02, "{n}: {mean}");
         }
-        assert!((0..1000).all(|_| draw(0) == 1 && draw(1) >= 1));
+        assert!((0..1000).all(|_| draw(0, &mut random) == 1 && draw(1, &mut random) >= 1));
     }
 }

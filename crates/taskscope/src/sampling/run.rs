@@ -1,5 +1,6 @@
 //! The switch, the thread that looks and sets the pace, and the report.
 
+use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,8 +15,8 @@ use crate::{clock, pool, threads};
 const NAME: &str = "taskscope-time";
 /// How often the pace is set.
 const ADJUST: Duration = Duration::from_millis(500);
-/// One poll in 16 is chosen until it is known how many there are.
-const FIRST: u8 = 4;
+/// Every poll is chosen until it is known how many there are, or a thread has chosen too many.
+const FIRST: u8 = 0;
 /// A look may take this part of the time.
 const SHARE: u32 = 100;
 /// Between two looks while nobody polls.
@@ -84,7 +85,7 @@ fn run() {
             continue;
         }
         // A bug of ours must not end the thread: then long waits would be missing from all reports to come.
-        let _ = catch_unwind(AssertUnwindSafe(sample));
+        catch_unwind(AssertUnwindSafe(sample)).unwrap_or_else(forget);
     }
 }
 
@@ -132,10 +133,16 @@ fn adjust(before: [u64; 2], now: [u64; 2], time: Duration) {
     }
 }
 
+/// What was told last.
+fn before() -> MutexGuard<'static, Option<sums::Rows>> {
+    static BEFORE: Mutex<Option<sums::Rows>> = Mutex::new(None);
+    // Only ever replaced as a whole.
+    BEFORE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A wait that ended between the two looks of [`report`] is in neither; it must not be missed where it was seen before.
 fn no_less_than_before(mut rows: sums::Rows) -> sums::Rows {
-    static BEFORE: Mutex<Option<sums::Rows>> = Mutex::new(None);
-    let mut before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut before = before();
     for (key, told) in before.take().into_iter().flatten() {
         let sum = rows.entry(key).or_default();
         sum.count = sum.count.max(told.count);
@@ -146,6 +153,7 @@ fn no_less_than_before(mut rows: sums::Rows) -> sums::Rows {
 }
 
 pub(super) fn report() -> Report {
+    let told = before().as_ref().map_or(0, sums::Rows::len);
     let mut rows = sums::all();
     for hold in pool::live() {
         let Some(wait) = hold.chosen_wait() else {
@@ -154,9 +162,7 @@ pub(super) fn report() -> Report {
         let until = wait.woken_at.unwrap_or_else(clock::precise);
         let time = charge::time(wait.stands_for, wait.since, until);
         let key = charge::key(hold.record(), hold.meta(), Activity::Waiting, wait.stack);
-        rows.entry(key)
-            .or_default()
-            .add(wait.stands_for.count(), time);
+        sums::tell(&mut rows, told, key, wait.stands_for.count(), time);
     }
     let rows = no_less_than_before(rows);
     let mut known = Known::default();

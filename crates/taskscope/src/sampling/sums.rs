@@ -139,6 +139,13 @@ fn put(mut rows: MutexGuard<'_, Option<Rows>>, key: Key, count: u64, time: u64) 
     None
 }
 
+/// Adds to rows that are told, and not kept; `others` are told besides. What would be one row too many goes where it will go when it is kept.
+pub(super) fn tell(rows: &mut Rows, others: usize, key: Key, count: u64, time: u64) {
+    let has_room = rows.len().max(others) < MAX_ROWS || rows.contains_key(&key);
+    let key = if has_room { key } else { key.without_room() };
+    rows.entry(key).or_default().add(count, time);
+}
+
 /// All rows, added up.
 pub(super) fn all() -> Rows {
     let mut all = Rows::new();

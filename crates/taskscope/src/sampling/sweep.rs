@@ -3,6 +3,8 @@
 //! The moments of looks are random ([`super::run`]), so a stretch of time is charged with its length beyond [`LONG`], on average exactly.
 //! Not here: stretches that are shorter (`charge.rs`).
 
+use std::mem::forget;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -67,6 +69,9 @@ pub(super) fn sweep(passed: Duration) -> Duration {
             record.captured(Clone::clone).0.ok_or(NoTrace::NoWaker)
         } else if let Some(wait) = hold.chosen_wait() {
             wait.stack
+        } else if record.wants_capture() {
+            // It was asked before, by us or by a dump, and its next poll will tell.
+            Err(NoTrace::NoAnswer)
         } else if unknown.len() < CAPTURES {
             unknown.push(Unknown { hold, since });
             continue;
@@ -95,10 +100,16 @@ fn key(hold: &Hold, activity: Activity, stack: Result<Arc<Stack>, NoTrace>) -> K
 }
 
 /// Has them polled for their stacks, and waits for that: so long.
+///
+/// Who has not answered by then stays marked: its next poll captures, whenever it comes, so that no wait is asked twice, and tasks of a
+/// runtime that is blocked do not take up the places of others.
 fn ask(unknown: &[Unknown]) -> Duration {
     callstack::refresh();
     for task in unknown {
-        capture::request(task.hold.record());
+        // Another executor's waker runs other people's code. One that panics must not end the look.
+        let asked = catch_unwind(AssertUnwindSafe(|| capture::request(task.hold.record())));
+        // Its destructor could panic again.
+        asked.unwrap_or_else(forget);
     }
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
@@ -110,11 +121,7 @@ fn ask(unknown: &[Unknown]) -> Duration {
             break;
         }
     }
-    let waited = begun.elapsed();
-    for task in unknown {
-        capture::withdraw(task.hold.record());
-    }
-    waited
+    begun.elapsed()
 }
 
 /// The stack of the wait that began then.
