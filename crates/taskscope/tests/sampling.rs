@@ -333,6 +333,7 @@ fn a_wait_that_ends_with_its_task_in_a_poll_that_nobody_woke_is_told() {
         assert!(future.as_mut().poll(cx).is_pending());
         assert!(future.as_mut().poll(cx).is_ready());
     };
+    (0..20).for_each(|_| wait());
     await_row(line, |row| {
         (0..20).for_each(|_| wait());
         // More than reports of other tests happen to see while they go on.
