@@ -192,6 +192,8 @@ impl Drop for Registered {
         self.0.end_poll(None);
         self.0.set_runtime(0, 0);
         self.0.set_works_for(0, 0);
+        // The next one that has it is to look at once whether sampling is on.
+        self.0.look_at.store(0, Ordering::Relaxed);
         pool::give_back(self.0);
         if let Some(thread) = table().threads.get_mut(usize::from(self.0.index) - 1) {
             *thread = None;

@@ -122,3 +122,27 @@ fn a_stack_goes_with_its_record_and_the_link_of_a_free_one_is_never_read() {
         assert!(!record.state.is_in_use());
     });
 }
+
+#[test]
+fn the_end_of_a_chosen_wait_gets_the_stack_or_goes_on_and_drops_nothing_under_a_dump() {
+    check(|| {
+        let last = leaked();
+        let first = set(last, 1);
+        let reader = thread::spawn(move || {
+            let seen = last.read(|stack| stack.look());
+            assert!(matches!(seen, Some(1 | 2)), "{seen:?}");
+        });
+        // The poller: the wait that ends keeps the stack for itself, and the next capture takes its place.
+        let got = last.try_get().ok().map(|stack| stack.unwrap());
+        let second = set(last, 2);
+        if let Some(stack) = &got {
+            assert_eq!(stack.look(), 1);
+        }
+        let alive = got.is_some() || !second.0;
+        assert_eq!(first.1.is_dropped(), !alive);
+        drop(got);
+        assert_eq!(first.1.is_dropped(), second.0);
+        reader.join().unwrap();
+        settled(last, &[first, second]);
+    });
+}

@@ -63,3 +63,26 @@ pub(super) fn time(stands_for: StandsFor, from: u64, to: u64) -> u64 {
     let time = clock::between(from, to).min(LONG);
     (time.as_nanos() as u64).saturating_mul(stands_for.count())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn time_counts_for_all_that_it_stands_for_and_only_up_to_what_is_long() {
+        let from = clock::precise();
+        let after = |interval| from + clock::ticks(interval);
+        let stands_for = |n: u8| StandsFor::of_code(n + 1).unwrap();
+        let told = |n, interval| Duration::from_nanos(time(stands_for(n), from, after(interval)));
+        let ten = Duration::from_millis(10);
+        for (n, times) in [(0, 1), (5, 32)] {
+            let (told, expected) = (told(n, ten), ten * times);
+            assert!(told.abs_diff(expected) < expected / 100, "{told:?}");
+        }
+        assert_eq!(told(3, 7 * LONG), 8 * LONG);
+        // Readings of two cores may be out of order.
+        assert_eq!(time(stands_for(5), after(ten), from), 0);
+    }
+}

@@ -209,4 +209,70 @@ mod tests {
         }
         assert!((0..1000).all(|_| draw(0, &mut random) == 1 && draw(1, &mut random) >= 1));
     }
+
+    fn control(epoch: u64, n: u8) -> u64 {
+        (epoch << 8) | u64::from(n + 1)
+    }
+
+    fn seeded() -> Pace {
+        let pace = Pace::new();
+        pace.random.store(7, Ordering::Relaxed);
+        pace
+    }
+
+    #[test]
+    fn a_chosen_poll_stands_for_what_it_was_drawn_from_also_if_that_has_changed_meanwhile() {
+        let pace = seeded();
+        assert_eq!(pace.step_by(0, control(1, 3)), None);
+        let due = pace.due();
+        assert_eq!(pace.step_by(due, control(2, 0)), Some(StandsFor(3)));
+        // From then on the new one.
+        assert_eq!(pace.due(), due + 1);
+        assert_eq!(pace.step_by(due + 1, control(2, 0)), Some(StandsFor(0)));
+    }
+
+    #[test]
+    fn a_draw_that_is_open_is_made_again_when_the_pace_changes_and_is_void_when_it_is_off() {
+        let pace = seeded();
+        assert_eq!(pace.step_by(0, control(1, 30)), None);
+        assert!(pace.due() > 1000, "one in a billion");
+        assert_eq!(pace.step_by(5, control(2, 0)), None);
+        assert_eq!(pace.due(), 6);
+        // Off.
+        assert_eq!(pace.step_by(6, 2 << 8), None);
+        assert_eq!(pace.due(), u64::MAX);
+        // On again.
+        assert_eq!(pace.step_by(7, control(3, 0)), None);
+        assert_eq!(pace.due(), 8);
+    }
+
+    #[test]
+    fn what_is_chosen_stands_for_all_while_the_pace_changes_and_bursts_are_cut() {
+        let pace = seeded();
+        let (mut told, mut chosen) = (0, 0);
+        const POLLS: u64 = 4_000_000;
+        for poll in 0..POLLS {
+            let epoch = poll / 100_000 + 1;
+            let n = [0, 5, 2, 9][epoch as usize % 4];
+            if let Some(stands_for) = pace.step_by(poll, control(epoch, n)) {
+                told += stands_for.count();
+                chosen += 1;
+            }
+        }
+        // Some six standard deviations.
+        assert!((told as f64 / POLLS as f64 - 1.0).abs() < 0.1, "{told}");
+        // Without the limit, a quarter of the polls and more.
+        assert!((10_000..POLLS / 20).contains(&chosen), "{chosen}");
+    }
+
+    #[test]
+    fn of_each_kind_of_poll_there_is_a_number_of_its_own_that_is_never_zero_and_fits() {
+        assert_eq!(StandsFor::of_code(0), None);
+        for n in 0..=LEAST {
+            let stands_for = StandsFor(n);
+            assert_eq!(StandsFor::of_code(stands_for.code()), Some(stands_for));
+            assert_eq!(stands_for.count(), 1 << n);
+            assert!((1..64).contains(&stands_for.code()));
+        }
+    }
 }

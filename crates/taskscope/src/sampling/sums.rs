@@ -167,8 +167,130 @@ fn lock(table: &'static Mutex<Option<Rows>>) -> MutexGuard<'static, Option<Rows>
 mod tests {
     use super::*;
 
+    /// One at a time: each counts all rows, or takes all tables.
+    static TURN: Mutex<()> = Mutex::new(());
+
+    fn turn() -> MutexGuard<'static, ()> {
+        TURN.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[test]
+    fn who_finds_all_tables_taken_does_not_wait_and_counts_what_it_had_as_lost() {
+        let _turn = turn();
+        let key = || Key {
+            activity: Activity::Running,
+            stack: Err(NoTrace::Running),
+            site: Location::caller(),
+            future: || "",
+            scope: None,
+            background: false,
+        };
+        let before = LOST.load(Ordering::Relaxed);
+        let mut taken: Vec<_> = SUMS.iter().map(lock).collect();
+        add(key(), 1, 10);
+        assert_eq!(LOST.load(Ordering::Relaxed), before + 1);
+        // One is enough.
+        taken.pop();
+        add(key(), 1, 10);
+        assert_eq!(LOST.load(Ordering::Relaxed), before + 1);
+        let kept = SUMS[TABLES - 1]
+            .lock()
+            .unwrap()
+            .as_mut()
+            .unwrap()
+            .remove(&key());
+        COUNT.fetch_sub(1, Ordering::Relaxed);
+        assert_eq!(kept.map(|sum| (sum.count, sum.time)), Some((1, 10)));
+    }
+
+    #[test]
+    fn what_is_told_of_waits_that_go_on_has_the_same_limit_of_rows() {
+        let key = |scope: usize| Key {
+            activity: Activity::Waiting,
+            stack: Err(NoTrace::NoAnswer),
+            site: Location::caller(),
+            future: || "",
+            scope: Some(scope.to_string().into()),
+            background: false,
+        };
+        let mut rows = Rows::new();
+        for scope in 0..MAX_ROWS + 100 {
+            tell(&mut rows, 0, key(scope), 1, 10);
+        }
+        assert_eq!(rows.len(), MAX_ROWS + 1);
+        // One that has a row keeps it.
+        tell(&mut rows, 0, key(0), 1, 10);
+        assert_eq!(rows[&key(0)].count, 2);
+        assert_eq!(rows[&key(0).without_room()].count, 100);
+        // So many were told before.
+        let mut rows = Rows::new();
+        tell(&mut rows, MAX_ROWS, key(0), 1, 10);
+        assert!(rows.contains_key(&key(0).without_room()));
+    }
+
+    #[test]
+    fn rows_are_apart_if_they_differ_in_anything_but_the_future() {
+        let key = Key {
+            activity: Activity::Waiting,
+            stack: Err(NoTrace::NoAnswer),
+            site: Location::caller(),
+            future: || "one",
+            scope: None,
+            background: false,
+        };
+        let named = |name: &str| Some(Arc::from(name));
+        let stack = Stack::intern(&[7, 8, 9]);
+        let others = [
+            Key {
+                activity: Activity::Running,
+                ..key.clone()
+            },
+            Key {
+                stack: Err(NoTrace::Ended),
+                ..key.clone()
+            },
+            Key {
+                stack: Ok(stack.clone()),
+                ..key.clone()
+            },
+            Key {
+                stack: Ok(Stack::intern(&[7, 8])),
+                ..key.clone()
+            },
+            Key {
+                site: Location::caller(),
+                ..key.clone()
+            },
+            Key {
+                scope: named("a"),
+                ..key.clone()
+            },
+            Key {
+                scope: named("b"),
+                ..key.clone()
+            },
+            Key {
+                background: true,
+                ..key.clone()
+            },
+        ];
+        let mut rows: Rows = others
+            .iter()
+            .map(|key| (key.clone(), Sum::default()))
+            .collect();
+        assert!(rows.insert(key.clone(), Sum::default()).is_none());
+        assert_eq!(rows.len(), others.len() + 1);
+        let same = Key {
+            scope: named("a"),
+            future: || "other",
+            ..key
+        };
+        assert!(rows.contains_key(&same));
+    }
+
     #[test]
     fn rows_beyond_the_limit_share_one_for_each_spawn_site_and_lose_no_time() {
+        let _turn = turn();
         let key = |scope: usize| Key {
             activity: Activity::Waiting,
             stack: Ok(Stack::intern(&[1, 2])),

@@ -64,6 +64,8 @@ enum Spawner {
     Taskscope,
     /// And dumps are taken meanwhile.
     TaskscopeDumped,
+    /// And polls are sampled meanwhile: all of them, until there are many.
+    TaskscopeSampled,
 }
 
 /// How a task has ended.
@@ -114,22 +116,44 @@ impl Way {
     }
 }
 
-/// Runs a test on both kinds of runtime, with tokio's spawn, with ours, and with ours while dumps are taken. In the end
+/// Runs a test on both kinds of runtime, with tokio's spawn, with ours, and with ours while dumps are taken or polls sampled. In the end
 /// every record must have come back.
 #[track_caller]
 pub(crate) fn every_way(test: impl Fn(&Way)) {
     let account = Account::open();
     for runtime in [current_thread, two_workers] {
-        for spawner in [Spawner::Tokio, Spawner::Taskscope, Spawner::TaskscopeDumped] {
+        for spawner in [
+            Spawner::Tokio,
+            Spawner::Taskscope,
+            Spawner::TaskscopeDumped,
+            Spawner::TaskscopeSampled,
+        ] {
+            let sampling = (spawner == Spawner::TaskscopeSampled).then(Sampling::begin);
             let runtime = runtime();
             let dumping = (spawner == Spawner::TaskscopeDumped).then(|| {
                 let options = DumpOptions::new().runtime(runtime.handle().id());
                 Dumping::begin(options.stall(Duration::from_millis(5)))
             });
             test(&Way { spawner, runtime });
-            drop(dumping);
+            drop((dumping, sampling));
             account.settle(0);
         }
+    }
+}
+
+/// Sampling is on until this is dropped. The account sees to it that there is one at a time.
+struct Sampling;
+
+impl Sampling {
+    fn begin() -> Sampling {
+        assert!(taskscope::sampling::start());
+        Sampling
+    }
+}
+
+impl Drop for Sampling {
+    fn drop(&mut self) {
+        taskscope::sampling::stop();
     }
 }
 

@@ -11,3 +11,6 @@ mod polls;
 mod refusals;
 mod shutdown;
 mod table;
+
+/// Before each row: nothing. The same rows run while polls are sampled, too (`semantics_sampled`).
+fn prepare() {}

@@ -209,6 +209,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     for &setting in settings {
+        crate::prepare();
         let said = [Spawner::Tokio, Spawner::Taskscope].map(|spawner| {
             let lab = Lab::new(spawner, setting);
             run(&lab, &row);
@@ -221,6 +222,7 @@ where
 
 #[track_caller]
 fn compare(settings: &[Setting], ours: &[Spawner], expected: &[&str], row: impl Fn(&Lab)) {
+    crate::prepare();
     for &setting in settings {
         for &spawner in [Spawner::Tokio].iter().chain(ours) {
             let lab = Lab::new(spawner, setting);

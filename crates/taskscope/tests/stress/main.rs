@@ -12,6 +12,7 @@ mod ledger;
 #[path = "../support/times.rs"]
 mod times;
 
+use std::collections::HashSet;
 use std::env;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -37,10 +38,20 @@ const WAKERS: u64 = 2;
 const DUMPERS: u64 = 2;
 
 #[test]
-fn after_everything_at_once_the_books_balance() {
+fn after_everything_at_once_the_books_balance_also_with_polls_sampled() {
     silence_deliberate_panics();
     let seconds = env::var("TASKSCOPE_STRESS_SECONDS").ok();
     let seconds = seconds.map_or(SECONDS, |text| text.parse().expect("a number of seconds"));
+    everything_at_once(seconds.div_ceil(2));
+    taskscope::sampling::start();
+    everything_at_once(seconds / 2);
+    // Sampling keeps rows, and nothing else.
+    let report = taskscope::sampling::report();
+    assert!(!report.rows.is_empty());
+    assert!(report.rows.len() <= taskscope::sampling::MAX_ROWS);
+}
+
+fn everything_at_once(seconds: u64) {
     let seed = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap()
@@ -107,7 +118,13 @@ fn settle(town: &Town) {
     let begun = Instant::now();
     loop {
         let stats = taskscope::stats();
-        let stacks = callstack::Stack::live_count();
+        // Sampling keeps those of its rows.
+        let kept: HashSet<_> = taskscope::sampling::report()
+            .rows
+            .iter()
+            .filter_map(|row| Some(row.trace.as_ref().ok()?.stack().id()))
+            .collect();
+        let stacks = callstack::Stack::live_count().saturating_sub(kept.len());
         let settled = stats.records_in_use == 0
             && stats.runtimes.is_empty()
             && stacks == 0
