@@ -11,7 +11,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use taskscope::sampling::{self, Activity};
-use taskscope::{Builder, Instrumented};
+use taskscope::{Builder, DumpOptions, Instrumented, Stacks};
 
 /// Longer than the clock's resolution, shorter than what is long.
 const SHORT: Duration = Duration::from_millis(5);
@@ -23,6 +23,8 @@ struct Leaf {
     wakes_itself: bool,
     /// Polls with a waker that was not the one before.
     changes: Arc<AtomicU64>,
+    /// How long each poll takes.
+    takes: Duration,
 }
 
 impl Future for Leaf {
@@ -32,6 +34,7 @@ impl Future for Leaf {
         if before.is_some_and(|before| !before.will_wake(cx.waker())) {
             self.changes.fetch_add(1, Ordering::Relaxed);
         }
+        sleep(self.takes);
         if self.wakes_itself {
             cx.waker().wake_by_ref();
         }
@@ -159,8 +162,10 @@ fn a_wait_that_goes_on_is_in_the_report_from_its_beginning() {
     let line = line!() - 1;
     task.wake();
     task.poll();
-    // Long before anybody looks at long waits.
-    assert!(told(line, Activity::Waiting).0 >= 1);
+    // After each poll that was chosen it waits, and after the last one still.
+    let (polls, _) = told(line, Activity::Running);
+    assert!(polls >= 1);
+    assert_eq!(told(line, Activity::Waiting).0, polls);
 }
 
 #[test]
@@ -177,4 +182,26 @@ fn a_task_that_may_not_be_captured_is_polled_with_its_own_waker_and_its_waits_ar
     assert_eq!(changes[1], 0);
     let line = line!() - 9;
     assert!(told(line, Activity::Waiting).0 >= 9);
+}
+
+#[test]
+fn the_time_of_a_chosen_poll_is_busy_time_once() {
+    let begun = Instant::now();
+    let leaf = Leaf {
+        takes: LONGER,
+        ..Leaf::default()
+    };
+    let mut task = ByHand::new(leaf);
+    let line = line!() - 1;
+    for _ in 0..5 {
+        task.wake();
+        task.poll();
+    }
+    let lived = begun.elapsed();
+    let dump = DumpOptions::new().stacks(Stacks::None).capture_blocking();
+    let task = dump.tasks.iter().find(|task| task.site.line() == line);
+    let busy = task.unwrap().busy;
+    assert!(busy > lived / 2 && busy < lived + lived / 2, "{busy:?}");
+    let (_, ran) = told(line, Activity::Running);
+    assert!(ran > lived / 2 && ran < lived + lived / 2, "{ran:?}");
 }
