@@ -6,7 +6,7 @@
 //!
 //! Which runtime a new task is on costs as much to ask as everything else that a spawn does. So a task inherits its parent's,
 //! and its first poll checks that (the code in between may have entered another runtime), unless the
-//! thread was seen to work for that runtime before.
+//! thread was seen to work for that runtime before and is in no other task's poll.
 //! Not here: tokio's own metrics beyond the one count, which taskprof shows.
 
 mod info;
@@ -73,17 +73,20 @@ pub(crate) fn or_none(inherited: Option<u16>) -> u16 {
         .unwrap_or(NONE)
 }
 
-/// Before the first poll of a task: sees to it that its record names the runtime that polls it.
+/// Before the first poll of a task: sees to it that its record names the runtime that polls it. `nested`: the thread is in the middle of
+/// another task's poll, and so perhaps in a runtime inside of the one that it works for.
 #[inline]
-pub(crate) fn check(record: &'static Record, slot: &Slot) {
+pub(crate) fn check(record: &'static Record, slot: &Slot, nested: bool) {
     let removals = REMOVALS.load(Ordering::Acquire);
-    if slot.works_for(record.runtime(), removals) {
+    if !nested && slot.works_for(record.runtime(), removals) {
         return;
     }
     if let Ok(handle) = Handle::try_current() {
         let index = index_of(&handle);
         record.set_runtime(index);
-        slot.set_works_for(index, removals);
+        if !nested {
+            slot.set_works_for(index, removals);
+        }
     }
 }
 

@@ -276,6 +276,31 @@ fn a_runtime_is_forgotten_with_its_last_task() {
 }
 
 #[test]
+fn a_task_of_a_runtime_inside_of_another_runtimes_task_is_shown_on_its_own() {
+    let outer = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .build()
+        .unwrap();
+    let _entered = outer.enter();
+    let task = taskscope::spawn(async {
+        // The thread is now known to work for the outer one.
+        taskscope::spawn(async {}).await.unwrap();
+        tokio::task::block_in_place(|| {
+            let inner = current_thread();
+            let of_inner = DumpOptions::new().runtime(inner.handle().id());
+            inner.block_on(async {
+                let waits = taskscope::spawn(std::future::pending::<()>());
+                tokio::task::yield_now().await;
+                let seen = of_inner.stacks(Stacks::None).capture_blocking();
+                waits.abort();
+                seen.tasks.len()
+            })
+        })
+    });
+    assert_eq!(outer.block_on(task).unwrap(), 1);
+}
+
+#[test]
 fn runtimes_are_kept_apart_and_their_untracked_tasks_are_counted() {
     let (one, two) = (
         current_thread(),

@@ -45,7 +45,12 @@ fn a_wait_whose_runtime_takes_its_time_is_asked_once_and_its_answer_counts_when_
     let (end, ended) = oneshot::channel();
     let task = taskscope::spawn(Counted(polls.clone(), ended));
     let line = line!() - 1;
-    until(|| polls.load(Ordering::SeqCst) == 1);
+    let shy_polls: Arc<AtomicU64> = Arc::default();
+    let (end_shy, ended) = oneshot::channel();
+    let shy = taskscope::Builder::new()
+        .no_capture()
+        .spawn(Counted(shy_polls.clone(), ended));
+    until(|| [&polls, &shy_polls].map(|polls| polls.load(Ordering::SeqCst)) == [1, 1]);
     let (stop, mut stopped) = oneshot::channel::<()>();
     // The only worker is away for longer than a look waits for answers, nearly always.
     let slow = taskscope::spawn(async move {
@@ -65,7 +70,9 @@ fn a_wait_whose_runtime_takes_its_time_is_asked_once_and_its_answer_counts_when_
         sampling::report().rows.iter().any(told)
     });
     assert_eq!(polls.load(Ordering::SeqCst), 2);
+    assert_eq!(shy_polls.load(Ordering::SeqCst), 1, "not to be asked");
     stop.send(()).unwrap();
     end.send(()).unwrap();
-    runtime.block_on(async { (task.await.unwrap(), slow.await.unwrap()) });
+    end_shy.send(()).unwrap();
+    runtime.block_on(async { (task.await.unwrap(), shy.await.unwrap(), slow.await.unwrap()) });
 }

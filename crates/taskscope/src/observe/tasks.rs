@@ -151,6 +151,10 @@ impl Tasks {
             }
             task
         };
+        if let Some(task) = &task {
+            // Without a poll, in a runtime that is shut down: then its wait ends here.
+            task.depart();
+        }
         drop(task);
     }
 

@@ -214,6 +214,6 @@ fn first_poll(record: &'static Record) {
     if traits.has(Traits::DRIVEN) {
         runtime::found(record);
     } else {
-        runtime::check(record, threads::slot());
+        runtime::check(record, threads::slot(), current().is_some());
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use callstack::Stack;
 
+use super::sums::Sum;
 use super::{Activity, LONG, StandsFor, sums};
 use crate::NoTrace;
 use crate::clock;
@@ -15,13 +16,13 @@ use crate::record::{Meta, Record, Traits};
 /// A task was woken, or spawned, and polled so much later.
 pub(crate) fn delayed(record: &Record, meta: &Meta, stands_for: StandsFor, from: u64, to: u64) {
     let key = key(record, meta, Activity::Scheduled, Err(NoTrace::Running));
-    sums::add(key, stands_for.count(), time(stands_for, from, to));
+    sums::add(key, sum(stands_for, from, to));
 }
 
 /// A poll took so long.
 pub(crate) fn ran(record: &Record, meta: &Meta, stands_for: StandsFor, from: u64, to: u64) {
     let key = key(record, meta, Activity::Running, Err(NoTrace::Running));
-    sums::add(key, stands_for.count(), time(stands_for, from, to));
+    sums::add(key, sum(stands_for, from, to));
 }
 
 /// A wait has ended.
@@ -34,7 +35,7 @@ pub(crate) fn waited(
     until: u64,
 ) {
     let key = key(record, meta, Activity::Waiting, stack);
-    sums::add(key, stands_for.count(), time(stands_for, since, until));
+    sums::add(key, sum(stands_for, since, until));
 }
 
 /// A chosen poll, or wait, could not be told.
@@ -58,10 +59,14 @@ pub(super) fn key(
     }
 }
 
-/// Nanoseconds, for all that it stands for.
-pub(super) fn time(stands_for: StandsFor, from: u64, to: u64) -> u64 {
+/// How often, and for how long: all that it stands for.
+pub(super) fn sum(stands_for: StandsFor, from: u64, to: u64) -> Sum {
+    let count = stands_for.count();
     let time = clock::between(from, to).min(LONG);
-    (time.as_nanos() as u64).saturating_mul(stands_for.count())
+    Sum {
+        count,
+        time: (time.as_nanos() as u64).saturating_mul(count),
+    }
 }
 
 #[cfg(test)]
@@ -75,7 +80,11 @@ mod tests {
         let from = clock::precise();
         let after = |interval| from + clock::ticks(interval);
         let stands_for = |n: u8| StandsFor::of_code(n + 1).unwrap();
-        let told = |n, interval| Duration::from_nanos(time(stands_for(n), from, after(interval)));
+        let told = |n, interval| {
+            let sum = sum(stands_for(n), from, after(interval));
+            assert_eq!(sum.count, 1 << n);
+            Duration::from_nanos(sum.time)
+        };
         let ten = Duration::from_millis(10);
         for (n, times) in [(0, 1), (5, 32)] {
             let (told, expected) = (told(n, ten), ten * times);
@@ -83,6 +92,6 @@ mod tests {
         }
         assert_eq!(told(3, 7 * LONG), 8 * LONG);
         // Readings of two cores may be out of order.
-        assert_eq!(time(stands_for(5), after(ten), from), 0);
+        assert_eq!(sum(stands_for(5), after(ten), from).time, 0);
     }
 }

@@ -9,7 +9,8 @@
 //! Every stretch of time that a task spends waiting, scheduled or running is cut in two at [`LONG`]:
 //!
 //! * **Up to [`LONG`]**: one poll in 2^n is chosen at random, n such that about [`POLLS_PER_SECOND`] are chosen in the process. It is timed, and it
-//!   captures its async stack, in place: no poll is added. The delay before it, its length, and the wait after it count 2^n times each.
+//!   captures its async stack, in place: no poll of the task is added, but its future is polled twice in it if a leaf was left behind meanwhile,
+//!   as in a dump ([`Builder::no_capture`](crate::Builder::no_capture) keeps a task from that). The delay before it, its length, and the wait after it count 2^n times each.
 //!   Polls that come late (a millisecond or more after the task's last one) have an n of their own: the few tasks that really wait must not be lost among
 //!   millions of polls of those that do not.
 //! * **Beyond [`LONG`]**: a thread looks at all tasks about every [`LONG`], at random moments. Whoever has been at the same thing for longer than [`LONG`] is
@@ -89,7 +90,7 @@ pub const MAX_ROWS: usize = 16 * 1024;
 ///
 /// See the [module](self). A thread `taskscope-time`, which wakes ten times a second while tasks are being polled and once a second while none is.
 ///
-/// A task that waits for longer than [`LONG`] is polled once more, as by a dump: see [`Builder::no_capture`](crate::Builder::no_capture).
+/// A task that waits for longer than [`LONG`] in a place that is not known is polled once more, as by a dump: see [`Builder::no_capture`](crate::Builder::no_capture).
 pub fn start() -> bool {
     run::start()
 }

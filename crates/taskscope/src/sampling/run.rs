@@ -160,9 +160,9 @@ pub(super) fn report() -> Report {
             continue;
         };
         let until = wait.woken_at.unwrap_or_else(clock::precise);
-        let time = charge::time(wait.stands_for, wait.since, until);
+        let sum = charge::sum(wait.stands_for, wait.since, until);
         let key = charge::key(hold.record(), hold.meta(), Activity::Waiting, wait.stack);
-        sums::tell(&mut rows, told, key, wait.stands_for.count(), time);
+        sums::tell(&mut rows, told, key, sum);
     }
     let rows = no_less_than_before(rows);
     let mut known = Known::default();

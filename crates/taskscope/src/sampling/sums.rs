@@ -84,9 +84,9 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    pub(super) fn add(&mut self, count: u64, time: u64) {
-        self.count = self.count.saturating_add(count);
-        self.time = self.time.saturating_add(time);
+    pub(super) fn add(&mut self, more: Sum) {
+        self.count = self.count.saturating_add(more.count);
+        self.time = self.time.saturating_add(more.time);
     }
 }
 
@@ -98,7 +98,7 @@ static COUNT: AtomicUsize = AtomicUsize::new(0);
 pub(super) static LOST: AtomicU64 = AtomicU64::new(0);
 
 /// Adds to a row, on a thread that must not wait.
-pub(super) fn add(key: Key, count: u64, time: u64) {
+pub(super) fn add(key: Key, more: Sum) {
     let first = usize::from(threads::slot().index());
     for table in 0..TABLES {
         let rows = match SUMS[(first + table) % TABLES].try_lock() {
@@ -106,7 +106,7 @@ pub(super) fn add(key: Key, count: u64, time: u64) {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => continue,
         };
-        let left_over = put(rows, key, count, time);
+        let left_over = put(rows, key, more);
         // With the lock given back: this may be the last reference to a stack.
         drop(left_over);
         return;
@@ -117,33 +117,33 @@ pub(super) fn add(key: Key, count: u64, time: u64) {
 /// Adds many, on a thread that may wait.
 pub(super) fn add_all(more: Rows) {
     for (at, (key, sum)) in more.into_iter().enumerate() {
-        let left_over = put(lock(&SUMS[at % TABLES]), key, sum.count, sum.time);
+        let left_over = put(lock(&SUMS[at % TABLES]), key, sum);
         drop(left_over);
     }
 }
 
 /// The key is given back where the row is there already.
-fn put(mut rows: MutexGuard<'_, Option<Rows>>, key: Key, count: u64, time: u64) -> Option<Key> {
+fn put(mut rows: MutexGuard<'_, Option<Rows>>, key: Key, more: Sum) -> Option<Key> {
     let rows = rows.get_or_insert_default();
     if let Some(sum) = rows.get_mut(&key) {
-        sum.add(count, time);
+        sum.add(more);
         return Some(key);
     }
     if COUNT.fetch_add(1, Ordering::Relaxed) >= MAX_ROWS {
         COUNT.fetch_sub(1, Ordering::Relaxed);
         let row = rows.entry(key.without_room()).or_default();
-        row.add(count, time);
+        row.add(more);
         return Some(key);
     }
-    rows.insert(key, Sum { count, time });
+    rows.insert(key, more);
     None
 }
 
 /// Adds to rows that are told, and not kept; `others` are told besides. What would be one row too many goes where it will go when it is kept.
-pub(super) fn tell(rows: &mut Rows, others: usize, key: Key, count: u64, time: u64) {
+pub(super) fn tell(rows: &mut Rows, others: usize, key: Key, more: Sum) {
     let has_room = rows.len().max(others) < MAX_ROWS || rows.contains_key(&key);
     let key = if has_room { key } else { key.without_room() };
-    rows.entry(key).or_default().add(count, time);
+    rows.entry(key).or_default().add(more);
 }
 
 /// All rows, added up.
@@ -152,7 +152,7 @@ pub(super) fn all() -> Rows {
     for table in &SUMS {
         let rows = lock(table).clone();
         for (key, sum) in rows.into_iter().flatten() {
-            all.entry(key).or_default().add(sum.count, sum.time);
+            all.entry(key).or_default().add(sum);
         }
     }
     all
@@ -166,6 +166,8 @@ fn lock(table: &'static Mutex<Option<Rows>>) -> MutexGuard<'static, Option<Rows>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SUM: Sum = Sum { count: 1, time: 10 };
 
     /// One at a time: each counts all rows, or takes all tables.
     static TURN: Mutex<()> = Mutex::new(());
@@ -187,11 +189,11 @@ mod tests {
         };
         let before = LOST.load(Ordering::Relaxed);
         let mut taken: Vec<_> = SUMS.iter().map(lock).collect();
-        add(key(), 1, 10);
+        add(key(), SUM);
         assert_eq!(LOST.load(Ordering::Relaxed), before + 1);
         // One is enough.
         taken.pop();
-        add(key(), 1, 10);
+        add(key(), SUM);
         assert_eq!(LOST.load(Ordering::Relaxed), before + 1);
         let kept = SUMS[TABLES - 1]
             .lock()
@@ -215,16 +217,16 @@ mod tests {
         };
         let mut rows = Rows::new();
         for scope in 0..MAX_ROWS + 100 {
-            tell(&mut rows, 0, key(scope), 1, 10);
+            tell(&mut rows, 0, key(scope), SUM);
         }
         assert_eq!(rows.len(), MAX_ROWS + 1);
         // One that has a row keeps it.
-        tell(&mut rows, 0, key(0), 1, 10);
+        tell(&mut rows, 0, key(0), SUM);
         assert_eq!(rows[&key(0)].count, 2);
         assert_eq!(rows[&key(0).without_room()].count, 100);
         // So many were told before.
         let mut rows = Rows::new();
-        tell(&mut rows, MAX_ROWS, key(0), 1, 10);
+        tell(&mut rows, MAX_ROWS, key(0), SUM);
         assert!(rows.contains_key(&key(0).without_room()));
     }
 
@@ -301,7 +303,7 @@ mod tests {
         };
         let keys = 2 * MAX_ROWS;
         for _ in 0..2 {
-            (0..keys).for_each(|scope| add(key(scope), 1, 10));
+            (0..keys).for_each(|scope| add(key(scope), SUM));
         }
         let all = all();
         assert!(all.len() <= MAX_ROWS + 1, "{}", all.len());

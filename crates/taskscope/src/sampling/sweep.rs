@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use callstack::Stack;
 
-use super::sums::{Key, Rows};
+use super::sums::{Key, Rows, Sum};
 use super::{Activity, LONG, charge, sums};
 use crate::record::Hold;
 use crate::{NoTrace, capture, clock, pool};
@@ -32,7 +32,10 @@ struct Unknown {
 pub(super) fn sweep(passed: Duration) -> Duration {
     let begun = Instant::now();
     let mut waited = Duration::ZERO;
-    let passed = u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX);
+    let passed = Sum {
+        count: 0,
+        time: u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX),
+    };
     let now = clock::precise();
     let is_long = |since: u64| clock::between(since, now) >= LONG;
     let mut rows = Rows::new();
@@ -80,7 +83,7 @@ pub(super) fn sweep(passed: Duration) -> Duration {
         };
         rows.entry(key(&hold, activity, stack))
             .or_default()
-            .add(0, passed);
+            .add(passed);
     }
     if !unknown.is_empty() {
         waited = ask(&unknown);
@@ -89,7 +92,7 @@ pub(super) fn sweep(passed: Duration) -> Duration {
         let stack = answer(&hold, since);
         rows.entry(key(&hold, Activity::Waiting, stack))
             .or_default()
-            .add(0, passed);
+            .add(passed);
     }
     sums::add_all(rows);
     begun.elapsed().saturating_sub(waited)
