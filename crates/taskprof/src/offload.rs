@@ -9,6 +9,7 @@ use std::thread;
 use tokio::sync::oneshot;
 
 use crate::error::Error;
+use crate::turn::Turn;
 
 /// What the thread can ask: whether the future that waits for it still exists.
 #[derive(Debug)]
@@ -30,6 +31,21 @@ impl Wanted {
     pub(crate) fn is_wanted(&self) -> bool {
         matches!(self.dropped.try_recv(), Err(mpsc::TryRecvError::Empty))
     }
+}
+
+/// As [`run`], for work that keeps a processor busy and waits for nothing: one at a time, so that many answers that are due
+/// together do not take all processors.
+pub(crate) async fn work<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce(&Wanted) -> T + Send + 'static,
+) -> Result<T, Error> {
+    let turn = Turn::wait().await;
+    run(name, move |wanted| {
+        // Until the work has ended, also if nobody waits for it any more.
+        let _turn = turn.begin();
+        work(wanted)
+    })
+    .await
 }
 
 /// Runs `work` on a new thread of this name and gives its result.
@@ -64,4 +80,43 @@ pub(crate) async fn run<T: Send + 'static>(
             "the thread {name} panicked; its message is on standard error"
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    // Through a private door: from outside, threads that take turns look like fast ones.
+    #[tokio::test]
+    async fn work_that_keeps_a_processor_busy_is_done_one_at_a_time() {
+        static BUSY: AtomicUsize = AtomicUsize::new(0);
+        let one = || {
+            work("test", |_| {
+                let already = BUSY.fetch_add(1, Ordering::SeqCst);
+                // Time for another one to be seen, if it could be there.
+                thread::sleep(std::time::Duration::from_millis(1));
+                BUSY.fetch_sub(1, Ordering::SeqCst);
+                already
+            })
+        };
+        let all: Vec<_> = (0..20).map(|_| tokio::spawn(one())).collect();
+        for each in all {
+            assert_eq!(each.await.unwrap().unwrap(), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_and_a_client_that_leaves_end_their_turns() {
+        assert!(work("test", |_| panic!("half-way")).await.is_err());
+        let (begun, begins) = oneshot::channel();
+        let mut left = Box::pin(work("test", |_| begun.send(())));
+        tokio::select! {
+            _ = &mut left => {}
+            begun = begins => begun.unwrap(),
+        }
+        drop(left);
+        assert_eq!(work("test", |_| 1).await.unwrap(), 1);
+    }
 }

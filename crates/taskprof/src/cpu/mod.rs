@@ -131,7 +131,7 @@ impl Cpu {
             )));
         }
         let recorded = share::record(&self.sampler, self.hz, duration).await?;
-        offload::run("taskprof-names", move |wanted| {
+        offload::work("taskprof-names", move |wanted| {
             let Some(raw) = &recorded.raw else {
                 return Err(Error::sampler("the sampler recorded nothing at all"));
             };
