@@ -4,6 +4,7 @@
 //! (`pprof_sampler.rs`), any format.
 
 mod profile;
+mod recorded;
 mod share;
 
 use std::sync::{Arc, LazyLock};

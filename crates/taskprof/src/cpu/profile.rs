@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::share::Recorded;
+use super::recorded::Recorded;
 use crate::profile::{Frame, Label, Profile, Sample, SampleType};
 use crate::sampler::RawProfile;
 

@@ -16,6 +16,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 
 use super::answer::{self, WRITER};
+use super::choose;
 use super::desk::Desk;
 use super::error::HttpError;
 use super::kept::Rank;
@@ -175,14 +176,19 @@ pub(super) async fn get(
         }
         Asked::Delta(source, duration) => {
             let _permit = desk.capture()?;
-            let mut profile = source.ask().duration(*duration).capture().await?;
+            let mut profile = source
+                .ask()
+                .of(choose::prompt())
+                .duration(*duration)
+                .capture()
+                .await?;
             // Go gives the time of the second look.
             profile.time += profile.duration;
             profile
         }
         Asked::Now(source) | Asked::Text(source) => {
             let _look = desk.look().await?;
-            source.ask().capture().await?
+            source.ask().of(choose::prompt()).capture().await?
         }
         Asked::Grouped(source) => return dump(source, &desk, tasks::grouped).await,
         Asked::Listed(source) => return dump(source, &desk, tasks::listed).await,
@@ -230,7 +236,7 @@ async fn dump(
     write: fn(&taskscope::Dump, &mut dyn std::io::Write) -> std::io::Result<()>,
 ) -> Result<Response, HttpError> {
     let look = desk.look().await?;
-    let Some(dump) = source.ask().dump().await? else {
+    let Some(dump) = source.ask().of(choose::prompt()).dump().await? else {
         return Err(HttpError::internal(format!(
             "{} is no source of tasks",
             source.name

@@ -47,9 +47,6 @@ pub use self::speedscope::speedscope;
 pub use self::svg::svg;
 pub use self::text::text;
 
-/// The former name of [`Look`].
-pub type SvgOptions = Look;
-
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,5 +1,6 @@
 //! `GET cpu`: every format, shared with others, over when the last client is gone.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -141,6 +142,29 @@ fn a_client_that_goes_away_ends_its_capture() {
     let running = long_capture(server.local_addr());
     drop(running);
     // The event to wait for; the abandoned capture has minutes to go.
+    await_sampling(false);
+}
+
+#[test]
+fn a_browser_that_leaves_the_page_ends_its_capture() {
+    let _turn = my_turn();
+    let server = server();
+    let mut page = TcpStream::connect(server.local_addr()).unwrap();
+    write!(
+        page,
+        "GET {CPU}?seconds=300&format=svg HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n\r\n"
+    )
+    .unwrap();
+    await_sampling(true);
+    // The page is there before the capture is, and says how far it is.
+    let mut shown = String::new();
+    let mut lines = BufReader::new(&page).lines();
+    while !shown.contains("<style>#done{width:") {
+        shown.push_str(&lines.next().unwrap().unwrap());
+    }
+    assert!(shown.contains("Capturing cpu for 300 s"), "{shown}");
+    drop(lines);
+    drop(page);
     await_sampling(false);
 }
 

@@ -75,27 +75,16 @@ const TABLE: &[(&str, Is)] = &[
     ("cmdline?debug=1&seconds=x", Text("/")),
     ("symbol", Text("num_symbols: 1\n")),
     ("symbol?0x1+zz", Text("num_symbols: 1\n")),
-    (
-        "block",
-        Refused(
-            404,
-            "waits are not sampled in this process, so there is nothing to show",
-        ),
-    ),
-    (
-        "mutex",
-        Refused(
-            404,
-            "waits for locks are not sampled in this process, so there is nothing to show",
-        ),
-    ),
-    (
-        "mutex?seconds=x",
-        Refused(
-            404,
-            "waits for locks are not sampled in this process, so there is nothing to show",
-        ),
-    ),
+    ("block", File("block")),
+    ("block?debug=1", Text("delay profile: total ")),
+    ("block?seconds=1", File("block-delta")),
+    ("block?unknown=1", File("block")),
+    ("block?seconds=0", Refused(400, NOT_POSITIVE)),
+    ("mutex", File("mutex")),
+    ("mutex?debug=2", Text("delay profile: total ")),
+    ("mutex?seconds=1", File("mutex-delta")),
+    ("mutex?seconds=1&debug=1", Refused(400, BOTH)),
+    ("mutex?seconds=x", Refused(400, NOT_POSITIVE)),
     ("allocs", Refused(404, NO_HEAP)),
     ("heap?gc=1", Refused(404, NO_HEAP)),
     ("heap?debug=1", Refused(404, NO_HEAP)),
@@ -306,7 +295,7 @@ fn alloy_takes(answer: &Answer) -> Result<(), String> {
     Ok(())
 }
 
-// `allocs` needs a heap sampler, `block` and `mutex` need their samplers.
+// `allocs` needs a heap sampler.
 #[tokio::test]
 async fn alloy_takes_what_there_is() {
     let _turn = my_turn();
@@ -315,13 +304,15 @@ async fn alloy_takes_what_there_is() {
         "profile?seconds=1",
         "goroutine",
         "goroutineleak",
+        "block",
+        "mutex",
         "threadcreate",
     ] {
         let answer = get(&app, &format!("/debug/pprof/{path}")).await;
         assert_eq!(alloy_takes(&answer), Ok(()), "{path}");
     }
     // The control: it does not take everything.
-    for path in ["cmdline", "goroutine?debug=1", "nothing", "block"] {
+    for path in ["cmdline", "goroutine?debug=1", "nothing", "allocs"] {
         let answer = get(&app, &format!("/debug/pprof/{path}")).await;
         assert!(alloy_takes(&answer).is_err(), "{path}");
     }

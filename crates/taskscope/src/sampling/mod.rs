@@ -87,7 +87,7 @@ pub const MAX_ROWS: usize = 16 * 1024;
 ///
 /// # Overhead
 ///
-/// See the [module](self). A thread `taskscope-sampling`, which wakes ten times a second while tasks are being polled and once a second while none is.
+/// See the [module](self). A thread `taskscope-time`, which wakes ten times a second while tasks are being polled and once a second while none is.
 ///
 /// A task that waits for longer than [`LONG`] is polled once more, as by a dump: see [`Builder::no_capture`](crate::Builder::no_capture).
 pub fn start() -> bool {

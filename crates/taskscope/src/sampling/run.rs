@@ -11,7 +11,7 @@ use crate::dump::Known;
 use crate::{clock, pool, threads};
 
 /// The name of the thread, as `top -H` shows it.
-const NAME: &str = "taskscope-sampling";
+const NAME: &str = "taskscope-time";
 /// How often the pace is set.
 const ADJUST: Duration = Duration::from_millis(500);
 /// One poll in 16 is chosen until it is known how many there are.
