@@ -116,3 +116,28 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Through a private door: from outside, a rest looks like a slow machine. Other tests may take turns in between, and then rest for this one.
+    #[test]
+    fn whoever_comes_next_rests_while_there_is_a_line() {
+        let turn = Turn::take();
+        let line: Vec<_> = (0..CROWD)
+            .map(|_| thread::spawn(|| Turn::take().began))
+            .collect();
+        while LINE.load(Ordering::Relaxed) < CROWD {
+            thread::yield_now();
+        }
+        let busy = Duration::from_millis(5);
+        thread::sleep(busy);
+        let ended = Instant::now();
+        drop(turn);
+        for next in line {
+            let began = next.join().unwrap().unwrap();
+            assert!(began >= ended + busy * REST, "{:?}", began - ended);
+        }
+    }
+}

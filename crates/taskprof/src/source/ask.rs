@@ -111,15 +111,15 @@ async fn look(
     duration: Option<Duration>,
     take: impl Fn() -> Result<Profile, Error> + Send + 'static,
 ) -> Result<Profile, Error> {
+    let Some(duration) = duration else {
+        return offload::work("taskprof-look", move |_| take()).await?;
+    };
     let take = move || {
         let _turn = Turn::take();
         take()
     };
     offload::run("taskprof-look", move |wanted| {
         let first = take()?;
-        let Some(duration) = duration else {
-            return Ok(first);
-        };
         if !wanted.sleep(duration) {
             // Nobody is there to read this.
             return Err(Error::sampler("the capture was abandoned"));
