@@ -2,7 +2,6 @@
 //!
 //! The endpoint has a thread and a runtime of its own; so has the client. Each answer is asked for on a new connection. Not here: a crowd (`askers/`).
 
-use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -47,18 +46,17 @@ pub(crate) const PAGES: [(&str, &str, u64); 9] = [
 /// So many times each; the very first answers are apart, because they read the program's symbols.
 pub(crate) fn blocked<V: Variant>(runtime: &Runtime, times: u64) -> Result<Values, Error> {
     let _parked = runtime.block_on(Parked::spawn::<V>(IDLE, Kinds::Mixed));
+    let context = runtime.enter();
     for _ in 0..TICKERS {
         let task = async {
             loop {
                 tokio::time::sleep(TICK).await;
             }
         };
-        drop(runtime.block_on(async { V::spawn(V::leaf(task)) }));
+        drop(V::spawn(V::leaf(task)));
     }
-    let server = {
-        let _context = runtime.enter();
-        serve()?
-    };
+    let server = serve()?;
+    drop(context);
     let mut values = Values::new();
     let mut repetition = |way: &str, first: bool| -> Result<(), Error> {
         thread::sleep(FREE);
@@ -156,10 +154,11 @@ impl Block {
             }
         });
         held.recv().expect("the thread takes the lock");
+        let context = runtime.enter();
         for _ in 0..WORKERS {
-            let task = block(lock.clone(), spinning);
-            drop(runtime.block_on(async { V::spawn(task) }));
+            drop(V::spawn(block(lock.clone(), spinning)));
         }
+        drop(context);
         while lock.arrived.load(Ordering::Acquire) < WORKERS {
             thread::sleep(Duration::from_millis(1));
         }
@@ -181,15 +180,13 @@ impl Drop for Block {
 }
 
 /// Blocks the worker that polls it.
-fn block(lock: Arc<Lock>, spinning: bool) -> impl Future<Output = ()> + Send {
-    async move {
-        lock.arrived.fetch_add(1, Ordering::Release);
-        if spinning {
-            while !lock.over.load(Ordering::Acquire) {
-                std::hint::spin_loop();
-            }
-        } else {
-            drop(lock.held.lock().unwrap_or_else(PoisonError::into_inner));
+async fn block(lock: Arc<Lock>, spinning: bool) {
+    lock.arrived.fetch_add(1, Ordering::Release);
+    if spinning {
+        while !lock.over.load(Ordering::Acquire) {
+            std::hint::spin_loop();
         }
+    } else {
+        drop(lock.held.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
