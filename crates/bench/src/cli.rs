@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::net::SocketAddr;
+
 use clap::{Parser, Subcommand};
 
 use crate::driver::{self, compare, measure};
@@ -20,6 +22,9 @@ enum Command {
     /// Loads the service at this address until it goes away
     #[command(hide = true)]
     Clients { address: String },
+    /// Asks the profiling endpoint at this address until standard input ends
+    #[command(hide = true)]
+    Crowd { profiles: SocketAddr },
     /// Compares variants of a few workloads, for somebody who is changing the code: a minute at the most, printed, nothing written
     #[command(visible_alias = "quick")]
     Compare(compare::Options),
@@ -33,6 +38,7 @@ pub(crate) fn run(allocator: Allocator) -> Result<(), driver::Error> {
     match Cli::parse().command {
         Command::One(case) => worker::run(case, allocator)?,
         Command::Clients { address } => workloads::http::clients(&address)?,
+        Command::Crowd { profiles } => workloads::askers::crowd(profiles)?,
         Command::Compare(options) => compare::run(&options)?,
         Command::Measure(options) => measure::run(&options)?,
         Command::Report(options) => report::run(&options)?,

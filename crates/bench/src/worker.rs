@@ -55,7 +55,7 @@ pub(crate) fn run(case: Case, allocator: Allocator) -> Result<(), Error> {
     if case.variant.enabled() == Some(cfg!(not(feature = "enable"))) {
         return Err(other_build().into());
     }
-    let values = with_variant!(case.variant, V => measure::<V>(case, allocator));
+    let values = with_variant!(case.variant, V => measure::<V>(case, allocator))?;
     println!(
         "{}",
         serde_json::to_string(&values).expect("numbers are JSON")
@@ -72,8 +72,9 @@ fn other_build() -> &'static str {
     }
 }
 
-fn measure<V: Variant>(case: Case, allocator: Allocator) -> Values {
+fn measure<V: Variant>(case: Case, allocator: Allocator) -> Result<Values, Error> {
     use workloads::Name;
+    use workloads::askers::{self, Mode};
 
     let counted = matches!(case.workload, Name::Spawn | Name::SelfWake | Name::PingPong);
     // A dump has a thread beside the runtime's, and so have the clients of a service.
@@ -83,7 +84,7 @@ fn measure<V: Variant>(case: Case, allocator: Allocator) -> Values {
     let n = case.n;
     V::set_up();
     let runtime = runtime(case.runtime);
-    match case.workload {
+    Ok(match case.workload {
         Name::Spawn => per_operation(&runtime, case, |load| V::root(workloads::spawn::<V>(load))),
         Name::SelfWake => per_operation(&runtime, case, |load| {
             V::root(workloads::self_wake::<V>(load))
@@ -108,7 +109,10 @@ fn measure<V: Variant>(case: Case, allocator: Allocator) -> Values {
         Name::Known => runtime.block_on(workloads::known(n, false)),
         Name::KnownBusy => runtime.block_on(workloads::known(n, true)),
         Name::HttpDumps => runtime.block_on(workloads::http::http_dumps::<V>(n)),
-    }
+        Name::Askers => askers::askers(n, Mode::Leaky)?,
+        Name::AskersFixed => askers::askers(n, Mode::Fixed)?,
+        Name::Blocked => workloads::blocked::blocked::<V>(&runtime, n)?,
+    })
 }
 
 fn runtime(flavour: Flavour) -> Runtime {

@@ -21,10 +21,16 @@ const OURS: (&[&str], &[&str]) = if cfg!(feature = "enable") {
     (OFF, ON)
 };
 
-fn run(workload: &str, variant: &str, runtime: &str, n: u64) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_bench"))
+fn case(workload: &str, variant: &str, runtime: &str, n: u64) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bench"));
+    command
         .args(["one", "--workload", workload, "--variant", variant])
-        .args(["--runtime", runtime, "-n", &n.to_string()])
+        .args(["--runtime", runtime, "-n", &n.to_string()]);
+    command
+}
+
+fn run(workload: &str, variant: &str, runtime: &str, n: u64) -> Output {
+    case(workload, variant, runtime, n)
         .output()
         .expect("the program starts")
 }
@@ -91,5 +97,42 @@ fn a_service_answers_under_load_with_and_without_dumps() {
     for variant in ["bare", OURS.0[0]] {
         assert!(measure("http", variant, "multi", 1)["per_second"][0].is_number());
         assert!(measure("http-dumps", variant, "multi", 1)["per_second_with_dumps"][0].is_number());
+    }
+}
+
+#[cfg(feature = "enable")]
+#[test]
+fn the_endpoint_answers_while_every_worker_is_blocked() {
+    let values = measure("blocked", "taskscope", "multi", 1);
+    for way in ["first", "sleeping", "spinning"] {
+        for page in ["index", "tasks", "cpu", "goroutine", "block"] {
+            let took = &values[format!("{way}_{page}_ms")][0];
+            assert!(took.as_f64() > Some(0.0), "{values}");
+        }
+    }
+}
+
+/// The demo is another package: `BENCH_DEMO` says where its program is. Without, the sentence that says so.
+#[test]
+fn a_crowd_asks_the_demo_while_its_latency_is_measured() {
+    for workload in ["askers", "askers-fixed"] {
+        if std::env::var_os("BENCH_DEMO").is_some() {
+            let values = measure(workload, "bare", "multi", 1);
+            for name in ["p99_ms", "p99_ms_with_askers", "rss_after"] {
+                assert!(values[name][0].as_f64() > Some(0.0), "{values}");
+            }
+            assert_eq!(values["failed"][0], 0.0, "{values}");
+            assert!(values["answers_200"][0].as_f64() > Some(0.0), "{values}");
+            assert_eq!(values["answers_other"][0], 0.0, "{values}");
+        }
+        for (demo, why) in [(None, "set BENCH_DEMO"), (Some("/nowhere"), "no such file")] {
+            let mut command = case(workload, "bare", "multi", 1);
+            command.env_remove("BENCH_DEMO");
+            command.envs(demo.map(|demo| ("BENCH_DEMO", demo)));
+            let output = command.output().expect("the program starts");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(!output.status.success(), "{output:?}");
+            assert!(said.contains(why), "{said}");
+        }
     }
 }

@@ -52,6 +52,7 @@ pub mod sampler;
 mod serve;
 pub mod source;
 pub mod tasks;
+mod turn;
 pub mod write;
 
 pub use crate::error::Error;

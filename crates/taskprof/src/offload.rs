@@ -9,6 +9,7 @@ use std::thread;
 use tokio::sync::oneshot;
 
 use crate::error::Error;
+use crate::turn::Turn;
 
 /// What the thread can ask: whether the future that waits for it still exists.
 #[derive(Debug)]
@@ -29,6 +30,92 @@ impl Wanted {
     /// True while somebody waits for the result.
     pub(crate) fn is_wanted(&self) -> bool {
         matches!(self.dropped.try_recv(), Err(mpsc::TryRecvError::Empty))
+    }
+}
+
+/// As [`run`], for work that keeps a processor busy and waits for nothing: one at a time, so that many answers that are due
+/// together do not take all processors.
+///
+/// On one thread, which stays for a while: what an allocator keeps for a thread that reads debug information is tens of megabytes, and a
+/// new thread for each answer would have it keep that several times.
+pub(crate) async fn work<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce(&Wanted) -> T + Send + 'static,
+) -> Result<T, Error> {
+    let turn = Turn::wait().await;
+    let (result_tx, result_rx) = oneshot::channel();
+    let (alive, dropped) = mpsc::channel::<()>();
+    busy::start(Box::new(move || {
+        // Until the work has ended, also if nobody waits for it any more.
+        let _turn = turn.begin();
+        let result = work(&Wanted { dropped });
+        // Fails only if nobody waits any more.
+        let _ = result_tx.send(result);
+    }))
+    .map_err(|e| {
+        Error::sampler(format!("the thread {} could not be started", busy::THREAD)).caused_by(e)
+    })?;
+    let result = result_rx.await;
+    drop(alive);
+    result.map_err(|_| Error::sampler(format!("{name} panicked; its message is on standard error")))
+}
+
+/// The thread of [`work`].
+mod busy {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::{Mutex, PoisonError, mpsc};
+    use std::time::Duration;
+    use std::{io, thread};
+
+    pub(super) type Job = Box<dyn FnOnce() + Send>;
+
+    pub(super) const THREAD: &str = "taskprof-work";
+    /// How long it stays without work.
+    const STAYS: Duration = Duration::from_secs(10);
+
+    static JOBS: Mutex<Option<mpsc::Sender<Job>>> = Mutex::new(None);
+
+    /// Hands a job to the thread; starts one if there is none.
+    pub(super) fn start(job: Job) -> io::Result<()> {
+        // Plain values that are never left half-written.
+        let mut jobs = JOBS.lock().unwrap_or_else(PoisonError::into_inner);
+        let job = match &*jobs {
+            Some(thread) => match thread.send(job) {
+                Ok(()) => return Ok(()),
+                // Does not happen: a thread that ends takes its sender away.
+                Err(mpsc::SendError(job)) => job,
+            },
+            None => job,
+        };
+        let (sender, receiver) = mpsc::channel::<Job>();
+        thread::Builder::new()
+            .name(THREAD.to_owned())
+            .spawn(move || {
+                let mut job = Some(job);
+                while let Some(next) = job {
+                    // Whoever waits for it is told. Nothing that it has left half-done is seen by another one.
+                    let _ = catch_unwind(AssertUnwindSafe(next));
+                    job = await_next(&receiver);
+                }
+            })?;
+        *jobs = Some(sender);
+        Ok(())
+    }
+
+    /// `None` when there was nothing to do for a while: no job comes after that.
+    fn await_next(jobs: &mpsc::Receiver<Job>) -> Option<Job> {
+        if let Ok(job) = jobs.recv_timeout(STAYS) {
+            return Some(job);
+        }
+        let mut sender = JOBS.lock().unwrap_or_else(PoisonError::into_inner);
+        // One may have come in between; under the lock no other can.
+        match jobs.try_recv() {
+            Ok(job) => Some(job),
+            Err(_) => {
+                *sender = None;
+                None
+            }
+        }
     }
 }
 
@@ -64,4 +151,43 @@ pub(crate) async fn run<T: Send + 'static>(
             "the thread {name} panicked; its message is on standard error"
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    // Through a private door: from outside, threads that take turns look like fast ones.
+    #[tokio::test]
+    async fn work_that_keeps_a_processor_busy_is_done_one_at_a_time() {
+        static BUSY: AtomicUsize = AtomicUsize::new(0);
+        let one = || {
+            work("test", |_| {
+                let already = BUSY.fetch_add(1, Ordering::SeqCst);
+                // Time for another one to be seen, if it could be there.
+                thread::sleep(std::time::Duration::from_millis(1));
+                BUSY.fetch_sub(1, Ordering::SeqCst);
+                already
+            })
+        };
+        let all: Vec<_> = (0..20).map(|_| tokio::spawn(one())).collect();
+        for each in all {
+            assert_eq!(each.await.unwrap().unwrap(), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_and_a_client_that_leaves_end_their_turns() {
+        assert!(work("test", |_| panic!("half-way")).await.is_err());
+        let (begun, begins) = oneshot::channel();
+        let mut left = Box::pin(work("test", |_| begun.send(())));
+        tokio::select! {
+            _ = &mut left => {}
+            begun = begins => begun.unwrap(),
+        }
+        drop(left);
+        assert_eq!(work("test", |_| 1).await.unwrap(), 1);
+    }
 }

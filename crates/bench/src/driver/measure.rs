@@ -11,8 +11,8 @@ use super::plan::{self, Allocator, Effort, Section};
 use super::process::Program;
 use super::results::Results;
 use super::{Error, callgrind};
-use crate::variants;
 use crate::worker::{self, Case};
+use crate::{variants, workloads};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -23,6 +23,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let programs = Programs::around_this_one()?;
+    workloads::askers::demo_path()?;
     let sections = plan::sections(options.effort);
     let (began, busy) = (Instant::now(), Busy::now()?);
     let mut results = Results {

@@ -68,6 +68,7 @@ pub(crate) fn sections(effort: Effort) -> Vec<Section> {
     dumps(effort, &mut sections);
     service(effort, &mut sections);
     known(effort, &mut sections);
+    askers(effort, &mut sections);
     sections
 }
 
@@ -176,6 +177,33 @@ fn known(effort: Effort, sections: &mut Vec<Section>) {
             variants: US,
             instructions: false,
         });
+    }
+}
+
+fn askers(effort: Effort, sections: &mut Vec<Section>) {
+    let mut endpoint = |workload, n| {
+        sections.push(Section {
+            workload,
+            runtime: Flavour::Multi,
+            allocator: Allocator::Glibc,
+            n,
+            rounds: 1,
+            variants: US,
+            instructions: false,
+        });
+    };
+    match effort {
+        Effort::Quick => {
+            endpoint(Workload::Askers, 4);
+            endpoint(Workload::AskersFixed, 4);
+            endpoint(Workload::Blocked, 1);
+        }
+        Effort::Full => {
+            // Ten pairs of windows; the question is whether it is less than 5 %.
+            endpoint(Workload::Askers, 100);
+            endpoint(Workload::AskersFixed, 100);
+            endpoint(Workload::Blocked, 10);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `docs/benchmarks.md`: what was measured, as a page. Everything in it is computed, except for `remarks.md`, which people write.
 
+mod askers;
 mod dumps;
 mod memory;
 mod method;
@@ -47,6 +48,7 @@ fn page(results: &Results) -> String {
     parts.push(dumps::section(results));
     parts.push(service::section(results));
     parts.push(sampling::section(results));
+    parts.push(askers::section(results));
     parts.push(method::machine(results));
     let mut page = parts.join("\n\n");
     page.push('\n');

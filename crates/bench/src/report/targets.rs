@@ -1,7 +1,7 @@
 //! What was promised, and what was reached.
 
 use super::table::{Table, short, whole};
-use super::{dumps, memory, of_variant, operations, service};
+use super::{askers, dumps, memory, of_variant, operations, service};
 use crate::driver::plan::Allocator;
 use crate::driver::results::Results;
 use crate::variants::Name as Variant;
@@ -113,6 +113,28 @@ pub(super) fn section(results: &Results) -> String {
             } else {
                 Verdict::Missed
             },
+        );
+    }
+    if let Some((is, low, high)) = askers::p99(results) {
+        row(
+            "the demo's p99 with 1,000 askers of its endpoint, against none; in brackets 95 % confidence",
+            "1.05x".into(),
+            format!("{is:.2}x ({low:.2} to {high:.2})"),
+            if high < 1.05 {
+                Verdict::Reached
+            } else if low < 1.05 {
+                Verdict::Open
+            } else {
+                Verdict::Missed
+            },
+        );
+    }
+    if let Some(is) = askers::slowest_blocked(results) {
+        row(
+            "an answer of the endpoint with every worker blocked, beyond the seconds asked; slowest but for the first ones",
+            "100 ms".into(),
+            format!("{} ms", short(is)),
+            Verdict::of(is < 100.0),
         );
     }
     format!("## Targets\n\n{}", table.text())

@@ -1,5 +1,7 @@
 //! What is measured. Each file says what one operation is.
 
+pub(crate) mod askers;
+pub(crate) mod blocked;
 mod clean_check;
 mod dump;
 pub(crate) mod http;
@@ -49,6 +51,12 @@ pub(crate) enum Name {
     Known,
     /// The same beside tasks that only yield
     KnownBusy,
+    /// The demo's latency with and without a crowd that asks for profiles, for n seconds of each
+    Askers,
+    /// The same, without the demo's leaks
+    AskersFixed,
+    /// Ask for profiles while every worker is blocked, n times
+    Blocked,
 }
 
 /// How often an operation is done, by how many tasks at once.

@@ -106,7 +106,7 @@ impl Cpu {
     /// Captures that overlap share one sampler, up to [`MAX_ASKERS`] at a time, and each gets what was sampled in its own time. When one begins or
     /// ends, the sampler is started anew for the others; a comment says how often, and how much time that took.
     ///
-    /// Starting, waiting and stopping happen on a thread `taskprof-cpu`, looking up names on `taskprof-names`. No runtime is needed: the future
+    /// Starting, waiting and stopping happen on a thread `taskprof-cpu`, looking up names on `taskprof-work`. No runtime is needed: the future
     /// may be awaited on any executor.
     ///
     /// # Errors
@@ -132,7 +132,7 @@ impl Cpu {
             )));
         }
         let recorded = share::record(&self.sampler, self.hz, duration).await?;
-        offload::run("taskprof-names", move |wanted| {
+        offload::work("taskprof-names", move |wanted| {
             let Some(raw) = &recorded.raw else {
                 return Err(Error::sampler("the sampler recorded nothing at all"));
             };

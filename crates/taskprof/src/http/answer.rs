@@ -31,7 +31,7 @@ pub(super) async fn write(
         look = look.base(base.profile.clone());
     }
     let profile = kept.profile.clone();
-    let body = offload::run(WRITER, move |_| (format.write)(&profile, &look)).await??;
+    let body = offload::work(WRITER, move |_| (format.write)(&profile, &look)).await??;
     Ok(body.into())
 }
 

@@ -1,9 +1,11 @@
 //! What the pages of one router share: how much may go on at the same time, and the captures that are kept.
 //!
 //! Captures that take time are counted and refused above [`MAX_CAPTURES`]. Looks at this moment are short: a few run, some more wait in line,
-//! and whoever comes after them is refused. A refusal is a 429 that says when to ask again.
+//! and whoever comes after them is refused. A refusal is a 429 that says when to ask again: the more were refused, the later, so that a crowd comes
+//! back one by one and not all at once.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -17,8 +19,12 @@ const LOOKS: usize = 4;
 /// Looks that run, wait, or are being read by their client.
 const ADMITTED: usize = 64;
 
-/// What a client that was refused is told to wait, in seconds.
-const AGAIN: u64 = 2;
+/// What a client that was refused is told to wait at least.
+const SOONEST: Duration = Duration::from_secs(2);
+/// And at most.
+const LATEST: Duration = Duration::from_secs(60);
+/// Between two that were refused and come back.
+const APART: Duration = Duration::from_millis(20);
 
 /// What the pages of one router share.
 #[derive(Debug)]
@@ -27,6 +33,26 @@ pub(super) struct Desk {
     timed: Arc<Semaphore>,
     looks: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
+    again: Again,
+}
+
+/// When those who were refused may come back.
+#[derive(Debug, Default)]
+struct Again {
+    /// The time that was given to the last one.
+    last: Mutex<Option<Instant>>,
+}
+
+impl Again {
+    /// What the next one is told, in seconds.
+    fn after(&self, now: Instant) -> u64 {
+        // A plain value that is never left half-written.
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = last.map_or(now, |last| last + APART);
+        let at = at.clamp(now + SOONEST, now + LATEST);
+        *last = Some(at);
+        at.duration_since(now).as_secs()
+    }
 }
 
 /// The right to look; dropping it lets the next one in.
@@ -50,6 +76,7 @@ impl Desk {
             timed: Arc::new(Semaphore::new(MAX_CAPTURES)),
             looks: Arc::new(Semaphore::new(LOOKS)),
             admitted: Arc::new(Semaphore::new(ADMITTED)),
+            again: Again::default(),
         }
     }
 
@@ -58,7 +85,7 @@ impl Desk {
         Arc::clone(&self.timed).try_acquire_owned().map_err(|_| {
             HttpError::too_many(
                 format!("{MAX_CAPTURES} captures are running here, and more are not started; ask again when one has ended"),
-                AGAIN,
+                self.again.after(Instant::now()),
             )
         })
     }
@@ -70,7 +97,7 @@ impl Desk {
                 format!(
                     "{ADMITTED} answers are being made or read here, and more are not started; ask again in a moment"
                 ),
-                AGAIN,
+                self.again.after(Instant::now()),
             )
         };
         let admitted = Arc::clone(&self.admitted)
@@ -93,6 +120,21 @@ mod tests {
     use std::task::{Context, Waker};
 
     use super::*;
+
+    // Through a private door: a thousand clients, and a minute that passes.
+    #[test]
+    fn a_crowd_that_was_refused_is_told_to_come_back_one_by_one() {
+        let (again, now) = (Again::default(), Instant::now());
+        assert_eq!(again.after(now), 2);
+        let told: Vec<u64> = (1..1000).map(|_| again.after(now)).collect();
+        assert!(told.is_sorted());
+        assert_eq!(told.last(), Some(&21), "1,000 in 20 s");
+        let at_once = |seconds| told.iter().filter(|told| **told == seconds).count();
+        assert!((2..22).all(|seconds| at_once(seconds) <= 50));
+        // Nobody is told to wait for longer than a minute, and the crowd is forgotten when it has come back.
+        assert_eq!((0..10_000).map(|_| again.after(now)).max(), Some(60));
+        assert_eq!(again.after(now + Duration::from_secs(90)), 2);
+    }
 
     // Through a private door: from outside, a look is over before the next one comes.
     #[tokio::test]

@@ -210,7 +210,7 @@ pub(super) async fn get(
     let counted = matches!(name.what, What::Counted(_));
     let written = matches!(asked, Asked::Text(_));
     let called = name.name;
-    let body = offload::run(WRITER, move |_| {
+    let body = offload::work(WRITER, move |_| {
         let profile = if counted {
             &called_as(called, &profile)
         } else {

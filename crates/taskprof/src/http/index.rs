@@ -22,6 +22,7 @@ use super::{OwnRuntime, go, watch_application};
 use crate::escape::markup;
 use crate::offload;
 use crate::source::{self, Source, WATCHED};
+use crate::turn::Turn;
 use crate::write::FORMATS;
 
 const STYLE: &str = "\
@@ -41,8 +42,11 @@ pub(super) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Html<String>, 
     let uri = parts.extensions.get::<OriginalUri>();
     let base = base(uri.map_or(parts.uri.path(), |uri| uri.path()));
     let page = offload::run("taskprof-index", move |wanted| {
+        let turn = Turn::take();
         let dump = DumpOptions::new().stacks(Stacks::None).capture_blocking();
+        drop(turn);
         let runtimes = source::watch_runtimes(&dump.runtimes, wanted);
+        let _turn = Turn::take();
         render(&base, &dump, &runtimes, &desk.captures.list())
     })
     .await?;

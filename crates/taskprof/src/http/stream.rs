@@ -12,6 +12,7 @@ use http_body::Frame;
 use tokio::sync::mpsc;
 
 use crate::error::Error;
+use crate::turn::Turn;
 
 /// Bytes in one piece.
 const PIECE: usize = 64 * 1024;
@@ -20,7 +21,7 @@ const AHEAD: usize = 4;
 
 /// The body that `produce` writes, on a new thread of this name.
 ///
-/// The thread waits while the client does not read, and `produce` gets an error when the client is gone. A panic or an error of
+/// The thread waits while the client does not read, takes turns with others after each piece, and `produce` gets an error when the client is gone. A panic or an error of
 /// `produce` breaks the connection off, so that nobody takes the part for the whole.
 ///
 /// # Errors
@@ -38,6 +39,7 @@ pub(super) fn body(
                 sender,
                 piece: Vec::with_capacity(PIECE),
                 complete: false,
+                turn: Some(Turn::take()),
             };
             // An error means that the client is gone, or breaks the connection off below.
             pieces.complete = produce(&mut pieces).and_then(|()| pieces.send()).is_ok();
@@ -53,14 +55,19 @@ struct Pieces {
     sender: mpsc::Sender<io::Result<Bytes>>,
     piece: Vec<u8>,
     complete: bool,
+    /// Not while it waits for the client.
+    turn: Option<Turn>,
 }
 
 impl Pieces {
     fn send(&mut self) -> io::Result<()> {
         let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE));
+        self.turn = None;
         self.sender
             .blocking_send(Ok(piece.into()))
-            .map_err(|_| io::ErrorKind::BrokenPipe.into())
+            .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        self.turn = Some(Turn::take());
+        Ok(())
     }
 }
 
@@ -81,6 +88,7 @@ impl Write for Pieces {
 
 impl Drop for Pieces {
     fn drop(&mut self) {
+        self.turn = None;
         if !self.complete {
             // Fails if the client is gone, who then needs no telling.
             let _ = self
@@ -151,6 +159,10 @@ mod tests {
         });
         let mut body = body.unwrap();
         body.frame().await.unwrap().unwrap();
+        // While it waits, others have their turn.
+        for _ in 0..10 * AHEAD {
+            drop(Turn::wait().await);
+        }
         drop(body);
         assert_eq!(ended.await.unwrap(), io::ErrorKind::BrokenPipe);
     }

@@ -22,6 +22,6 @@ where
 }
 
 async fn look_up(addresses: String) -> Result<Response, HttpError> {
-    let text = offload::run(WRITER, move |_| source::symbols(&addresses)).await?;
+    let text = offload::work(WRITER, move |_| source::symbols(&addresses)).await?;
     Ok(answer::plain(text.into()))
 }

@@ -9,6 +9,7 @@ use crate::cpu::{Cpu, DEFAULT_DURATION, MAX_DURATION};
 use crate::error::Error;
 use crate::offload;
 use crate::profile::Profile;
+use crate::turn::Turn;
 
 /// A question to a [`Source`].
 ///
@@ -101,7 +102,7 @@ impl Ask {
             return Ok(None);
         };
         let options = self.options;
-        offload::run("taskprof-look", move |_| Some(dump(options))).await
+        offload::work("taskprof-look", move |_| Some(dump(options))).await
     }
 }
 
@@ -110,11 +111,15 @@ async fn look(
     duration: Option<Duration>,
     take: impl Fn() -> Result<Profile, Error> + Send + 'static,
 ) -> Result<Profile, Error> {
+    let Some(duration) = duration else {
+        return offload::work("taskprof-look", move |_| take()).await?;
+    };
+    let take = move || {
+        let _turn = Turn::take();
+        take()
+    };
     offload::run("taskprof-look", move |wanted| {
         let first = take()?;
-        let Some(duration) = duration else {
-            return Ok(first);
-        };
         if !wanted.sleep(duration) {
             // Nobody is there to read this.
             return Err(Error::sampler("the capture was abandoned"));

@@ -1,0 +1,143 @@
+//! Turns at work that keeps a processor busy: one thread of ours at a time, in the order in which they asked.
+//!
+//! Captures that many have asked for together end together. Without turns, as many threads would then look up names and write answers
+//! at once, and the application's own threads would be a few among dozens for that moment: its slowest requests show it. While there is a line, the
+//! next one also rests before it begins, so that a crowd gets a quarter of one processor and no more. Who asks alone does not wait.
+//! Not here: what only waits; how many may ask (`http/desk.rs`).
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+static TURNS: Semaphore = Semaphore::const_new(1);
+/// How many wait for their turn.
+static LINE: AtomicUsize = AtomicUsize::new(0);
+/// When the rest after the last turn is over.
+static RESTED: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// So many who wait are a line.
+const CROWD: usize = 2;
+/// A rest is so many times as long as the turn before,
+const REST: u32 = 3;
+/// but not longer than this.
+const LONGEST_REST: Duration = Duration::from_millis(100);
+
+/// The right to be busy; dropping it lets the next one in.
+#[derive(Debug)]
+#[must_use = "dropping it ends the turn"]
+pub(crate) struct Turn {
+    /// Always there: the semaphore is never closed.
+    _permit: Option<SemaphorePermit<'static>>,
+    /// `None` before [`Turn::begin`].
+    began: Option<Instant>,
+}
+
+impl Turn {
+    /// Waits for one's turn. Dropping the future leaves the line.
+    pub(crate) async fn wait() -> Turn {
+        let place = Place::new();
+        let permit = TURNS.acquire().await.ok();
+        drop(place);
+        Turn {
+            _permit: permit,
+            began: None,
+        }
+    }
+
+    /// On the thread that is going to be busy: rests if that is due.
+    pub(crate) fn begin(mut self) -> Turn {
+        // A plain value that is never left half-written.
+        let rested = RESTED.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(rested) = rested {
+            thread::sleep(rested.saturating_duration_since(Instant::now()));
+        }
+        self.began = Some(Instant::now());
+        self
+    }
+
+    /// Waits and begins, on a thread that can do nothing else meanwhile.
+    pub(crate) fn take() -> Turn {
+        block_on(Turn::wait()).begin()
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let Some(began) = self.began else {
+            return;
+        };
+        // Relaxed: about how many there are is enough.
+        if LINE.load(Ordering::Relaxed) >= CROWD {
+            let now = Instant::now();
+            let rest = (now.duration_since(began) * REST).min(LONGEST_REST);
+            *RESTED.lock().unwrap_or_else(PoisonError::into_inner) = Some(now + rest);
+        }
+    }
+}
+
+/// A place in the line.
+struct Place;
+
+impl Place {
+    fn new() -> Place {
+        LINE.fetch_add(1, Ordering::Relaxed);
+        Place
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        LINE.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Without any runtime.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(value) => return value,
+            // Returns at once if it was woken in between.
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Through a private door: from outside, a rest looks like a slow machine. Other tests may take turns in between, and then rest for this one.
+    #[test]
+    fn whoever_comes_next_rests_while_there_is_a_line() {
+        let turn = Turn::take();
+        let line: Vec<_> = (0..CROWD)
+            .map(|_| thread::spawn(|| Turn::take().began))
+            .collect();
+        while LINE.load(Ordering::Relaxed) < CROWD {
+            thread::yield_now();
+        }
+        let busy = Duration::from_millis(5);
+        thread::sleep(busy);
+        let ended = Instant::now();
+        drop(turn);
+        for next in line {
+            let began = next.join().unwrap().unwrap();
+            assert!(began >= ended + busy * REST, "{:?}", began - ended);
+        }
+    }
+}
