@@ -461,11 +461,15 @@ impl Record {
     }
 
     /// Whether the task is idle and never took a waker: nothing can have it polled, not even a dump.
+    ///
+    /// The order matters. No wake open: a poll has begun, so the thread that is read next is that of this poll or a later one, or
+    /// 0 because it has ended; then whatever waker it took is seen. The other way round, the task may take its waker and
+    /// suspend between two reads, and would look like one that never did.
     pub(crate) fn is_beyond_waking(&self) -> bool {
-        self.inner.kept().is_none()
-            && self.flags.load(Ordering::Relaxed) & REPLACED == 0
+        self.woken_at() == 0
             && self.thread() == 0
-            && self.woken_at() == 0
+            && self.flags.load(Ordering::Relaxed) & REPLACED == 0
+            && self.inner.kept().is_none()
     }
 
     /// Whether every wake since the last [`Record::forget_wakers`] came from the task's own polls.
