@@ -51,8 +51,10 @@ mod resolve;
 pub mod sampler;
 mod serve;
 pub mod source;
+mod steady;
 pub mod tasks;
 mod turn;
+mod warm;
 pub mod write;
 
 pub use crate::error::Error;

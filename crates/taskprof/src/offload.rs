@@ -9,7 +9,11 @@ use std::thread;
 use tokio::sync::oneshot;
 
 use crate::error::Error;
+use crate::steady::Steady;
 use crate::turn::Turn;
+
+/// The thread of [`work`].
+static WORK: Steady = Steady::new("taskprof-work");
 
 /// What the thread can ask: whether the future that waits for it still exists.
 #[derive(Debug)]
@@ -36,8 +40,7 @@ impl Wanted {
 /// As [`run`], for work that keeps a processor busy and waits for nothing: one at a time, so that many answers that are due
 /// together do not take all processors.
 ///
-/// On one thread, which stays for a while: what an allocator keeps for a thread that reads debug information is tens of megabytes, and a
-/// new thread for each answer would have it keep that several times.
+/// On one thread, which stays.
 pub(crate) async fn work<T: Send + 'static>(
     name: &str,
     work: impl FnOnce(&Wanted) -> T + Send + 'static,
@@ -45,78 +48,19 @@ pub(crate) async fn work<T: Send + 'static>(
     let turn = Turn::wait().await;
     let (result_tx, result_rx) = oneshot::channel();
     let (alive, dropped) = mpsc::channel::<()>();
-    busy::start(Box::new(move || {
+    WORK.give(move || {
         // Until the work has ended, also if nobody waits for it any more.
         let _turn = turn.begin();
         let result = work(&Wanted { dropped });
         // Fails only if nobody waits any more.
         let _ = result_tx.send(result);
-    }))
+    })
     .map_err(|e| {
-        Error::sampler(format!("the thread {} could not be started", busy::THREAD)).caused_by(e)
+        Error::sampler(format!("the thread {} could not be started", WORK.name())).caused_by(e)
     })?;
     let result = result_rx.await;
     drop(alive);
     result.map_err(|_| Error::sampler(format!("{name} panicked; its message is on standard error")))
-}
-
-/// The thread of [`work`].
-mod busy {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::sync::{Mutex, PoisonError, mpsc};
-    use std::time::Duration;
-    use std::{io, thread};
-
-    pub(super) type Job = Box<dyn FnOnce() + Send>;
-
-    pub(super) const THREAD: &str = "taskprof-work";
-    /// How long it stays without work.
-    const STAYS: Duration = Duration::from_secs(10);
-
-    static JOBS: Mutex<Option<mpsc::Sender<Job>>> = Mutex::new(None);
-
-    /// Hands a job to the thread; starts one if there is none.
-    pub(super) fn start(job: Job) -> io::Result<()> {
-        // Plain values that are never left half-written.
-        let mut jobs = JOBS.lock().unwrap_or_else(PoisonError::into_inner);
-        let job = match &*jobs {
-            Some(thread) => match thread.send(job) {
-                Ok(()) => return Ok(()),
-                // Does not happen: a thread that ends takes its sender away.
-                Err(mpsc::SendError(job)) => job,
-            },
-            None => job,
-        };
-        let (sender, receiver) = mpsc::channel::<Job>();
-        thread::Builder::new()
-            .name(THREAD.to_owned())
-            .spawn(move || {
-                let mut job = Some(job);
-                while let Some(next) = job {
-                    // Whoever waits for it is told. Nothing that it has left half-done is seen by another one.
-                    let _ = catch_unwind(AssertUnwindSafe(next));
-                    job = await_next(&receiver);
-                }
-            })?;
-        *jobs = Some(sender);
-        Ok(())
-    }
-
-    /// `None` when there was nothing to do for a while: no job comes after that.
-    fn await_next(jobs: &mpsc::Receiver<Job>) -> Option<Job> {
-        if let Ok(job) = jobs.recv_timeout(STAYS) {
-            return Some(job);
-        }
-        let mut sender = JOBS.lock().unwrap_or_else(PoisonError::into_inner);
-        // One may have come in between; under the lock no other can.
-        match jobs.try_recv() {
-            Ok(job) => Some(job),
-            Err(_) => {
-                *sender = None;
-                None
-            }
-        }
-    }
 }
 
 /// Runs `work` on a new thread of this name and gives its result.

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::offload::{self, Wanted};
 use crate::profile::Profile;
 use crate::sampler::{DEFAULT_HZ, PprofSampler, RawProfile, Sampler};
+use crate::warm;
 
 /// The longest capture: five minutes are enough for any average.
 pub const MAX_DURATION: Duration = Duration::from_secs(300);
@@ -131,6 +132,7 @@ impl Cpu {
                 MAX_DURATION.as_secs()
             )));
         }
+        warm::symbols();
         let recorded = share::record(&self.sampler, self.hz, duration).await?;
         offload::work("taskprof-names", move |wanted| {
             let Some(raw) = &recorded.raw else {

@@ -26,8 +26,8 @@
 //!
 //! Not here: how slices are added up (`recorded.rs`), what a sum becomes (`profile.rs`).
 
+use std::ffi::{CStr, CString};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
@@ -35,6 +35,7 @@ use tokio::sync::{Notify, oneshot};
 use super::recorded::Recorded;
 use crate::error::Error;
 use crate::sampler::{RawProfile, Sampler};
+use crate::steady::Steady;
 
 /// Askers of one sampler at the same time; each has a sum of its own in memory.
 pub const MAX_ASKERS: usize = 64;
@@ -45,7 +46,10 @@ const SHORTEST: Duration = Duration::from_millis(100);
 /// What is left of a window when a slice is cut for another reason is not worth a slice of its own.
 const REST: Duration = Duration::from_millis(10);
 
-const THREAD: &str = "taskprof-cpu";
+/// What the thread is called while it samples.
+const THREAD: &CStr = c"taskprof-cpu";
+/// And otherwise.
+static IDLE: Steady = Steady::new("taskprof-idle");
 
 type Answer = oneshot::Sender<Result<Recorded, Error>>;
 
@@ -116,7 +120,8 @@ pub(super) async fn record(
     drop(ticket);
     result.map_err(|_| {
         Error::sampler(format!(
-            "the thread {THREAD} panicked; its message is on standard error"
+            "the thread {} panicked; its message is on standard error",
+            name()
         ))
     })?
 }
@@ -228,13 +233,14 @@ async fn join(
             Step::Start(session) => {
                 let ticket = Ticket { number };
                 let session = Running(session);
-                thread::Builder::new()
-                    .name(THREAD.to_owned())
-                    .spawn(move || session.run())
-                    .map_err(|e| {
-                        Error::sampler(format!("the thread {THREAD} could not be started"))
-                            .caused_by(e)
-                    })?;
+                IDLE.give(move || {
+                    let _named = Named::new();
+                    session.run();
+                })
+                .map_err(|e| {
+                    Error::sampler(format!("the thread {} could not be started", name()))
+                        .caused_by(e)
+                })?;
                 return Ok((ticket, receiver));
             }
             Step::Wait => freed.await,
@@ -243,6 +249,28 @@ async fn join(
 }
 
 // ---- the sampling side ----------------------------------------------------------------------------------------------
+
+fn name() -> std::borrow::Cow<'static, str> {
+    THREAD.to_string_lossy()
+}
+
+/// Calls the thread what it does, for whoever looks at the threads of the process.
+struct Named;
+
+impl Named {
+    fn new() -> Named {
+        // A name is a courtesy.
+        let _ = rustix::thread::set_name(THREAD);
+        Named
+    }
+}
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        let idle = CString::new(IDLE.name()).unwrap_or_default();
+        let _ = rustix::thread::set_name(&idle);
+    }
+}
 
 /// The thread's right to a session. Dropping it, after the sampler has stopped, ends the session; also when the thread panics.
 struct Running(u64);

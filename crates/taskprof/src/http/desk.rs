@@ -1,7 +1,7 @@
 //! What the pages of one router share: how much may go on at the same time, and the captures that are kept.
 //!
 //! Captures that take time are counted and refused above [`MAX_CAPTURES`]. Looks at this moment are short: a few run, some more wait in line,
-//! and whoever comes after them is refused. A refusal is a 429 that says when to ask again: the more were refused, the later, so that a crowd comes
+//! and whoever comes after them is refused. Dumps that their clients still read are counted by their tasks. A refusal is a 429 that says when to ask again: the more were refused, the later, so that a crowd comes
 //! back one by one and not all at once.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +18,10 @@ pub(crate) const MAX_CAPTURES: usize = 32;
 const LOOKS: usize = 4;
 /// Looks that run, wait, or are being read by their client.
 const ADMITTED: usize = 64;
+/// Tasks in all the dumps that are being read by their clients, in [`SHARE`]s: some 600 MB. A larger dump is alone.
+const READ: u32 = 2048;
+/// Tasks.
+const SHARE: usize = 1024;
 
 /// What a client that was refused is told to wait at least.
 const SOONEST: Duration = Duration::from_secs(2);
@@ -33,7 +37,8 @@ pub(super) struct Desk {
     timed: Arc<Semaphore>,
     looks: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
-    again: Again,
+    read: Arc<Semaphore>,
+    again: Arc<Again>,
 }
 
 /// When those who were refused may come back.
@@ -60,12 +65,33 @@ impl Again {
 pub(super) struct Look {
     _running: OwnedSemaphorePermit,
     admitted: OwnedSemaphorePermit,
+    read: Arc<Semaphore>,
+    again: Arc<Again>,
+}
+
+/// The right to have a dump in memory while the client reads.
+#[derive(Debug)]
+pub(super) struct Reading {
+    _admitted: OwnedSemaphorePermit,
+    _share: OwnedSemaphorePermit,
 }
 
 impl Look {
-    /// The looking is over, and the client still reads.
-    pub(super) fn over(self) -> OwnedSemaphorePermit {
-        self.admitted
+    /// The looking is over, and the client still reads so many tasks.
+    pub(super) fn over(self, tasks: usize) -> Result<Reading, HttpError> {
+        let shares = u32::try_from(tasks.div_ceil(SHARE)).map_or(READ, |shares| shares.min(READ));
+        let share = self.read.try_acquire_many_owned(shares).map_err(|_| {
+            HttpError::too_many(
+                format!(
+                    "other clients are reading dumps of so many tasks that these {tasks} have no room; ask again in a moment, or for fewer with limit"
+                ),
+                self.again.after(Instant::now()),
+            )
+        })?;
+        Ok(Reading {
+            _admitted: self.admitted,
+            _share: share,
+        })
     }
 }
 
@@ -76,7 +102,8 @@ impl Desk {
             timed: Arc::new(Semaphore::new(MAX_CAPTURES)),
             looks: Arc::new(Semaphore::new(LOOKS)),
             admitted: Arc::new(Semaphore::new(ADMITTED)),
-            again: Again::default(),
+            read: Arc::new(Semaphore::new(READ as usize)),
+            again: Arc::default(),
         }
     }
 
@@ -109,6 +136,8 @@ impl Desk {
             _running: running
                 .map_err(|_| HttpError::internal("the line of those who ask is closed"))?,
             admitted,
+            read: Arc::clone(&self.read),
+            again: Arc::clone(&self.again),
         })
     }
 }
@@ -152,5 +181,25 @@ mod tests {
         assert!(pin!(desk.look()).poll(&mut context).is_ready(), "refused");
         drop(running.pop());
         assert!(line[0].as_mut().poll(&mut context).is_ready());
+    }
+
+    // Through a private door: from outside, these would be millions of tasks.
+    #[tokio::test]
+    async fn dumps_that_are_being_read_have_room_for_so_many_tasks_together() {
+        let desk = Desk::new();
+        let most = READ as usize * SHARE;
+        let half = desk.look().await.unwrap().over(most / 2).unwrap();
+        let other = desk.look().await.unwrap().over(most / 2).unwrap();
+        assert!(desk.look().await.unwrap().over(1).is_err());
+        // What is refused leaves the line.
+        drop(half);
+        desk.look().await.unwrap().over(most / 2).unwrap();
+        drop(other);
+        // One that is larger than everything is alone.
+        let large = desk.look().await.unwrap().over(10 * most).unwrap();
+        assert!(desk.look().await.unwrap().over(1).is_err());
+        drop(large);
+        assert_eq!(desk.read.available_permits(), READ as usize);
+        assert_eq!(desk.admitted.available_permits(), ADMITTED);
     }
 }

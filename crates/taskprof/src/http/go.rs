@@ -21,7 +21,7 @@ use super::desk::Desk;
 use super::error::HttpError;
 use super::kept::Rank;
 use super::params::Query;
-use super::{OwnRuntime, stream, watch_application};
+use super::{OwnRuntime, dump, watch_application};
 use crate::cpu::{DEFAULT_DURATION, MAX_DURATION};
 use crate::profile::{Profile, SampleType};
 use crate::source::{self, Source};
@@ -233,20 +233,9 @@ pub(super) async fn head(name: &'static Name, parts: Parts) -> Result<Response, 
 async fn dump(
     source: &'static Source,
     desk: &Desk,
-    write: fn(&taskscope::Dump, &mut dyn std::io::Write) -> std::io::Result<()>,
+    write: dump::Write,
 ) -> Result<Response, HttpError> {
-    let look = desk.look().await?;
-    let Some(dump) = source.ask().of(choose::prompt()).dump().await? else {
-        return Err(HttpError::internal(format!(
-            "{} is no source of tasks",
-            source.name
-        )));
-    };
-    let admitted = look.over();
-    let body = stream::body(WRITER, move |out| {
-        let _admitted = admitted;
-        write(&dump, out)
-    })?;
+    let body = dump::body(desk, source.ask().of(choose::prompt()), write).await?;
     Ok(answer::plain(body))
 }
 

@@ -23,6 +23,7 @@ use crate::escape::markup;
 use crate::offload;
 use crate::source::{self, Source, WATCHED};
 use crate::turn::Turn;
+use crate::warm;
 use crate::write::FORMATS;
 
 const STYLE: &str = "\
@@ -38,6 +39,8 @@ pub(super) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Html<String>, 
     Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
     let _look = desk.look().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
+    // Whoever looks here asks for more in a moment.
+    warm::all();
     // As the client sees it, in front of any prefix that a router has taken off.
     let uri = parts.extensions.get::<OriginalUri>();
     let base = base(uri.map_or(parts.uri.path(), |uri| uri.path()));

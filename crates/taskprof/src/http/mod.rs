@@ -8,6 +8,7 @@ mod answer;
 mod captures;
 mod choose;
 mod desk;
+mod dump;
 mod endpoint;
 mod error;
 mod go;

@@ -18,7 +18,7 @@ use super::endpoint::Endpoint;
 use super::error::HttpError;
 use super::kept::{Kept, Rank};
 use super::params::Query;
-use super::{OwnRuntime, progress, stream, watch_application};
+use super::{OwnRuntime, dump, progress, watch_application};
 use crate::cpu::{DEFAULT_DURATION, MAX_DURATION};
 use crate::source::{Ask, Seconds, Source, TextView, What};
 use crate::write::{FORMATS, Format};
@@ -54,7 +54,7 @@ pub(super) async fn get(
     let asked = parse(source, &desk, parts.uri.query())?;
     let watched = watch_application(parts.extensions.get::<OwnRuntime>());
     match asked.view {
-        View::Grouped | View::Listed | View::Dump => dump(source, &desk, asked).await,
+        View::Grouped | View::Listed | View::Dump => dump(&desk, asked).await,
         View::Text(view) => {
             let _look = desk.look().await?;
             let body = offload::run(WRITER, view.write).await??;
@@ -126,24 +126,13 @@ pub(super) async fn head(
 }
 
 /// The views of a dump that are no profiles: written while the client reads.
-async fn dump(source: &Source, desk: &Desk, asked: Asked) -> Result<Response, HttpError> {
-    let look = desk.look().await?;
-    let Some(dump) = asked.ask.dump().await? else {
-        return Err(HttpError::internal(format!(
-            "{} is no source of tasks",
-            source.name
-        )));
-    };
-    let admitted = look.over();
-    let (content_type, write): (_, fn(&_, &mut dyn std::io::Write) -> _) = match asked.view {
+async fn dump(desk: &Desk, asked: Asked) -> Result<Response, HttpError> {
+    let (content_type, write): (_, dump::Write) = match asked.view {
         View::Grouped => (TEXT, tasks::grouped),
         View::Listed => (TEXT, tasks::listed),
         _ => ("application/json", tasks::json),
     };
-    let body = stream::body(WRITER, move |out| {
-        let _admitted = admitted;
-        write(&dump, out)
-    })?;
+    let body = dump::body(desk, asked.ask, write).await?;
     Ok(answer::typed(content_type, "inline", body))
 }
 

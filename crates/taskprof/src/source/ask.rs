@@ -10,6 +10,10 @@ use crate::error::Error;
 use crate::offload;
 use crate::profile::Profile;
 use crate::turn::Turn;
+use crate::warm;
+
+/// The thread that looks.
+const LOOK: &str = "taskprof-look";
 
 /// A question to a [`Source`].
 ///
@@ -86,9 +90,21 @@ impl Ask {
                 cpu.capture().await
             }
             What::Tasks(dump, profile) => {
-                look(duration, move || Ok(profile(&dump(options.clone())))).await
+                look(duration, move || {
+                    // A dump mostly waits for answers, and others need not wait for it.
+                    let dump = dump(options.clone());
+                    let _turn = Turn::take();
+                    Ok(profile(&dump))
+                })
+                .await
             }
-            What::Profile(profile) => look(duration, *profile).await,
+            What::Profile(profile) => {
+                look(duration, || {
+                    let _turn = Turn::take();
+                    profile()
+                })
+                .await
+            }
             What::Text(_) | What::Symbol => Err(Error::invalid_argument(format!(
                 "{} is text and has no profile",
                 self.source.name
@@ -102,7 +118,8 @@ impl Ask {
             return Ok(None);
         };
         let options = self.options;
-        offload::work("taskprof-look", move |_| Some(dump(options))).await
+        warm::symbols();
+        offload::run(LOOK, move |_| Some(dump(options))).await
     }
 }
 
@@ -111,15 +128,12 @@ async fn look(
     duration: Option<Duration>,
     take: impl Fn() -> Result<Profile, Error> + Send + 'static,
 ) -> Result<Profile, Error> {
-    let Some(duration) = duration else {
-        return offload::work("taskprof-look", move |_| take()).await?;
-    };
-    let take = move || {
-        let _turn = Turn::take();
-        take()
-    };
-    offload::run("taskprof-look", move |wanted| {
+    warm::symbols();
+    offload::run(LOOK, move |wanted| {
         let first = take()?;
+        let Some(duration) = duration else {
+            return Ok(first);
+        };
         if !wanted.sleep(duration) {
             // Nobody is there to read this.
             return Err(Error::sampler("the capture was abandoned"));
