@@ -45,6 +45,7 @@ mod escape;
 pub mod guard;
 mod http;
 mod offload;
+mod our_thread;
 mod pprof_sampler;
 pub mod profile;
 mod resolve;
@@ -59,7 +60,7 @@ pub mod write;
 
 pub use crate::error::Error;
 pub use crate::guard::require_bearer;
-pub use crate::http::router;
+pub use crate::http::{end_captures, router};
 pub use crate::profile::Profile;
 pub use crate::serve::{
     DEFAULT_HEADER_TIMEOUT, DEFAULT_MAX_CONNECTIONS, DEFAULT_WRITE_TIMEOUT, Server, ServerBuilder,

@@ -4,11 +4,11 @@
 //! into, and a runtime waits for it at shutdown. Captures and writers are few and slow, so a thread each is cheap.
 
 use std::sync::mpsc;
-use std::thread;
 
 use tokio::sync::oneshot;
 
 use crate::error::Error;
+use crate::our_thread;
 use crate::steady::Steady;
 use crate::turn::Turn;
 
@@ -54,9 +54,6 @@ pub(crate) async fn work<T: Send + 'static>(
         let result = work(&Wanted { dropped });
         // Fails only if nobody waits any more.
         let _ = result_tx.send(result);
-    })
-    .map_err(|e| {
-        Error::sampler(format!("the thread {} could not be started", WORK.name())).caused_by(e)
     })?;
     let result = result_rx.await;
     drop(alive);
@@ -78,16 +75,12 @@ pub(crate) async fn run<T: Send + 'static>(
 ) -> Result<T, Error> {
     let (result_tx, result_rx) = oneshot::channel();
     let (alive, dropped) = mpsc::channel::<()>();
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(move || {
-            let result = work(&Wanted { dropped });
-            // Fails only if nobody waits any more.
-            let _ = result_tx.send(result);
-        })
-        .map_err(|e| {
-            Error::sampler(format!("the thread {name} could not be started")).caused_by(e)
-        })?;
+    our_thread::start(name, move || {
+        let result = work(&Wanted { dropped });
+        // Fails only if nobody waits any more.
+        let _ = result_tx.send(result);
+    })
+    .map_err(|e| our_thread::not_started(name, e))?;
     let result = result_rx.await;
     drop(alive);
     result.map_err(|_| {
@@ -100,6 +93,7 @@ pub(crate) async fn run<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
 
     use super::*;
 

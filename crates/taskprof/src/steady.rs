@@ -7,7 +7,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError, mpsc};
-use std::{io, thread};
+
+use crate::error::Error;
+use crate::our_thread;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -34,21 +36,20 @@ impl Steady {
     /// # Errors
     ///
     /// If the thread could not be started.
-    pub(crate) fn give(&self, job: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    pub(crate) fn give(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Error> {
         // Plain values that are never left half-written.
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let sender = match &*jobs {
             Some(sender) => sender,
             None => {
                 let (sender, receiver) = mpsc::channel::<Job>();
-                thread::Builder::new()
-                    .name(self.name.to_owned())
-                    .spawn(move || {
-                        for job in receiver {
-                            // Nothing that it has left half-done is seen by another one.
-                            let _ = catch_unwind(AssertUnwindSafe(job));
-                        }
-                    })?;
+                our_thread::start(self.name, move || {
+                    for job in receiver {
+                        // Nothing that it has left half-done is seen by another one.
+                        let _ = catch_unwind(AssertUnwindSafe(job));
+                    }
+                })
+                .map_err(|e| our_thread::not_started(self.name, e))?;
                 jobs.insert(sender)
             }
         };

@@ -5,7 +5,8 @@
 //! Not here: what is looked up later, and kept (`callstack`).
 
 use std::sync::Once;
-use std::thread;
+
+use crate::our_thread;
 
 const THREAD: &str = "taskprof-warm";
 
@@ -24,7 +25,7 @@ pub(crate) fn all() {
 
 /// If there is no thread to be had, whoever needs it reads it.
 fn start(read: fn()) {
-    drop(thread::Builder::new().name(THREAD.to_owned()).spawn(read));
+    drop(our_thread::start(THREAD, read));
 }
 
 fn own_symbols() {

@@ -236,10 +236,6 @@ async fn join(
                 IDLE.give(move || {
                     let _named = Named::new();
                     session.run();
-                })
-                .map_err(|e| {
-                    Error::sampler(format!("the thread {} could not be started", name()))
-                        .caused_by(e)
                 })?;
                 return Ok((ticket, receiver));
             }

@@ -21,7 +21,7 @@ use super::desk::Desk;
 use super::error::HttpError;
 use super::kept::Rank;
 use super::params::Query;
-use super::{OwnRuntime, dump, watch_application};
+use super::{OwnRuntime, dump, end, watch_application};
 use crate::cpu::{DEFAULT_DURATION, MAX_DURATION};
 use crate::profile::{Profile, SampleType};
 use crate::source::{self, Source};
@@ -172,16 +172,12 @@ pub(super) async fn get(
     let profile = match &asked {
         Asked::Cpu(duration) => {
             let _permit = desk.capture()?;
-            crate::cpu::capture(*duration).await?
+            end::or_ended(async { Ok(crate::cpu::capture(*duration).await?) }).await?
         }
         Asked::Delta(source, duration) => {
             let _permit = desk.capture()?;
-            let mut profile = source
-                .ask()
-                .of(choose::prompt())
-                .duration(*duration)
-                .capture()
-                .await?;
+            let ask = source.ask().of(choose::prompt()).duration(*duration);
+            let mut profile = end::or_ended(async { Ok(ask.capture().await?) }).await?;
             // Go gives the time of the second look.
             profile.time += profile.duration;
             profile

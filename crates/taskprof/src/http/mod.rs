@@ -9,6 +9,7 @@ mod captures;
 mod choose;
 mod desk;
 mod dump;
+mod end;
 mod endpoint;
 mod error;
 mod go;
@@ -35,6 +36,7 @@ use tokio::runtime::Handle;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use self::desk::Desk;
+pub use self::end::end_captures;
 pub(crate) use self::error::HttpError;
 use crate::source::{self, Source, What};
 
@@ -127,6 +129,8 @@ fn watch_application(own: Option<&OwnRuntime>) -> Option<RuntimeGuard> {
 ///
 /// A server that drops the request's future when the client goes away, as hyper does: that is what ends a capture early.
 /// A time limit on responses (`tower-http`'s `TimeoutLayer`) must be longer than the longest capture.
+///
+/// A graceful shutdown of the application waits for the captures that are under way, unless [`end_captures`] is called.
 ///
 /// # Limitations
 ///

@@ -18,7 +18,7 @@ use super::endpoint::Endpoint;
 use super::error::HttpError;
 use super::kept::{Kept, Rank};
 use super::params::Query;
-use super::{OwnRuntime, dump, progress, watch_application};
+use super::{OwnRuntime, dump, end, progress, watch_application};
 use crate::cpu::{DEFAULT_DURATION, MAX_DURATION};
 use crate::source::{Ask, Seconds, Source, TextView, What};
 use crate::write::{FORMATS, Format};
@@ -77,11 +77,11 @@ pub(super) async fn get(
             };
             let permit = desk.capture()?;
             let page = wants_page(&parts.headers);
-            let capture = async move {
+            let capture = end::or_ended(async move {
                 let _held = (permit, watched);
                 let profile = ask.capture().await?;
-                Ok::<_, HttpError>(desk.captures.keep(source, Rank::Long, profile))
-            };
+                Ok(desk.captures.keep(source, Rank::Long, profile))
+            });
             if page {
                 let address = async move {
                     let kept = capture.await?;

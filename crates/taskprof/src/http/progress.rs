@@ -19,10 +19,12 @@ use super::answer;
 use super::error::HttpError;
 use crate::error::Error;
 use crate::escape::markup;
+use crate::our_thread;
 
 /// The address to go on to, relative to this page.
 type Capture = Pin<Box<dyn Future<Output = Result<String, HttpError>> + Send>>;
 
+const THREAD: &str = "taskprof-progress";
 const TICK: Duration = Duration::from_secs(1);
 
 const STYLE: &str = "\
@@ -59,25 +61,20 @@ pub(super) fn page(
 /// How far it is, once a second. From a thread: the runtime of the application may have no timer.
 fn ticks(takes: Duration) -> Result<mpsc::Receiver<String>, Error> {
     let (sender, receiver) = mpsc::channel(1);
-    let name = "taskprof-progress";
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(move || {
-            let began = Instant::now();
-            loop {
-                thread::sleep(TICK);
-                let share = began.elapsed().as_secs_f64() / takes.as_secs_f64();
-                let percent = (share * 100.0).min(100.0);
-                let style = format!("<style>#done{{width:{percent:.0}%}}</style>\n");
-                // An error means that the page is complete, or that nobody reads it any more.
-                if sender.blocking_send(style).is_err() {
-                    return;
-                }
+    our_thread::start(THREAD, move || {
+        let began = Instant::now();
+        loop {
+            thread::sleep(TICK);
+            let share = began.elapsed().as_secs_f64() / takes.as_secs_f64();
+            let percent = (share * 100.0).min(100.0);
+            let style = format!("<style>#done{{width:{percent:.0}%}}</style>\n");
+            // An error means that the page is complete, or that nobody reads it any more.
+            if sender.blocking_send(style).is_err() {
+                return;
             }
-        })
-        .map_err(|e| {
-            Error::sampler(format!("the thread {name} could not be started")).caused_by(e)
-        })?;
+        }
+    })
+    .map_err(|e| our_thread::not_started(THREAD, e))?;
     Ok(receiver)
 }
 

@@ -5,13 +5,13 @@
 use std::io::{self, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::thread;
 
 use axum::body::{Body, Bytes};
 use http_body::Frame;
 use tokio::sync::mpsc;
 
 use crate::error::Error;
+use crate::our_thread;
 use crate::turn::Turn;
 
 /// Bytes in one piece.
@@ -32,21 +32,17 @@ pub(super) fn body(
     produce: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
 ) -> Result<Body, Error> {
     let (sender, receiver) = mpsc::channel(AHEAD);
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(move || {
-            let mut pieces = Pieces {
-                sender,
-                piece: Vec::with_capacity(PIECE),
-                complete: false,
-                turn: Some(Turn::take()),
-            };
-            // An error means that the client is gone, or breaks the connection off below.
-            pieces.complete = produce(&mut pieces).and_then(|()| pieces.send()).is_ok();
-        })
-        .map_err(|e| {
-            Error::sampler(format!("the thread {name} could not be started")).caused_by(e)
-        })?;
+    our_thread::start(name, move || {
+        let mut pieces = Pieces {
+            sender,
+            piece: Vec::with_capacity(PIECE),
+            complete: false,
+            turn: Some(Turn::take()),
+        };
+        // An error means that the client is gone, or breaks the connection off below.
+        pieces.complete = produce(&mut pieces).and_then(|()| pieces.send()).is_ok();
+    })
+    .map_err(|e| our_thread::not_started(name, e))?;
     Ok(Body::new(Received(receiver)))
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::mpsc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use axum::Router;
 use tokio::sync::oneshot;
@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::connections::{self, Limits};
 use super::explain;
 use super::unix::SocketFile;
+use crate::our_thread;
 
 /// The thread of a server. Dropping it tells the thread to end, and does not wait.
 #[derive(Debug)]
@@ -48,10 +49,10 @@ impl Running {
         };
         let (stop, stopped) = oneshot::channel();
         let (ready_tx, ready) = mpsc::channel();
-        let thread = thread::Builder::new()
-            .name("taskprof-http".to_owned())
-            .spawn(move || run(listener, app, limits, &ready_tx, stopped))
-            .map_err(|e| explain(&e, "taskprof cannot start its server thread"))?;
+        let thread = our_thread::start("taskprof-http", move || {
+            run(listener, app, limits, &ready_tx, stopped);
+        })
+        .map_err(|e| explain(&e, "taskprof cannot start its server thread"))?;
         match ready.recv() {
             Ok(Ok(())) => Ok(Running {
                 file,
