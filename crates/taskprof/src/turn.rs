@@ -2,7 +2,7 @@
 //!
 //! Captures that many have asked for together end together. Without turns, as many threads would then look up names and write answers
 //! at once, and the application's own threads would be a few among dozens for that moment: its slowest requests show it. While there is a line, the
-//! next one also rests before it begins, so that a crowd gets a quarter of one processor and no more. Who asks alone does not wait.
+//! next one also rests before it begins, so that a crowd gets some thirty turns a second, and never more than a tenth of one processor. Who asks alone does not wait.
 //! Not here: what only waits; how many may ask (`http/desk.rs`).
 
 use std::future::Future;
@@ -24,9 +24,11 @@ static RESTED: Mutex<Option<Instant>> = Mutex::new(None);
 /// So many who wait are a line.
 const CROWD: usize = 2;
 /// A rest is so many times as long as the turn before,
-const REST: u32 = 3;
-/// but not longer than this.
-const LONGEST_REST: Duration = Duration::from_millis(100);
+const REST: u32 = 9;
+/// but not shorter than this, because a turn is not all that an answer costs,
+const SHORTEST_REST: Duration = Duration::from_millis(30);
+/// and not longer than this.
+const LONGEST_REST: Duration = Duration::from_millis(250);
 
 /// The right to be busy; dropping it lets the next one in.
 #[derive(Debug)]
@@ -75,7 +77,7 @@ impl Drop for Turn {
         // Relaxed: about how many there are is enough.
         if LINE.load(Ordering::Relaxed) >= CROWD {
             let now = Instant::now();
-            let rest = (now.duration_since(began) * REST).min(LONGEST_REST);
+            let rest = (now.duration_since(began) * REST).clamp(SHORTEST_REST, LONGEST_REST);
             *RESTED.lock().unwrap_or_else(PoisonError::into_inner) = Some(now + rest);
         }
     }

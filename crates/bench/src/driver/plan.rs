@@ -199,9 +199,9 @@ fn askers(effort: Effort, sections: &mut Vec<Section>) {
             endpoint(Workload::Blocked, 1);
         }
         Effort::Full => {
-            // Ten pairs of windows; the question is whether it is less than 5 %.
-            endpoint(Workload::Askers, 100);
-            endpoint(Workload::AskersFixed, 100);
+            // Fifteen pairs of windows; the question is whether it is less than 5 %.
+            endpoint(Workload::Askers, 60);
+            endpoint(Workload::AskersFixed, 150);
             endpoint(Workload::Blocked, 10);
         }
     }

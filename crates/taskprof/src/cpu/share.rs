@@ -11,7 +11,7 @@
 //!
 //! Each asker gets the sum of the slices that lie in its own window, which begins when a slice does. A sampler that can be read while it runs
 //! goes on from slice to slice; another one is started anew, and between two slices nothing is sampled for some time, which the sum knows. A slice that somebody joins is at least [`SHORTEST`] long, so that a crowd that comes one
-//! by one costs ten restarts a second and not a thousand.
+//! by one costs ten restarts a second and not a thousand; with many, two.
 //!
 //! Who wants another sampler or another frequency is told that it is busy; unless nobody wants the present one any more, and it is being stopped
 //! this moment: then one may wait for that, and nobody overtakes.
@@ -42,6 +42,9 @@ pub const MAX_ASKERS: usize = 64;
 
 /// A slice that is cut because somebody joins is at least so long.
 const SHORTEST: Duration = Duration::from_millis(100);
+/// And so long when [`MANY`] or more take part: each cut reads all that was sampled.
+const SHORTEST_OF_MANY: Duration = Duration::from_millis(500);
+const MANY: usize = 8;
 
 /// What is left of a window when a slice is cut for another reason is not worth a slice of its own.
 const REST: Duration = Duration::from_millis(10);
@@ -429,10 +432,19 @@ fn is_up(until: Instant, ended: Instant) -> bool {
 fn wait(began: Instant) -> bool {
     let mut state = lock();
     loop {
-        let askers = state.session.iter().flat_map(|session| &session.askers);
+        let askers: &[Asker] = state
+            .session
+            .as_ref()
+            .map_or(&[], |session| &session.askers);
+        let shortest = if askers.len() < MANY {
+            SHORTEST
+        } else {
+            SHORTEST_OF_MANY
+        };
         // Who has no window yet has just joined.
         let cut = askers
-            .map(|asker| asker.until.unwrap_or(began + SHORTEST))
+            .iter()
+            .map(|asker| asker.until.unwrap_or(began + shortest))
             .min();
         let Some(cut) = cut else {
             return false;

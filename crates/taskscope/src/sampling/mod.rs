@@ -66,7 +66,7 @@ pub const POLLS_PER_SECOND: u32 = 1000;
 /// Rows that are kept: 16,384. Time that would need another one goes to a row without a stack and a scope, one for each spawn site.
 pub const MAX_ROWS: usize = 16 * 1024;
 
-/// Switches sampling on, for all tasks of the process. True if it was off.
+/// Switches sampling on, for all tasks of the process. False if it is on already, or if the system has no thread for it.
 ///
 /// # Examples
 ///

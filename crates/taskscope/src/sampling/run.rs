@@ -26,7 +26,7 @@ struct Switch {
     on_since: Option<Instant>,
     /// For how long it was on before.
     before: Duration,
-    /// `None`: not started, or the system would not give us one.
+    /// `None`: not started.
     thread: Option<Thread>,
 }
 
@@ -46,14 +46,17 @@ pub(super) fn start() -> bool {
     if switch.on_since.is_some() {
         return false;
     }
+    if switch.thread.is_none() {
+        // Without the thread nobody would set the pace, and every poll would be chosen.
+        let Ok(started) = thread::Builder::new().name(NAME.into()).spawn(run) else {
+            return false;
+        };
+        switch.thread = Some(started.thread().clone());
+    }
     switch.on_since = Some(Instant::now());
     pace::set([FIRST; 2]);
-    match &switch.thread {
-        Some(thread) => thread.unpark(),
-        None => {
-            let started = thread::Builder::new().name(NAME.into()).spawn(run);
-            switch.thread = started.ok().map(|handle| handle.thread().clone());
-        }
+    if let Some(thread) = &switch.thread {
+        thread.unpark();
     }
     true
 }
