@@ -17,7 +17,7 @@ pub(crate) const MAX_CAPTURES: usize = 32;
 /// Looks at this moment that run at the same time.
 const LOOKS: usize = 4;
 /// Looks that run, wait, or are being read by their client.
-const ADMITTED: usize = 64;
+const ADMITTED: usize = 16;
 /// Tasks in all the dumps that are being read by their clients, in [`SHARE`]s: some 600 MB. A larger dump is alone.
 const READ: u32 = 2048;
 /// Tasks.

@@ -91,9 +91,9 @@ impl Ask {
             }
             What::Tasks(dump, profile) => {
                 look(duration, move || {
-                    // A dump mostly waits for answers, and others need not wait for it.
+                    let in_line = Turn::take_in_line();
                     let dump = dump(options.clone());
-                    let _turn = Turn::take();
+                    let _turn = in_line.unwrap_or_else(Turn::take);
                     Ok(profile(&dump))
                 })
                 .await
@@ -119,7 +119,11 @@ impl Ask {
         };
         let options = self.options;
         warm::symbols();
-        offload::run(LOOK, move |_| Some(dump(options))).await
+        offload::run(LOOK, move |_| {
+            let _turn = Turn::take_in_line();
+            Some(dump(options))
+        })
+        .await
     }
 }
 
