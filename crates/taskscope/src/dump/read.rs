@@ -1,13 +1,17 @@
 //! From a task's record to what a dump shows of it.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use super::known::Known;
 use super::{LongPoll, NoTrace, State, TaskDump, TaskKind, ThreadInfo, Trace};
 use crate::record::{Hold, Record, Side, Traits};
 use crate::verdict::{self, Evidence, SPINNING_RATE, WATCH};
-use crate::{ScopeRef, clock, threads, watchdog};
+use crate::{ScopeRef, capture, clock, threads, watchdog};
+
+/// A capture may be so many polls later than the reading of its task.
+const LATER: u32 = 1024;
 
 /// Which captures count as this dump's.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -223,15 +227,31 @@ fn trace(
     let counts = |ago: u64| match asked.captures {
         Captures::No => false,
         Captures::Cached => ago == 0,
-        Captures::Fresh => ago <= reading.polls.saturating_sub(asked.polls),
+        // What another dump has captured since the reading is fresh, too: counted from a later poll, it is less than nothing ago.
+        Captures::Fresh => {
+            ago <= reading.polls.saturating_sub(asked.polls) || ago > u64::from(u32::MAX - LATER)
+        }
+    };
+    // Another dump may have the task captured at this moment, and then there is no capture until the new one is in place.
+    let may_be_replaced = || {
+        matches!(asked.captures, Captures::Fresh)
+            && capture::may(record)
+            && (reading.thread != 0 || record.thread() != 0 || record.polls() != reading.polls)
     };
     // Again if another dump's capture came in between. After a few tries the task is plainly busy.
-    for _ in 0..8 {
-        let Some(ago) = record
-            .captured_ago(reading.polls)
-            .filter(|ago| counts(*ago))
-        else {
-            break;
+    for tried in 0..8 {
+        let ago = match record.captured_ago(reading.polls) {
+            Some(ago) if counts(ago) => ago,
+            None if may_be_replaced() => {
+                // The thread that puts it in place may have lost its processor.
+                if tried > 3 && record.thread() != 0 {
+                    thread::sleep(Duration::from_millis(1));
+                } else {
+                    thread::yield_now();
+                }
+                continue;
+            }
+            _ => break,
         };
         let (stack, missing) =
             record.captured(|stack| known.at_hand(stack).ok_or_else(|| stack.clone()));
