@@ -80,7 +80,7 @@ pub const MAX_ROWS: usize = 16 * 1024;
 ///
 /// let report = sampling::report();
 /// let waited = report.rows.iter().filter(|row| row.activity == Activity::Waiting);
-/// assert!(waited.map(|row| row.time).sum::<Duration>() > Duration::from_millis(100));
+/// assert!(waited.map(|row| row.time).sum::<Duration>() > Duration::from_millis(50));
 /// # Ok::<(), tokio::task::JoinError>(())
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -88,7 +88,7 @@ pub const MAX_ROWS: usize = 16 * 1024;
 ///
 /// # Overhead
 ///
-/// See the [module](self). A thread `taskscope-time`, which wakes ten times a second while tasks are being polled and once a second while none is.
+/// See the [module](self). A thread `taskscope-time`, which wakes ten times a second while tasks are being polled, and more and more rarely while none is: once a second after half a minute.
 ///
 /// A task that waits for longer than [`LONG`] in a place that is not known is polled once more, as by a dump: see [`Builder::no_capture`](crate::Builder::no_capture).
 pub fn start() -> bool {

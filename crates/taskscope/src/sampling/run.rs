@@ -19,8 +19,11 @@ const ADJUST: Duration = Duration::from_millis(500);
 const FIRST: u8 = 0;
 /// A look may take this part of the time.
 const SHARE: u32 = 100;
-/// Between two looks while nobody polls.
+/// Between two looks while nobody polls, at the most.
 const QUIET: Duration = Duration::from_secs(1);
+/// And at the most this part of the time since when nobody does. What ends before the next look is charged up to the last one only:
+/// rests that grow faster than the time that is measured would lose a part of it.
+const PART_OF_QUIET: u32 = 32;
 
 struct Switch {
     on_since: Option<Instant>,
@@ -96,6 +99,8 @@ fn run() {
 fn sample() {
     let mut looked_at = Instant::now();
     let mut rest = LONG;
+    let mut last_took = Duration::ZERO;
+    let mut quiet_since = None;
     let (mut adjusted_at, mut polls) = (looked_at, counts());
     loop {
         thread::park_timeout(rest.mul_f64(0.5 + fastrand::f64()));
@@ -105,10 +110,11 @@ fn sample() {
         let now = Instant::now();
         let took = sweep::sweep(now.duration_since(looked_at));
         looked_at = now;
-        rest = (took * SHARE).max(LONG);
-        if clock::is_asleep() {
-            rest = rest.max(QUIET);
-        }
+        quiet_since = clock::is_asleep().then(|| quiet_since.unwrap_or(now));
+        let quiet = quiet_since.map_or(Duration::ZERO, |since| now.duration_since(since));
+        // One look that takes long was held up by others; many tasks make each of them take long.
+        rest = rest_after(took.min(last_took), quiet);
+        last_took = took;
         let since = now.duration_since(adjusted_at);
         if since >= ADJUST {
             let before = std::mem::replace(&mut polls, counts());
@@ -116,6 +122,11 @@ fn sample() {
             adjusted_at = now;
         }
     }
+}
+
+/// Before the next look, on average: looks take so long, and for so long nobody has polled.
+fn rest_after(took: Duration, quiet: Duration) -> Duration {
+    LONG.max(took * SHARE).max(QUIET.min(quiet / PART_OF_QUIET))
 }
 
 /// Late polls, and all.
@@ -184,5 +195,25 @@ pub(super) fn report() -> Report {
         sampled: sampled(),
         one_in: pace::now().map(|n| n.map_or(0, pace::StandsFor::count)),
         lost: sums::LOST.load(Ordering::Relaxed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_are_as_frequent_as_the_time_they_take_and_the_time_they_measure_allow() {
+        let (short, second) = (Duration::from_micros(10), Duration::from_secs(1));
+        assert_eq!(rest_after(short, Duration::ZERO), LONG);
+        assert_eq!(rest_after(20 * second / 1000, Duration::ZERO), 2 * second);
+        // Of a task that sleeps alone, a few percent are missed at the most, from the first second to the last.
+        for quiet in [1, 2, 3].map(|seconds| seconds * second) {
+            assert_eq!(rest_after(short, quiet), LONG);
+        }
+        for quiet in [5, 10, 30, 3600].map(|seconds| seconds * second) {
+            assert!(rest_after(short, quiet) <= quiet / 32);
+        }
+        assert_eq!(rest_after(short, 3600 * second), second);
     }
 }
