@@ -17,6 +17,10 @@ const TICKS_PER_SECOND: u32 = 100;
 
 /// Begins the names of all of taskscope's threads.
 const TASKSCOPE: &str = "taskscope";
+/// Begins the names of taskprof's threads. Once there, some stay for the next capture;
+const TASKPROF: &str = "taskprof-";
+/// but a server that was left running is a leak as any other is.
+const SERVER: &str = "taskprof-http";
 
 /// A thread that began after the snapshot and is still there. See [`Options::threads`](crate::Options::threads).
 ///
@@ -167,7 +171,9 @@ fn read_numbers() -> Option<HashSet<u32>> {
 impl Seen {
     fn is_ending_or_ours(&self) -> bool {
         let ending = matches!(self.state, 'Z' | 'X');
-        ending || self.name.starts_with(TASKSCOPE) || own::is_own(self.os_id)
+        let ours = self.name.starts_with(TASKSCOPE)
+            || self.name.starts_with(TASKPROF) && self.name != SERVER;
+        ending || ours || own::is_own(self.os_id)
     }
 }
 
