@@ -14,6 +14,8 @@ use crate::turn::Turn;
 
 /// The thread of [`work`].
 static WORK: Steady = Steady::new("taskprof-work");
+/// The same when a crowd waits. Two, because a thread that gives way does so for ever.
+static CROWD: Steady = Steady::new("taskprof-crowd");
 
 /// What the thread can ask: whether the future that waits for it still exists.
 #[derive(Debug)]
@@ -48,7 +50,12 @@ pub(crate) async fn work<T: Send + 'static>(
     let turn = Turn::wait().await;
     let (result_tx, result_rx) = oneshot::channel();
     let (alive, dropped) = mpsc::channel::<()>();
-    WORK.give(move || {
+    let crowd = Turn::is_crowd();
+    let thread = if crowd { &CROWD } else { &WORK };
+    thread.give(move || {
+        if crowd {
+            callstack::thread::give_way();
+        }
         // Until the work has ended, also if nobody waits for it any more.
         let _turn = turn.begin();
         let result = work(&Wanted { dropped });

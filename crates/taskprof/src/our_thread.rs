@@ -1,17 +1,18 @@
 //! Threads of ours: each has a name, and gives way to those of the application.
 //!
-//! A nice value of 5: where processors are free nothing changes; where a thread of the application wakes on ours, it does not wait for the end
+//! A nice value that is 5 above the program's: where processors are free nothing changes; where a thread of the application wakes on ours, it does not wait for the end
 //! of our time slice, and a program that takes all processors leaves us a third of what it leaves a thread of its own. More would keep answers from
 //! coming while the application spins. Not here: how many there are (`turn.rs`, `http/desk.rs`).
 
 use std::io;
 use std::thread::{Builder, JoinHandle};
 
-use rustix::process::setpriority_process;
+use rustix::process::{getpid, getpriority_process, setpriority_process};
 
 use crate::error::Error;
 
-const NICE: i32 = 5;
+/// Above that of the program, which is its first thread's: ours are started by threads of ours, too.
+const NICER: i32 = 5;
 
 /// Starts a thread of this name.
 pub(crate) fn start(
@@ -20,7 +21,9 @@ pub(crate) fn start(
 ) -> io::Result<JoinHandle<()>> {
     Builder::new().name(name.to_owned()).spawn(move || {
         // On Linux this is about the calling thread. Nothing keeps one from asking for less.
-        let _ = setpriority_process(None, NICE);
+        if let Ok(program) = getpriority_process(Some(getpid())) {
+            let _ = setpriority_process(None, program + NICER);
+        }
         work();
     })
 }

@@ -8,7 +8,7 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ static LINE: AtomicUsize = AtomicUsize::new(0);
 /// When the rest after the last turn is over.
 static RESTED: Mutex<Option<Instant>> = Mutex::new(None);
 
-/// So many who wait are a line.
+/// So many who wait are a crowd.
 const CROWD: usize = 2;
 /// A rest is so many times as long as the turn before,
 const REST: u32 = 9;
@@ -29,6 +29,11 @@ const REST: u32 = 9;
 const SHORTEST_REST: Duration = Duration::from_millis(30);
 /// and not longer than this.
 const LONGEST_REST: Duration = Duration::from_millis(250);
+
+fn rested() -> MutexGuard<'static, Option<Instant>> {
+    // A plain value that is never left half-written.
+    RESTED.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The right to be busy; dropping it lets the next one in.
 #[derive(Debug)]
@@ -54,8 +59,7 @@ impl Turn {
 
     /// On the thread that is going to be busy: rests if that is due.
     pub(crate) fn begin(mut self) -> Turn {
-        // A plain value that is never left half-written.
-        let rested = RESTED.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let rested = rested().take();
         if let Some(rested) = rested {
             thread::sleep(rested.saturating_duration_since(Instant::now()));
         }
@@ -68,9 +72,25 @@ impl Turn {
         (LINE.load(Ordering::Relaxed) > 0).then(Turn::take)
     }
 
-    /// Waits and begins, on a thread that can do nothing else meanwhile.
+    /// Whether somebody waits for a turn.
+    #[cfg(test)]
+    pub(crate) fn is_line() -> bool {
+        LINE.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether a crowd waits. Whoever is busy then has to give way to the application ([`callstack::thread::give_way`]): a crowd's answers are
+    /// never without a part of a processor.
+    pub(crate) fn is_crowd() -> bool {
+        LINE.load(Ordering::Relaxed) >= CROWD
+    }
+
+    /// Waits and begins, on a thread that can do nothing else meanwhile and that ends with its answer: where there is a crowd, it gives way from then on.
     pub(crate) fn take() -> Turn {
-        block_on(Turn::wait()).begin()
+        let turn = block_on(Turn::wait()).begin();
+        if Turn::is_crowd() {
+            callstack::thread::give_way();
+        }
+        turn
     }
 }
 
@@ -83,7 +103,7 @@ impl Drop for Turn {
         if LINE.load(Ordering::Relaxed) >= CROWD {
             let now = Instant::now();
             let rest = (now.duration_since(began) * REST).clamp(SHORTEST_REST, LONGEST_REST);
-            *RESTED.lock().unwrap_or_else(PoisonError::into_inner) = Some(now + rest);
+            *rested() = Some(now + rest);
         }
     }
 }

@@ -44,6 +44,7 @@
 // This file owns the public types; `linux` owns the signal, the handler and what they share. Not here: how a stack is walked
 // (`crate::unwind`), and who should be captured when.
 mod error;
+mod give_way;
 #[cfg(all(
     target_os = "linux",
     target_pointer_width = "64",
@@ -62,6 +63,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use error::{CaptureError, ClaimError, Silence};
+pub use give_way::give_way;
 
 use crate::Completeness;
 

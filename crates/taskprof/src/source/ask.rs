@@ -1,10 +1,11 @@
 //! A question to a source, built step by step: the way in through code, and what every page asks through.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use taskscope::{Dump, DumpOptions};
 
-use super::{Source, What};
+use super::{Source, What, shared};
 use crate::cpu::{Cpu, DEFAULT_DURATION, MAX_DURATION};
 use crate::error::Error;
 use crate::offload;
@@ -89,6 +90,11 @@ impl Ask {
                 let cpu = Cpu::new().duration(duration.unwrap_or(DEFAULT_DURATION));
                 cpu.capture().await
             }
+            What::Tasks(dump, profile) if duration.is_none() => {
+                warm::symbols();
+                let dump = shared::dump(LOOK, *dump, options).await?;
+                offload::work(LOOK, move |_| profile(&dump)).await
+            }
             What::Tasks(dump, profile) => {
                 look(duration, move || {
                     let in_line = Turn::take_in_line();
@@ -113,17 +119,12 @@ impl Ask {
     }
 
     /// The dump behind the profile; `None` if the source is none of tasks.
-    pub(crate) async fn dump(self) -> Result<Option<Dump>, Error> {
+    pub(crate) async fn dump(self) -> Result<Option<Arc<Dump>>, Error> {
         let What::Tasks(dump, _) = &self.source.what else {
             return Ok(None);
         };
-        let options = self.options;
         warm::symbols();
-        offload::run(LOOK, move |_| {
-            let _turn = Turn::take_in_line();
-            Some(dump(options))
-        })
-        .await
+        shared::dump(LOOK, *dump, self.options).await.map(Some)
     }
 }
 

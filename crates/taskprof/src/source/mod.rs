@@ -9,6 +9,7 @@ mod cmdline;
 mod cpu;
 mod leaks;
 mod runtime;
+mod shared;
 mod stuck;
 mod symbol;
 mod tasks;

@@ -38,7 +38,7 @@ pub enum Stacks {
 /// let dump = DumpOptions::new().stacks(Stacks::Cached).deadline(Duration::from_millis(100)).capture_blocking();
 /// assert!(dump.tasks.is_empty());
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[must_use = "options do nothing until `capture` is called"]
 pub struct DumpOptions {
     pub(super) deadline: Duration,
