@@ -237,6 +237,8 @@ fn trace(
         matches!(asked.captures, Captures::Fresh)
             && capture::may(record)
             && (reading.thread != 0 || record.thread() != 0 || record.polls() != reading.polls)
+            // The mark goes when the capture is in place. It is taken off a task whose poll blocks: that one is not waited for.
+            && (record.wants_capture() || record.captured_ago(reading.polls).is_some())
     };
     // Again if another dump's capture came in between. After a few tries the task is plainly busy.
     for tried in 0..8 {
