@@ -33,11 +33,15 @@ async fn who_asks_alone_is_answered_by_a_thread_that_gives_way_a_little_and_a_cr
     assert_eq!(nice("taskprof-work"), Some((own + 5).min(19)));
     assert_eq!(nice("taskprof-crowd"), None);
 
-    let crowd: Vec<_> = (0..50)
-        .map(|_| tokio::spawn(taskprof::tasks().capture()))
-        .collect();
-    for one in crowd {
-        one.await.unwrap().unwrap();
+    // Whether those who ask together also wait together is up to the system.
+    for _ in 0..1000 {
+        let crowd = [(); 50].map(|()| tokio::spawn(taskprof::tasks().capture()));
+        for one in crowd {
+            one.await.unwrap().unwrap();
+        }
+        if nice("taskprof-crowd").is_some() {
+            break;
+        }
     }
     assert_eq!(nice("taskprof-crowd"), Some((own + 13).min(19)));
     assert_eq!(nice("taskprof-work"), Some((own + 5).min(19)));
