@@ -18,6 +18,11 @@ pub struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
+    /// Those of these tasks that are alike together, in the order of [`Dump::groups`](super::Dump::groups): for a part of a dump.
+    pub fn of(tasks: impl IntoIterator<Item = &'a TaskDump>) -> Vec<Group<'a>> {
+        by_likeness(tasks)
+    }
+
     /// The task that has been alive for longest.
     #[must_use]
     pub fn oldest(&self) -> &'a TaskDump {
@@ -71,7 +76,7 @@ impl Likeness {
     }
 }
 
-pub(super) fn by_likeness(tasks: &[TaskDump]) -> Vec<Group<'_>> {
+pub(super) fn by_likeness<'a>(tasks: impl IntoIterator<Item = &'a TaskDump>) -> Vec<Group<'a>> {
     let mut known: HashMap<Likeness, usize> = HashMap::new();
     let mut groups: Vec<Group<'_>> = Vec::new();
     // Tasks that are alike mostly come one after the other.

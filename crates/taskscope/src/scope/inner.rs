@@ -31,6 +31,8 @@ pub(crate) struct ScopeInner {
     cause: OnceLock<Cause>,
     deadline: Deadline,
     guards: AtomicUsize,
+    /// Raw ticks.
+    opened_at: u64,
     /// Raw ticks; 0 while the scope is open.
     ended_at: AtomicU64,
     at_end: Policy,
@@ -70,6 +72,7 @@ impl ScopeInner {
             cause: OnceLock::new(),
             deadline: Deadline::default(),
             guards: AtomicUsize::new(1),
+            opened_at: clock::coarse(),
             ended_at: AtomicU64::new(0),
             at_end: Policy::default(),
             client_gone: AtomicBool::new(false),
@@ -118,6 +121,10 @@ impl ScopeInner {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) fn age(&self) -> Duration {
+        ago(self.opened_at)
     }
 
     pub(crate) fn parent(&self) -> Option<&Arc<ScopeInner>> {

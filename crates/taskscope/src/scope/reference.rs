@@ -85,6 +85,12 @@ impl ScopeRef {
         self.inner.cancel(reason);
     }
 
+    /// How long ago it was opened.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.inner.age()
+    }
+
     /// How long ago this scope, or one above it, ended. `None`: all are open.
     #[must_use]
     pub fn ended(&self) -> Option<Duration> {
