@@ -11,7 +11,7 @@ use super::error::HttpError;
 use super::params::Query;
 use crate::source::Source;
 
-const STACKS: [(&str, Stacks); 3] = [
+pub(super) const STACKS: [(&str, Stacks); 3] = [
     ("fresh", Stacks::Fresh),
     ("cached", Stacks::Cached),
     ("none", Stacks::None),

@@ -1,4 +1,4 @@
-//! What the pages of one router share: how much may go on at the same time, and the captures that are kept.
+//! What the pages of one router share: how much may go on at the same time, the captures that are kept, and the looks that are being read.
 //!
 //! Captures that take time are counted and refused above [`MAX_CAPTURES`]. Looks at this moment are short: a few run, some more wait in line,
 //! and whoever comes after them is refused. Dumps that their clients still read are counted by their tasks. A refusal is a 429 that says when to ask again: the more were refused, the later, so that a crowd comes
@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::HttpError;
 use super::kept::Captures;
+use super::page::Looks;
 
 /// Captures of one router that take time and go on at the same time.
 pub(crate) const MAX_CAPTURES: usize = 32;
@@ -34,8 +35,9 @@ const APART: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) struct Desk {
     pub(super) captures: Captures,
+    pub(super) looks: Arc<Looks>,
     timed: Arc<Semaphore>,
-    looks: Arc<Semaphore>,
+    running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
     read: Arc<Semaphore>,
     again: Arc<Again>,
@@ -99,8 +101,9 @@ impl Desk {
     pub(super) fn new() -> Self {
         Desk {
             captures: Captures::new(),
+            looks: Arc::default(),
             timed: Arc::new(Semaphore::new(MAX_CAPTURES)),
-            looks: Arc::new(Semaphore::new(LOOKS)),
+            running: Arc::new(Semaphore::new(LOOKS)),
             admitted: Arc::new(Semaphore::new(ADMITTED)),
             read: Arc::new(Semaphore::new(READ as usize)),
             again: Arc::default(),
@@ -130,7 +133,7 @@ impl Desk {
         let admitted = Arc::clone(&self.admitted)
             .try_acquire_owned()
             .map_err(full)?;
-        let running = Arc::clone(&self.looks).acquire_owned().await;
+        let running = Arc::clone(&self.running).acquire_owned().await;
         Ok(Look {
             // Never closed.
             _running: running

@@ -35,6 +35,17 @@ impl Endpoint {
         examples: Vec::new(),
     };
 
+    /// A page for people with these parameters.
+    pub(crate) fn taking(parameters: &[(&'static str, &str)]) -> Endpoint {
+        let parameters = parameters.iter();
+        Endpoint {
+            parameters: parameters
+                .map(|(name, summary)| parameter(name, *summary))
+                .collect(),
+            examples: Vec::new(),
+        }
+    }
+
     /// The page of a source.
     pub(crate) fn of(source: &Source) -> Endpoint {
         let mut page = Endpoint::BARE;

@@ -14,9 +14,9 @@ mod endpoint;
 mod error;
 mod go;
 pub(crate) mod headers;
-mod index;
 mod kept;
 mod own;
+mod page;
 mod params;
 mod progress;
 mod stream;
@@ -140,17 +140,18 @@ where
     S: Clone + Send + Sync + 'static,
 {
     taskscope::sampling::start();
+    taskscope::census::start();
     let desk = Arc::new(Desk::new());
-    let on_index = Arc::clone(&desk);
-    let index = get(move |parts: Parts| index::page(Arc::clone(&on_index), parts));
-    let mut router = Router::new()
-        .route("/", index)
+    let on_overview = Arc::clone(&desk);
+    let overview = get(move |parts: Parts| page::overview::page(Arc::clone(&on_overview), parts));
+    let mut router = page::routes(&desk)
+        .route("/", overview)
         .route("/captures/{id}", capture(&desk));
     for source in source::ALL {
-        router = router.route(&format!("/{}", source.name), page(source, &desk));
+        router = router.route(&format!("/{}", source.name), source_page(source, &desk));
     }
     for name in go::NAMES {
-        // What both know is one page; `page` has told Go's askers from ours.
+        // What both know is one page; `source_page` has told Go's askers from ours.
         if source::named(name.name).is_none() {
             router = router.route(&format!("/{}", name.name), of_go(name, &desk));
         }
@@ -159,7 +160,7 @@ where
 }
 
 /// The page of a source, which may be one of Go's at the same time.
-fn page<S>(source: &'static Source, desk: &Arc<Desk>) -> MethodRouter<S>
+fn source_page<S>(source: &'static Source, desk: &Arc<Desk>) -> MethodRouter<S>
 where
     S: Clone + Send + Sync + 'static,
 {

@@ -2,6 +2,7 @@
 //!
 //! Not here: Go's names and their manners (`go.rs`), how a source looks (`source/`), how a format is written (`write/`).
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +11,11 @@ use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
 use axum::response::Response;
+use taskscope::RuntimeGuard;
 
 use super::answer::{self, TEXT, WRITER};
 use super::choose;
-use super::desk::Desk;
+use super::desk::{Desk, Look};
 use super::endpoint::Endpoint;
 use super::error::HttpError;
 use super::kept::{Kept, Rank};
@@ -68,31 +70,60 @@ pub(super) async fn get(
                 state,
                 ..
             } = asked;
-            let Some(takes) = takes else {
-                let _look = desk.look().await?;
-                let kept = desk
-                    .captures
-                    .keep(source, Rank::Passing, ask.capture().await?);
-                return answer(&kept, format, base.as_deref(), &state).await;
+            // What a moment's look makes is a scraper's more often than a person's.
+            let rank = if takes.is_some() {
+                Rank::Long
+            } else {
+                Rank::Passing
             };
-            let permit = desk.capture()?;
-            let page = wants_page(&parts.headers);
-            let capture = end::or_ended(async move {
-                let _held = (permit, watched);
-                let profile = ask.capture().await?;
-                Ok(desk.captures.keep(source, Rank::Long, profile))
-            });
-            if page {
+            let capture = kept(&desk, source, ask, takes, rank, watched)?;
+            if let Some(takes) = takes
+                && wants_page(&parts.headers)
+            {
                 let address = async move {
-                    let kept = capture.await?;
+                    let (kept, _look) = capture.await?;
                     Ok(address(&kept, format, base.as_deref(), &state))
                 };
                 return progress::page(source.name, takes, address);
             }
-            let kept = capture.await?;
+            let (kept, _look) = capture.await?;
             answer(&kept, format, base.as_deref(), &state).await
         }
     }
+}
+
+/// A capture that is kept; one that took no time comes with the right to look, for as long as the answer is made.
+type Taken = Result<(Arc<Kept>, Option<Look>), HttpError>;
+
+/// Takes a capture and keeps it. Refused at once if too many go on;
+/// nothing happens before it is polled.
+pub(super) fn kept(
+    desk: &Arc<Desk>,
+    source: &'static Source,
+    ask: Ask,
+    takes: Option<Duration>,
+    rank: Rank,
+    watched: Option<RuntimeGuard>,
+) -> Result<impl Future<Output = Taken> + Send + use<>, HttpError> {
+    let permit = match takes {
+        Some(_) => Some(desk.capture()?),
+        None => None,
+    };
+    let desk = Arc::clone(desk);
+    Ok(async move {
+        let _held = (permit, watched);
+        let (profile, look) = match takes {
+            Some(_) => {
+                let capture = async { Ok(ask.capture().await?) };
+                (end::or_ended(capture).await?, None)
+            }
+            None => {
+                let look = desk.look().await?;
+                (ask.capture().await?, Some(look))
+            }
+        };
+        Ok((desk.captures.keep(source, rank, profile), look))
+    })
 }
 
 async fn answer(

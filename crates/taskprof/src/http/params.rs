@@ -28,6 +28,12 @@ impl Query {
         }
     }
 
+    /// Without what has no value: a form sends its empty fields, too.
+    pub(crate) fn without_empty(mut self) -> Self {
+        self.pairs.retain(|(_, value)| !value.is_empty());
+        self
+    }
+
     /// Refuses a parameter that the endpoint does not have, and one that is given twice. Where an SVG is answered, the
     /// parameters of its script are let through.
     pub(crate) fn only_known(&self, endpoint: &Endpoint, svg: bool) -> Result<(), HttpError> {

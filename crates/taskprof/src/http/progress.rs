@@ -1,4 +1,4 @@
-//! The page that a browser shows while a capture goes on, and that then leads to the capture's own address.
+//! What is told while a capture goes on: a page that a browser shows and that then leads to the capture, or lines for a script.
 //!
 //! It is one answer that is not complete before the capture is: so it needs no question now and then, and when the browser leaves, the connection
 //! ends, and with it the capture.
@@ -21,11 +21,14 @@ use crate::error::Error;
 use crate::escape::markup;
 use crate::our_thread;
 
-/// The address to go on to, relative to this page.
-type Capture = Pin<Box<dyn Future<Output = Result<String, HttpError>> + Send>>;
+/// The last words, also if it failed.
+type Capture = Pin<Box<dyn Future<Output = String> + Send>>;
 
 const THREAD: &str = "taskprof-progress";
+/// How often a page is told.
 const TICK: Duration = Duration::from_secs(1);
+/// How often a script is told, which draws a bar.
+const SHORT_TICK: Duration = Duration::from_millis(200);
 
 const STYLE: &str = "\
 :root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;margin:4em auto;padding:0 1em;max-width:40em}\
@@ -46,30 +49,59 @@ pub(super) fn page(
          <p>The result opens when it is there. Leaving this page ends the capture.</p>\n",
         name = markup(name)
     );
-    let body = Progress {
-        head: Some(head),
-        ticks: ticks(takes)?,
-        capture: Some(Box::pin(capture)),
-    };
-    Ok(answer::typed(
-        "text/html; charset=utf-8",
-        "inline",
-        Body::new(body),
-    ))
+    let ticks = ticks(takes, TICK, |done| {
+        format!("<style>#done{{width:{:.0}%}}</style>\n", done * 100.0)
+    })?;
+    let capture = async move { end(capture.await) };
+    Ok(body("text/html; charset=utf-8", head, ticks, capture))
 }
 
-/// How far it is, once a second. From a thread: the runtime of the application may have no timer.
-fn ticks(takes: Duration) -> Result<mpsc::Receiver<String>, Error> {
+/// Answers with lines of JSON at once, and runs the capture while they are read.
+pub(super) fn lines(
+    takes: Duration,
+    capture: impl Future<Output = Result<u64, HttpError>> + Send + 'static,
+) -> Result<Response, HttpError> {
+    let ticks = ticks(takes, SHORT_TICK, |done| {
+        format!("{{\"done\":{done:.3}}}\n")
+    })?;
+    let capture = async move {
+        match capture.await {
+            Ok(number) => format!("{{\"open\":{number}}}\n"),
+            Err(error) => format!("{}\n", serde_json::json!({ "error": error.text() })),
+        }
+    };
+    let head = "{\"done\":0}\n".to_owned();
+    Ok(body("application/x-ndjson", head, ticks, capture))
+}
+
+fn body(
+    content_type: &'static str,
+    head: String,
+    ticks: mpsc::Receiver<String>,
+    capture: impl Future<Output = String> + Send + 'static,
+) -> Response {
+    let body = Progress {
+        head: Some(head),
+        ticks,
+        capture: Some(Box::pin(capture)),
+    };
+    answer::typed(content_type, "inline", Body::new(body))
+}
+
+/// How far it is, from 0 to 1, now and then. From a thread: the runtime of the application may have no timer.
+fn ticks(
+    takes: Duration,
+    tick: Duration,
+    told: fn(f64) -> String,
+) -> Result<mpsc::Receiver<String>, Error> {
     let (sender, receiver) = mpsc::channel(1);
     our_thread::start(THREAD, move || {
         let began = Instant::now();
         loop {
-            thread::sleep(TICK);
-            let share = began.elapsed().as_secs_f64() / takes.as_secs_f64();
-            let percent = (share * 100.0).min(100.0);
-            let style = format!("<style>#done{{width:{percent:.0}%}}</style>\n");
+            thread::sleep(tick);
+            let done = (began.elapsed().as_secs_f64() / takes.as_secs_f64()).min(1.0);
             // An error means that the page is complete, or that nobody reads it any more.
-            if sender.blocking_send(style).is_err() {
+            if sender.blocking_send(told(done)).is_err() {
                 return;
             }
         }
@@ -97,10 +129,10 @@ impl http_body::Body for Progress {
             head
         } else if let Some(capture) = &mut self.capture {
             match capture.as_mut().poll(cx) {
-                Poll::Ready(result) => {
+                Poll::Ready(last) => {
                     self.capture = None;
                     self.ticks.close();
-                    end(result)
+                    last
                 }
                 Poll::Pending => match self.ticks.poll_recv(cx) {
                     Poll::Ready(Some(tick)) => tick,

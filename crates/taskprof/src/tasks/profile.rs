@@ -45,7 +45,7 @@ pub(crate) fn profile_labelled(dump: &Dump, label: impl Fn(&TaskDump) -> Option<
 }
 
 /// What a dump could not see, in sentences; empty if it saw everything.
-pub(super) fn remarks(dump: &Dump) -> Vec<String> {
+pub(crate) fn remarks(dump: &Dump) -> Vec<String> {
     let mut remarks = Vec::new();
     for (count, why) in [
         (dump.missed.running, "being polled"),

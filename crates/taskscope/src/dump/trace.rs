@@ -47,7 +47,7 @@ impl Trace {
 }
 
 /// A dependency's file without the directory that cargo unpacked it in, and the standard library's without its build's.
-fn short(file: &str) -> &str {
+pub(super) fn short(file: &str) -> &str {
     let dependency = file
         .split_once("/registry/src/")
         .and_then(|(_, rest)| rest.split_once('/'))
@@ -72,9 +72,9 @@ impl fmt::Display for Branch {
         }
         for frame in &self.frames {
             writeln!(f, "    {}", Plain(&frame.function))?;
-            match (&frame.file, frame.line) {
-                (Some(file), Some(line)) => writeln!(f, "        {}:{line}", short(file))?,
-                (Some(file), None) => writeln!(f, "        {}", short(file))?,
+            match (frame.short_file(), frame.line) {
+                (Some(file), Some(line)) => writeln!(f, "        {file}:{line}")?,
+                (Some(file), None) => writeln!(f, "        {file}")?,
                 (None, _) => {}
             }
         }

@@ -1,0 +1,149 @@
+//! Looks at all tasks that somebody is reading page by page: so that sorting, filtering and scrolling are about the same tasks, and the tasks are
+//! not asked again for each of them.
+//!
+//! Bounded in number and tasks, and forgotten a minute after they were last used. Not here: how a look is taken.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use taskscope::Dump;
+
+use crate::our_thread;
+
+/// How many are kept.
+const MAX_LOOKS: usize = 4;
+/// Tasks in all of them: some 300 MB. A larger look is not kept.
+const MAX_TASKS: usize = 1 << 20;
+/// How long after its last use one is forgotten.
+const KEPT: Duration = Duration::from_secs(60);
+
+const THREAD: &str = "taskprof-forget";
+
+/// The looks of one router.
+#[derive(Debug, Default)]
+pub(in crate::http) struct Looks(Mutex<Shelf>);
+
+#[derive(Debug, Default)]
+struct Shelf {
+    last: u64,
+    /// The last used one at the end.
+    looks: Vec<Look>,
+    /// Whether there is a thread that forgets.
+    forgets: bool,
+}
+
+#[derive(Debug)]
+struct Look {
+    id: u64,
+    dump: Arc<Dump>,
+    used: Instant,
+}
+
+impl Looks {
+    fn lock(&self) -> MutexGuard<'_, Shelf> {
+        // Entries are added and removed as a whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a look for a while, and gives its number.
+    pub(super) fn keep(self: &Arc<Self>, dump: Arc<Dump>) -> u64 {
+        let mut shelf = self.lock();
+        shelf.last += 1;
+        let id = shelf.last;
+        shelf.looks.push(Look {
+            id,
+            dump,
+            used: Instant::now(),
+        });
+        let mut forgotten = Vec::new();
+        while shelf.looks.len() > MAX_LOOKS || shelf.tasks() > MAX_TASKS {
+            forgotten.push(shelf.looks.remove(0));
+        }
+        if !shelf.forgets && !shelf.looks.is_empty() {
+            let looks = Arc::downgrade(self);
+            // Without a thread nothing is forgotten in time, so nothing is kept.
+            shelf.forgets = our_thread::start(THREAD, move || forget(&looks)).is_ok();
+            if !shelf.forgets {
+                forgotten.append(&mut shelf.looks);
+            }
+        }
+        drop(shelf);
+        // Outside the lock: it may be much.
+        drop(forgotten);
+        id
+    }
+
+    /// The look of this number, unless it was forgotten.
+    pub(super) fn get(&self, id: u64) -> Option<Arc<Dump>> {
+        let mut shelf = self.lock();
+        let at = shelf.looks.iter().position(|look| look.id == id)?;
+        let mut look = shelf.looks.remove(at);
+        look.used = Instant::now();
+        let dump = Arc::clone(&look.dump);
+        shelf.looks.push(look);
+        Some(dump)
+    }
+}
+
+impl Shelf {
+    fn tasks(&self) -> usize {
+        self.looks.iter().map(|look| look.dump.tasks.len()).sum()
+    }
+}
+
+/// Until nothing is left to forget, or the router is gone.
+fn forget(looks: &Weak<Looks>) {
+    loop {
+        let Some(looks) = looks.upgrade() else {
+            return;
+        };
+        let mut shelf = looks.lock();
+        let mut forgotten = Vec::new();
+        // The last used one is at the end.
+        while shelf
+            .looks
+            .first()
+            .is_some_and(|look| look.used.elapsed() >= KEPT)
+        {
+            forgotten.push(shelf.looks.remove(0));
+        }
+        let next = shelf
+            .looks
+            .first()
+            .map(|look| KEPT.saturating_sub(look.used.elapsed()));
+        shelf.forgets = next.is_some();
+        drop(shelf);
+        drop(looks);
+        drop(forgotten);
+        match next {
+            Some(next) => thread::sleep(next),
+            None => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use taskscope::{DumpOptions, Stacks};
+
+    use super::*;
+
+    fn dump() -> Arc<Dump> {
+        Arc::new(DumpOptions::new().stacks(Stacks::None).capture_blocking())
+    }
+
+    // Through a private door: from outside, nobody sees which look an answer was made from.
+    #[test]
+    fn the_ones_that_were_used_last_are_kept_and_no_more_of_them_than_there_is_room_for() {
+        let looks = Arc::new(Looks::default());
+        let first = looks.keep(dump());
+        let others: Vec<u64> = (1..MAX_LOOKS).map(|_| looks.keep(dump())).collect();
+        assert!(looks.get(first).is_some());
+        let newest = looks.keep(dump());
+        assert!(looks.get(others[0]).is_none());
+        for kept in [first, newest].iter().chain(&others[1..]) {
+            assert!(looks.get(*kept).is_some(), "{kept}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The pages for people: overview, tasks, scopes, profiles.
+//!
+//! Made here and complete without a script; the script loads rows that come into view, keeps the numbers fresh and shows the progress of a capture.
+//! HTML is written by a library that escapes everything, and the policy of these pages lets no script run but ours. Not here: profiles and dumps in
+//! formats for tools (`own.rs`, `go.rs`).
+
+mod addresses;
+mod fixed;
+mod frame;
+mod links;
+mod looks;
+pub(super) mod overview;
+mod profiles;
+mod scopes;
+mod take;
+mod tasks;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_SECURITY_POLICY;
+use axum::http::request::Parts;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+
+pub(super) use self::looks::Looks;
+use super::desk::Desk;
+
+/// The thread that writes a page, as its error names it.
+const PAGE: &str = "taskprof-page";
+
+/// Style and script from files of ours and no others, nothing inline, frames with our own pictures, no host but this one.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-src 'self'; img-src data:; base-uri 'none'; \
+     form-action 'self'; frame-ancestors 'none'",
+);
+
+/// A page as an answer.
+fn answer(page: String) -> Response {
+    let mut response = Html(page).into_response();
+    response
+        .headers_mut()
+        .insert(CONTENT_SECURITY_POLICY, POLICY);
+    response
+}
+
+/// All of them but the first, whose address is the router's own.
+pub(super) fn routes<S>(desk: &Arc<Desk>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let desk = || Arc::clone(desk);
+    let (on_tasks, on_task, on_scopes, on_profiles, on_take) =
+        (desk(), desk(), desk(), desk(), desk());
+    Router::new()
+        .route("/page/page.css", get(fixed::style))
+        .route("/page/page.js", get(fixed::script))
+        .route("/page/addresses", get(addresses::page))
+        .route(
+            "/page/tasks",
+            get(move |parts: Parts| tasks::page(Arc::clone(&on_tasks), parts)),
+        )
+        .route(
+            "/page/tasks/{id}",
+            get(move |id: Path<String>, parts: Parts| tasks::task(id, Arc::clone(&on_task), parts)),
+        )
+        .route(
+            "/page/scopes",
+            get(move |parts: Parts| scopes::page(Arc::clone(&on_scopes), parts)),
+        )
+        .route(
+            "/page/profiles",
+            get(move |parts: Parts| profiles::page(Arc::clone(&on_profiles), parts)),
+        )
+        .route(
+            "/page/take",
+            get(move |parts: Parts| take::get(Arc::clone(&on_take), parts)).head(take::head),
+        )
+}

@@ -1,0 +1,290 @@
+//! The first page as HTML.
+
+use std::time::Duration;
+
+use maud::{Markup, html};
+use taskscope::census::WorkerLoad;
+use taskscope::{SiteGrowth, TaskDump, Verdict};
+
+use super::chart::{self, chart, spark};
+use super::seen::{SHOWN, Seen, Suspect, Wait};
+use crate::http::page::frame::{Page, Tab, age, count, place, plain, slug, verdict};
+use crate::http::page::links::Links;
+use crate::http::page::tasks::{label, pair};
+use crate::tasks::remarks;
+
+pub(super) fn html(links: &Links, seen: &Seen, every: Duration) -> String {
+    let content = html! {
+        div.beside {
+            (verdicts(links, seen))
+            div {
+                (history(seen))
+                (workers(seen))
+            }
+        }
+        (suspects(links, seen))
+        (oldest(links, seen))
+        (longest(links, seen))
+        (unseen(seen))
+    };
+    let page = Page {
+        links,
+        tab: Tab::Overview,
+        title: "",
+        every: Some(every),
+    };
+    page.html(&content)
+}
+
+fn verdicts(links: &Links, seen: &Seen) -> Markup {
+    let dump = &seen.dump;
+    html! {
+        section #verdicts data-live aria-labelledby="verdicts-head" {
+            h2 #verdicts-head { "Tasks now" }
+            p {
+                strong.big { (dump.tasks.len()) } " with a record, " strong { (dump.untracked()) } " untracked; "
+                time { (httpdate::fmt_http_date(dump.taken_at)) } "."
+            }
+            div.wide {
+                table {
+                    caption.hidden { "Tasks by verdict" }
+                    thead { tr { th scope="col" { "verdict" } th.n scope="col" { "tasks" } th.n scope="col" { "longest" } th.wordy scope="col" { "meaning" } } }
+                    tbody { @for each in Verdict::ALL { (verdict_row(links, seen, each)) } }
+                }
+            }
+        }
+    }
+}
+
+fn verdict_row(links: &Links, seen: &Seen, each: Verdict) -> Markup {
+    let of = || seen.dump.tasks.iter().filter(|task| task.verdict == each);
+    let longest = of().map(|task| task.state.since()).max();
+    let number = of().count();
+    html! {
+        tr data-verdict=(slug(each)) class=[(number == 0).then_some("none")] {
+            th scope="row" { a href=(links.to(&format!("page/tasks?verdict={}", slug(each)))) { (verdict(each)) } }
+            td.n { (number) }
+            td.n { @if let Some(longest) = longest { (age(longest)) } }
+            td.wordy { (each.meaning()) }
+        }
+    }
+}
+
+fn history(seen: &Seen) -> Markup {
+    let (picture, top) = chart(&seen.history);
+    let since = seen.history[0].ago;
+    html! {
+        section #history data-live aria-labelledby="history-head" {
+            h2 #history-head { "The last ten minutes" }
+            figure {
+                div.chart { span.top { (count(top, "task")) } (picture) }
+                div.axis aria-hidden="true" { span { "-" (chart::SPAN / 60) " min" } span { "-" (chart::SPAN / 120) " min" } span { "now" } }
+                figcaption {
+                    @if seen.history.len() < 2 { "There is no count from before: the endpoint is new. " }
+                    @else {
+                        "In " (age(since)) ": "
+                        @for (at, (each, first, last)) in seen.changes().iter().enumerate() {
+                            @if at > 0 { ", " }
+                            (verdict(*each)) " " (first) " → " (last)
+                        }
+                        "."
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn suspects(links: &Links, seen: &Seen) -> Markup {
+    let suspects = seen.suspects();
+    let tasks: usize = suspects.iter().map(|suspect| suspect.tasks.len()).sum();
+    html! {
+        section #suspects data-live aria-labelledby="suspects-head" {
+            h2 #suspects-head { "Leak suspects" }
+            @if suspects.is_empty() { p { "None: no task has survived its scope, goes on although that was cancelled, or can never be woken, and no spawn site only grows." } }
+            @else {
+                p {
+                    @if tasks > 0 { a href=(links.to("page/tasks?suspects=1")) { (count(tasks, "task")) } " in " (count(suspects.len(), "place")) "." }
+                    @else { "Spawn sites whose tasks only become more." }
+                }
+                div.wide {
+                    table {
+                        caption.hidden { "Leak suspects, the most first" }
+                        thead { tr {
+                            th.n scope="col" { "tasks" } th scope="col" { "what" } th scope="col" { "trend of the spawn site" }
+                            th scope="col" { "verdict" } th.n scope="col" { "oldest" } th scope="col" { "scope" } th scope="col" { "spawned at" }
+                        } }
+                        tbody { @for suspect in suspects.iter().take(SHOWN) { (suspect_row(links, suspect)) } }
+                    }
+                }
+                @if suspects.len() > SHOWN { p.note { "and " (count(suspects.len() - SHOWN, "more place")) } }
+            }
+        }
+    }
+}
+
+fn suspect_row(links: &Links, suspect: &Suspect<'_>) -> Markup {
+    let mut verdicts: Vec<Verdict> = suspect.tasks.iter().map(|task| task.verdict).collect();
+    verdicts.sort_unstable();
+    verdicts.dedup();
+    let oldest = suspect.tasks.iter().map(|task| task.age).max();
+    let what = plain(suspect.label);
+    let mut query = pair("site", &suspect.site.to_string());
+    if !suspect.tasks.is_empty() {
+        query.push_str("&suspects=1");
+    }
+    html! {
+        tr {
+            td.n { @if suspect.tasks.is_empty() { "–" } @else { (suspect.tasks.len()) } }
+            th scope="row" { a href=(links.to(&format!("page/tasks?{query}"))) title=(what) { (what) } }
+            td { @match suspect.trend { Some(trend) => (grew(trend)), None => "not counted yet" } }
+            td { @for each in verdicts { (verdict(each)) " " } }
+            td.n { @if let Some(oldest) = oldest { (age(oldest)) } }
+            td { @if let Some(scope) = suspect.scope { (plain(scope)) } }
+            td { (place(suspect.site)) }
+        }
+    }
+}
+
+fn grew(trend: &SiteGrowth) -> Markup {
+    let since = trend
+        .samples
+        .first()
+        .map(|(ago, _)| *ago)
+        .unwrap_or_default();
+    let first = trend.samples.first().map_or(0, |(_, alive)| *alive);
+    html! {
+        (spark(trend)) " "
+        @if trend.only_grows() { strong.bad { "only grows: " } }
+        (first) " → " (trend.alive()) " in " (age(since))
+    }
+}
+
+fn workers(seen: &Seen) -> Markup {
+    html! {
+        section #workers data-live aria-labelledby="workers-head" {
+            h2 #workers-head { "Workers" }
+            @if seen.now.runtimes.is_empty() { p { "No runtime is known: one shows up with its first task from " code { "taskscope::spawn" } "." } }
+            @for runtime in &seen.now.runtimes {
+                h3 { "Runtime " (runtime.number) @if let Some(name) = &runtime.name { " " (plain(name)) } }
+                p {
+                    (runtime.flavor) ", " (runtime.tracked) " tracked and " (runtime.untracked) " untracked tasks, "
+                    strong { (runtime.global_queue) } " in the global queue"
+                }
+                ul.workers {
+                    @for (at, worker) in runtime.workers.iter().enumerate() { li { (busy(at, worker)) } }
+                }
+                @if !runtime.over.is_zero() { p.note { "Busy: share of the last " (age(runtime.over)) "." } }
+            }
+        }
+    }
+}
+
+fn busy(at: usize, worker: &WorkerLoad) -> Markup {
+    let Some(busy) = worker.busy else {
+        return html! { span { "worker " (at) } span { "not known yet" } };
+    };
+    let percent = format!("{:.0} %", busy * 100.0);
+    html! {
+        span { "worker " (at) }
+        meter min="0" max="1" high="0.9" low="0.7" optimum="0" value=(format!("{busy:.3}")) aria-label={ "worker " (at) " busy" } { (percent) }
+        span.n { (percent) }
+        @if worker.in_one_poll { strong.bad { "in one poll all the time" } }
+    }
+}
+
+/// The cells that tell which task it is.
+fn task_cells(links: &Links, task: &TaskDump) -> Markup {
+    let name = plain(label(task));
+    html! {
+        th scope="row" { a href=(links.to(&format!("page/tasks/{}", task.id))) title=(name) { (task.id) " " (name) } }
+        td { @if let Some(scope) = &task.scope { (plain(scope.name())) } }
+        td { (place(task.site)) }
+    }
+}
+
+fn oldest(links: &Links, seen: &Seen) -> Markup {
+    let waits = seen.oldest_waits();
+    html! {
+        section #oldest data-live aria-labelledby="oldest-head" {
+            h2 #oldest-head { "Oldest waits" }
+            @if waits.is_empty() { p { "No task waits, but background tasks." } }
+            @else {
+                div.wide {
+                    table {
+                        caption.hidden { "Tasks that have waited for longest" }
+                        thead { tr {
+                            th.n scope="col" { "for" } th.n scope="col" { "and alike" } th scope="col" { "verdict" } th scope="col" { "waits for" } th scope="col" { "task" }
+                            th scope="col" { "scope" } th scope="col" { "spawned at" }
+                        } }
+                        tbody {
+                            @for Wait { task, alike } in waits.iter().take(SHOWN) {
+                                tr {
+                                    td.n { (age(task.state.since())) }
+                                    td.n { @if *alike > 0 { "+" (alike) } }
+                                    td { (verdict(task.verdict)) }
+                                    td { (waits_for(task)) }
+                                    (task_cells(links, task))
+                                }
+                            }
+                        }
+                    }
+                }
+                @if waits.len() > SHOWN { p.note { "and " (count(waits.len() - SHOWN, "more kind")) } }
+                p.note { "Of tasks that wait in the same way, the one that has waited for longest; background tasks are left out. " a href=(links.to("page/tasks?group=none&sort=since")) { "All, by how long they wait" } }
+            }
+        }
+    }
+}
+
+fn waits_for(task: &TaskDump) -> String {
+    match task.wait_reason().to_string().as_str() {
+        "unknown" => "not looked at yet".to_owned(),
+        wait => plain(wait),
+    }
+}
+
+fn longest(links: &Links, seen: &Seen) -> Markup {
+    let polls = seen.longest_polls();
+    html! {
+        section #longest data-live aria-labelledby="longest-head" {
+            h2 #longest-head { "Longest polls" }
+            @if polls.is_empty() { p { "No live task was seen in a poll that took long." } }
+            @else {
+                div.wide {
+                    table {
+                        caption.hidden { "Polls that take long, or took" }
+                        thead { tr {
+                            th.n scope="col" { "took" } th scope="col" { "when" } th scope="col" { "task" } th scope="col" { "scope" } th scope="col" { "spawned at" }
+                        } }
+                        tbody {
+                            @for poll in polls {
+                                tr {
+                                    td.n { (age(poll.lasted)) }
+                                    td { @match poll.ago { Some(ago) => { (age(ago)) " ago" } None => strong.bad { "goes on" } } }
+                                    (task_cells(links, poll.task))
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn unseen(seen: &Seen) -> Markup {
+    // Stacks were not asked for here, which is no loss.
+    let remarks: Vec<String> = remarks(&seen.dump)
+        .into_iter()
+        .filter(|remark| !remark.ends_with("not asked for one"))
+        .collect();
+    html! {
+        section #unseen data-live aria-labelledby="unseen-head" {
+            @if !remarks.is_empty() {
+                h2 #unseen-head { "What could not be seen" }
+                ul.notes { @for remark in &remarks { li { (plain(remark)) } } }
+            }
+        }
+    }
+}

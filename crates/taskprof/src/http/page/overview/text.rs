@@ -1,0 +1,152 @@
+//! The first page as text, for a terminal.
+
+use std::fmt::{self, Write as _};
+
+use taskscope::{Age, Plain, Verdict};
+
+use super::seen::{SHOWN, Seen, Wait};
+use crate::http::page::frame::process;
+use crate::http::page::tasks::label;
+use crate::tasks::remarks;
+
+pub(super) fn text(seen: &Seen) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = write(&mut out, seen);
+    out
+}
+
+fn write(out: &mut String, seen: &Seen) -> fmt::Result {
+    let dump = &seen.dump;
+    writeln!(
+        out,
+        "{} (pid {}): {} tracked tasks, {} untracked; {}",
+        process(),
+        std::process::id(),
+        dump.tasks.len(),
+        dump.untracked(),
+        httpdate::fmt_http_date(dump.taken_at)
+    )?;
+    let since = Age(seen.history[0].ago).to_string();
+    writeln!(
+        out,
+        "\n{:>9}  {:<14}  {:>9}  change in {since}",
+        "tasks", "verdict", "longest"
+    )?;
+    let changes = seen.changes();
+    for verdict in Verdict::ALL {
+        let of = || dump.tasks.iter().filter(|task| task.verdict == verdict);
+        let longest = of().map(|task| Age(task.state.since())).max();
+        let longest = longest
+            .map(|longest| longest.to_string())
+            .unwrap_or_default();
+        let change = changes.iter().find(|(changed, ..)| *changed == verdict);
+        let change = change
+            .map(|(_, first, last)| *last as i128 - *first as i128)
+            .unwrap_or(0);
+        writeln!(
+            out,
+            "{:>9}  {verdict:<14}  {longest:>9}  {change:+}",
+            of().count()
+        )?;
+    }
+    write_suspects(out, seen)?;
+    for runtime in &seen.now.runtimes {
+        let name = runtime
+            .name
+            .as_deref()
+            .map(|name| format!(" {}", Plain(name)))
+            .unwrap_or_default();
+        writeln!(
+            out,
+            "\nruntime {}{name}: {}, {} in the global queue; busy in the last {}",
+            runtime.number,
+            runtime.flavor,
+            runtime.global_queue,
+            Age(runtime.over)
+        )?;
+        for (at, worker) in runtime.workers.iter().enumerate() {
+            match worker.busy {
+                Some(busy) => write!(out, "  worker {at:<3} {:>5.1} %", busy * 100.0)?,
+                None => write!(out, "  worker {at:<3} not known yet")?,
+            }
+            writeln!(
+                out,
+                "{}",
+                if worker.in_one_poll {
+                    "  in one poll all the time"
+                } else {
+                    ""
+                }
+            )?;
+        }
+    }
+    let waits = seen.oldest_waits();
+    if !waits.is_empty() {
+        writeln!(out, "\noldest waits")?;
+    }
+    for Wait { task, alike } in waits.iter().take(SHOWN) {
+        write!(
+            out,
+            "{:>9}  {}  task {} {}, spawned at {}",
+            Age(task.state.since()).to_string(),
+            Plain(task.activity()),
+            task.id,
+            Plain(label(task)),
+            task.site
+        )?;
+        match alike {
+            0 => writeln!(out)?,
+            alike => writeln!(out, ", and {alike} alike")?,
+        }
+    }
+    let polls = seen.longest_polls();
+    if !polls.is_empty() {
+        writeln!(out, "\nlongest polls")?;
+    }
+    for poll in polls {
+        let when = match poll.ago {
+            Some(ago) => format!("{} ago", Age(ago)),
+            None => "goes on".to_owned(),
+        };
+        writeln!(
+            out,
+            "{:>9}  {when}  task {} {}, spawned at {}",
+            Age(poll.lasted).to_string(),
+            poll.task.id,
+            Plain(label(poll.task)),
+            poll.task.site
+        )?;
+    }
+    writeln!(out)?;
+    for remark in remarks(dump) {
+        writeln!(out, "note: {remark}")?;
+    }
+    writeln!(
+        out,
+        "more: tasks?debug=1 (alike together), tasks?debug=2 (every task), leaks?debug=1, page/addresses (everything there is)"
+    )
+}
+
+fn write_suspects(out: &mut String, seen: &Seen) -> fmt::Result {
+    let suspects = seen.suspects();
+    if suspects.is_empty() {
+        return writeln!(out, "\nno leak suspects");
+    }
+    writeln!(out, "\nleak suspects")?;
+    for suspect in suspects.iter().take(SHOWN) {
+        write!(out, "{:>9}  {}", suspect.tasks.len(), Plain(suspect.label))?;
+        if let Some(scope) = suspect.scope {
+            write!(out, ", scope {}", Plain(scope))?;
+        }
+        write!(out, ", spawned at {}", suspect.site)?;
+        if let Some(trend) = suspect.trend.filter(|trend| trend.only_grows()) {
+            write!(out, "; only grows, by {}", trend.grew_by())?;
+        }
+        writeln!(out)?;
+    }
+    if suspects.len() > SHOWN {
+        writeln!(out, "           and {} more places", suspects.len() - SHOWN)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! The tab with the scopes: who owns what, as a tree by name.
+//!
+//! A service has a scope for each request, so those of the same name under the same names are one line, and the oldest of them can be opened.
+//! Not here: the tasks of a scope, which the tab with the tasks shows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::request::Parts;
+use axum::response::Response;
+use maud::{Markup, html};
+use taskscope::{Dump, ScopeRef, TaskDump, Verdict};
+
+use super::frame::{Page, Tab, age, count, plain, verdict};
+use super::links::Links;
+use super::tasks::{glance, pair};
+use super::{PAGE, answer};
+use crate::http::desk::Desk;
+use crate::http::endpoint::Endpoint;
+use crate::http::error::HttpError;
+use crate::http::params::Query;
+use crate::http::{OwnRuntime, watch_application};
+use crate::offload;
+
+/// Scopes of one name that are listed, the oldest; more are counted.
+const SHOWN: usize = 20;
+/// Names at one level that are listed, those with the most tasks; more are counted.
+const NAMES: usize = 200;
+/// So few names at one level are open from the beginning.
+const FEW: usize = 3;
+/// Levels of the tree. Deeper ones are part of their parent.
+const LEVELS: usize = 24;
+
+pub(super) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Response, HttpError> {
+    Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
+    let links = Links::new(&parts, 2);
+    let _look = desk.look().await?;
+    let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
+    let dump = glance().await?;
+    let html = offload::work(PAGE, move |_| html(&links, &dump)).await?;
+    Ok(answer(html))
+}
+
+/// The scopes of one name below the same names.
+#[derive(Default)]
+struct Node {
+    scopes: Vec<Owner>,
+    below: BTreeMap<String, Node>,
+    /// Here and below.
+    tasks: usize,
+    suspects: usize,
+    oldest: Duration,
+    verdicts: BTreeMap<Verdict, usize>,
+    resources: usize,
+}
+
+/// A scope, and the tasks of its own that the look has met.
+struct Owner {
+    scope: ScopeRef,
+    tasks: usize,
+}
+
+impl Node {
+    fn add(&mut self, task: &TaskDump) {
+        self.tasks += 1;
+        self.suspects += usize::from(task.is_leak_suspect());
+        self.oldest = self.oldest.max(task.age);
+        *self.verdicts.entry(task.verdict).or_default() += 1;
+    }
+
+    /// The node of a scope, with all above it. `each` is told each of them, outermost first.
+    fn reach(&mut self, scope: &ScopeRef, mut each: impl FnMut(&mut Node)) -> &mut Node {
+        let mut chain: Vec<ScopeRef> =
+            std::iter::successors(Some(scope.clone()), |scope| scope.parent()).collect();
+        chain.reverse();
+        let mut node = self;
+        for scope in chain.into_iter().take(LEVELS) {
+            node = node.below.entry(scope.name().to_owned()).or_default();
+            each(node);
+        }
+        node
+    }
+
+    fn own(&mut self, scope: &ScopeRef, tasks: usize) {
+        // Tasks of one scope mostly come one after the other.
+        match self
+            .scopes
+            .iter_mut()
+            .rev()
+            .take(64)
+            .find(|owner| owner.scope == *scope)
+        {
+            Some(owner) => owner.tasks += tasks,
+            None => self.scopes.push(Owner {
+                scope: scope.clone(),
+                tasks,
+            }),
+        }
+    }
+}
+
+fn tree(dump: &Dump) -> Node {
+    let mut root = Node::default();
+    for task in &dump.tasks {
+        if let Some(scope) = &task.scope {
+            root.reach(scope, |node| node.add(task)).own(scope, 1);
+        }
+    }
+    for resource in &dump.resources {
+        if let Some(scope) = &resource.scope {
+            root.reach(scope, |node| node.resources += 1).own(scope, 0);
+        }
+    }
+    root
+}
+
+fn html(links: &Links, dump: &Dump) -> String {
+    let root = tree(dump);
+    let without = dump
+        .tasks
+        .iter()
+        .filter(|task| task.scope.is_none())
+        .count();
+    let content = html! {
+        p { (count(dump.tasks.len() - without, "task")) " in scopes, " (without) " in none; as of " (httpdate::fmt_http_date(dump.taken_at)) "." }
+        p.note { "A scope is seen here while a task, or a tracked resource, belongs to it." }
+        div #scopes {
+            @if root.below.is_empty() { p { "No live task belongs to a scope." } }
+            @else { (level(links, &root, 0)) }
+        }
+    };
+    let page = Page {
+        links,
+        tab: Tab::Scopes,
+        title: "",
+        every: None,
+    };
+    page.html(&content)
+}
+
+fn level(links: &Links, node: &Node, depth: usize) -> Markup {
+    let mut names: Vec<(&String, &Node)> = node.below.iter().collect();
+    names.sort_by(|one, other| {
+        other
+            .1
+            .tasks
+            .cmp(&one.1.tasks)
+            .then_with(|| one.0.cmp(other.0))
+    });
+    html! {
+        ul.tree {
+            @for (name, node) in names.iter().take(NAMES) { li { (branch(links, name, node, depth, names.len() <= FEW)) } }
+            @if names.len() > NAMES { li { "and " (count(names.len() - NAMES, "more name")) } }
+        }
+    }
+}
+
+fn branch(links: &Links, name: &str, node: &Node, depth: usize, is_open: bool) -> Markup {
+    let mut scopes: Vec<&Owner> = node.scopes.iter().collect();
+    scopes.sort_by_key(|owner| std::cmp::Reverse(owner.scope.age()));
+    let ended = scopes
+        .iter()
+        .filter(|owner| owner.scope.ended().is_some())
+        .count();
+    html! {
+        details open[is_open || (depth < 2 && !node.below.is_empty())] {
+            summary {
+                strong { (plain(name)) }
+                " " (count(node.tasks, "task"))
+                @if node.suspects > 0 { ", " strong.bad { (count(node.suspects, "leak suspect")) } }
+                @if node.tasks > 0 { ", oldest " (age(node.oldest)) }
+                @if node.resources > 0 { ", " (count(node.resources, "resource")) }
+                "; " (count(scopes.len(), "scope")) @if ended > 0 { ", " (ended) " ended" }
+            }
+            p {
+                a href=(links.to(&format!("page/tasks?{}", pair("scope", name)))) { "Its tasks" } ": "
+                @for (at, (each, number)) in node.verdicts.iter().enumerate() {
+                    @if at > 0 { ", " }
+                    (number) " " (verdict(*each))
+                }
+                @if node.verdicts.is_empty() { "none" }
+            }
+            @if !node.below.is_empty() { (level(links, node, depth + 1)) }
+            @if !scopes.is_empty() {
+                div.wide {
+                    table {
+                        caption { "The oldest scopes of this name" }
+                        thead { tr { th.n scope="col" { "opened" } th scope="col" { "state" } th.n scope="col" { "own tasks" } th scope="col" { "labels" } } }
+                        tbody { @for owner in scopes.iter().take(SHOWN) { (one(links, owner)) } }
+                    }
+                }
+                @if scopes.len() > SHOWN { p.note { "and " (scopes.len() - SHOWN) " younger ones" } }
+            }
+        }
+    }
+}
+
+fn one(links: &Links, owner: &Owner) -> Markup {
+    let scope = &owner.scope;
+    html! {
+        tr {
+            td.n { (age(scope.age())) " ago" }
+            td {
+                @match scope.ended() { Some(ago) => { "ended " (age(ago)) " ago" } None => "open" }
+                @if let Some(why) = scope.end_reason() { " (" (why) ")" }
+                @if let Some(cancellation) = scope.cancellation() { ", cancelled (" (plain(&cancellation.to_string())) ")" }
+                @if let Some(left) = scope.remaining() {
+                    @if left.is_zero() { ", deadline passed" } @else { ", deadline in " (age(left)) }
+                }
+            }
+            td.n { (owner.tasks) }
+            td {
+                @for (key, value) in scope.labels() {
+                    a href=(links.to(&format!("page/tasks?{}&group=none", pair("q", &value)))) { code { (plain(&key)) "=" (plain(&value)) } } " "
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! One task: everything that is known of it.
+
+use std::sync::Arc;
+
+use maud::{Markup, html};
+use taskscope::{
+    Branch, CancelReason, Dump, LongPoll, ResourceDump, ScopeRef, SpawnTree, State, TaskDump,
+    TaskKind,
+};
+
+use super::select::label;
+use crate::http::page::frame::{Page, Tab, age, count, plain, verdict};
+use crate::http::page::links::Links;
+
+/// Children, siblings of a level, that are listed; more are counted.
+const CHILDREN: usize = 50;
+/// Levels of the tree above it that are listed.
+const ABOVE: usize = 50;
+
+/// `None` if there is no such task.
+pub(super) fn html(links: &Links, dump: &Dump, id: u64) -> Option<String> {
+    let tree = dump.tree();
+    let task = tree.task(id)?;
+    let holdings = dump.holdings();
+    let holds = holdings.get(&id).map_or(&[][..], Vec::as_slice);
+    let title = format!("Task {id}: {}", plain(label(task)));
+    let content = html! {
+        p.lead {
+            (verdict(task.verdict)) ": " (task.verdict.meaning()) ". "
+            @if task.is_leak_suspect() { strong { "A leak suspect. " } }
+            (plain(&task.activity())) " for " (age(task.state.since())) "."
+        }
+        p.note { "What to do: " (task.verdict.advice()) "." }
+        section aria-labelledby="stack-head" {
+            h2 #stack-head { "Stack" }
+            div #stack { (stack(task)) }
+        }
+        @if let Some(poll) = &task.long_poll { (long_poll(poll)) }
+        section aria-labelledby="facts-head" {
+            h2 #facts-head { "Facts" }
+            (facts(links, task))
+        }
+        section aria-labelledby="scope-head" {
+            h2 #scope-head { "Scope" }
+            div #scope { (scopes(links, task)) }
+        }
+        section aria-labelledby="labels-head" {
+            h2 #labels-head { "Labels" }
+            div #labels { (labels(&task.labels)) }
+        }
+        section aria-labelledby="tree-head" {
+            h2 #tree-head { "Spawn tree" }
+            div #tree { (spawned(links, &tree, task)) }
+        }
+        section aria-labelledby="resources-head" {
+            h2 #resources-head { "Resources" }
+            div #resources { (resources(holds)) }
+        }
+        p.note { "As of " (httpdate::fmt_http_date(dump.taken_at)) "; reload to look again." }
+    };
+    let page = Page {
+        links,
+        tab: Tab::Tasks,
+        title: &title,
+        every: None,
+    };
+    Some(page.html(&content))
+}
+
+fn stack(task: &TaskDump) -> Markup {
+    let trace = match &task.trace {
+        Ok(trace) => trace,
+        Err(why) => return html! { p { (why) "." } },
+    };
+    let branches = trace.branches();
+    html! {
+        @for (at, branch) in branches.iter().enumerate() {
+            @if branches.len() > 1 { h3 { "Branch " (at + 1) " of " (branches.len()) ": waits for " (plain(&branch.wait.to_string())) } }
+            (frames(branch))
+        }
+        @if task.branches_dropped > 0 { p.note { (count(task.branches_dropped as usize, "more branch")) " not kept." } }
+        @if task.branches_cut > 0 {
+            p.note { "Cut at the root in " (task.branches_cut) " of them: too deep, or code without unwind tables." }
+        }
+    }
+}
+
+fn frames(branch: &Branch) -> Markup {
+    html! {
+        @if branch.wait.kinds.iter().any(|kind| kind.ends_trace()) {
+            p.note { "What it polls has wakers of its own: the trace ends here." }
+        }
+        ol.frames {
+            @for frame in &branch.frames {
+                li {
+                    code { (plain(&frame.function)) }
+                    @if let Some(file) = frame.short_file() {
+                        " " span.file { (plain(file)) @if let Some(line) = frame.line { ":" (line) } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn long_poll(poll: &LongPoll) -> Markup {
+    html! {
+        section aria-labelledby="blocked-head" {
+            h2 #blocked-head { "Blocked its thread" }
+            p {
+                "For " (age(poll.lasted))
+                @if poll.over { ", " (age(poll.ago)) " ago" } @else { ", and goes on" }
+                "."
+            }
+            @match &poll.trace {
+                Ok(trace) => @for branch in trace.branches() { (frames(branch)) },
+                Err(why) => p.note { "No stack of the thread: " (plain(why)) "." },
+            }
+        }
+    }
+}
+
+fn facts(links: &Links, task: &TaskDump) -> Markup {
+    let fact = |name: &str, value: Markup| html! { dt { (name) } dd { (value) } };
+    html! {
+        dl #facts {
+            @if let Some(name) = &task.name {
+                (fact("Name", html! { a href=(links.to(&format!("page/tasks?{}", pair("name", name)))) { (plain(name)) } }))
+            }
+            (fact("Future", html! { code { (plain(task.future)) } }))
+            (fact("State", html! {
+                (task.state.name()) " for " (age(task.state.since()))
+                @if let State::Running { thread: Some(thread), .. } = &task.state { " on thread " (plain(&thread.name)) " (" (thread.os_id) ")" }
+            }))
+            (fact("Kind", html! { (kind(task.kind)) @if task.background { ", declared a background task" } }))
+            (fact("Spawned", html! {
+                (age(task.age)) " ago at "
+                a href=(links.to(&format!("page/tasks?{}", pair("site", &task.site.to_string())))) { code { (task.site) } }
+            }))
+            (fact("Polls", html! { (task.polls) ", busy for " (age(task.busy)) " in all" }))
+            @if task.kind != TaskKind::Observed {
+                (fact("Wakers", html! { (task.wakers) @if task.wakers == 0 { " are out: nothing can wake it unless it is running or about to" } @else { " out" } }))
+            }
+            (fact("JoinHandle", html! { @match task.detached { Some(ago) => { "dropped " (age(ago)) " ago: nobody waits for it" } None => "kept" } }))
+            (fact("Runtime", html! { (task.runtime) }))
+        }
+    }
+}
+
+fn kind(kind: TaskKind) -> &'static str {
+    match kind {
+        TaskKind::Blocking => "a call on the blocking pool",
+        TaskKind::Driven => "a future that other code drives",
+        TaskKind::Observed => "spawned with tokio's own function, seen by the runtime's hooks",
+        TaskKind::Local => "a local task",
+        _ => "a task",
+    }
+}
+
+/// A pair of a query.
+pub(in crate::http::page) fn pair(name: &str, value: &str) -> String {
+    form_urlencoded::Serializer::new(String::new())
+        .append_pair(name, value)
+        .finish()
+}
+
+fn labels(labels: &[(Arc<str>, Arc<str>)]) -> Markup {
+    html! {
+        @if labels.is_empty() { p { "None of its own." } }
+        @else { dl { @for (key, value) in labels { dt { (plain(key)) } dd { (plain(value)) } } } }
+    }
+}
+
+/// The scope of the task and those above it, outermost first.
+fn scopes(links: &Links, task: &TaskDump) -> Markup {
+    let mut chain: Vec<ScopeRef> =
+        std::iter::successors(task.scope.clone(), |scope| scope.parent()).collect();
+    chain.reverse();
+    html! {
+        @if chain.is_empty() { p { "It belongs to none." } }
+        ol.chain {
+            @for scope in &chain {
+                li {
+                    a href=(links.to(&format!("page/tasks?{}", pair("scope", scope.name())))) { (plain(scope.name())) }
+                    " opened " (age(scope.age())) " ago"
+                    @if let Some(ago) = scope.ended() {
+                        ", ended " (age(ago)) " ago"
+                        @if scope.end_reason() == Some(CancelReason::ClientGone) { " (client gone)" }
+                    } @else { ", open" }
+                    ", " (count(scope.tasks(), "live task"))
+                    @if let Some(cancellation) = scope.cancellation() { ", cancelled (" (plain(&cancellation.to_string())) ")" }
+                    @if let Some(left) = scope.remaining() {
+                        @if left.is_zero() { ", its deadline has passed" } @else { ", deadline in " (age(left)) }
+                    }
+                    @let labels = scope.labels();
+                    @if !labels.is_empty() {
+                        ul.labels { @for (key, value) in &labels { li { code { (plain(key)) "=" (plain(value)) } } } }
+                    }
+                }
+            }
+        }
+        @if task.scope_cancelled.is_some() {
+            p { @match task.token_polled {
+                Some((_, last)) => { "It looked at the scope's token last " (age(last)) " ago." }
+                None => "It never looked at the scope's token.",
+            } }
+        }
+    }
+}
+
+fn spawned(links: &Links, tree: &SpawnTree<'_>, task: &TaskDump) -> Markup {
+    let mut above: Vec<&TaskDump> = tree.ancestors(task).take(ABOVE).collect();
+    above.reverse();
+    let children: Vec<&TaskDump> = tree.children(task.id).collect();
+    let root = above.first().copied().unwrap_or(task);
+    let link = |task: &TaskDump| {
+        html! {
+            a href=(links.to(&format!("page/tasks/{}", task.id))) { "task " (task.id) } " " (plain(label(task))) " " (verdict(task.verdict))
+        }
+    };
+    html! {
+        ol.chain {
+            @if let Some(parent) = root.parent { li { "task " (parent) ", which has ended or has no record" } }
+            @for each in &above { li { (link(each)) } }
+            li aria-current="true" { strong { "task " (task.id) " " (plain(label(task))) } }
+        }
+        @if children.is_empty() { p { "It has spawned no task that is alive." } }
+        @else {
+            p { "It has spawned " (count(children.len(), "task")) " that " @if children.len() == 1 { "is" } @else { "are" } " alive:" }
+            ul { @for child in children.iter().take(CHILDREN) { li { (link(child)) } } }
+            @if children.len() > CHILDREN { p.note { "and " (children.len() - CHILDREN) " more" } }
+        }
+    }
+}
+
+fn resources(held: &[&ResourceDump]) -> Markup {
+    html! {
+        @if held.is_empty() { p { "It holds nothing that is tracked." } }
+        @else { ul { @for resource in held { li { (plain(&resource.to_string())) } } } }
+    }
+}
