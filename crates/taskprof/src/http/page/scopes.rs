@@ -3,6 +3,7 @@
 //! A service has a scope for each request, so those of the same name under the same names are one line, and the oldest of them can be opened.
 //! Not here: the tasks of a scope, which the tab with the tasks shows.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,9 @@ use crate::http::{OwnRuntime, watch_application};
 use crate::offload;
 
 /// Scopes of one name that are listed, the oldest; more are counted.
-const SHOWN: usize = 20;
+const SHOWN: usize = 10;
+/// Scopes that are listed on the whole page.
+const IN_ALL: usize = 300;
 /// Names at one level that are listed, those with the most tasks; more are counted.
 const NAMES: usize = 200;
 /// So few names at one level are open from the beginning.
@@ -127,7 +130,7 @@ fn html(links: &Links, dump: &Dump) -> String {
         p.note { "A scope is seen here while a task, or a tracked resource, belongs to it." }
         div #scopes {
             @if root.below.is_empty() { p { "No live task belongs to a scope." } }
-            @else { (level(links, &root, 0)) }
+            @else { (level(links, &root, 0, &Cell::new(IN_ALL))) }
         }
     };
     let page = Page {
@@ -139,7 +142,7 @@ fn html(links: &Links, dump: &Dump) -> String {
     page.html(&content)
 }
 
-fn level(links: &Links, node: &Node, depth: usize) -> Markup {
+fn level(links: &Links, node: &Node, depth: usize, room: &Cell<usize>) -> Markup {
     let mut names: Vec<(&String, &Node)> = node.below.iter().collect();
     names.sort_by(|one, other| {
         other
@@ -150,19 +153,28 @@ fn level(links: &Links, node: &Node, depth: usize) -> Markup {
     });
     html! {
         ul.tree {
-            @for (name, node) in names.iter().take(NAMES) { li { (branch(links, name, node, depth, names.len() <= FEW)) } }
+            @for (name, node) in names.iter().take(NAMES) { li { (branch(links, name, node, depth, room, names.len() <= FEW)) } }
             @if names.len() > NAMES { li { "and " (count(names.len() - NAMES, "more name")) } }
         }
     }
 }
 
-fn branch(links: &Links, name: &str, node: &Node, depth: usize, is_open: bool) -> Markup {
+fn branch(
+    links: &Links,
+    name: &str,
+    node: &Node,
+    depth: usize,
+    room: &Cell<usize>,
+    is_open: bool,
+) -> Markup {
     let mut scopes: Vec<&Owner> = node.scopes.iter().collect();
     scopes.sort_by_key(|owner| std::cmp::Reverse(owner.scope.age()));
     let ended = scopes
         .iter()
         .filter(|owner| owner.scope.ended().is_some())
         .count();
+    let shown = scopes.len().min(SHOWN).min(room.get());
+    room.set(room.get() - shown);
     html! {
         details open[is_open || (depth < 2 && !node.below.is_empty())] {
             summary {
@@ -181,17 +193,17 @@ fn branch(links: &Links, name: &str, node: &Node, depth: usize, is_open: bool) -
                 }
                 @if node.verdicts.is_empty() { "none" }
             }
-            @if !node.below.is_empty() { (level(links, node, depth + 1)) }
-            @if !scopes.is_empty() {
+            @if !node.below.is_empty() { (level(links, node, depth + 1, room)) }
+            @if shown > 0 {
                 div.wide {
                     table {
                         caption { "The oldest scopes of this name" }
                         thead { tr { th.n scope="col" { "opened" } th scope="col" { "state" } th.n scope="col" { "own tasks" } th scope="col" { "labels" } } }
-                        tbody { @for owner in scopes.iter().take(SHOWN) { (one(links, owner)) } }
+                        tbody { @for owner in scopes.iter().take(shown) { (one(links, owner)) } }
                     }
                 }
-                @if scopes.len() > SHOWN { p.note { "and " (scopes.len() - SHOWN) " younger ones" } }
             }
+            @if shown > 0 && scopes.len() > shown { p.note { "and " (scopes.len() - shown) " younger ones" } }
         }
     }
 }

@@ -32,7 +32,7 @@ use crate::{offload, warm};
 /// How often the page may ask again at the most.
 const EVERY: Duration = Duration::from_secs(2);
 /// It rests so many times as long as an answer takes.
-const REST: u32 = 100;
+const REST: u32 = 50;
 
 pub(in crate::http) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Response, HttpError> {
     Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
