@@ -47,7 +47,7 @@ fn parse(id: &str, desk: &Desk, query: Option<&str>) -> Result<Asked, HttpError>
     let kept = id.parse().ok().and_then(|id| desk.captures.get(id));
     let Some(kept) = kept else {
         return Err(HttpError::not_found(format!(
-            "there is no such capture, or it is not kept any more: {MAX_KEPT} are kept at the most, and the index lists them"
+            "there is no such capture, or it is not kept any more: {MAX_KEPT} are kept at the most, and page/profiles lists them"
         )));
     };
     let query = Query::parse(query);

@@ -216,7 +216,7 @@ where
 }
 
 async fn not_found() -> HttpError {
-    HttpError::not_found("there is no such page; the index lists what there is")
+    HttpError::not_found("there is no such page; page/addresses lists what there is")
 }
 
 async fn method_not_allowed() -> HttpError {

@@ -238,7 +238,7 @@ pub(super) fn base(query: &Query, desk: &Desk) -> Result<Option<Arc<Kept>>, Http
     match desk.captures.get(id) {
         Some(kept) => Ok(Some(kept)),
         None => Err(HttpError::not_found(format!(
-            "capture {id}, the base, is not kept here, or not any more; the index lists what is"
+            "capture {id}, the base, is not kept here, or not any more; page/profiles lists what is"
         ))),
     }
 }

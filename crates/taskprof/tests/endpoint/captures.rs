@@ -7,7 +7,7 @@ use crate::ask::{app, ask, browse, get};
 use crate::busy::Busy;
 use crate::{my_turn, xml};
 
-const GONE: &str = "there is no such capture, or it is not kept any more: 32 are kept at the most, and the index lists them\n";
+const GONE: &str = "there is no such capture, or it is not kept any more: 32 are kept at the most, and page/profiles lists them\n";
 
 /// Captures in no time, and gives its number.
 async fn snapshot(app: &Router) -> u64 {
@@ -62,13 +62,11 @@ async fn a_finished_capture_has_an_address_of_its_own_in_every_format() {
             .iter()
             .any(|text| text.contains("cpu, capture 1"))
     );
-    let index = get(&app, "/debug/pprof").await;
+    let page = get(&app, "/debug/pprof/page/profiles").await;
     assert!(
-        index
-            .text()
-            .contains("href=\"./pprof/captures/1?format=svg\""),
+        page.text().contains("href=\"../captures/1?format=svg\""),
         "{}",
-        index.text()
+        page.text()
     );
 }
 
@@ -104,7 +102,7 @@ async fn what_is_not_kept_is_404_and_bad_parameters_are_400() {
         (
             "base=9",
             404,
-            "capture 9, the base, is not kept here, or not any more; the index lists what is\n",
+            "capture 9, the base, is not kept here, or not any more; page/profiles lists what is\n",
         ),
     ] {
         let answer = get(&app, &format!("/debug/pprof/captures/1?{query}")).await;

@@ -97,11 +97,17 @@ const TABLE: &[(&str, Is)] = &[
     ),
     (
         "nothing",
-        Refused(404, "there is no such page; the index lists what there is"),
+        Refused(
+            404,
+            "there is no such page; page/addresses lists what there is",
+        ),
     ),
     (
         "%3Cscript%3E",
-        Refused(404, "there is no such page; the index lists what there is"),
+        Refused(
+            404,
+            "there is no such page; page/addresses lists what there is",
+        ),
     ),
 ];
 
@@ -336,10 +342,12 @@ async fn a_shared_path_is_strict_as_soon_as_a_parameter_of_ours_is_there() {
 
 // What scanners for an exposed pprof look for is a page in Go's words.
 #[tokio::test]
-async fn the_index_has_none_of_the_words_that_scanners_look_for() {
+async fn no_page_has_any_of_the_words_that_scanners_look_for() {
     for prefix in ["/debug/pprof", "/debug/profile"] {
         let app = axum::Router::new().nest(prefix, taskprof::router());
-        let page = get(&app, prefix).await.text().to_lowercase();
+        let addresses = get(&app, &format!("{prefix}/page/addresses")).await;
+        let mut page = get(&app, prefix).await.text().to_lowercase();
+        page.push_str(&addresses.text().to_lowercase());
         for words in [
             "types of profiles available",
             "full goroutine stack dump",
@@ -349,6 +357,9 @@ async fn the_index_has_none_of_the_words_that_scanners_look_for() {
         ] {
             assert!(!page.contains(words), "{words} in {page}");
         }
-        assert!(page.contains("profiles of this process"), "{page}");
+        assert!(
+            page.contains("tasks now") && page.contains("for clients of go"),
+            "{page}"
+        );
     }
 }

@@ -17,7 +17,7 @@ mod fuzz;
 #[path = "../common/go.rs"]
 mod go;
 mod gos;
-mod index;
+mod pages;
 mod refused;
 mod serve;
 mod serve_any_header;

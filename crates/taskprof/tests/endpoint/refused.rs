@@ -91,17 +91,6 @@ fn a_bad_query_is_400_and_the_sentence_names_the_parameter() {
 }
 
 #[test]
-fn the_index_takes_no_parameters() {
-    let server = server();
-    let answer = get(server.local_addr(), "/debug/profile?debug=1");
-    assert_eq!(answer.status, 400);
-    assert_eq!(
-        answer.sentence(),
-        "unknown parameter \"debug\"; none are known here"
-    );
-}
-
-#[test]
 fn an_unknown_page_is_404_and_repeats_nothing() {
     let server = server();
     for path in [
@@ -114,7 +103,7 @@ fn an_unknown_page_is_404_and_repeats_nothing() {
         assert_eq!(answer.status, 404, "{path}");
         assert_eq!(
             answer.sentence(),
-            "there is no such page; the index lists what there is",
+            "there is no such page; page/addresses lists what there is",
             "{path}"
         );
     }

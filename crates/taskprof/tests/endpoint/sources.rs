@@ -10,10 +10,10 @@ use crate::ask::{app, ask, get};
 use crate::my_turn;
 
 #[tokio::test]
-async fn every_source_is_a_page_in_every_format_and_the_index_links_to_each() {
+async fn every_source_is_a_page_in_every_format_and_the_list_of_addresses_links_to_each() {
     let _turn = my_turn();
     let app = app();
-    let index = get(&app, "/debug/pprof").await;
+    let index = get(&app, "/debug/pprof/page/addresses").await;
     let index = index.text();
     for source in source::ALL {
         let name = source.name;
