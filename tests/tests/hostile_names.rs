@@ -32,6 +32,39 @@ fn a_script_in_a_task_or_scope_name_is_text_in_every_output() {
     });
     let page = |query: &str| get(server.local_addr(), &format!("/debug/profile{query}"));
 
+    let dump = taskscope::DumpOptions::new().capture_blocking();
+    let pages: Vec<String> = [
+        "",
+        "/",
+        "/page/tasks",
+        "/page/tasks?group=none",
+        "/page/tasks?group=scope",
+        "/page/scopes",
+    ]
+    .into_iter()
+    .map(str::to_owned)
+    .chain(
+        dump.tasks
+            .iter()
+            .map(|task| format!("/page/tasks/{}", task.id)),
+    )
+    .collect();
+    assert_eq!(pages.len(), 8);
+    for query in pages {
+        let answer = page(&query);
+        assert_eq!(answer.status, 200, "{query}");
+        // There, as text, and nothing of it can talk to a terminal.
+        assert!(
+            answer.text().contains("script&gt;alert(1)"),
+            "{query}: {}",
+            answer.text()
+        );
+        assert!(
+            !answer.text().contains('\u{1b}'),
+            "{query}: {}",
+            answer.text()
+        );
+    }
     for query in ["", "/", "/tasks?format=svg"] {
         let answer = page(query);
         assert_eq!(answer.status, 200, "{query}");

@@ -1,7 +1,7 @@
-//! What the views of a dump say of tasks whose state is known exactly: text, JSON, profile and index. All tests look at one program.
+//! What the views of a dump say of tasks whose state is known exactly: text, JSON, profile and pages. All tests look at one program.
 
-mod index;
 mod json;
+mod page;
 mod profile;
 mod shop;
 mod text;

@@ -87,7 +87,7 @@ fn arbitrary_requests_harm_nothing() {
     let page = prop_oneof![
         4 => prop::sample::select(vec![
             "", "/", "/tasks", "/stuck", "/leaks", "/threads", "/symbol", "/cmdline", "/block", "/lock", "/mutex", "/goroutine", "/threadcreate",
-            "/heap", "/trace", "/captures/1", "/captures/2",
+            "/heap", "/trace", "/captures/1", "/captures/2", "/page/tasks", "/page/tasks/1", "/page/scopes", "/page/addresses", "/page/take",
         ])
         .prop_map(str::to_owned),
         1 => ".{0,20}".prop_map(|text| format!("/{}", encoded(&text))),
@@ -95,7 +95,8 @@ fn arbitrary_requests_harm_nothing() {
     ];
     let name = prop_oneof![
         6 => prop::sample::select(vec![
-            "format", "debug", "base", "limit", "min_age", "verdict", "scope", "name", "stacks", "x", "y", "s", "gc",
+            "format", "debug", "base", "limit", "min_age", "verdict", "scope", "name", "stacks", "x", "y", "s", "gc", "q", "wait", "site",
+            "group", "sort", "from", "look", "suspects", "source",
         ])
         .prop_map(str::to_owned),
         1 => ".{0,10}".prop_map(|text| encoded(&text)),

@@ -53,15 +53,21 @@ pub(super) fn html(links: &Links, dump: &Dump, wanted: &Wanted, is_new: bool) ->
 
 fn filter(links: &Links, wanted: &Wanted, choices: &Choices) -> Markup {
     let option = |value: &str, words: String, chosen: bool| {
-        html! { option value=(value) selected[chosen] { (plain(&words)) } }
+        html! { option value=(plain(value)) selected[chosen] { (plain(&words)) } }
     };
     // What is chosen can be chosen again, also if no task has it any more.
     let many = |all: &[(String, usize)], chosen: &Option<String>| {
-        let is_chosen = |value: &str| chosen.as_deref() == Some(value);
+        let is_chosen = |value: &str| {
+            chosen
+                .as_deref()
+                .is_some_and(|chosen| plain(chosen) == plain(value))
+        };
         let listed = all.iter().take(CHOICES);
-        let missing = chosen
-            .as_deref()
-            .filter(|chosen| !all.iter().take(CHOICES).any(|(value, _)| value == chosen));
+        let missing = chosen.as_deref().filter(|chosen| {
+            !all.iter()
+                .take(CHOICES)
+                .any(|(value, _)| plain(value) == plain(chosen))
+        });
         html! {
             option value="" { "any" }
             @if let Some(missing) = missing { (option(missing, missing.to_owned(), true)) }
@@ -71,7 +77,7 @@ fn filter(links: &Links, wanted: &Wanted, choices: &Choices) -> Markup {
     let filtered = wanted.filters();
     html! {
         form #filter method="get" action=(links.to("page/tasks")) role="search" aria-label="Filter tasks" {
-            label { span { "Text" } input type="search" name="q" value=[wanted.text.as_deref()] placeholder="name, scope, label, function, file" maxlength="200"; }
+            label { span { "Text" } input type="search" name="q" value=[wanted.text.as_deref().map(plain)] placeholder="name, scope, label, function, file" maxlength="200"; }
             label { span { "Verdict" }
                 select name="verdict" {
                     option value="" { "any" }
@@ -104,7 +110,7 @@ fn filter(links: &Links, wanted: &Wanted, choices: &Choices) -> Markup {
 
 /// A filter that a link has set, to be taken away by hand.
 fn fixed(name: &str, words: &str, value: &str) -> Markup {
-    html! { label { span { (words) } input type="text" name=(name) value=(value) size="30"; } }
+    html! { label { span { (words) } input type="text" name=(name) value=(plain(value)) size="30"; } }
 }
 
 /// The column's head, which sorts by it.
@@ -266,6 +272,7 @@ fn group_row(links: &Links, group: &Together<'_>, alike: bool, known: &mut Known
     let oldest = group.tasks.iter().map(|task| task.age).max();
     let mut verdicts: Vec<(taskscope::Verdict, usize)> = Vec::new();
     let mut scopes: Vec<&str> = Vec::new();
+    let mut without_scope = false;
     let mut sites = 0;
     let mut last = None;
     for task in &group.tasks {
@@ -276,11 +283,12 @@ fn group_row(links: &Links, group: &Together<'_>, alike: bool, known: &mut Known
             Some((_, count)) => *count += 1,
             None => verdicts.push((task.verdict, 1)),
         }
-        if let Some(scope) = &task.scope
-            && scopes.len() <= 3
-            && !scopes.contains(&scope.name())
-        {
-            scopes.push(scope.name());
+        match &task.scope {
+            Some(scope) if scopes.len() <= 3 && !scopes.contains(&scope.name()) => {
+                scopes.push(scope.name());
+            }
+            Some(_) => {}
+            None => without_scope = true,
         }
         if last != Some(task.site) {
             sites += 1;
@@ -309,6 +317,7 @@ fn group_row(links: &Links, group: &Together<'_>, alike: bool, known: &mut Known
             td {
                 @for (at, scope) in scopes.iter().take(3).enumerate() { @if at > 0 { ", " } (plain(scope)) }
                 @if scopes.len() > 3 { ", …" }
+                @if without_scope && !scopes.is_empty() { ", and none" }
             }
             td { @if sites == 1 { (place(first.site)) } @else { "several places" } }
         }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use taskscope::{Dump, Group, TaskDump, Trace};
 
 use super::wanted::{Grouping, Sort, Wanted};
+use crate::http::page::frame::plain;
 
 /// What has been found out about the stacks of a look.
 #[derive(Default)]
@@ -48,6 +49,11 @@ fn has(within: &str, text: &str) -> bool {
     within.to_lowercase().contains(text)
 }
 
+/// Whether a name is the one that was asked for; in a form, control characters are escapes, which it would lose.
+fn is(name: &str, asked: &str) -> bool {
+    name == asked || (name.contains(char::is_control) && plain(name) == asked)
+}
+
 /// The kinds that a wait reason names.
 pub(super) fn kinds(wait: &str) -> impl Iterator<Item = &str> {
     wait.split(" | ")
@@ -60,14 +66,14 @@ impl Wanted {
             && self
                 .name
                 .as_deref()
-                .is_none_or(|name| task.name.as_deref() == Some(name))
+                .is_none_or(|asked| task.name.as_deref().is_some_and(|name| is(name, asked)))
             && self
                 .site
                 .as_deref()
                 .is_none_or(|site| task.site.to_string() == site)
             && self.scope.as_deref().is_none_or(|name| {
                 std::iter::successors(task.scope.clone(), |scope| scope.parent())
-                    .any(|scope| scope.name() == name)
+                    .any(|scope| is(scope.name(), name))
             })
             && self.wait.as_deref().is_none_or(|wait| {
                 let waits = known.wait(task);
