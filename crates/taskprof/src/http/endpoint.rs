@@ -1,4 +1,4 @@
-//! What may stand behind the `?` of each page, made from the sources and the formats: the index prints it, and the parser of parameters takes
+//! What may stand behind the `?` of each page, made from the sources and the formats: `page/addresses` prints it, and the parser of parameters takes
 //! its names from it.
 
 use crate::source::{Seconds, Source, What};

@@ -56,8 +56,9 @@ fn watch_application(own: Option<&OwnRuntime>) -> Option<RuntimeGuard> {
 
 /// The profiling endpoint as a router with relative paths, for any outer state.
 ///
-/// `GET` the place where it is nested for a page that lists everything there is. Responses carry
-/// `X-Content-Type-Options`, `Cache-Control: no-store`, `Referrer-Policy` and a policy that forbids other hosts. Errors are
+/// `GET` the place where it is nested for a page for people, with tabs for tasks, scopes and profiles; a client that takes anything but does not say HTML, as `curl`, gets the
+/// first one as text. `page/addresses` lists everything there is. Responses carry
+/// `X-Content-Type-Options`, `Cache-Control: no-store`, `Referrer-Policy` and a policy that forbids other hosts; the pages' own forbids every script but theirs. Errors are
 /// one sentence of plain text, with `X-Go-Pprof: 1`, so that `go tool pprof` shows the sentence.
 ///
 /// # Pages
@@ -122,8 +123,9 @@ fn watch_application(own: Option<&OwnRuntime>) -> Option<RuntimeGuard> {
 ///
 /// # Overhead
 ///
-/// Making the router switches [sampling](taskscope::sampling) on, which is where `block`, `lock`, `sched` and `busy` come from, and what they cost.
-/// [`taskscope::sampling::stop`] afterwards switches it off again.
+/// Making the router switches [sampling](taskscope::sampling) on, which is where `block`, `lock`, `sched` and `busy` come from, and what they cost, and the
+/// [census](taskscope::census), which the overview draws.
+/// [`taskscope::sampling::stop`] and [`taskscope::census::stop`] afterwards switch them off again.
 ///
 /// # Requirements
 ///

@@ -40,7 +40,7 @@ const GO_PREFIX: &str = "/debug/pprof";
 ///
 /// The pages are those of [`router`](crate::router). The thread `taskprof-http` runs its own current-thread tokio runtime, so
 /// it answers when the application's runtime is stuck, and no runtime is needed to call this. If there is one, its untracked tasks
-/// are counted from the start. `/` redirects to the index. The same pages are at `/debug/pprof`, where clients of Go look.
+/// are counted from the start. `/` redirects there. The same pages are at `/debug/pprof`, where clients of Go look.
 ///
 /// Only loopback addresses are accepted, and only requests to `localhost` or a loopback address are answered: a web page
 /// that resolves its own name to 127.0.0.1 gets 403. So does one that asks without such tricks: it could not read the answer, but have it

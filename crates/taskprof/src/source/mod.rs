@@ -1,6 +1,6 @@
 //! What can be profiled: a small file for each source, and the table of them all.
 //!
-//! A source fills a [`Profile`] or writes text; it knows no format and no HTTP. The pages, their parameters and the index come from
+//! A source fills a [`Profile`] or writes text; it knows no format and no HTTP. Their addresses, parameters and forms come from
 //! [`ALL`], so a new source is a file with a [`Source`] in it and its line there.
 //! Not here: how many may ask at the same time, and what is kept (`http/`).
 
@@ -26,7 +26,7 @@ use crate::error::Error;
 use crate::offload::Wanted;
 use crate::profile::Profile;
 
-/// Every source, in the order in which the index shows them.
+/// Every source, in the order in which the pages show them.
 pub static ALL: &[&Source] = &[
     &tasks::SOURCE,
     &stuck::SOURCE,
@@ -59,7 +59,7 @@ pub static ALL: &[&Source] = &[
 pub struct Source {
     /// One lower-case word: its page below the router.
     pub name: &'static str,
-    /// One sentence for the index.
+    /// One sentence for people.
     pub summary: &'static str,
     /// Kind and unit of each column of its profile; none if it is text.
     pub sample_types: &'static [(&'static str, &'static str)],
