@@ -46,8 +46,11 @@ impl Looks {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a look for a while, and gives its number.
-    pub(super) fn keep(self: &Arc<Self>, dump: Arc<Dump>) -> u64 {
+    /// Keeps a look for a while, and gives its number. `None`: it is too large to be kept.
+    pub(super) fn keep(self: &Arc<Self>, dump: Arc<Dump>) -> Option<u64> {
+        if dump.tasks.len() > MAX_TASKS {
+            return None;
+        }
         let mut shelf = self.lock();
         shelf.last += 1;
         let id = shelf.last;
@@ -68,10 +71,11 @@ impl Looks {
                 forgotten.append(&mut shelf.looks);
             }
         }
+        let is_kept = shelf.looks.iter().any(|look| look.id == id);
         drop(shelf);
         // Outside the lock: it may be much.
         drop(forgotten);
-        id
+        is_kept.then_some(id)
     }
 
     /// The look of this number, unless it was forgotten.
@@ -137,10 +141,11 @@ mod tests {
     #[test]
     fn the_ones_that_were_used_last_are_kept_and_no_more_of_them_than_there_is_room_for() {
         let looks = Arc::new(Looks::default());
-        let first = looks.keep(dump());
-        let others: Vec<u64> = (1..MAX_LOOKS).map(|_| looks.keep(dump())).collect();
+        let keep = || looks.keep(dump()).unwrap();
+        let first = keep();
+        let others: Vec<u64> = (1..MAX_LOOKS).map(|_| keep()).collect();
         assert!(looks.get(first).is_some());
-        let newest = looks.keep(dump());
+        let newest = keep();
         assert!(looks.get(others[0]).is_none());
         for kept in [first, newest].iter().chain(&others[1..]) {
             assert!(looks.get(*kept).is_some(), "{kept}");

@@ -1,7 +1,6 @@
 // What the pages can do more with a script: fresh numbers, rows that come when they are looked at, a capture with its progress.
 // Everything is there without it. It asks nobody but the server that the page came from, and nothing while the page cannot be seen.
 'use strict';
-document.documentElement.classList.add('js');
 
 // The same page again, as a document; throws a sentence.
 async function again(address) {
@@ -35,7 +34,8 @@ function keepFresh(main) {
   };
   const label = () => {
     button.textContent = paused ? 'Go on' : 'Pause';
-    say(paused ? 'paused' : `live, every ${Math.round(every() / 1000)} s`);
+    say(paused ? 'paused' : 'live');
+    words.title = `fresh every ${Math.round(every() / 1000)} s, while this page can be seen`;
   };
 
   async function look() {
@@ -84,11 +84,13 @@ function fillRows(table) {
   const size = Number(table.dataset.size);
   const MOST = 12;
   const given = table.tBodies[0];
-  if (!given || !given.rows.length || total <= size) return;
+  const first = given ? Number(given.dataset.from) : 0;
+  // Without a look that is kept, or in the middle of a page, there are the links.
+  if (!given || !given.rows.length || total <= size || !table.dataset.look || first % size) return;
+  document.querySelector('nav.pages').hidden = true;
   const height = given.getBoundingClientRect().height / given.rows.length;
   const columns = given.rows[0].cells.length;
-  const first = Number(given.dataset.from);
-  const filled = [];
+  const filled = [given];
 
   const gap = (body) => {
     const from = Number(body.dataset.from);
@@ -144,7 +146,6 @@ function fillRows(table) {
     bodies.push(body);
   }
   given.dataset.state = 'rows';
-  if (first % size === 0) filled.push(given); else return;
   table.append(...bodies);
   if (first > 0) given.scrollIntoView();
   bodies.forEach((body) => watcher.observe(body));
@@ -219,9 +220,22 @@ async function lines(body, told) {
   }
 }
 
+// A frame is no higher than the picture in it.
+function fitFrame(frame) {
+  const fit = () => {
+    const picture = frame.contentDocument?.documentElement;
+    const height = Number(picture?.getAttribute('height'));
+    if (height) frame.style.height = `min(75vh, ${height + 4}px)`;
+  };
+  frame.addEventListener('load', fit);
+  fit();
+}
+
 const main = document.getElementById('main');
 if (main.dataset.every) keepFresh(main);
 const tasks = document.querySelector('table#tasks');
 if (tasks) fillRows(tasks);
 const take = document.getElementById('take');
 if (take) takeInPlace(take);
+const graph = document.getElementById('graph');
+if (graph) fitFrame(graph);

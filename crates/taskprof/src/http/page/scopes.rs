@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::http::request::Parts;
 use axum::response::Response;
 use maud::{Markup, html};
-use taskscope::{Dump, ScopeRef, TaskDump, Verdict};
+use taskscope::{CancelReason, Dump, ScopeRef, TaskDump, Verdict};
 
 use super::frame::{Page, Tab, age, count, plain, verdict};
 use super::links::Links;
@@ -215,7 +215,7 @@ fn one(links: &Links, owner: &Owner) -> Markup {
             td.n { (age(scope.age())) " ago" }
             td {
                 @match scope.ended() { Some(ago) => { "ended " (age(ago)) " ago" } None => "open" }
-                @if let Some(why) = scope.end_reason() { " (" (why) ")" }
+                @if scope.end_reason() == Some(CancelReason::ClientGone) { " (" (CancelReason::ClientGone) ")" }
                 @if let Some(cancellation) = scope.cancellation() { ", cancelled (" (plain(&cancellation.to_string())) ")" }
                 @if let Some(left) = scope.remaining() {
                     @if left.is_zero() { ", deadline passed" } @else { ", deadline in " (age(left)) }

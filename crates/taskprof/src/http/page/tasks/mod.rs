@@ -38,7 +38,7 @@ pub(super) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Response, Http
         Some(dump) => dump,
         None => {
             let dump = dump(prompt().stacks(wanted.stacks)).await?;
-            wanted.look = Some(desk.looks.keep(Arc::clone(&dump)));
+            wanted.look = desk.looks.keep(Arc::clone(&dump));
             dump
         }
     };
