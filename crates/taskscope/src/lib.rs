@@ -66,10 +66,13 @@
 mod blocking;
 #[cfg(feature = "enable")]
 mod capture;
+pub mod census;
 #[cfg_attr(not(feature = "enable"), path = "off/clock.rs")]
 mod clock;
 mod current;
 mod dump;
+#[cfg(feature = "enable")]
+mod evidence;
 #[cfg(feature = "enable")]
 mod free;
 mod growth;
@@ -122,6 +125,7 @@ mod words;
 #[cfg(feature = "enable")]
 pub use callstack::Stack;
 
+pub use self::census::{CENSUS_PERIOD, CENSUS_RUNTIMES, CENSUSES, Census, RuntimeLoad, WorkerLoad};
 pub use self::dump::{
     Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, Group, LongPoll,
     MAX_BRANCHES, Missed, NoTrace, SpawnTree, Stacks, State, TaskDump, TaskKind, ThreadInfo, Trace,

@@ -217,40 +217,53 @@ pub(crate) struct Tracked {
     tasks: usize,
     /// Tasks of `spawn_local`.
     local: usize,
+    /// Those that are being polled, futures that somebody else drives included.
+    running: usize,
 }
 
 /// Live records by the index of their runtime.
 #[derive(Default)]
-pub(crate) struct Census(Vec<Tracked>);
+pub(crate) struct Tally(Vec<Tracked>);
 
-impl Census {
+impl Tally {
     /// Counts a live record.
     pub(crate) fn add(&mut self, record: &Record) {
-        if !record.traits().is_task() {
+        let traits = record.traits();
+        if traits.has(Traits::BLOCKING) {
             return;
         }
         let index = usize::from(record.runtime());
         if self.0.len() <= index {
             self.0.resize(index + 1, Tracked::default());
         }
-        if record.traits().has(Traits::LOCAL) {
-            self.0[index].local += 1;
+        let tracked = &mut self.0[index];
+        tracked.running += usize::from(record.thread() != 0);
+        if !traits.is_task() {
+            return;
+        }
+        if traits.has(Traits::LOCAL) {
+            tracked.local += 1;
         } else {
-            self.0[index].tasks += 1;
+            tracked.tasks += 1;
         }
     }
 
     /// Counts all live records.
-    pub(crate) fn take() -> Census {
-        let mut census = Census::default();
+    pub(crate) fn take() -> Tally {
+        let mut tally = Tally::default();
         for record in pool::all().filter(|record| record.is_live()) {
-            census.add(record);
+            tally.add(record);
         }
-        census
+        tally
     }
 
     /// Every runtime that has a live task of ours or a guard.
     pub(crate) fn runtimes(&self) -> Vec<RuntimeInfo> {
+        self.each().into_iter().map(|(info, _)| info).collect()
+    }
+
+    /// The same, and how many of its tasks with a record are being polled.
+    pub(crate) fn each(&self) -> Vec<(RuntimeInfo, usize)> {
         let entries: Vec<_> = table()
             .iter()
             .cloned()
@@ -263,7 +276,7 @@ impl Census {
                 let tracked = self.0.get(index).copied().unwrap_or_default();
                 let shown =
                     entry.guards.load(Ordering::Relaxed) > 0 || tracked.tasks + tracked.local > 0;
-                shown.then(|| entry.info(tracked))
+                shown.then(|| (entry.info(tracked), tracked.running))
             })
             .collect()
     }
@@ -273,7 +286,7 @@ impl Census {
 pub(crate) fn known() -> Vec<RuntimeInfo> {
     // Who asks may be waiting for a runtime's file descriptors to be closed.
     sweep();
-    Census::take().runtimes()
+    Tally::take().runtimes()
 }
 
 impl RuntimeEntry {

@@ -74,6 +74,7 @@ fn sleep() {
     while clock::is_asleep() {
         thread::park_timeout(NAP);
         chore(runtime::sweep);
+        chore(watchdog::look_while_quiet);
         if threads::any_polls() {
             // A poll that began just before: nobody would wake us for it.
             return;

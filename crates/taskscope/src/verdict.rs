@@ -118,6 +118,15 @@ impl Verdict {
     }
 }
 
+/// Whether a task with this verdict looks like a leak. `scope_ended`: its scope or one above has ended.
+pub(crate) fn is_suspect(verdict: Verdict, background: bool, scope_ended: bool) -> bool {
+    let by_verdict = matches!(
+        verdict,
+        Verdict::Stuck | Verdict::CancelIgnored | Verdict::CancelSlow
+    );
+    !background && (by_verdict || scope_ended)
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())

@@ -10,21 +10,22 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderName, Request, Response};
-use taskscope::sampling;
 use taskscope::{
-    Age, AtEnd, BLOCKING_THRESHOLD, Branch, Builder, CANCEL_GRACE, CancelReason, Cancellation,
-    Cancelled, CancelledOwned, Carry, DEFAULT_DEADLINE, DEFAULT_STALL, DeadlineHeader, DropGuard,
-    DropGuardRef, Dump, DumpOptions, ENDED_SCOPES, ForwardDeadline, ForwardDeadlineLayer, Frame,
-    GROWTH_MIN_SAMPLES, GROWTH_PERIOD, GROWTH_SAMPLES, Group, Holder, HolderState, InSet,
-    Instrumented, JoinHandle, JoinSet, LISTED, LayerStats, Listed, LongPoll, MAX_BRANCHES,
-    MAX_REQUEST_ID, Missed, Name, NoTrace, Plain, ResourceDump, Run, RunUntilCancelled,
-    RunUntilCancelledOwned, RuntimeGuard, RuntimeInfo, SETTLE, SPINNING_RATE, Scope, ScopeBody,
-    ScopeFuture, ScopeLayer, ScopeRef, ScopeService, SiteGrowth, SpawnTree, Stack, Stacks, State,
-    Stats, Survivors, TaskDump, TaskExecutor, TaskKind, ThreadInfo, Token, Trace, Tracked, Verdict,
-    WaitKind, WaitReason, Watchdog, WatchdogError,
+    Age, AtEnd, BLOCKING_THRESHOLD, Branch, Builder, CANCEL_GRACE, CENSUS_PERIOD, CENSUS_RUNTIMES,
+    CENSUSES, CancelReason, Cancellation, Cancelled, CancelledOwned, Carry, Census,
+    DEFAULT_DEADLINE, DEFAULT_STALL, DeadlineHeader, DropGuard, DropGuardRef, Dump, DumpOptions,
+    ENDED_SCOPES, ForwardDeadline, ForwardDeadlineLayer, Frame, GROWTH_MIN_SAMPLES, GROWTH_PERIOD,
+    GROWTH_SAMPLES, Group, Holder, HolderState, InSet, Instrumented, JoinHandle, JoinSet, LISTED,
+    LayerStats, Listed, LongPoll, MAX_BRANCHES, MAX_REQUEST_ID, Missed, Name, NoTrace, Plain,
+    ResourceDump, Run, RunUntilCancelled, RunUntilCancelledOwned, RuntimeGuard, RuntimeInfo,
+    RuntimeLoad, SETTLE, SPINNING_RATE, Scope, ScopeBody, ScopeFuture, ScopeLayer, ScopeRef,
+    ScopeService, SiteGrowth, SpawnTree, Stack, Stacks, State, Stats, Survivors, TaskDump,
+    TaskExecutor, TaskKind, ThreadInfo, Token, Trace, Tracked, Verdict, WaitKind, WaitReason,
+    Watchdog, WatchdogError, WorkerLoad,
 };
 #[cfg(tokio_unstable)]
 use taskscope::{Observe, observe};
+use taskscope::{census, sampling};
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 use tokio::task::{AbortHandle, JoinError, LocalSet};
 use tokio_util::sync::CancellationToken;
@@ -53,6 +54,7 @@ pub async fn everything() {
     layers().await;
     dumps().await;
     sampled();
+    counted();
     watching();
 }
 
@@ -128,9 +130,11 @@ fn constants() {
         DEFAULT_STALL,
         GROWTH_PERIOD,
         SETTLE,
-        Duration::ZERO,
+        CENSUS_PERIOD,
     ];
-    let _: [usize; 6] = [
+    let _: [usize; 8] = [
+        CENSUS_RUNTIMES,
+        CENSUSES,
         ENDED_SCOPES,
         GROWTH_MIN_SAMPLES,
         GROWTH_SAMPLES,
@@ -510,6 +514,33 @@ fn sampled() {
         }
     }
     let _: bool = sampling::stop();
+}
+
+fn counted() {
+    let _: [bool; 2] = [census::start(), census::is_on()];
+    let mut all: Vec<Census> = census::history();
+    all.push(census::take());
+    for census in all {
+        let _: (SystemTime, Duration, Duration) = (census.taken_at, census.ago, census.took);
+        let _: [usize; 5] = [
+            census.of(Verdict::Outlived),
+            census.tasks(),
+            census.suspects,
+            census.untracked,
+            census.runtimes_left_out,
+        ];
+        for runtime in census.runtimes {
+            let runtime: RuntimeLoad = runtime;
+            let _: (u64, Option<Arc<str>>, &str) = (runtime.number, runtime.name, runtime.flavor);
+            let _: [usize; 3] = [runtime.tracked, runtime.untracked, runtime.global_queue];
+            let _: Duration = runtime.over;
+            for worker in runtime.workers {
+                let worker: WorkerLoad = worker;
+                let _: (Option<f64>, bool, u64) = (worker.busy, worker.in_one_poll, worker.parks);
+            }
+        }
+    }
+    let _: bool = census::stop();
 }
 
 fn watching() {

@@ -50,6 +50,9 @@ async fn nothing_is_seen() {
     assert!(taskscope::growth().is_empty());
     assert!(!taskscope::sampling::start() && !taskscope::sampling::is_on());
     assert!(taskscope::sampling::report().rows.is_empty());
+    assert!(!taskscope::census::start() && !taskscope::census::is_on());
+    assert_eq!(taskscope::census::take().tasks(), 0);
+    assert!(taskscope::census::history().is_empty());
     let stats = taskscope::stats();
     assert_eq!(
         (stats.records, stats.record_bytes, stats.resources),

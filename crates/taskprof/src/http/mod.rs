@@ -140,6 +140,7 @@ where
     S: Clone + Send + Sync + 'static,
 {
     taskscope::sampling::start();
+    taskscope::census::start();
     let desk = Arc::new(Desk::new());
     let on_index = Arc::clone(&desk);
     let index = get(move |parts: Parts| index::page(Arc::clone(&on_index), parts));

@@ -7,11 +7,12 @@ use tokio::runtime::Id;
 use tokio::sync::oneshot;
 
 use super::known::Known;
-use super::read::{self, Asked, Captures, Moments};
+use super::read::{self, Asked, Captures};
 use super::reader::{self, Reader};
 use super::{Dump, DumpOptions, Stacks, TaskDump, ask};
+use crate::evidence::Moments;
 use crate::record::Hold;
-use crate::runtime::Census;
+use crate::runtime::Tally;
 use crate::scope::ScopeInner;
 use crate::verdict::WATCH;
 use crate::{Verdict, clock, pool, resources, runtime, watchdog};
@@ -21,9 +22,9 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
     let started = Instant::now();
     let runtime = options.runtime;
     let began = clock::precise_if_in_use();
-    let mut census = Census::default();
+    let mut tally = Tally::default();
     let mut holds: Vec<Hold> = pool::live()
-        .inspect(|hold| census.add(hold.record()))
+        .inspect(|hold| tally.add(hold.record()))
         .filter(|hold| options.wants(hold, began))
         .collect();
     // Tokio's ids tell apart what the clock does not.
@@ -68,7 +69,7 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
     }
     let now = now.unwrap_or_else(clock::precise_if_in_use);
     let (tasks, missed) = reader.finish(now, |task| options.wants_verdict(task.verdict));
-    let mut runtimes = census.runtimes();
+    let mut runtimes = tally.runtimes();
     runtimes.retain(|info| runtime.is_none_or(|id| info.id == id));
     let resources = resources::collect(options.scope.as_ref(), options.runtime, began);
     Dump {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::known::Known;
 use super::{LongPoll, NoTrace, State, TaskDump, TaskKind, ThreadInfo, Trace};
+use crate::evidence::{self, Moments, Reading};
 use crate::record::{Hold, Record, Side, Traits};
-use crate::verdict::{self, Evidence, SPINNING_RATE, WATCH};
-use crate::{ScopeRef, capture, clock, threads, watchdog};
+use crate::{ScopeRef, capture, clock, threads};
 
 /// A capture may be so many polls later than the reading of its task.
 const LATER: u32 = 1024;
@@ -22,15 +22,6 @@ pub(super) enum Captures {
     Cached,
     /// None.
     No,
-}
-
-/// The moments that times are told by, in raw ticks. So the ages in a dump can be compared, whatever was read first.
-#[derive(Clone, Copy)]
-pub(super) struct Moments {
-    /// When the dump began: nearly everything.
-    pub(super) began: u64,
-    /// Now: what is going on right now, which is a task that is being polled.
-    pub(super) now: u64,
 }
 
 /// What a dump has to go by when it reads a record.
@@ -54,43 +45,8 @@ impl Asked {
     /// Whether the task was polled thousands of times a second since the dump began, by nobody's doing but its own.
     fn spins(&self, record: &Record, polls: u64) -> bool {
         self.watched.is_some_and(|watched| {
-            watched >= WATCH
-                && record.only_wakes_itself()
-                && polls.saturating_sub(self.polls) as f64 >= SPINNING_RATE * watched.as_secs_f64()
+            evidence::spins(record, polls.saturating_sub(self.polls), watched)
         })
-    }
-}
-
-/// A record's moving parts, read as of one moment.
-struct Reading {
-    polls: u64,
-    thread: u16,
-    since: u64,
-    woken_at: u64,
-    wakers: u64,
-}
-
-/// Reads until nothing has moved meanwhile. After a few tries the task is plainly busy, and any reading is as good.
-fn steady(record: &Record) -> Reading {
-    let once = || Reading {
-        polls: record.polls(),
-        thread: record.thread(),
-        since: record.since(),
-        woken_at: record.woken_at(),
-        wakers: record.wakers(),
-    };
-    let mut reading = once();
-    for _ in 0..8 {
-        // After the rest: a poll that began meanwhile has set the thread before it took the wake away.
-        if record.thread() == reading.thread && record.polls() == reading.polls {
-            return reading;
-        }
-        reading = once();
-    }
-    // Not steady: never take this one for a task without wakers.
-    Reading {
-        wakers: reading.wakers.max(1),
-        ..reading
     }
 }
 
@@ -102,62 +58,33 @@ pub(super) fn read(
     known: &mut Known,
 ) -> Option<TaskDump> {
     let (record, meta) = (hold.record(), hold.meta());
-    let reading = steady(record);
+    let reading = Reading::steady(record);
     if record.is_finished() {
         return None;
     }
-    let now = match reading.thread {
-        0 => moments.began,
-        _ => moments.now,
-    };
+    let now = reading.now(moments);
     let long_poll = record.long_poll();
-    // What the watchdog has just seen may be more than what was known at that moment.
     let seen = long_poll
         .as_ref()
         .filter(|poll| poll.polls == reading.polls)
         .map_or(Duration::ZERO, |poll| clock::length(poll.lasted));
-    let state = if reading.thread != 0 {
-        let thread = threads::get(reading.thread).map(|thread| {
+    let mut state = reading.state(moments, seen);
+    if let State::Running { thread, .. } = &mut state {
+        *thread = threads::get(reading.thread).map(|thread| {
             Box::new(ThreadInfo {
                 name: thread.name,
                 os_id: thread.os_id,
             })
         });
-        State::Running {
-            thread,
-            since: clock::between(reading.since, now).max(seen),
-        }
-    } else if reading.woken_at != 0 {
-        State::Scheduled {
-            since: clock::between(reading.woken_at, now),
-        }
-    } else {
-        State::Idle {
-            since: clock::between(reading.since, now),
-        }
-    };
+    }
     let (trace, [branches_dropped, branches_cut]) = trace(record, &reading, asked, &state, known);
     let traits = record.traits();
     let background = traits.has(Traits::BACKGROUND);
     let scope = meta.scope.clone().map(ScopeRef::from_inner);
     let scope_ended = scope.as_ref().and_then(ScopeRef::ended);
     let looks = record.side().and_then(Side::token);
-    let verdict = verdict::of(&Evidence {
-        state: &state,
-        // Nothing is known of the wakers of a task that others spawned.
-        wakers: if traits.has(Traits::OBSERVED) {
-            1
-        } else {
-            reading.wakers
-        },
-        spinning: asked.spins(record, reading.polls),
-        cancelled: meta.scope.as_ref().and_then(|scope| scope.cancelled_for()),
-        saw_cancelled: looks.is_some_and(|looks| looks.saw_cancelled),
-        scope_ended: scope_ended.is_some(),
-        background,
-        threshold: watchdog::threshold(),
-        may_block: traits.has(Traits::BLOCKING),
-    });
+    let spinning = asked.spins(record, reading.polls);
+    let verdict = reading.verdict(record, meta, &state, scope_ended.is_some(), spinning);
     let long_poll = long_poll.map(|poll| {
         Box::new(LongPoll {
             ago: clock::between(poll.seen_at, now),

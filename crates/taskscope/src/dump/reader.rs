@@ -5,9 +5,10 @@
 use std::time::{Duration, Instant};
 
 use super::known::Known;
-use super::read::{self, Asked, Captures, Moments};
+use super::read::{self, Asked, Captures};
 use super::{Missed, NoTrace, Stacks, State, TaskDump};
 use crate::clock;
+use crate::evidence::Moments;
 use crate::record::Hold;
 
 /// Tasks that are read at a time while captures are under way, so that those who capture do not run out of work.

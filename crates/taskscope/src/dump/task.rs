@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Trace;
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, is_suspect};
 use crate::wait::{WaitKind, WaitReason};
 use crate::{Cancellation, Name, ScopeRef};
 
@@ -244,10 +244,6 @@ impl TaskDump {
     /// or it can never be woken.
     #[must_use]
     pub fn is_leak_suspect(&self) -> bool {
-        let by_verdict = matches!(
-            self.verdict,
-            Verdict::Stuck | Verdict::CancelIgnored | Verdict::CancelSlow
-        );
-        !self.background && (by_verdict || self.scope_ended.is_some())
+        is_suspect(self.verdict, self.background, self.scope_ended.is_some())
     }
 }

@@ -542,6 +542,14 @@ impl Record {
         self.side()?.kept().long_poll.as_deref().cloned()
     }
 
+    /// For how long the watchdog has seen the poll with this number go on, in raw ticks; 0 if it has not.
+    pub(crate) fn seen_in_poll(&self, polls: u64) -> u64 {
+        let Some(side) = self.side() else { return 0 };
+        let kept = side.kept();
+        let poll = kept.long_poll.as_ref().filter(|poll| poll.polls == polls);
+        poll.map_or(0, |poll| poll.lasted)
+    }
+
     /// The name that the task was spawned with.
     pub(crate) fn name(&self) -> Option<Name> {
         self.side()?.kept().name.clone()

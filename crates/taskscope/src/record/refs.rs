@@ -20,6 +20,15 @@ impl Hold {
         self.0
     }
 
+    /// A weak reference to the task.
+    pub(crate) fn task_ref(&self) -> TaskRef {
+        TaskRef {
+            record: self.0,
+            serial: self.0.serial.load(Ordering::Relaxed),
+            traits: self.0.traits(),
+        }
+    }
+
     /// What is known since birth.
     #[inline]
     pub(crate) fn meta(&self) -> &Meta {

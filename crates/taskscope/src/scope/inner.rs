@@ -343,6 +343,13 @@ impl ScopeInner {
         self.first_ended().map(|(_, at)| ago(at))
     }
 
+    /// Whether this scope or one above has ended; without the clock.
+    #[cfg(feature = "enable")]
+    pub(crate) fn has_ended(&self) -> bool {
+        self.chain()
+            .any(|scope| scope.ended_at.load(Ordering::Acquire) != 0)
+    }
+
     pub(crate) fn end_reason(&self) -> Option<CancelReason> {
         let (scope, _) = self.first_ended()?;
         Some(scope.own_end_reason())

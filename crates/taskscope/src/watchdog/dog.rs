@@ -15,7 +15,7 @@ use callstack::thread::{ClaimError, Signal, Tid};
 use super::Watchdog;
 use crate::record::{LongPoll, Record, Traits};
 use crate::verdict::BLOCKING_THRESHOLD;
-use crate::{clock, growth, threads};
+use crate::{census, clock, growth, threads};
 
 /// How long the blocked thread may take to answer.
 const ANSWER: Duration = Duration::from_millis(100);
@@ -66,7 +66,14 @@ pub(crate) fn look() {
     let late = threads::polling()
         .iter()
         .any(|polling| polling.record.is_live() && is_late(polling.record, now));
-    if late || growth::is_due() {
+    if late || growth::is_due() || census::is_due() {
+        wake();
+    }
+}
+
+/// While nobody polls there is nothing that could take too long; but a series of counts goes on.
+pub(crate) fn look_while_quiet() {
+    if census::is_due() {
         wake();
     }
 }
@@ -87,6 +94,7 @@ fn run() {
         // A bug of ours is no reason to go blind.
         let _ = catch_unwind(|| catch_late(clock::precise(), Instant::now() + PATIENCE));
         let _ = catch_unwind(AssertUnwindSafe(growth::sample_if_due));
+        let _ = catch_unwind(AssertUnwindSafe(census::take_if_due));
     }
 }
 

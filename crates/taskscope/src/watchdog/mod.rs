@@ -15,7 +15,7 @@ use callstack::thread::ClaimError;
 #[cfg(not(feature = "enable"))]
 use self::dog::ClaimError;
 #[cfg(feature = "enable")]
-pub(crate) use self::dog::{catch_late, look, threshold};
+pub(crate) use self::dog::{catch_late, look, look_while_quiet, threshold};
 use crate::verdict::BLOCKING_THRESHOLD;
 
 /// What the watchdog does about polls that take too long. It is there by itself; this changes its ways.

@@ -1,0 +1,54 @@
+//! One count: a look at every record. Not here: when (`series.rs`), what runtimes say (`load.rs`).
+
+use super::Verdict;
+use super::spinning::{Spinning, Suspects};
+use crate::dump::State;
+use crate::evidence::{Moments, Reading};
+use crate::record::{Hold, Traits};
+use crate::runtime::Tally;
+use crate::verdict::is_suspect;
+use crate::{clock, pool};
+
+/// What a look at one record has told.
+pub(super) struct Seen {
+    pub(super) verdict: Verdict,
+    pub(super) suspect: bool,
+}
+
+/// Looks at every task. Nothing is allocated for one, and no task is asked for anything.
+///
+/// The answer is how many there are on each runtime, and who may be spinning.
+pub(super) fn each(
+    spinning: &Spinning,
+    mut f: impl FnMut(&Hold, &State, &Seen),
+) -> (Tally, Suspects) {
+    let mut tally = Tally::default();
+    let mut suspects = Suspects::new();
+    let now = clock::precise_if_in_use();
+    let moments = Moments { began: now, now };
+    for hold in pool::live() {
+        tally.add(hold.record());
+        let (record, meta) = (hold.record(), hold.meta());
+        let reading = Reading::steady(record);
+        if record.is_finished() {
+            continue;
+        }
+        let seen = match reading.thread {
+            0 => 0,
+            _ => record.seen_in_poll(reading.polls),
+        };
+        let state = reading.state(moments, clock::length(seen));
+        if !matches!(state, State::Idle { .. }) {
+            suspects.add(&hold, reading.polls);
+        }
+        let scope_ended = meta.scope.as_ref().is_some_and(|scope| scope.has_ended());
+        let verdict = reading.verdict(record, meta, &state, scope_ended, spinning.has(record));
+        let suspect = is_suspect(
+            verdict,
+            record.traits().has(Traits::BACKGROUND),
+            scope_ended,
+        );
+        f(&hold, &state, &Seen { verdict, suspect });
+    }
+    (tally, suspects)
+}
