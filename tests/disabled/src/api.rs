@@ -502,6 +502,16 @@ fn sampled() {
         sampling::MAX_ROWS,
     );
     let _: (bool, bool, Duration) = (sampling::start(), sampling::is_on(), sampling::sampled());
+    let all: sampling::Histograms = sampling::histograms();
+    for one in [all.waiting, all.scheduled, all.running] {
+        let one: sampling::Histogram = one;
+        let buckets: Vec<(Duration, u64)> = one.buckets;
+        assert!(buckets.len() <= sampling::BOUNDS.len().max(sampling::COARSE_BOUNDS.len()));
+    }
+    let one = sampling::Histogram::default();
+    let _: (u64, u64, Duration) = (one.count(), one.above, one.sum);
+    let losses: sampling::Losses = sampling::losses();
+    let _: [u64; 3] = [losses.rows, losses.histograms, losses.without_room];
     let report: sampling::Report = sampling::report();
     let _: (Duration, [u64; 2], u64) = (report.sampled, report.one_in, report.lost);
     for row in report.rows {
