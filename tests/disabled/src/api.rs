@@ -530,6 +530,18 @@ fn counted() {
     let _: [bool; 2] = [census::start(), census::is_on()];
     let mut all: Vec<Census> = census::history();
     all.push(census::take());
+    let mut names = census::ScopeNames::new(10);
+    let breakdown: census::Breakdown = census::take_by_scope(&mut names);
+    let kinds: Vec<(&str, usize)> = census::resources();
+    let _: (&[Arc<str>], Vec<RuntimeInfo>) = (names.names(), breakdown.runtimes.clone());
+    for (_, counts) in breakdown.scopes() {
+        let counts: &census::Counts = counts;
+        let state = census::Counts::STATES[0];
+        assert!(counts.in_state(state, Verdict::Idle) <= counts.of(Verdict::Idle));
+    }
+    let [all_of_them, none, others] = [breakdown.all, breakdown.without_scope, breakdown.others];
+    assert!(all_of_them.tasks() >= none.tasks() + others.suspects() && kinds.len() < 10);
+    all.push(breakdown.census);
     for census in all {
         let _: (SystemTime, Duration, Duration) = (census.taken_at, census.ago, census.took);
         let _: [usize; 5] = [

@@ -87,6 +87,8 @@ fn render(
     for source in source::ALL {
         let _ = write_source(&mut out, base, source);
     }
+    #[cfg(feature = "metrics")]
+    let _ = write_metrics(&mut out, base);
     out.push_str("</dl>\n");
     let _ = write_go(&mut out);
     out.push_str("</main>\n</body>\n</html>\n");
@@ -344,6 +346,16 @@ fn write_source(out: &mut String, base: &str, source: &Source) -> fmt::Result {
         writeln!(out, "</ul>")?;
     }
     writeln!(out, "</dd>")
+}
+
+#[cfg(feature = "metrics")]
+fn write_metrics(out: &mut String, base: &str) -> fmt::Result {
+    let href = markup(&format!("{base}/metrics"));
+    writeln!(
+        out,
+        "<dt>metrics</dt>\n<dd>Figures for Prometheus and other scrapers: tasks by verdict and scope, waits by length, runtimes.\
+         <p class=\"note\"><a href=\"{href}?format=openmetrics\">openmetrics</a> · <a href=\"{href}?format=prometheus\">prometheus</a></p></dd>"
+    )
 }
 
 /// Go's names, for those who look for them; not in the words of Go's own page, which scanners look for.

@@ -16,6 +16,8 @@ mod go;
 pub(crate) mod headers;
 mod index;
 mod kept;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod own;
 mod params;
 mod progress;
@@ -75,6 +77,11 @@ fn watch_application(own: Option<&OwnRuntime>) -> Option<RuntimeGuard> {
 /// At most 32 captures that take time go on at once, each of 300 seconds at the most; more are a 429 with `Retry-After`. CPU captures that overlap
 /// share one sampler.
 ///
+/// # Metrics
+///
+/// `metrics` is what a scraper collects: tasks by verdict and by scope, lengths of waits and polls, runtimes, and what the profiler itself could not keep. OpenMetrics,
+/// or the older text of Prometheus with `format=prometheus` or by the header `Accept`. With the feature `metrics`, a default; without it there is no such page.
+///
 /// # Go's names
 ///
 /// Clients of Go's `net/http/pprof` find its pages below the same prefix: `profile`, `goroutine`, `goroutineleak`, `block`, `mutex`,
@@ -123,7 +130,7 @@ fn watch_application(own: Option<&OwnRuntime>) -> Option<RuntimeGuard> {
 /// # Overhead
 ///
 /// Making the router switches [sampling](taskscope::sampling) on, which is where `block`, `lock`, `sched` and `busy` come from, and what they cost.
-/// [`taskscope::sampling::stop`] afterwards switches it off again.
+/// [`taskscope::sampling::stop`] afterwards switches it off again. So does it switch on [a census](taskscope::census) of all tasks every two seconds.
 ///
 /// # Requirements
 ///
@@ -147,6 +154,10 @@ where
     let mut router = Router::new()
         .route("/", index)
         .route("/captures/{id}", capture(&desk));
+    #[cfg(feature = "metrics")]
+    {
+        router = router.route(metrics::PATH, metrics::routes(&desk));
+    }
     for source in source::ALL {
         router = router.route(&format!("/{}", source.name), page(source, &desk));
     }
