@@ -44,6 +44,7 @@ mod error;
 mod escape;
 pub mod guard;
 mod http;
+mod metrics;
 mod offload;
 mod our_thread;
 mod pprof_sampler;

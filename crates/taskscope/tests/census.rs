@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use taskscope::census::{self, CENSUS_PERIOD, Census, RuntimeLoad};
+use taskscope::census::{self, Breakdown, CENSUS_PERIOD, Census, RuntimeLoad, ScopeNames};
 use taskscope::{CancelReason, DumpOptions, Scope, Stacks, Verdict};
 use tokio::runtime::{Builder, Runtime};
 
@@ -290,9 +290,13 @@ fn a_task_that_spins_is_told_by_two_censuses_and_one_that_others_wake_is_not() {
 #[test]
 fn the_series_goes_on_where_no_task_is_polled_and_keeps_no_runtime_alive() {
     let _turn = turn();
-    let on = On::new();
     let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    // Runtimes of other tests are forgotten when they have not been looked up between two looks.
+    for _ in 0..3 {
+        drop(taskscope::stats());
+    }
     let before = descriptors();
+    let on = On::new();
     let runtime = multi_thread("short-lived");
     drop(taskscope::spawn_on(runtime.handle(), pending::<()>()));
     assert!(descriptors() > before);
@@ -305,4 +309,84 @@ fn the_series_goes_on_where_no_task_is_polled_and_keeps_no_runtime_alive() {
         (census.taken_at > first && load(census, "short-lived").is_none()).then_some(())
     });
     until(|| (descriptors() <= before).then_some(()));
+}
+
+#[test]
+fn a_breakdown_counts_by_scope_and_those_that_come_too_late_for_a_place_together() {
+    let _turn = turn();
+    let runtime = multi_thread("breakdown");
+    let _inside = runtime.enter();
+    let mut names = ScopeNames::new(2);
+    let sleep = || tokio::time::sleep(Duration::from_secs(600));
+    let (first, other) = (Scope::new("first"), Scope::new("other"));
+    let mut tasks = vec![first.spawn(sleep()), first.child("other").spawn(sleep())];
+    drop(other);
+    tasks.push(taskscope::spawn(sleep()));
+    let counted = |breakdown: &Breakdown| -> Vec<(String, usize)> {
+        let scopes = breakdown.scopes();
+        scopes
+            .map(|(name, counts)| (name.to_owned(), counts.tasks()))
+            .collect()
+    };
+    // All of them wait.
+    let breakdown = until(|| {
+        let breakdown = census::take_by_scope(&mut names);
+        let waiting = |verdict| breakdown.all.in_state("idle", verdict);
+        (waiting(Verdict::Idle) + waiting(Verdict::Outlived) == 3).then_some(breakdown)
+    });
+    let mut scopes = counted(&breakdown);
+    scopes.sort();
+    assert_eq!(scopes, [("first".to_owned(), 1), ("other".to_owned(), 1)]);
+    let find = |name: &str| {
+        breakdown
+            .scopes()
+            .find(|(scope, _)| *scope == name)
+            .unwrap()
+            .1
+            .clone()
+    };
+    assert_eq!(
+        (
+            find("other").of(Verdict::Outlived),
+            find("other").suspects()
+        ),
+        (1, 1)
+    );
+    assert_eq!(
+        (
+            find("first").of(Verdict::Outlived),
+            find("first").suspects()
+        ),
+        (0, 0)
+    );
+    assert_eq!(
+        (breakdown.without_scope.tasks(), breakdown.others.tasks()),
+        (1, 0)
+    );
+    assert_eq!(breakdown.census.tasks(), breakdown.all.tasks());
+    assert_eq!(breakdown.all.in_state("no such state", Verdict::Idle), 0);
+
+    // A third name has no place, those that have one keep it, and nobody is missing.
+    for task in tasks.drain(..2) {
+        task.abort();
+        runtime.block_on(task).unwrap_err();
+    }
+    let third = Scope::new("third");
+    tasks.push(third.spawn(sleep()));
+    let breakdown = census::take_by_scope(&mut names);
+    let mut scopes = counted(&breakdown);
+    scopes.sort();
+    assert_eq!(scopes, [("first".to_owned(), 0), ("other".to_owned(), 0)]);
+    assert_eq!(
+        (breakdown.others.tasks(), breakdown.without_scope.tasks()),
+        (1, 1)
+    );
+    assert_eq!(breakdown.all.tasks(), 2);
+
+    let _held: Vec<_> = ["slot", "slot", "file"]
+        .map(|kind| taskscope::track(kind, ()))
+        .into();
+    let mut kinds = census::resources();
+    kinds.sort_unstable();
+    assert_eq!(kinds, [("file", 1), ("slot", 2)]);
 }

@@ -502,6 +502,16 @@ fn sampled() {
         sampling::MAX_ROWS,
     );
     let _: (bool, bool, Duration) = (sampling::start(), sampling::is_on(), sampling::sampled());
+    let all: sampling::Histograms = sampling::histograms();
+    for one in [all.waiting, all.scheduled, all.running] {
+        let one: sampling::Histogram = one;
+        let buckets: Vec<(Duration, u64)> = one.buckets;
+        assert!(buckets.len() <= sampling::BOUNDS.len().max(sampling::COARSE_BOUNDS.len()));
+    }
+    let one = sampling::Histogram::default();
+    let _: (u64, u64, Duration) = (one.count(), one.above, one.sum);
+    let losses: sampling::Losses = sampling::losses();
+    let _: [u64; 3] = [losses.rows, losses.histograms, losses.without_room];
     let report: sampling::Report = sampling::report();
     let _: (Duration, [u64; 2], u64) = (report.sampled, report.one_in, report.lost);
     for row in report.rows {
@@ -520,6 +530,18 @@ fn counted() {
     let _: [bool; 2] = [census::start(), census::is_on()];
     let mut all: Vec<Census> = census::history();
     all.push(census::take());
+    let mut names = census::ScopeNames::new(10);
+    let breakdown: census::Breakdown = census::take_by_scope(&mut names);
+    let kinds: Vec<(&str, usize)> = census::resources();
+    let _: (&[Arc<str>], Vec<RuntimeInfo>) = (names.names(), breakdown.runtimes.clone());
+    for (_, counts) in breakdown.scopes() {
+        let counts: &census::Counts = counts;
+        let state = census::Counts::STATES[0];
+        assert!(counts.in_state(state, Verdict::Idle) <= counts.of(Verdict::Idle));
+    }
+    let [all_of_them, none, others] = [breakdown.all, breakdown.without_scope, breakdown.others];
+    assert!(all_of_them.tasks() >= none.tasks() + others.suspects() && kinds.len() < 10);
+    all.push(breakdown.census);
     for census in all {
         let _: (SystemTime, Duration, Duration) = (census.taken_at, census.ago, census.took);
         let _: [usize; 5] = [

@@ -70,6 +70,17 @@ impl Endpoint {
         page
     }
 
+    /// The page for scrapers.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn of_metrics() -> Endpoint {
+        let mut page = Endpoint::BARE;
+        page.parameters.push(parameter(
+            "format",
+            "openmetrics or prometheus; by the header Accept if absent, openmetrics if that names neither",
+        ));
+        page
+    }
+
     /// The page of a finished capture.
     pub(crate) fn of_capture() -> Endpoint {
         let mut page = Endpoint::BARE;

@@ -35,6 +35,7 @@ impl HttpError {
 
     /// Too much at the same time; ask again after so many seconds.
     pub(crate) fn too_many(text: impl Into<String>, again: u64) -> Self {
+        crate::metrics::counters::refused();
         HttpError {
             again: Some(again),
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, text)
@@ -43,6 +44,7 @@ impl HttpError {
 
     /// No room; ask again after so many seconds.
     pub(crate) fn unavailable(text: impl Into<String>, again: u64) -> Self {
+        crate::metrics::counters::refused();
         HttpError {
             again: Some(again),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, text)
@@ -82,6 +84,7 @@ impl HttpError {
 impl From<Error> for HttpError {
     fn from(error: Error) -> Self {
         let status = if error.is_busy() {
+            crate::metrics::counters::refused();
             StatusCode::TOO_MANY_REQUESTS
         } else if error.is_unavailable() {
             StatusCode::NOT_FOUND

@@ -63,6 +63,7 @@ impl Captures {
 
     /// Keeps a capture, and gives it with its number.
     pub(super) fn keep(&self, source: &'static Source, rank: Rank, profile: Profile) -> Arc<Kept> {
+        crate::metrics::counters::captured(source.name);
         let bytes = weight(&profile);
         let profile = Arc::new(profile);
         let mut dropped = Vec::new();

@@ -15,6 +15,8 @@ mod error;
 mod go;
 pub(crate) mod headers;
 mod kept;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod own;
 mod page;
 mod params;
@@ -75,6 +77,11 @@ fn watch_application(own: Option<&OwnRuntime>) -> Option<RuntimeGuard> {
 ///
 /// At most 32 captures that take time go on at once, each of 300 seconds at the most; more are a 429 with `Retry-After`. CPU captures that overlap
 /// share one sampler.
+///
+/// # Metrics
+///
+/// `metrics` is what a scraper collects: tasks by verdict and by scope, lengths of waits and polls, runtimes, and what the profiler itself could not keep. OpenMetrics,
+/// or the older text of Prometheus with `format=prometheus` or by the header `Accept`. With the feature `metrics`, a default; without it there is no such page.
 ///
 /// # Go's names
 ///
@@ -149,6 +156,10 @@ where
     let mut router = page::routes(&desk)
         .route("/", overview)
         .route("/captures/{id}", capture(&desk));
+    #[cfg(feature = "metrics")]
+    {
+        router = router.route(metrics::PATH, metrics::routes(&desk));
+    }
     for source in source::ALL {
         router = router.route(&format!("/{}", source.name), source_page(source, &desk));
     }

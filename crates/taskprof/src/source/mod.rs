@@ -20,6 +20,8 @@ use taskscope::{Dump, DumpOptions};
 
 pub use self::ask::Ask;
 pub use self::cmdline::cmdline;
+#[cfg(feature = "metrics")]
+pub(crate) use self::runtime::watch as watch_runtimes;
 pub use self::runtime::{json as runtime_json, text as runtime_text};
 pub use self::symbol::{MAX_ADDRESSES, symbols};
 use crate::error::Error;

@@ -31,24 +31,31 @@ impl Readings {
     }
 }
 
-/// The runtimes as they are now, beside what was read before; and how many there was no room for.
-pub(super) fn read(
-    tally: &Tally,
-    before: Option<&Readings>,
-) -> (Vec<RuntimeLoad>, usize, Readings) {
+/// What was read of all runtimes.
+pub(super) struct Loads {
+    pub(super) loads: Vec<RuntimeLoad>,
+    /// Runtimes that there was no room for.
+    pub(super) left_out: usize,
+    /// The same runtimes, with their handles.
+    pub(super) infos: Vec<RuntimeInfo>,
+    pub(super) readings: Readings,
+}
+
+/// The runtimes as they are now, beside what was read before.
+pub(super) fn read(tally: &Tally, before: Option<&Readings>) -> Loads {
     let mut each = tally.each();
     let at = Instant::now();
     let left_out = each.len().saturating_sub(CENSUS_RUNTIMES);
     each.truncate(CENSUS_RUNTIMES);
     let mut runtimes = HashMap::with_capacity(each.len());
     let mut loads = Vec::with_capacity(each.len());
-    for (info, running) in each {
-        let counters = counters(&info);
+    for (info, running) in &each {
+        let counters = counters(info);
         let known = before.and_then(|before| Some((before.at, before.runtimes.get(&info.id)?)));
         let over = known.map_or(Duration::ZERO, |(then, _)| {
             at.saturating_duration_since(then)
         });
-        let may_be_in_a_poll = may_be_in_a_poll(&info, running);
+        let may_be_in_a_poll = may_be_in_a_poll(info, *running);
         let workers = counters.iter().enumerate().map(|(worker, now)| {
             let before = known.and_then(|(_, counters)| counters.get(worker));
             let (busy, in_one_poll) = match before {
@@ -73,7 +80,12 @@ pub(super) fn read(
         });
         runtimes.insert(info.id, counters);
     }
-    (loads, left_out, Readings { at, runtimes })
+    Loads {
+        loads,
+        left_out,
+        infos: each.into_iter().map(|(info, _)| info).collect(),
+        readings: Readings { at, runtimes },
+    }
 }
 
 fn counters(info: &RuntimeInfo) -> Vec<Counters> {

@@ -23,6 +23,7 @@
 mod count;
 #[cfg(feature = "enable")]
 mod load;
+mod names;
 #[cfg_attr(not(feature = "enable"), path = "../off/census.rs")]
 mod series;
 #[cfg(feature = "enable")]
@@ -32,9 +33,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+pub use self::names::{Breakdown, Counts, ScopeNames};
 #[cfg(feature = "enable")]
 pub(crate) use self::series::{is_due, take_if_due};
-use crate::Verdict;
+use crate::{Verdict, resources};
 
 /// The time between two censuses of the series, at the least: 2 s.
 pub const CENSUS_PERIOD: Duration = Duration::from_secs(2);
@@ -90,6 +92,22 @@ pub fn is_on() -> bool {
 #[must_use]
 pub fn take() -> Census {
     series::take()
+}
+
+/// A count now that also says whose tasks they are, by the names of their scopes. It is not kept in the series.
+///
+/// # Overhead
+///
+/// That of [`take`], and one look-up of a name for each scope.
+#[must_use]
+pub fn take_by_scope(names: &mut ScopeNames) -> Breakdown {
+    series::take_by_scope(names)
+}
+
+/// How many [tracked](crate::Tracked) values exist by their kind, in no particular order.
+#[must_use]
+pub fn resources() -> Vec<(&'static str, usize)> {
+    resources::by_kind()
 }
 
 /// The series: the censuses that are kept, oldest first, [`CENSUSES`] at the most.

@@ -7,10 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::count::Seen;
 use super::load::{self, Readings};
+use super::names::Counting;
 use super::spinning::{Spinning, Suspects};
-use super::{CENSUS_PERIOD, CENSUSES, Census, count};
-use crate::{Verdict, upkeep};
+use super::{Breakdown, CENSUS_PERIOD, CENSUSES, Census, ScopeNames, count};
+use crate::dump::State;
+use crate::record::Hold;
+use crate::{RuntimeInfo, Verdict, upkeep};
 
 /// A census may take this part of the time.
 const SHARE: u32 = 100;
@@ -87,7 +91,12 @@ pub(crate) fn take_if_due() {
         return;
     }
     let before = series().baselines[0].clone();
-    let (at, census, baseline) = count_all(before.as_deref());
+    let Counted {
+        at,
+        census,
+        baseline,
+        ..
+    } = count_all(before.as_deref(), |_, _, _| ());
     let mut series = series();
     let older = series.baselines[0].replace(Arc::new(baseline));
     let oldest = std::mem::replace(&mut series.baselines[1], older);
@@ -99,15 +108,25 @@ pub(crate) fn take_if_due() {
     drop((oldest, gone, before));
 }
 
+/// What a census beside the series compares with.
+fn baseline() -> Option<Arc<Baseline>> {
+    let series = series();
+    let old_enough = |baseline: &&Arc<Baseline>| baseline.readings.age() >= LEAST;
+    let baselines = is_on().then_some(&series.baselines);
+    let mut both = baselines.into_iter().flatten().flatten();
+    both.find(old_enough).cloned()
+}
+
 pub(super) fn take() -> Census {
-    let before = {
-        let series = series();
-        let old_enough = |baseline: &&Arc<Baseline>| baseline.readings.age() >= LEAST;
-        let baselines = is_on().then_some(&series.baselines);
-        let mut both = baselines.into_iter().flatten().flatten();
-        both.find(old_enough).cloned()
-    };
-    count_all(before.as_deref()).1
+    count_all(baseline().as_deref(), |_, _, _| ()).census
+}
+
+pub(super) fn take_by_scope(names: &mut ScopeNames) -> Breakdown {
+    let mut counting = Counting::new(names);
+    let counted = count_all(baseline().as_deref(), |hold, state, seen| {
+        counting.add(hold, state, seen);
+    });
+    counting.told(counted.census, counted.infos)
 }
 
 pub(super) fn history() -> Vec<Census> {
@@ -120,30 +139,41 @@ pub(super) fn history() -> Vec<Census> {
     series.kept.iter().map(aged).collect()
 }
 
-fn count_all(before: Option<&Baseline>) -> (Instant, Census, Baseline) {
+struct Counted {
+    at: Instant,
+    census: Census,
+    infos: Vec<RuntimeInfo>,
+    baseline: Baseline,
+}
+
+fn count_all(before: Option<&Baseline>, mut f: impl FnMut(&Hold, &State, &Seen)) -> Counted {
     let (taken_at, at) = (SystemTime::now(), Instant::now());
     let spinning = before.map_or_else(Spinning::default, |before| before.suspects.spinning());
     let mut by_verdict = [0; Verdict::ALL.len()];
     let mut suspects = 0;
-    let (tally, may_spin) = count::each(&spinning, |_, _, seen| {
+    let (tally, may_spin) = count::each(&spinning, |hold, state, seen| {
         by_verdict[seen.verdict as usize] += 1;
         suspects += usize::from(seen.suspect);
+        f(hold, state, seen);
     });
-    let (runtimes, runtimes_left_out, readings) =
-        load::read(&tally, before.map(|before| &before.readings));
+    let loads = load::read(&tally, before.map(|before| &before.readings));
     let census = Census {
         taken_at,
         ago: Duration::ZERO,
         took: at.elapsed(),
         by_verdict,
         suspects,
-        untracked: runtimes.iter().map(|runtime| runtime.untracked).sum(),
-        runtimes,
-        runtimes_left_out,
+        untracked: loads.infos.iter().map(|info| info.untracked).sum(),
+        runtimes: loads.loads,
+        runtimes_left_out: loads.left_out,
     };
-    let baseline = Baseline {
-        suspects: may_spin,
-        readings,
-    };
-    (at, census, baseline)
+    Counted {
+        at,
+        census,
+        infos: loads.infos,
+        baseline: Baseline {
+            suspects: may_spin,
+            readings: loads.readings,
+        },
+    }
 }

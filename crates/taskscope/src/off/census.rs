@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::Census;
+use super::{Breakdown, Census, Counts, ScopeNames};
 
 pub(super) fn start() -> bool {
     false
@@ -31,4 +31,15 @@ pub(super) fn take() -> Census {
 
 pub(super) fn history() -> Vec<Census> {
     Vec::new()
+}
+
+pub(super) fn take_by_scope(_: &mut ScopeNames) -> Breakdown {
+    Breakdown {
+        census: take(),
+        all: Counts::default(),
+        without_scope: Counts::default(),
+        others: Counts::default(),
+        runtimes: Vec::new(),
+        by_scope: Vec::new(),
+    }
 }

@@ -20,3 +20,7 @@ impl Registered {
 pub(crate) fn count() -> usize {
     0
 }
+
+pub(crate) fn by_kind() -> Vec<(&'static str, usize)> {
+    Vec::new()
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Report;
+use super::{Histograms, Losses, Report};
 
 pub(super) fn start() -> bool {
     false
@@ -22,4 +22,12 @@ pub(super) fn sampled() -> Duration {
 
 pub(super) fn report() -> Report {
     Report::default()
+}
+
+pub(super) fn histograms() -> Histograms {
+    Histograms::default()
+}
+
+pub(super) fn losses() -> Losses {
+    Losses::default()
 }

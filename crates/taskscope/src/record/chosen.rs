@@ -122,7 +122,7 @@ impl Record {
         }
         if special.0 & Special::CAPTURES != 0 && self.captured_ago(self.polls()) != Some(0) {
             // A dump was reading the stack before.
-            sampling::lost();
+            sampling::lost_wait();
             return;
         }
         self.set_chosen(code);

@@ -147,6 +147,15 @@ pub(crate) fn collect(
         .collect()
 }
 
+/// How many are held, by kind.
+pub(crate) fn by_kind() -> Vec<(&'static str, usize)> {
+    let mut kinds: HashMap<&'static str, usize> = HashMap::new();
+    for entry in registry::entries() {
+        *kinds.entry(entry.kind).or_default() += 1;
+    }
+    kinds.into_iter().collect()
+}
+
 /// Which of the tasks that are named in the entries are alive. One walk over the records, and only if there are resources.
 fn living(entries: &[Arc<Entry>]) -> Living {
     let users = entries

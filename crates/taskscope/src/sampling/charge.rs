@@ -1,4 +1,4 @@
-//! What chosen polls and waits are charged with, on the threads that poll: the part of each that is not [long](super::LONG).
+//! What chosen polls and waits are charged with, on the threads that poll: the part of each that is not [long](super::LONG). Their whole lengths go to the histograms.
 //!
 //! Not here: what is long (`sweep.rs`).
 
@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use callstack::Stack;
 
 use super::sums::Sum;
-use super::{Activity, LONG, StandsFor, sums};
+use super::{Activity, LONG, StandsFor, histograms, sums};
 use crate::NoTrace;
 use crate::clock;
 use crate::record::{Meta, Record, Traits};
@@ -16,12 +16,14 @@ use crate::record::{Meta, Record, Traits};
 /// A task was woken, or spawned, and polled so much later.
 pub(crate) fn delayed(record: &Record, meta: &Meta, stands_for: StandsFor, from: u64, to: u64) {
     let key = key(record, meta, Activity::Scheduled, Err(NoTrace::Running));
+    histograms::add(Activity::Scheduled, clock::between(from, to), stands_for);
     sums::add(key, sum(stands_for, from, to));
 }
 
 /// A poll took so long.
 pub(crate) fn ran(record: &Record, meta: &Meta, stands_for: StandsFor, from: u64, to: u64) {
     let key = key(record, meta, Activity::Running, Err(NoTrace::Running));
+    histograms::add(Activity::Running, clock::between(from, to), stands_for);
     sums::add(key, sum(stands_for, from, to));
 }
 
@@ -35,12 +37,19 @@ pub(crate) fn waited(
     until: u64,
 ) {
     let key = key(record, meta, Activity::Waiting, stack);
+    histograms::add(Activity::Waiting, clock::between(since, until), stands_for);
     sums::add(key, sum(stands_for, since, until));
 }
 
 /// A chosen poll, or wait, could not be told.
 pub(crate) fn lost() {
     sums::LOST.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A chosen wait is not followed to its end.
+pub(crate) fn lost_wait() {
+    lost();
+    histograms::lost();
 }
 
 pub(super) fn key(

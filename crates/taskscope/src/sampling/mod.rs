@@ -39,6 +39,8 @@
 #[cfg(feature = "enable")]
 mod charge;
 #[cfg(feature = "enable")]
+mod histograms;
+#[cfg(feature = "enable")]
 mod pace;
 #[cfg_attr(not(feature = "enable"), path = "../off/sampling.rs")]
 mod run;
@@ -52,7 +54,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "enable")]
-pub(crate) use self::charge::{delayed, lost, ran, waited};
+pub(crate) use self::charge::{delayed, lost, lost_wait, ran, waited};
 #[cfg(feature = "enable")]
 pub(crate) use self::pace::{Late, Pace, StandsFor, is_late};
 use crate::{NoTrace, Trace};
@@ -65,6 +67,37 @@ pub const POLLS_PER_SECOND: u32 = 1000;
 
 /// Rows that are kept: 16,384. Time that would need another one goes to a row without a stack and a scope, one for each spawn site.
 pub const MAX_ROWS: usize = 16 * 1024;
+
+/// Upper bounds of the buckets that polls are counted in: 10 µs to 10 minutes.
+pub const BOUNDS: [Duration; 24] = [
+    Duration::from_micros(10),
+    Duration::from_micros(20),
+    Duration::from_micros(50),
+    Duration::from_micros(100),
+    Duration::from_micros(200),
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(20),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+    Duration::from_secs(20),
+    Duration::from_secs(60),
+    Duration::from_secs(120),
+    Duration::from_secs(300),
+    Duration::from_secs(600),
+];
+
+/// Those that waits and delays are counted in, which are told by a clock with a resolution of a millisecond: 2 ms and above.
+pub const COARSE_BOUNDS: &[Duration] = BOUNDS.split_at(7).1;
 
 /// Switches sampling on, for all tasks of the process. False if it is on already, or if the system has no thread for it.
 ///
@@ -119,6 +152,86 @@ pub fn sampled() -> Duration {
 #[must_use]
 pub fn report() -> Report {
     run::report()
+}
+
+/// How long stretches of time were that have ended, since sampling was first switched on. Cheap: nothing is looked up, and no task is looked at.
+///
+/// Numbers never get smaller from one call to the next.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use taskscope::sampling;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// sampling::start();
+/// for _ in 0..10 {
+///     taskscope::spawn(tokio::time::sleep(Duration::from_millis(30))).await?;
+/// }
+/// let waiting = sampling::histograms().waiting;
+/// let long = waiting.buckets.iter().filter(|(bound, _)| *bound > Duration::from_millis(20));
+/// assert!(long.map(|(_, count)| count).sum::<u64>() > 5);
+/// # Ok::<(), tokio::task::JoinError>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn histograms() -> Histograms {
+    run::histograms()
+}
+
+/// What could not be kept, since the process began. Cheap.
+#[must_use]
+pub fn losses() -> Losses {
+    run::losses()
+}
+
+/// Stretches of time by length, each counted as a whole when it ended: estimates, like all that is sampled.
+///
+/// What began before sampling was switched on is not in it, nor is the first poll of a thread.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Histograms {
+    /// Waits: from the end of a poll to the wake, or to the end of the task. In [`COARSE_BOUNDS`].
+    pub waiting: Histogram,
+    /// Delays: from a wake, or a spawn, to the poll. In [`COARSE_BOUNDS`].
+    pub scheduled: Histogram,
+    /// Polls. In [`BOUNDS`].
+    pub running: Histogram,
+}
+
+/// How often something took how long.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Histogram {
+    /// Upper bounds, ascending, each with how many took up to it, and longer than the bound before. A length that is equal to a bound counts there.
+    pub buckets: Vec<(Duration, u64)>,
+    /// How many took longer than all bounds.
+    pub above: u64,
+    /// For how long in all.
+    pub sum: Duration,
+}
+
+impl Histogram {
+    /// How many there were.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        let counts = self.buckets.iter().map(|(_, count)| *count);
+        counts.fold(self.above, u64::saturating_add)
+    }
+}
+
+/// What could not be kept of the polls and waits that were chosen. Each stood for as many as others do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Losses {
+    /// Those that no row has: [`Report::lost`].
+    pub rows: u64,
+    /// Those that no histogram has.
+    pub histograms: u64,
+    /// Those that went to a row without a stack and a scope, because [`MAX_ROWS`] were there.
+    pub without_room: u64,
 }
 
 /// What a task spent time on.

@@ -7,7 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use super::{Activity, LONG, POLLS_PER_SECOND, Report, Row, charge, pace, sums, sweep};
+use super::{
+    Activity, Histograms, LONG, Losses, POLLS_PER_SECOND, Report, Row, charge, pace, sums, sweep,
+};
 use crate::dump::Known;
 use crate::{clock, pool, threads};
 
@@ -164,6 +166,18 @@ fn no_less_than_before(mut rows: sums::Rows) -> sums::Rows {
     }
     *before = Some(rows.clone());
     rows
+}
+
+pub(super) fn histograms() -> Histograms {
+    super::histograms::all()
+}
+
+pub(super) fn losses() -> Losses {
+    Losses {
+        rows: sums::LOST.load(Ordering::Relaxed),
+        histograms: super::histograms::lost_so_far(),
+        without_room: sums::WITHOUT_ROOM.load(Ordering::Relaxed),
+    }
 }
 
 pub(super) fn report() -> Report {

@@ -96,6 +96,8 @@ static SUMS: [Mutex<Option<Rows>>; TABLES] = [const { Mutex::new(None) }; TABLES
 /// Rows with a place of their own, in all tables.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 pub(super) static LOST: AtomicU64 = AtomicU64::new(0);
+/// What went to a row of its spawn site because there was no room for its own.
+pub(super) static WITHOUT_ROOM: AtomicU64 = AtomicU64::new(0);
 
 /// Adds to a row, on a thread that must not wait.
 pub(super) fn add(key: Key, more: Sum) {
@@ -131,6 +133,7 @@ fn put(mut rows: MutexGuard<'_, Option<Rows>>, key: Key, more: Sum) -> Option<Ke
     }
     if COUNT.fetch_add(1, Ordering::Relaxed) >= MAX_ROWS {
         COUNT.fetch_sub(1, Ordering::Relaxed);
+        WITHOUT_ROOM.fetch_add(1, Ordering::Relaxed);
         let row = rows.entry(key.without_room()).or_default();
         row.add(more);
         return Some(key);

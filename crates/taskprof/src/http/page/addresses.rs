@@ -19,7 +19,19 @@ pub(super) async fn page(parts: Parts) -> Result<Response, HttpError> {
     Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
     let links = Links::new(&parts, 2);
     let content = html! {
-        dl { @for source in source::ALL { (one(&links, source)) } }
+        dl {
+            @for source in source::ALL { (one(&links, source)) }
+            @if cfg!(feature = "metrics") {
+                dt { "metrics" }
+                dd {
+                    "Figures for Prometheus and other scrapers: tasks by verdict and scope, waits by length, runtimes."
+                    p.note {
+                        a href=(links.to("metrics?format=openmetrics")) { "openmetrics" } " · "
+                        a href=(links.to("metrics?format=prometheus")) { "prometheus" }
+                    }
+                }
+            }
+        }
         h2 { "Captures" }
         p { code { "captures/" var { "number" } } ": a capture that is over, again in any format. Its parameters:" }
         (parameters(&Endpoint::of_capture()))

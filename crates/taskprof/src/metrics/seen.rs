@@ -1,0 +1,145 @@
+//! One look at everything that is told: numbers only, and bounded in their number.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use taskscope::Stats;
+use taskscope::census::{self, Breakdown};
+use taskscope::sampling::{self, Histograms, Losses};
+
+use super::labels::{self, OfScope};
+use crate::offload::Wanted;
+use crate::source;
+use crate::turn::Turn;
+
+pub(super) struct Seen {
+    pub(super) began: Instant,
+    pub(super) breakdown: Breakdown,
+    pub(super) scopes: BTreeMap<String, OfScope>,
+    pub(super) runtimes: Vec<Runtime>,
+    pub(super) runtimes_without_place: usize,
+    /// Tracked values by kind.
+    pub(super) resources: BTreeMap<String, usize>,
+    pub(super) resources_without_place: usize,
+    /// Live tasks of the spawn sites that grow most.
+    pub(super) growing: BTreeMap<String, usize>,
+    /// All spawn sites that only grow.
+    pub(super) growing_sites: usize,
+    pub(super) histograms: Histograms,
+    pub(super) losses: Losses,
+    pub(super) stats: Stats,
+}
+
+/// What is told of one runtime.
+pub(super) struct Runtime {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) workers: usize,
+    pub(super) live: u64,
+    pub(super) untracked: usize,
+    pub(super) global_queue: usize,
+    pub(super) busy_ratio: f64,
+    pub(super) blocked: usize,
+    pub(super) busy: Duration,
+    pub(super) parks: u64,
+}
+
+impl Seen {
+    pub(super) fn look(began: Instant, wanted: &Wanted) -> Seen {
+        let turn = Turn::take();
+        // Before the count: a runtime that is gone is forgotten first.
+        let stats = taskscope::stats();
+        let breakdown = census::take_by_scope(labels::places().scopes());
+        let (growing, growing_sites) = growing();
+        let (resources, resources_without_place) = resources();
+        let scopes = labels::by_scope(&breakdown);
+        drop(turn);
+        // 50 ms, in which others have their turns.
+        let (runtimes, runtimes_without_place) = runtimes(&breakdown, wanted);
+        Seen {
+            began,
+            breakdown,
+            scopes,
+            runtimes,
+            runtimes_without_place,
+            resources,
+            resources_without_place,
+            growing,
+            growing_sites,
+            // Nothing is told smaller than before: read one after the other, as turns are taken.
+            histograms: sampling::histograms(),
+            losses: sampling::losses(),
+            stats,
+        }
+    }
+}
+
+/// Labels that are the same when they are cut are counted together: two points with the same labels would cost the whole scrape.
+fn sum(counts: impl Iterator<Item = (String, usize)>) -> BTreeMap<String, usize> {
+    let mut sums = BTreeMap::new();
+    for (label, count) in counts {
+        *sums.entry(label).or_default() += count;
+    }
+    sums
+}
+
+fn growing() -> (BTreeMap<String, usize>, usize) {
+    // Those that only grow come first, by how much.
+    let sites = taskscope::growth();
+    let growing = sites.iter().take_while(|site| site.only_grows());
+    let most = growing.clone().take(labels::MAX_SITES);
+    let told = most.map(|site| (labels::cut_path(&site.site.to_string()), site.alive()));
+    (sum(told), growing.count())
+}
+
+fn resources() -> (BTreeMap<String, usize>, usize) {
+    let mut places = labels::places();
+    let mut all = census::resources();
+    all.sort_unstable();
+    let (told, rest): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|(kind, _)| places.has_kind(kind));
+    let told = told
+        .into_iter()
+        .map(|(kind, count)| (labels::cut(kind), count));
+    (sum(told), rest.iter().map(|(_, count)| count).sum())
+}
+
+fn runtimes(breakdown: &Breakdown, wanted: &Wanted) -> (Vec<Runtime>, usize) {
+    let watched = source::watch_runtimes(&breakdown.runtimes, wanted);
+    let left_out = breakdown.census.runtimes_left_out;
+    let mut places = labels::places();
+    let mut told = Vec::new();
+    let mut without_place = left_out;
+    for ((info, figures), load) in watched.into_iter().zip(&breakdown.census.runtimes) {
+        if !places.has_runtime(info.number) {
+            without_place += 1;
+            continue;
+        }
+        let metrics = info.handle().metrics();
+        let figures = figures.unwrap_or_default();
+        let time = figures.elapsed.as_secs_f64() * info.workers.max(1) as f64;
+        let busy_ratio = figures.total_busy_duration.as_secs_f64() / time.max(f64::MIN_POSITIVE);
+        told.push(Runtime {
+            id: info.number.to_string(),
+            name: labels::cut(info.name.as_deref().unwrap_or_default()),
+            workers: info.workers,
+            live: figures.live_tasks_count as u64,
+            untracked: info.untracked,
+            global_queue: figures.global_queue_depth,
+            // A poll that began before and has ended meanwhile counts as a whole.
+            busy_ratio: busy_ratio.min(1.0),
+            blocked: load
+                .workers
+                .iter()
+                .filter(|worker| worker.in_one_poll)
+                .count(),
+            busy: (0..info.workers)
+                .map(|worker| metrics.worker_total_busy_duration(worker))
+                .sum(),
+            parks: (0..info.workers)
+                .map(|worker| metrics.worker_park_count(worker))
+                .sum(),
+        });
+    }
+    (told, without_place)
+}
