@@ -192,7 +192,6 @@ fn a_request_to_another_host_fails_the_test() {
     }
     browser.reload();
     // Also without what the console says of it.
-    browser.complaints();
     browser.forgive(|complaint| matches!(complaint, Complaint::Console(_)));
     let end = drop_of(browser).unwrap_err();
     assert!(
@@ -294,6 +293,21 @@ fn requests_are_counted_as_the_server_counts_them() {
         })
         .collect();
     assert_eq!(of_page, site.asked());
+}
+
+#[test]
+fn a_page_that_goes_on_asking_while_it_is_hidden_is_seen() {
+    let site = Site::of(
+        "<!doctype html><title>x</title><link rel=icon href=data:,><script>\
+        setInterval(() => fetch('/poll'), 50)</script>",
+    );
+    let browser = Browser::start();
+    browser.goto(&site.address());
+    browser.hide();
+    let before = browser.requests().len();
+    browser.wait("requests of a hidden page", || {
+        (browser.requests().len() > before + 3).then_some(())
+    });
 }
 
 /// Processes whose command line has a word in it.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use thirtyfour::error::WebDriverResult;
 use thirtyfour::{By, Key};
 
 use super::{Browser, Complaint};
@@ -41,6 +42,25 @@ impl Browser {
             let link = self.ask(self.web.find(By::LinkText(text)))?;
             self.ask(link.click())
         });
+    }
+
+    /// Clicks on the first button with this text.
+    pub fn click_button(&self, text: &str) {
+        let path = format!("//button[normalize-space()='{text}']");
+        self.until(&format!("a click on the button {text}"), || {
+            let button = self.ask(self.web.find(By::XPath(path.as_str())))?;
+            self.ask(button.click())
+        });
+    }
+
+    /// Waits for a dialog that asks for a text, types it and says yes. A dialog remains a complaint that must be forgiven.
+    pub fn answer_dialog(&self, text: &str) {
+        // Not by `ask`, which panics when there is one.
+        let answered = |run: &dyn Fn() -> WebDriverResult<()>| {
+            self.until("a dialog to answer", run);
+        };
+        answered(&|| self.runtime.block_on(self.web.send_alert_text(text)));
+        answered(&|| self.runtime.block_on(self.web.accept_alert()));
     }
 
     /// Clicks, and waits until another document is there and loaded.
@@ -86,6 +106,12 @@ impl Browser {
         let keys = self.web.action_chain().key_down(key.clone());
         self.ask(keys.key_up(key.clone()).perform())
             .unwrap_or_else(|error| panic!("pressing {key:?}: {error}"));
+    }
+
+    /// Types with the focus where it is.
+    pub fn type_keys(&self, text: &str) {
+        self.ask(self.web.action_chain().send_keys(text).perform())
+            .unwrap_or_else(|error| panic!("typing {text}: {error}"));
     }
 
     /// Holds Ctrl and presses a key.
@@ -138,6 +164,8 @@ impl Browser {
 
     /// Forgets the complaints that a test wants and has looked at.
     pub fn forgive(&self, which: impl Fn(&Complaint) -> bool) {
+        // Also what has not been fetched yet.
+        self.complaints();
         self.logs.borrow_mut().forgive(which);
     }
 }

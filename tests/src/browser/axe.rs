@@ -12,7 +12,7 @@ impl Browser {
         // In the page's own world, by the debugger, which a policy of the page does not forbid; nothing is fetched.
         self.script(&format!("{AXE}; window.taskscopeAxe = null;"));
         self.script(
-            "axe.run(document, { resultTypes: ['violations'], iframes: false }).then(
+            "axe.run(document, { resultTypes: ['violations'], iframes: false, rules: { 'target-size': { enabled: true } } }).then(
                found => window.taskscopeAxe = found.violations.map(broken =>
                  broken.id + ': ' + broken.help + ': ' +
                  broken.nodes.slice(0, 5).map(node => node.target.join(' ') + ' ' +

@@ -11,7 +11,7 @@ impl Browser {
             "Emulation.setTouchEmulationEnabled",
             &json!({ "enabled": false }),
         );
-        self.metrics(1280, 900, 1, false);
+        self.screen(1280, 900, 1, false);
     }
 
     /// A phone: 390 by 844 at three device pixels to one, a finger.
@@ -20,7 +20,7 @@ impl Browser {
             "Emulation.setTouchEmulationEnabled",
             &json!({ "enabled": true }),
         );
-        self.metrics(390, 844, 3, true);
+        self.screen(390, 844, 3, true);
     }
 
     /// A phone's size at one device pixel to one, for small pictures.
@@ -29,16 +29,15 @@ impl Browser {
             "Emulation.setTouchEmulationEnabled",
             &json!({ "enabled": true }),
         );
-        self.metrics(390, 844, 1, true);
+        self.screen(390, 844, 1, true);
     }
 
-    fn metrics(&self, width: u32, height: u32, scale: u32, mobile: bool) {
+    /// A screen of this size in CSS pixels, so many device pixels to one; a mobile one lays pages out as phones do.
+    pub fn screen(&self, width: u32, height: u32, scale: u32, mobile: bool) {
         self.devtools(
             "Emulation.setDeviceMetricsOverride",
             &json!({ "width": width, "height": height, "deviceScaleFactor": scale, "mobile": mobile }),
         );
-        self.width.set(width);
-        self.height.set(height);
     }
 
     /// Prefers dark colours.

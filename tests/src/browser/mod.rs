@@ -12,12 +12,13 @@ mod driver;
 mod log;
 mod see;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt::{self, Debug};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+pub use thirtyfour::Key;
 use thirtyfour::error::{WebDriverErrorInner, WebDriverResult};
 use thirtyfour::{By, Capabilities, WebDriver, WebElement};
 use tokio::runtime::Runtime;
@@ -48,8 +49,6 @@ pub struct Browser {
     runtime: Runtime,
     driver: Driver,
     logs: RefCell<Logs>,
-    width: Cell<u32>,
-    height: Cell<u32>,
 }
 
 impl Debug for Browser {
@@ -117,8 +116,6 @@ impl Browser {
             runtime,
             driver,
             logs: RefCell::default(),
-            width: Cell::default(),
-            height: Cell::default(),
         };
         browser.desktop();
         browser.light();
