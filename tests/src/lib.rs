@@ -1,4 +1,6 @@
-//! What the tests across crates share: a client that needs no runtime, so that it works while every runtime is blocked.
+//! What the tests across crates share: a client that needs no runtime, so that it works while every runtime is blocked, and a browser.
+
+pub mod browser;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

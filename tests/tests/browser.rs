@@ -1,45 +1,10 @@
-//! The pages in a real browser: Debian's Chromium, headless.
+//! The index and a flame graph in a real browser.
 
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// The page as the browser has it after its scripts have run. Fails on anything that a script or the policy complains of.
-fn open(url: &str) -> String {
-    let profile = std::env::temp_dir().join(format!("taskscope-chromium-{}", std::process::id()));
-    let output = Command::new("chromium")
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-        ])
-        .args([
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-        ])
-        .args([
-            "--enable-logging=stderr",
-            "--virtual-time-budget=10000",
-            "--dump-dom",
-        ])
-        .arg(format!("--user-data-dir={}", profile.display()))
-        .arg(url)
-        .output()
-        .expect("chromium is installed: run scripts/setup");
-    let _ = std::fs::remove_dir_all(profile);
-    let log = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{log}");
-    let complaints: Vec<&str> = log
-        .lines()
-        .filter(|line| line.contains("CONSOLE"))
-        .collect();
-    assert!(complaints.is_empty(), "{url}: {complaints:?}");
-    String::from_utf8(output.stdout).expect("a page in UTF-8")
-}
+use taskscope_tests::browser::Browser;
 
 /// What the flame graph has to show.
 #[inline(never)]
@@ -71,12 +36,13 @@ fn the_index_and_a_searched_flame_graph_work_in_a_browser() {
         ));
     });
     let base = format!("http://{}/debug/profile", server.local_addr());
+    let browser = Browser::start();
 
-    let index = open(&base);
-    assert!(index.contains("Profiles of this process"), "{index}");
-    assert!(
-        index.contains("href=\"./profile/tasks?debug=1\""),
-        "{index}"
+    browser.goto(&base);
+    assert_eq!(browser.text("h1"), "Profiles of this process");
+    assert_eq!(
+        browser.attribute("a[href*='debug=1']", "href").as_deref(),
+        Some("./profile/tasks?debug=1")
     );
 
     let stop = Arc::new(AtomicBool::new(false));
@@ -85,12 +51,22 @@ fn the_index_and_a_searched_flame_graph_work_in_a_browser() {
         move || weigh_the_parcels(&stop)
     });
     // The page's own script reads the search from the address, and says how much of the picture matches.
-    let graph = open(&format!(
+    browser.goto(&format!(
         "{base}/cpu?seconds=1&format=svg&s=weigh_the_parcels"
     ));
+    let matched = browser.wait_for(
+        "the search to have matched",
+        "return document.querySelector('#matched')?.textContent.startsWith('Matched: ') && document.querySelector('#matched').textContent",
+    );
     stop.store(true, Ordering::Relaxed);
     busy.join().unwrap();
-    assert!(graph.contains("browser::weigh_the_parcels"), "{graph}");
-    assert!(graph.contains("Matched: "), "{graph}");
-    assert!(graph.contains("Reset Search"), "{graph}");
+    assert_ne!(matched, "Matched: 0%");
+    let titles = browser.texts("#frames title");
+    assert!(
+        titles
+            .iter()
+            .any(|title| title.contains("browser::weigh_the_parcels")),
+        "{titles:?}"
+    );
+    assert_eq!(browser.text("#search"), "Reset Search");
 }

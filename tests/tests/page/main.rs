@@ -1,0 +1,17 @@
+//! The page of `taskprof::router`, in a real browser.
+//!
+//! All tests of this binary see the same process, and so the same tasks: they take turns (`stage.rs`). That no page complains on the
+//! console, asks another host or opens a dialog is part of every one of them (`taskscope_tests::browser`).
+
+mod blocked;
+mod capture;
+mod crowd;
+mod hostile;
+mod keyboard;
+mod live;
+mod navigation;
+mod plain;
+mod readable;
+mod small;
+mod stage;
+mod tabs;
