@@ -1,4 +1,4 @@
-//! The index and a flame graph in a real browser.
+//! The way from the overview to a plain profile, and a flame graph by itself, in a real browser.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ fn weigh_the_parcels(stop: &AtomicBool) -> u64 {
 }
 
 #[test]
-fn the_index_and_a_searched_flame_graph_work_in_a_browser() {
+fn the_addresses_and_a_searched_flame_graph_work_in_a_browser() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -39,11 +39,15 @@ fn the_index_and_a_searched_flame_graph_work_in_a_browser() {
     let browser = Browser::start();
 
     browser.goto(&base);
-    assert_eq!(browser.text("h1"), "Profiles of this process");
-    assert_eq!(
-        browser.attribute("a[href*='debug=1']", "href").as_deref(),
-        Some("./profile/tasks?debug=1")
-    );
+    assert_eq!(browser.text("h1"), "Overview");
+    // From there to everything there is.
+    browser.leaving("all addresses", || {
+        browser.click_link("All addresses and formats");
+    });
+    browser.leaving("the grouped tasks", || {
+        browser.click("main a[href*='tasks?debug=1']");
+    });
+    assert!(browser.text("body").contains("courier"));
 
     let stop = Arc::new(AtomicBool::new(false));
     let busy = std::thread::spawn({
