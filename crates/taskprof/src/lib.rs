@@ -39,6 +39,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "console")]
+pub mod console;
 pub mod cpu;
 mod error;
 mod escape;

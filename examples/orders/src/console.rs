@@ -17,10 +17,15 @@ pub(crate) fn complain(error: &io::Error) {
 }
 
 /// Says what this is and where to look.
-pub(crate) fn announce(mode: Mode, shop: SocketAddr, profiles: SocketAddr) {
+pub(crate) fn announce(mode: Mode, shop: SocketAddr, profiles: SocketAddr, console: bool) {
     let what = match mode {
         Mode::Leaky => "a shop that leaks tasks (--fixed: the same shop without the mistakes)",
         Mode::Fixed => "a shop without the mistakes that it makes when started without --fixed",
+    };
+    let attach = if console {
+        format!("\x20 console    tokio-console http://{profiles}\n")
+    } else {
+        String::new()
     };
     let profiles = format!("http://{profiles}/debug/profile");
     say(format_args!(
@@ -30,6 +35,6 @@ pub(crate) fn announce(mode: Mode, shop: SocketAddr, profiles: SocketAddr) {
          \x20 tasks      {profiles}/tasks?debug=1  grouped by spawn site and stack\n\
          \x20            {profiles}/tasks?debug=2  each task with its async stack\n\
          \x20 cpu        {profiles}/cpu?seconds=5&format=svg  a flame graph\n\
-         Ctrl-C ends it."
+         {attach}Ctrl-C ends it."
     ));
 }

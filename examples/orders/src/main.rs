@@ -3,6 +3,7 @@
 
 mod console;
 mod load;
+mod tokio_console;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -35,6 +36,10 @@ struct Flags {
     #[arg(long)]
     fixed: bool,
 
+    /// Answer tokio-console where the profiles are; in a build with the feature `console` and `--cfg tokio_unstable`.
+    #[arg(long)]
+    console: bool,
+
     /// Requests a second that the service sends to itself over loopback, 1 to 10000.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     load: Option<u32>,
@@ -56,7 +61,13 @@ fn main() -> ExitCode {
 
 fn run(flags: &Flags) -> io::Result<()> {
     let listener = listen(flags.addr)?;
-    let profiles = taskprof::serve(flags.profile_addr)
+    let mut server = taskprof::server();
+    if flags.console {
+        // Before there is a runtime: tasks that are older than the layer are not shown.
+        server = tokio_console::mount(server)?;
+    }
+    let profiles = server
+        .bind(flags.profile_addr)
         .map_err(|error| explain(&error, "--profile-addr", flags.profile_addr))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -101,7 +112,7 @@ async fn serve(flags: &Flags, listener: TcpListener, profiles: SocketAddr) -> io
     let server = axum::serve(listener, orders::router(mode))
         .with_graceful_shutdown(stop.clone().cancelled_owned());
     let server = taskscope::background("http-server", async move { server.await });
-    console::announce(mode, addr, profiles);
+    console::announce(mode, addr, profiles, flags.console);
 
     if let Some(rate) = flags.load {
         let plan = Plan {

@@ -6,10 +6,13 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
+use super::beside::Beside;
 use super::connections::Limits;
 use super::host::{self, Hosts};
 use super::running::{Running, Server, Socket, UnixServer};
 use super::{app, explain, unix};
+#[cfg(feature = "console")]
+use crate::console::Console;
 use crate::guard::Token;
 
 /// How long a request may take to arrive, if nothing else is said.
@@ -84,6 +87,7 @@ pub struct ServerBuilder {
     token: Option<Token>,
     names: Vec<String>,
     limits: Limits,
+    beside: Beside,
     /// The first thing that cannot be.
     wrong: Option<String>,
 }
@@ -98,7 +102,10 @@ impl ServerBuilder {
                 header_timeout: DEFAULT_HEADER_TIMEOUT,
                 write_timeout: DEFAULT_WRITE_TIMEOUT,
                 max_connections: DEFAULT_MAX_CONNECTIONS,
+                #[cfg(feature = "console")]
+                http2: false,
             },
+            beside: Beside::default(),
             wrong: None,
         }
     }
@@ -183,6 +190,23 @@ impl ServerBuilder {
         self
     }
 
+    /// Answers `tokio-console`, too, on the same port (feature `console`); see [`console`](crate::console) for what it takes.
+    ///
+    /// Such a server speaks HTTP/2 besides HTTP/1, without TLS and without being asked (prior knowledge); the pages answer over both. All limits hold for
+    /// both; of an answer over HTTP/2, a client has to take 16 KB within the write timeout.
+    ///
+    /// With a [`bearer_token`](Self::bearer_token) the console is refused to whoever does not show it, and `tokio-console` cannot.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` from [`bind`](Self::bind) and [`bind_unix`](Self::bind_unix) if no task would be shown: if the layer is not installed, or if
+    /// the subscriber of the calling thread filters out what tokio says.
+    #[cfg(feature = "console")]
+    pub fn console(mut self, console: Console) -> Self {
+        self.beside.console = Some(console);
+        self
+    }
+
     fn check(&mut self, name: &str, limit: Duration) {
         if !(Duration::from_millis(1)..=LONGEST).contains(&limit) {
             self.is_wrong(format!(
@@ -229,8 +253,9 @@ impl ServerBuilder {
             any_address: remote.is_some(),
             names: self.names,
         };
-        let app = app(Some(hosts), self.token);
-        let running = Running::start(Socket::Tcp(listener), app, self.limits)?;
+        let (beside, routes) = self.beside.start()?;
+        let app = beside.apart().run(|| app(Some(hosts), self.token, routes));
+        let running = Running::start(Socket::Tcp(listener), app, self.limits, beside)?;
         Ok(Server {
             local_addr,
             running,
@@ -259,14 +284,17 @@ impl ServerBuilder {
         let (listener, file) = unix::bind(path.as_ref())?;
         let path = file.path.clone();
         let socket = Socket::Unix(listener, file);
-        let running = Running::start(socket, app(None, self.token), self.limits)?;
+        let (beside, routes) = self.beside.start()?;
+        let app = beside.apart().run(|| app(None, self.token, routes));
+        let running = Running::start(socket, app, self.limits, beside)?;
         Ok(UnixServer { path, running })
     }
 
     fn refuse_what_is_wrong(&self) -> io::Result<()> {
+        let refused = |why: &str| Err(invalid(format!("taskprof does not start a server: {why}")));
         match &self.wrong {
-            Some(why) => Err(invalid(format!("taskprof does not start a server: {why}"))),
-            None => Ok(()),
+            Some(why) => refused(why),
+            None => self.beside.check().or_else(refused),
         }
     }
 

@@ -15,19 +15,25 @@ use axum::response::IntoResponse as _;
 use axum::serve::Listener;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
-use tower::Service as _;
 
 use super::body::{Answer, Timely};
+#[cfg(feature = "console")]
+use super::http2;
 use super::load::Load;
+#[cfg(feature = "console")]
+use super::overdue::overdue;
+#[cfg(feature = "console")]
+use super::sniff::{self, Protocol};
 use super::stall::Stall;
 use crate::http::{HttpError, headers};
 
 /// The longest head of a request, in bytes: twice what a browser sends that has collected cookies on localhost.
-const MAX_HEAD: usize = 64 * 1024;
+pub(super) const MAX_HEAD: usize = 64 * 1024;
 /// How long a connection may be idle before its place is given away: without this, many who come at once and are about to ask would push
 /// each other out.
 const GRACE: Duration = Duration::from_millis(250);
@@ -50,6 +56,9 @@ pub(super) struct Limits {
     /// Without progress in a write.
     pub(super) write_timeout: Duration,
     pub(super) max_connections: usize,
+    /// Speak it with those who begin with it.
+    #[cfg(feature = "console")]
+    pub(super) http2: bool,
 }
 
 /// One that is open.
@@ -156,15 +165,42 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let stream = Stall::new(stream, limits.write_timeout, load.clone());
-    let answer = service_fn(move |request: hyper::Request<Incoming>| {
-        let busy = load.busy();
-        let request = request.map(|body| Body::new(Timely::new(body, limits.header_timeout)));
-        let response = app.clone().call(request);
-        async {
-            let Ok(response) = response.await;
-            Ok::<_, Infallible>(response.map(|body| Answer::new(body, busy)))
+    #[cfg(feature = "console")]
+    if limits.http2 {
+        return serve_either(stream, app, limits, load).await;
+    }
+    let answer = answer(app, limits.header_timeout, load);
+    serve_http1(stream, answer, &limits).await;
+}
+
+/// As the first bytes say. Time limits that hold for one of the two only, or while it is not clear, are those of `overdue`.
+#[cfg(feature = "console")]
+async fn serve_either<S>(stream: S, app: Router, limits: Limits, load: Load)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let answer = answer(app, limits.header_timeout, load.clone());
+    let talk = async {
+        match sniff::sniff(stream).await {
+            Ok((Protocol::Http1, stream)) => serve_http1(stream, answer, &limits).await,
+            Ok((Protocol::Http2, stream)) => {
+                http2::serve(stream, answer, &limits, load.clone()).await;
+            }
+            // The client is gone.
+            Err(_) => {}
         }
-    });
+    };
+    tokio::select! {
+        () = talk => {}
+        () = overdue(load.clone(), limits.clone()) => {}
+    }
+}
+
+async fn serve_http1<S, A>(stream: S, answer: A, limits: &Limits)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    A: Service<Request<Incoming>, Response = Response<Answer>, Error = Infallible>,
+{
     // An error means that the client broke a rule, ran out of time, or is gone: there is nobody to tell.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -172,6 +208,28 @@ where
         .max_header_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), answer)
         .await;
+}
+
+/// The pages, as a service that knows what the connection is busy with.
+fn answer(
+    app: Router,
+    body_timeout: Duration,
+    load: Load,
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<Answer>,
+    Error = Infallible,
+    Future: Send + 'static,
+> {
+    service_fn(move |request: Request<Incoming>| {
+        let busy = load.busy();
+        let request = request.map(|body| Body::new(Timely::new(body, body_timeout)));
+        let response = tower::Service::call(&mut app.clone(), request);
+        async {
+            let Ok(response) = response.await;
+            Ok::<_, Infallible>(response.map(|body| Answer::new(body, busy)))
+        }
+    })
 }
 
 /// The pages of a server that has no room.
@@ -184,5 +242,8 @@ fn full() -> Router {
             .insert(CONNECTION, HeaderValue::from_static("close"));
         headers::set(response).await
     };
-    Router::new().fallback(refusal)
+    let full = Router::new().fallback(refusal);
+    #[cfg(feature = "console")]
+    let full = full.layer(axum::middleware::from_fn(crate::console::in_grpc));
+    full
 }

@@ -30,14 +30,23 @@ enum Host {
 }
 
 impl Hosts {
-    /// Looks at the `Host` header, and at the request line if that names a host, too: each of them has to be one that is answered to.
+    /// Looks at the `Host` header, and at the request line if that names a host, too: each of them has to be one that is answered to. HTTP/2 has
+    /// `:authority` in place of both, which hyper puts where it puts the host of a request line.
     pub(super) fn check(&self, request: &Request) -> Result<(), HttpError> {
         let mut values = request.headers().get_all(HOST).iter();
         match (values.next(), values.next()) {
             // What RFC 9112 demands. Before HTTP/1.1 there is no such header, and no browser that speaks so.
-            (None, _) if request.version() >= Version::HTTP_11 => {
+            (None, _) if request.version() == Version::HTTP_11 => {
                 return Err(HttpError::bad_request(
                     "the request has no Host header; HTTP/1.1 demands one",
+                ));
+            }
+            // A client may leave it out that converts a request of HTTP/1.0; there is none that is known to.
+            (None, _)
+                if request.version() > Version::HTTP_11 && request.uri().authority().is_none() =>
+            {
+                return Err(HttpError::bad_request(
+                    "the request says nowhere which host it is for; over HTTP/2, send :authority",
                 ));
             }
             (_, Some(_)) => {

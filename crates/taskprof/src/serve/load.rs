@@ -5,6 +5,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "console")]
+use super::connections::Limits;
+
 /// The load of one connection.
 #[derive(Debug, Clone)]
 pub(super) struct Load {
@@ -16,6 +19,12 @@ struct State {
     busy_with: usize,
     /// When it became idle; of no meaning while it is busy.
     idle_since: Instant,
+    /// Pieces of answers that the client has not taken yet, each with its number, and since when.
+    #[cfg(feature = "console")]
+    handed: Vec<(u64, Instant)>,
+    /// How many there were.
+    #[cfg(feature = "console")]
+    pieces: u64,
 }
 
 impl Load {
@@ -25,6 +34,10 @@ impl Load {
             state: Arc::new(Mutex::new(State {
                 busy_with: 0,
                 idle_since: Instant::now(),
+                #[cfg(feature = "console")]
+                handed: Vec::new(),
+                #[cfg(feature = "console")]
+                pieces: 0,
             })),
         }
     }
@@ -39,6 +52,31 @@ impl Load {
     pub(super) fn idle_for(&self) -> Option<Duration> {
         let state = self.state();
         (state.busy_with == 0).then(|| state.idle_since.elapsed())
+    }
+
+    /// A piece of an answer is the client's to take, until what this returns is dropped.
+    #[cfg(feature = "console")]
+    pub(super) fn hand_over(&self) -> Handed {
+        let mut state = self.state();
+        state.pieces += 1;
+        let number = state.pieces;
+        state.handed.push((number, Instant::now()));
+        drop(state);
+        Handed {
+            load: self.clone(),
+            number,
+        }
+    }
+
+    /// When the client has to have done what it is waited for; none if it is not the client that is waited for.
+    #[cfg(feature = "console")]
+    pub(super) fn due(&self, limits: &Limits) -> Option<Instant> {
+        let state = self.state();
+        if state.busy_with == 0 {
+            return Some(state.idle_since + limits.header_timeout);
+        }
+        let oldest = state.handed.iter().map(|(_, since)| *since).min();
+        oldest.map(|since| since + limits.write_timeout)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -56,5 +94,24 @@ impl Drop for Busy {
         let mut state = self.0.state();
         state.busy_with -= 1;
         state.idle_since = Instant::now();
+    }
+}
+
+/// One piece that the client has to take.
+#[cfg(feature = "console")]
+#[derive(Debug)]
+pub(super) struct Handed {
+    load: Load,
+    number: u64,
+}
+
+#[cfg(feature = "console")]
+impl Drop for Handed {
+    fn drop(&mut self) {
+        let number = self.number;
+        self.load
+            .state()
+            .handed
+            .retain(|(other, _)| *other != number);
     }
 }

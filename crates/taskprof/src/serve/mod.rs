@@ -3,13 +3,22 @@
 //! A runtime of its own, because the question is often why the application's runtime does not answer. Nothing binds by itself, and what is
 //! bound without further words can be reached from this machine only. Not here: the pages (`http/`), the token (`guard/`).
 
+mod beside;
 mod body;
 mod builder;
 mod connections;
 mod host;
+#[cfg(feature = "console")]
+mod http2;
 mod load;
 mod origin;
+#[cfg(feature = "console")]
+mod overdue;
+#[cfg(feature = "console")]
+mod pieces;
 mod running;
+#[cfg(feature = "console")]
+mod sniff;
 mod stall;
 mod unix;
 
@@ -91,14 +100,15 @@ fn explain(error: &io::Error, what: &str) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {error}"))
 }
 
-/// `hosts`: none for a server that no name leads to.
-fn app(hosts: Option<Hosts>, token: Option<Token>) -> Router {
+/// `hosts`: none for a server that no name leads to. `beside`: what is served beside the pages.
+fn app(hosts: Option<Hosts>, token: Option<Token>, beside: Router) -> Router {
     let router = http::router::<()>();
     let pages = Router::new()
         .route("/", get(async || Redirect::temporary(PREFIX)))
         // Not `nest`, which would not answer with a slash at the end.
         .nest_service(PREFIX, router.clone())
         .nest_service(GO_PREFIX, router)
+        .merge(beside)
         .layer(Extension(OwnRuntime));
     let mut app = http::protected(pages);
     // Around all of it: also what does not exist is for those only who may come in.
@@ -106,7 +116,11 @@ fn app(hosts: Option<Hosts>, token: Option<Token>) -> Router {
         app = app.layer(RequireBearer::new(token));
     }
     // Further out than the token: a page that may not ask need not know that there is one, and no browser shall ask for a password for it.
-    app.layer(from_fn_with_state(Arc::new(hosts), admit))
+    let app = app.layer(from_fn_with_state(Arc::new(hosts), admit));
+    // Outermost, so that every refusal is understood.
+    #[cfg(feature = "console")]
+    let app = app.layer(axum::middleware::from_fn(crate::console::in_grpc));
+    app
 }
 
 async fn admit(State(hosts): State<Arc<Option<Hosts>>>, request: Request, next: Next) -> Response {

@@ -14,7 +14,7 @@
 
 use axum::extract::Request;
 use axum::http::header::{HOST, ORIGIN};
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, Uri};
 
 use crate::http::HttpError;
 
@@ -23,7 +23,7 @@ pub(super) fn check(request: &Request) -> Result<(), HttpError> {
     let is_ours = match value(headers, "sec-fetch-site") {
         Some(b"same-origin" | b"none") => true,
         Some(_) => is_followed_link(request.method(), headers),
-        None => is_own_origin(headers),
+        None => is_own_origin(headers, request.uri()),
     };
     if is_ours {
         Ok(())
@@ -43,8 +43,8 @@ fn is_followed_link(method: &Method, headers: &HeaderMap) -> bool {
         && value(headers, "sec-purpose").is_none()
 }
 
-/// Schemes are not compared: a proxy that speaks TLS for us changes them.
-fn is_own_origin(headers: &HeaderMap) -> bool {
+/// Schemes are not compared: a proxy that speaks TLS for us changes them. HTTP/2 has no `Host`, its `:authority` is in the address.
+fn is_own_origin(headers: &HeaderMap, uri: &Uri) -> bool {
     let Some(origin) = headers.get(ORIGIN) else {
         return true;
     };
@@ -53,7 +53,10 @@ fn is_own_origin(headers: &HeaderMap) -> bool {
         .ok()
         .and_then(|origin| origin.split_once("://"))
         .map(|(_, authority)| authority.as_bytes());
-    let host = headers.get(HOST).map(|host| host.as_bytes());
+    let host = headers
+        .get(HOST)
+        .map(|host| host.as_bytes())
+        .or_else(|| uri.authority().map(|host| host.as_str().as_bytes()));
     authority
         .zip(host)
         .is_some_and(|(authority, host)| authority.eq_ignore_ascii_case(host))

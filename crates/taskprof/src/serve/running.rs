@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use axum::Router;
 use tokio::sync::oneshot;
 
+use super::beside::Started;
 use super::connections::{self, Limits};
 use super::explain;
 use super::unix::SocketFile;
@@ -22,6 +23,7 @@ pub(super) struct Running {
     /// Dropping the sender is the signal.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    beside: Started,
     /// The runtime that it was started from: shown also while none of its tasks has a record.
     _watched: Option<taskscope::RuntimeGuard>,
 }
@@ -33,7 +35,17 @@ pub(super) enum Socket {
 }
 
 impl Running {
-    pub(super) fn start(socket: Socket, app: Router, limits: Limits) -> io::Result<Self> {
+    pub(super) fn start(
+        socket: Socket,
+        app: Router,
+        limits: Limits,
+        beside: Started,
+    ) -> io::Result<Self> {
+        #[cfg(feature = "console")]
+        let limits = Limits {
+            http2: beside.needs_http2(),
+            ..limits
+        };
         let watched = tokio::runtime::Handle::try_current()
             .ok()
             .map(|runtime| taskscope::watch(&runtime));
@@ -47,17 +59,18 @@ impl Running {
                 (Listener::Unix(listener), Some(file))
             }
         };
-        let (stop, stopped) = oneshot::channel();
         let (ready_tx, ready) = mpsc::channel();
+        let apart = beside.apart();
         let thread = our_thread::start("taskprof-http", move || {
-            run(listener, app, limits, &ready_tx, stopped);
+            apart.run(|| run(listener, app, limits, &ready_tx));
         })
         .map_err(|e| explain(&e, "taskprof cannot start its server thread"))?;
         match ready.recv() {
-            Ok(Ok(())) => Ok(Running {
+            Ok(Ok(stop)) => Ok(Running {
                 file,
                 stop: Some(stop),
                 thread: Some(thread),
+                beside,
                 _watched: watched,
             }),
             Ok(Err(e)) => Err(explain(&e, "taskprof cannot start its runtime")),
@@ -74,6 +87,7 @@ impl Running {
             // A panic of the thread has been printed; there is nothing left to stop.
             let _ = thread.join();
         }
+        self.beside.shutdown();
     }
 }
 
@@ -87,8 +101,7 @@ fn run(
     listener: Listener,
     app: Router,
     limits: Limits,
-    ready: &mpsc::Sender<io::Result<()>>,
-    stopped: oneshot::Receiver<()>,
+    ready: &mpsc::Sender<io::Result<oneshot::Sender<()>>>,
 ) {
     let started = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -116,7 +129,9 @@ fn run(
             return;
         }
     };
-    let _ = ready.send(Ok(()));
+    // Made here, apart.
+    let (stop, stopped) = oneshot::channel();
+    let _ = ready.send(Ok(stop));
     // Both outcomes mean the same: told to stop, or the `Running` is gone.
     let _ = runtime.block_on(stopped);
     // Dropping a current-thread runtime drops its tasks: connections close, captures end.

@@ -23,6 +23,8 @@ mod serve;
 mod serve_any_header;
 mod serve_guard;
 mod serve_host;
+#[cfg(all(feature = "console", tokio_unstable))]
+mod serve_http2;
 mod serve_limits;
 mod serve_origin;
 mod serve_remote;

@@ -87,6 +87,42 @@ fn flags_that_make_no_sense_are_refused() {
     }
 }
 
+// With everything that it takes, the program is shown by `tests/tests/console.rs` and `scripts/console`.
+#[test]
+#[cfg(not(all(feature = "console", tokio_unstable)))]
+fn a_console_that_would_show_nothing_is_an_error_that_says_what_to_build_with() {
+    let output = run_to_end(&[
+        "--console",
+        "--addr",
+        "127.0.0.1:0",
+        "--profile-addr",
+        "127.0.0.1:0",
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_says(
+        &message,
+        &["orders: no --console: ", "--cfg tokio_unstable"],
+    );
+    if cfg!(not(feature = "console")) {
+        assert_says(&message, &["--features console"]);
+    }
+    assert_eq!(message.lines().count(), 1, "{message}");
+}
+
+#[test]
+#[cfg(all(feature = "console", tokio_unstable))]
+fn with_the_console_the_service_says_where_it_is_and_ends_in_good_order() {
+    let service = Service::start(&["--console", "--load", "20", "--seconds", "1"]);
+    assert_says(
+        &service.wait_for_line("  console "),
+        &["tokio-console http://127.0.0.1:"],
+    );
+    let done = service.wait_for_line("load: done");
+    assert_says(&done, &["requests     20   errors    0"]);
+    assert_eq!(service.stop("TERM").code(), Some(0));
+}
+
 #[tokio::test]
 async fn the_index_lists_what_there_is_and_counts_what_is_alive() {
     let service = loaded();

@@ -1,0 +1,206 @@
+//! tokio-console on the port of the pages (feature `console`).
+//!
+//! [`layer`] makes two halves: a layer for the application's subscriber, which sees what tokio says of its tasks, and a [`Console`] for
+//! [`ServerBuilder::console`](crate::ServerBuilder::console), which answers `tokio-console` and everybody else who speaks its protocol. Owned here: the two halves, the thread
+//! on which events are summed up and updates are made (`running.rs`), how requests get there and answers back (`answer.rs`), and refusals that a gRPC client understands (`refusal.rs`). Not
+//! here: what is recorded and how it is written (the `console-subscriber` crate), HTTP/2 and its limits (`serve/`).
+//!
+//! # Examples
+//!
+//! ```no_run
+//! use tracing_subscriber::layer::SubscriberExt as _;
+//! use tracing_subscriber::util::SubscriberInitExt as _;
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let (layer, console) = taskprof::console::layer()?;
+//!     tracing_subscriber::registry().with(layer).init();
+//!     let _server = taskprof::server().console(console).bind("127.0.0.1:6060")?;
+//!     // ... the application and its runtime ...
+//!     Ok(())
+//! }
+//! ```
+//!
+//! ```text
+//! RUSTFLAGS="--cfg tokio_unstable" cargo run --release
+//! tokio-console http://127.0.0.1:6060
+//! go tool pprof http://127.0.0.1:6060/debug/pprof/goroutine
+//! ```
+//!
+//! # Requirements
+//!
+//! * The program is built with `--cfg tokio_unstable`: without it tokio says nothing of its tasks. [`layer`] is an error then; there is no silent, empty list.
+//! * The layer is installed before the server is bound, and before the runtime starts: tasks that are older than the layer are never shown.
+//! * Nothing filters tokio's spans out. A filter of the application belongs to its own layers (`fmt::layer().with_filter(..)`), not around all of them.
+//!   `bind` looks whether a span of tokio's would arrive, and is an error if not.
+//!
+//! # Overhead
+//!
+//! Much. This is for a machine where somebody is looking, and the reason why the feature is off by default: see `docs/benchmarks.md`.
+//!
+//! # Limitations
+//!
+//! * The feature switches tokio's feature `tracing` on, for the whole build. With `--cfg tokio_unstable` tokio then makes a span for each task and each
+//!   resource, which costs something even if no layer is installed.
+//! * tokio-console shows no async stacks and no verdicts; the pages do. What is older than the layer, or was lost because too much happened at once, it
+//!   does not show; the latter it counts.
+//! * tokio-console takes no message of more than 4 MB. `console-subscriber` shortens its memory until the first one fits; if the live tasks alone are too many (some ten
+//!   thousand), a client sees only those that do something. The pages have no such limit.
+//! * tokio-console cannot show a token: a server with a [`bearer_token`](crate::ServerBuilder::bearer_token) refuses it, as it refuses everybody without one.
+//! * Threads of taskprof are left out: neither their tasks nor what they wait on is shown.
+
+mod answer;
+mod layer;
+mod refusal;
+mod running;
+
+use std::fmt;
+use std::time::Duration;
+
+use console_subscriber::ConsoleLayer;
+use tracing::Subscriber;
+use tracing_subscriber::Layer;
+use tracing_subscriber::registry::LookupSpan;
+
+pub(crate) use self::answer::routes;
+use self::layer::Installed;
+pub(crate) use self::refusal::in_grpc;
+pub(crate) use self::running::{Running, unseen};
+use crate::error::Error;
+
+/// How long ended tasks are kept, if nothing else is said; `tokio-console` itself keeps them for six seconds.
+pub const DEFAULT_RETENTION: Duration = Duration::from_secs(10);
+
+/// How often clients get an update, if nothing else is said.
+pub const DEFAULT_PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Longer ones are mistakes.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// A layer to install, and a service for [`ServerBuilder::console`](crate::ServerBuilder::console), with the default [`Options`].
+///
+/// # Errors
+///
+/// As [`Options::layer`].
+pub fn layer<S>() -> Result<(impl Layer<S> + Send + Sync + 'static, Console), Error>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    Options::new().layer()
+}
+
+/// What is kept, and how often it is sent.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let options = taskprof::console::Options::new().retention(Duration::from_secs(2));
+/// # let _: Result<(_, taskprof::console::Console), _> = options.layer::<tracing_subscriber::Registry>();
+/// ```
+#[must_use = "nothing is recorded before `layer`, and the layer has to be installed"]
+#[derive(Debug, Clone)]
+pub struct Options {
+    retention: Duration,
+    publish_interval: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options::new()
+    }
+}
+
+impl Options {
+    /// [`DEFAULT_RETENTION`] and [`DEFAULT_PUBLISH_INTERVAL`].
+    pub fn new() -> Self {
+        Options {
+            retention: DEFAULT_RETENTION,
+            publish_interval: DEFAULT_PUBLISH_INTERVAL,
+        }
+    }
+
+    /// How long a task is kept that has ended; at most an hour.
+    ///
+    /// Each costs as much memory as one that is alive. A client keeps what it has got for as long as it likes.
+    pub fn retention(mut self, time: Duration) -> Self {
+        self.retention = time;
+        self
+    }
+
+    /// How often clients get an update; from 10 ms to an hour.
+    pub fn publish_interval(mut self, time: Duration) -> Self {
+        self.publish_interval = time;
+        self
+    }
+
+    /// The layer and the service.
+    ///
+    /// The layer has its own filter: it takes what tokio says of tasks and resources, and nothing of the application's own spans and events.
+    ///
+    /// # Errors
+    ///
+    /// [`is_unavailable`](Error::is_unavailable) if the program was built without `--cfg tokio_unstable`, or with one of `tracing`'s features that take
+    /// everything below some level out at compile time, like `release_max_level_info`: no task would ever be seen.
+    ///
+    /// [`is_invalid_argument`](Error::is_invalid_argument) for times out of their range.
+    ///
+    /// # Overhead
+    ///
+    /// The layer costs from the moment on in which it is installed, whether or not somebody looks. Up to 100,000 events wait to be summed up; as long as the [`Console`] is there
+    /// and serves nobody, they stay, some 50 KB for each new task. Without a `Console` (it was dropped, or its server was stopped) nothing is kept.
+    pub fn layer<S>(self) -> Result<(impl Layer<S> + Send + Sync + 'static, Console), Error>
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        self.check()?;
+        layer::check_build()?;
+        let (recorder, server) = ConsoleLayer::builder()
+            .retention(self.retention)
+            .publish_interval(self.publish_interval)
+            .build();
+        let installed = Installed::default();
+        let layer = layer::filtered(recorder, installed.mark());
+        Ok((layer, Console { server, installed }))
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let refuse = |name: &str, range: &str, time: Duration| {
+            Err(Error::invalid_argument(format!(
+                "{name} of the console must be {range}, not {time:?}"
+            )))
+        };
+        if self.retention > LONGEST {
+            return refuse("the retention", "at most an hour", self.retention);
+        }
+        if !(Duration::from_millis(10)..=LONGEST).contains(&self.publish_interval) {
+            let range = "from 10 ms to an hour";
+            return refuse("the publish interval", range, self.publish_interval);
+        }
+        Ok(())
+    }
+}
+
+/// The service of tokio-console, for [`ServerBuilder::console`](crate::ServerBuilder::console).
+///
+/// It holds what its layer has seen so far: give it to a server, or drop it.
+#[must_use = "it answers nobody until it is given to a server, and keeps events meanwhile"]
+pub struct Console {
+    server: console_subscriber::Server,
+    installed: Installed,
+}
+
+impl Console {
+    /// Whether tasks would be seen now; otherwise the reason why not.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        self.installed.check()
+    }
+}
+
+impl fmt::Debug for Console {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Console")
+            .field("installed", &self.installed)
+            .finish_non_exhaustive()
+    }
+}

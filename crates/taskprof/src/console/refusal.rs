@@ -1,0 +1,73 @@
+//! Errors in the words of gRPC, for those who ask in it.
+//!
+//! A client of gRPC that gets a sentence of plain text takes it for a message that is broken, and shows nothing of it.
+
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+const GRPC: &str = "application/grpc";
+
+/// More than any sentence has.
+const LONGEST: usize = 4096;
+
+/// Around everything that may refuse.
+pub(crate) async fn in_grpc(request: Request, next: Next) -> Response {
+    let asks_in_grpc = is_grpc(request.headers());
+    let response = next.run(request).await;
+    if asks_in_grpc && !is_grpc(response.headers()) {
+        translate(response).await
+    } else {
+        response
+    }
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    content_type.is_some_and(|value| value.starts_with(GRPC.as_bytes()))
+}
+
+/// A status without a message, which gRPC has in the headers.
+async fn translate(response: Response) -> Response {
+    let code = code(response.status());
+    let (mut head, body) = response.into_parts();
+    // What cannot be read is left out: the code says the most.
+    let sentence = to_bytes(body, LONGEST).await.unwrap_or_default();
+    head.status = StatusCode::OK;
+    head.headers.remove(CONTENT_LENGTH);
+    head.headers
+        .insert(CONTENT_TYPE, HeaderValue::from_static(GRPC));
+    head.headers.insert("grpc-status", code.into());
+    if let Ok(sentence) = HeaderValue::try_from(escaped(sentence.trim_ascii_end())) {
+        head.headers.insert("grpc-message", sentence);
+    }
+    (head, ()).into_response()
+}
+
+/// As gRPC's "HTTP to gRPC status code mapping" has it.
+fn code(status: StatusCode) -> u16 {
+    match status {
+        StatusCode::BAD_REQUEST => 13,
+        StatusCode::UNAUTHORIZED => 16,
+        StatusCode::FORBIDDEN => 7,
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => 12,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => 14,
+        _ => 2,
+    }
+}
+
+/// Percent-encoded, but for what may be in a header as it is.
+fn escaped(sentence: &[u8]) -> String {
+    let mut escaped = String::with_capacity(sentence.len());
+    for &byte in sentence {
+        if (b' '..=b'~').contains(&byte) && byte != b'%' {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
