@@ -26,8 +26,8 @@ fn check(text: &str) -> String {
     stdin.write_all(text.as_bytes()).unwrap();
     drop(stdin);
     let output = promtool.wait_with_output().unwrap();
-    let said =
-        String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap());
+    let said = said.concat();
     assert_eq!(output.status.success(), said.is_empty(), "{said}");
     said
 }
