@@ -1,5 +1,8 @@
 //! The way from the overview to a plain profile, and a flame graph by itself, in a real browser.
 
+// Nothing here depends on that flag, and once is enough of what takes minutes.
+#![cfg(not(tokio_unstable))]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

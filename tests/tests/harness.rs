@@ -2,6 +2,9 @@
 //!
 //! The pages are served from here; Taskscope has no part in it.
 
+// Nothing here depends on that flag, and once is enough of what takes minutes.
+#![cfg(not(tokio_unstable))]
+
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};

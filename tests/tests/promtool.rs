@@ -2,6 +2,9 @@
 //!
 //! Names keep their places for the life of the process, so this is the only test of its binary.
 
+// Nothing here depends on that flag, and once is enough of what takes minutes.
+#![cfg(not(tokio_unstable))]
+
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::net::SocketAddr;

@@ -3,6 +3,9 @@
 //! All tests of this binary see the same process, and so the same tasks: they take turns (`stage.rs`). That no page complains on the
 //! console, asks another host or opens a dialog is part of every one of them (`taskscope_tests::browser`).
 
+// Nothing here depends on that flag, and once is enough of what takes minutes.
+#![cfg(not(tokio_unstable))]
+
 mod blocked;
 mod capture;
 mod crowd;

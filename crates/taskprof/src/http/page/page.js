@@ -173,6 +173,13 @@ function takeInPlace(form) {
   let abort = null;
   box.querySelector('button').addEventListener('click', () => abort?.abort());
 
+  // What shows a moment is mostly asked for without a time; what is summed up, or takes time, with one.
+  const seconds = form.elements.seconds;
+  const meant = seconds.value;
+  form.elements.source.addEventListener('change', (event) => {
+    seconds.value = 'instant' in event.target.selectedOptions[0].dataset ? '' : meant;
+  });
+
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     if (abort) return;
@@ -225,7 +232,10 @@ function fitFrame(frame) {
   const fit = () => {
     const picture = frame.contentDocument?.documentElement;
     const height = Number(picture?.getAttribute('height'));
-    if (height) frame.style.height = `min(75vh, ${height + 4}px)`;
+    if (!height) return;
+    frame.style.height = `min(75vh, ${height + 4}px)`;
+    // The root is at the bottom.
+    frame.contentWindow.scrollTo(0, height);
   };
   frame.addEventListener('load', fit);
   fit();

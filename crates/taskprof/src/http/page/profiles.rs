@@ -3,6 +3,7 @@
 //! Not here: how one is taken (`take.rs`), what is kept (`kept.rs`).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -88,7 +89,7 @@ fn take(links: &Links) -> Markup {
                 label { span { "Of" }
                     select name="source" aria-describedby="take-note" {
                         @for source in source::ALL.iter().filter(|source| has_profile(source)) {
-                            option value=(source.name) disabled[source.available().is_err()] selected[source.seconds == Seconds::Timed] { (source.name) }
+                            option value=(source.name) data-instant[source.seconds == Seconds::Instantaneous] disabled[source.available().is_err()] selected[source.seconds == Seconds::Timed] { (source.name) }
                         }
                     }
                 }
@@ -143,7 +144,11 @@ fn in_place(links: &Links, open: &Open) -> Markup {
             @if !comparable {
                 p.bad role="alert" { "These two cannot be compared: their columns differ. Choose two captures of the same source." }
             } @else if kept.profile.samples.is_empty() && base.is_none() {
-                p { "Nothing was seen: the profile has no samples." }
+                @if kept.source.seconds == Seconds::Instantaneous && kept.profile.duration >= Duration::from_secs(1) {
+                    p { "Nothing has changed in that time. For what is there at one moment, leave the seconds empty." }
+                } @else {
+                    p { "Nothing was seen: the profile has no samples." }
+                }
             } @else {
                 @if base.is_some() { p { "Red: more than in capture " (base.as_ref().map_or(0, |base| base.id)) ". Blue: less." } }
                 iframe #graph title={ "Flame graph: " (title) } src=(to("svg")) {}

@@ -195,7 +195,8 @@ fn branch(
             }
             @if !node.below.is_empty() { (level(links, node, depth + 1, room)) }
             @if shown > 0 {
-                div.wide {
+                // Nothing in it may take the focus, and it may be wider than the page.
+                div.wide tabindex="0" role="region" aria-label={ "The oldest scopes named " (plain(name)) } {
                     table {
                         caption { "The oldest scopes of this name" }
                         thead { tr { th.n scope="col" { "opened" } th scope="col" { "state" } th.n scope="col" { "own tasks" } th scope="col" { "labels" } } }

@@ -31,11 +31,11 @@ pub(super) fn html(links: &Links, dump: &Dump, id: u64) -> Option<String> {
             (plain(&task.activity())) " for " (age(task.state.since())) "."
         }
         p.note { "What to do: " (task.verdict.advice()) "." }
+        @if let Some(poll) = &task.long_poll { (long_poll(poll)) }
         section aria-labelledby="stack-head" {
             h2 #stack-head { "Stack" }
             div #stack { (stack(task)) }
         }
-        @if let Some(poll) = &task.long_poll { (long_poll(poll)) }
         section aria-labelledby="facts-head" {
             h2 #facts-head { "Facts" }
             (facts(links, task))
