@@ -19,9 +19,10 @@ fn without_the_flag_the_layer_is_an_error_that_names_it() {
 
 #[cfg(tokio_unstable)]
 mod with_the_flag {
-    use std::future::pending;
+    use std::future::{pending, poll_fn};
     use std::net::SocketAddr;
     use std::sync::mpsc;
+    use std::task::Poll;
     use std::thread;
     use std::time::{Duration, Instant};
 
@@ -33,8 +34,11 @@ mod with_the_flag {
     use console_api::tasks::Task;
     use taskprof::Server;
     use taskprof::console::{Console, Options};
+    use taskscope::DumpOptions;
     use taskscope_tests::get;
     use tokio::runtime::{Builder, Runtime};
+    use tokio::sync::{Barrier, Mutex, Notify, Semaphore, oneshot};
+    use tokio::time::Instant as TokioInstant;
     use tonic::transport::Channel;
     use tonic::{Code, Status, Streaming};
     use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets, filter_fn};
@@ -149,6 +153,72 @@ mod with_the_flag {
         };
         assert_eq!(tasks.iter().find(of_ours), None);
         server.shutdown();
+    }
+
+    /// In every trace, so that it can be seen to reach the user's code.
+    async fn my_own_function<F: Future>(leaf: F) {
+        leaf.await;
+    }
+
+    // With the feature tokio wraps most of what it waits for in futures and spans of its own.
+    #[test]
+    fn what_taskscope_says_of_a_task_is_the_same_while_the_console_records() {
+        let (layer, console) = options().layer().unwrap();
+        let _installed = registry().with(layer).set_default();
+        let server = serve(console);
+        let runtime = application();
+        let tasks = runtime.block_on(async {
+            let lock: &'static Mutex<()> = Box::leak(Box::new(Mutex::new(())));
+            let none: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
+            let bell: &'static Notify = Box::leak(Box::new(Notify::new()));
+            let both: &'static Barrier = Box::leak(Box::new(Barrier::new(2)));
+            let _held = lock.lock().await;
+            let (_sender, receiver) = oneshot::channel::<()>();
+            let (_many, mut messages) = tokio::sync::mpsc::channel::<()>(1);
+            let long = Duration::from_secs(600);
+            spawn("mutex lock", lock.lock());
+            spawn("semaphore acquire", none.acquire());
+            spawn("notify", bell.notified());
+            spawn("barrier", both.wait());
+            spawn("oneshot recv", receiver);
+            spawn("mpsc recv", async move { messages.recv().await });
+            spawn("sleep", tokio::time::sleep(long));
+            spawn("interval tick", async move {
+                let mut interval = tokio::time::interval_at(TokioInstant::now() + long, long);
+                interval.tick().await;
+            });
+            spawn("nothing", poll_fn(|_| Poll::<()>::Pending));
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+            let runtime = tokio::runtime::Handle::current().id();
+            DumpOptions::new().runtime(runtime).capture().await.tasks
+        });
+        assert_eq!(tasks.len(), 9);
+        for task in tasks {
+            let name = task.name.as_ref().unwrap().to_string();
+            if name == "nothing" {
+                assert_eq!(task.verdict.name(), "stuck");
+                continue;
+            }
+            assert_eq!(task.verdict.name(), "idle", "{name}");
+            let trace = task.trace.unwrap_or_else(|why| panic!("{name}: {why}"));
+            assert_eq!(trace.wait_reason().to_string(), name, "{trace}");
+            let text = trace.to_string();
+            assert!(text.contains("my_own_function"), "{text}");
+            for wrapper in ["tokio::util::trace", "tracing::", "console_subscriber"] {
+                assert!(!text.contains(wrapper), "{name}: {text}");
+            }
+        }
+        server.shutdown();
+    }
+
+    #[track_caller]
+    fn spawn<F>(name: &'static str, future: F)
+    where
+        F: Future + Send + 'static,
+    {
+        drop(taskscope::spawn_named(name, my_own_function(future)));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! `docs/benchmarks.md`: what was measured, as a page. Everything in it is computed, except for `remarks.md`, which people write.
+//! `docs/benchmarks.md`: what was measured, as a page. Everything in it is computed, except for `remarks.md`, which people write, and `console.md`, whose table is
+//! printed by `scripts/console-cost`.
 
 mod askers;
 mod dumps;
@@ -50,6 +51,7 @@ fn page(results: &Results) -> String {
     parts.push(sampling::section(results));
     parts.push(askers::section(results));
     parts.push(method::machine(results));
+    parts.push(include_str!("console.md").trim_end().to_string());
     let mut page = parts.join("\n\n");
     page.push('\n');
     page

@@ -71,3 +71,37 @@ fn escaped(sentence: &[u8]) -> String {
     }
     escaped
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::http::HttpError;
+
+    async fn ask(content_type: &str) -> Response {
+        let refuse = async || HttpError::unauthorized("100 % no\u{fc}").into_response();
+        let app: Router = Router::new().fallback(refuse).layer(from_fn(in_grpc));
+        let request = Request::post("/").header(CONTENT_TYPE, content_type);
+        app.oneshot(request.body(Body::empty()).unwrap())
+            .await
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_who_asks_in_grpc_is_answered_in_it() {
+        let response = ask("application/grpc+proto").await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()[CONTENT_TYPE], GRPC);
+        assert_eq!(response.headers()["grpc-status"], "16");
+        assert_eq!(response.headers()["grpc-message"], "100 %25 no%C3%BC");
+        assert!(to_bytes(response.into_body(), 1).await.unwrap().is_empty());
+
+        let response = ask("text/plain").await;
+        assert_eq!(response.status(), 401);
+        assert!(!response.headers().contains_key("grpc-status"));
+    }
+}
