@@ -338,12 +338,8 @@ fn a_breakdown_counts_by_scope_and_those_that_come_too_late_for_a_place_together
     scopes.sort();
     assert_eq!(scopes, [("first".to_owned(), 1), ("other".to_owned(), 1)]);
     let find = |name: &str| {
-        breakdown
-            .scopes()
-            .find(|(scope, _)| *scope == name)
-            .unwrap()
-            .1
-            .clone()
+        let mut scopes = breakdown.scopes();
+        *scopes.find(|(scope, _)| *scope == name).unwrap().1
     };
     assert_eq!(
         (
