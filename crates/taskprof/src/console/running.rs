@@ -1,7 +1,7 @@
 //! The thread of the console: sums events up and makes updates, so that neither ever delays a page.
 
 use std::io;
-use std::sync::mpsc;
+use std::sync::{LazyLock, mpsc};
 use std::thread::JoinHandle;
 
 use axum::Router;
@@ -10,6 +10,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 use tracing::Dispatch;
 use tracing::dispatcher::with_default;
+use tracing::subscriber::NoSubscriber;
 
 use super::{Console, routes};
 use crate::our_thread;
@@ -93,7 +94,10 @@ fn serve(
 
 /// Runs something that no subscriber sees on this thread: a console that shows itself has always something new to show.
 ///
-/// A dispatcher that is none, instead of a subscriber that wants nothing: the latter would take part in what is decided once for each span of the application.
+/// A subscriber that wants nothing, and one that `tracing` knows of, unlike `Dispatch::none()`: whether anybody wants a kind of span is asked when it is made
+/// for the first time. If there is only one subscriber in all, then it is the thread's that is asked; that would be nobody here, and tokio's spawns would be
+/// unseen everywhere, for ever.
 pub(crate) fn unseen<T>(run: impl FnOnce() -> T) -> T {
-    with_default(&Dispatch::none(), run)
+    static NOBODY: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
+    with_default(&NOBODY, run)
 }
