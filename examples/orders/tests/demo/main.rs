@@ -124,37 +124,29 @@ fn with_the_console_the_service_says_where_it_is_and_ends_in_good_order() {
 }
 
 #[tokio::test]
-async fn the_index_lists_what_there_is_and_counts_what_is_alive() {
+async fn the_overview_counts_what_is_alive_and_names_the_suspects() {
     let service = loaded();
     let page = service.fetch_text("").await;
-    assert_says(
-        &page,
-        &[
-            "<!doctype html>",
-            "profile/cpu",
-            "profile/tasks?debug=1",
-            "profile/tasks?debug=2",
-        ],
-    );
+    assert_says(&page, &["<!DOCTYPE html>", "./profile/page/tasks"]);
     let row = |what: &str| {
         let mut rows = page
-            .lines()
-            .filter(|line| line.starts_with("<tr>") && line.contains(what));
+            .split("<tr")
+            .filter_map(|row| row.split("</tr>").next())
+            .filter(|row| row.contains(what));
         rows.next()
             .unwrap_or_else(|| panic!("no row with {what:?} in:\n{page}"))
     };
+    assert_says(row(">audit<"), &[&format!(">{PLACED}<"), "POST /orders"]);
+    assert_says(row(">price-hold<"), &[&format!(">{SHOWN}<")]);
+    assert_says(row(" data-verdict=\"stuck\""), &[">1<"]);
     assert_says(
-        row("audit at examples/orders/src/leaky.rs"),
-        &[&format!(">{PLACED}<"), "POST /orders"],
-    );
-    assert_says(
-        row("price-hold at examples/orders/src/leaky.rs"),
-        &[&format!(">{SHOWN}<")],
-    );
-    assert_says(row("<td>stuck</td>"), &[">1<"]);
-    assert_says(
-        row("<td>outlived</td>"),
+        row(" data-verdict=\"outlived\""),
         &[&format!(">{}<", PLACED + SHOWN)],
+    );
+    let addresses = service.fetch_text("/page/addresses").await;
+    assert_says(
+        &addresses,
+        &["../cpu?", "../tasks?debug=1", "../tasks?debug=2"],
     );
 }
 
