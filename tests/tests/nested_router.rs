@@ -55,7 +55,7 @@ fn both_runtime_flavours_show_their_tasks_from_inside() {
         let index = ask(&runtime, address, "GET", "/internal/profile");
         assert_eq!(index.status, 200);
         assert!(
-            index.text().contains("href=\"./profile/tasks?debug=1\""),
+            index.text().contains("href=\"./profile/page/tasks\""),
             "{}",
             index.text()
         );
@@ -184,7 +184,7 @@ fn a_router_shows_its_own_runtime_even_if_nothing_there_has_a_record() {
         address
     });
     let index = fetch(address, "/internal/profile");
-    assert!(index.text().contains(" bare</td>"), "{}", index.text());
+    assert!(index.text().contains(" bare</h3>"), "{}", index.text());
     let tasks = fetch(address, "/internal/profile/tasks?format=json");
     assert!(
         tasks.text().contains("\"name\": \"bare\""),
