@@ -191,6 +191,8 @@ where
         }
     };
     tokio::select! {
+        // Reads first: what has come in time counts, also if this thread had to wait for a processor.
+        biased;
         () = talk => {}
         () = overdue(load.clone(), limits.clone()) => {}
     }
