@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use tracing::Dispatch;
 use tracing::dispatcher::{get_default, with_default};
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::NoSubscriber;
 
 use super::ScopeInner;
 use super::keeper::Keeper;
@@ -146,16 +148,33 @@ fn report_all(due: &[(Arc<ScopeInner>, Dispatch)]) -> Duration {
         let (ended, dispatch) = &due[at];
         // The subscriber is the application's code.
         let _ = catch_unwind(AssertUnwindSafe(|| {
-            with_default(dispatch, || report(&task, ended));
+            if dispatch.is::<NoSubscriber>() {
+                // One for the whole program may have been installed since.
+                report(&task, ended);
+            } else {
+                with_default(dispatch, || report(&task, ended));
+            }
         }));
     }
     took
+}
+
+/// Whether this thread has no subscriber, although others have one.
+///
+/// `tracing` asks the thread that comes to an event first, if there is one subscriber only, and remembers the answer for all threads: one
+/// that has none would silence the reports for everybody. As long as nobody has one, nothing is remembered.
+fn is_unheard() -> bool {
+    LevelFilter::current() >= LevelFilter::WARN
+        && get_default(|dispatch| dispatch.is::<NoSubscriber>())
 }
 
 /// Reports a task that has outlived a scope, unless that was done before.
 pub(super) fn report(task: &TaskDump, ended: &ScopeInner) {
     let first = |scope: &ScopeInner| scope.first_report(task.id);
     if task.background || !task.scope.as_ref().is_some_and(|own| first(own.inner())) {
+        return;
+    }
+    if is_unheard() {
         return;
     }
     let waits_for = task.trace.is_ok().then(|| task.wait_reason().to_string());
