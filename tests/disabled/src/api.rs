@@ -480,6 +480,7 @@ fn trace(trace: &Trace) {
         for frame in frames {
             let _: (&str, &Option<Arc<str>>) = (&frame.function, &frame.file);
             let _: (Option<u32>, bool) = (frame.line, frame.has_symbol);
+            let _: Option<&str> = frame.short_file();
         }
     }
 }

@@ -17,6 +17,7 @@ mod service;
 mod upgrade;
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -30,7 +31,10 @@ pub use self::deadline::DeadlineHeader;
 pub use self::forward::{ForwardDeadline, ForwardDeadlineLayer};
 pub use self::request_id::MAX_REQUEST_ID;
 pub use self::service::{ScopeFuture, ScopeService};
-use crate::{AtEnd, ScopeRef};
+use crate::{AtEnd, Builder, ScopeRef};
+
+/// The name of every request's record: which request it is says the scope.
+const RECORD: &str = "request";
 
 /// Opens a [`Scope`](crate::Scope) for each request, named `METHOD route`, such as `GET /orders/{id}`.
 ///
@@ -38,6 +42,9 @@ use crate::{AtEnd, ScopeRef};
 /// `METHOD (no route)`, so that names stay few whatever clients ask for. Elsewhere say with [`ScopeLayer::route`] what the route is.
 ///
 /// The scope has the labels `request_id` and, if axum's `ConnectInfo<SocketAddr>` is there, `peer`.
+///
+/// The request itself has a record, too, until its response begins: dumps show a handler that waits like a task named `request`, of the
+/// kind [`TaskKind::Driven`](crate::TaskKind::Driven), spawned at the line of [`ScopeLayer::new`], and what it spawns has it as parent.
 ///
 /// # Examples
 ///
@@ -80,7 +87,7 @@ use crate::{AtEnd, ScopeRef};
 ///
 /// The layer sees that it was dropped, and not by whom. A timeout layer outside of this one that gives up, or a server that is torn down
 /// with requests in flight, looks like a client that has gone.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 #[must_use = "a layer does nothing until it is put around a service"]
 pub struct ScopeLayer {
     config: Config,
@@ -99,12 +106,22 @@ struct Config {
     max_timeout: Option<Duration>,
     default_timeout: Option<Duration>,
     keep_upgrades: bool,
+    /// What the record of each request begins with.
+    record: Builder,
 }
 
 type RouteFn = Arc<dyn Fn(&Parts) -> Option<Arc<str>> + Send + Sync>;
 
-impl Default for Config {
-    fn default() -> Config {
+impl Default for ScopeLayer {
+    #[track_caller]
+    fn default() -> ScopeLayer {
+        ScopeLayer::new()
+    }
+}
+
+impl Config {
+    #[track_caller]
+    fn new() -> Config {
         Config {
             at_end: AtEnd::default(),
             parent: None,
@@ -115,6 +132,7 @@ impl Default for Config {
             max_timeout: None,
             default_timeout: None,
             keep_upgrades: true,
+            record: Builder::new().name(RECORD).at(Location::caller()),
         }
     }
 }
@@ -134,8 +152,12 @@ impl fmt::Debug for Config {
 
 impl ScopeLayer {
     /// Scopes that only report at their end, without deadlines; request ids from `x-request-id`.
+    #[track_caller]
     pub fn new() -> ScopeLayer {
-        ScopeLayer::default()
+        ScopeLayer {
+            config: Config::new(),
+            stats: Arc::default(),
+        }
     }
 
     /// Says what happens to tasks that are alive when a request ends. The default is [`AtEnd::Report`].

@@ -16,6 +16,7 @@ use super::guard::{Inside, RequestGuard, complete};
 #[cfg(feature = "hyper")]
 use super::upgrade::Upgrade;
 use super::{Config, Counters, request};
+use crate::instrument::Instrumented;
 
 /// The service of [`ScopeLayer`](crate::ScopeLayer).
 #[derive(Debug, Clone)]
@@ -73,10 +74,11 @@ where
         // Work that the service does before it returns its future belongs to the request, too.
         let future = {
             let _inside = Inside::new(&mut guard);
-            self.inner.call(Request::from_parts(parts, body))
+            let future = self.inner.call(Request::from_parts(parts, body));
+            self.config.record.clone().instrument(future)
         };
         ScopeFuture {
-            future,
+            future: Some(future),
             guard,
             answer,
         }
@@ -122,8 +124,9 @@ pin_project! {
     #[must_use = "futures do nothing unless awaited"]
     pub struct ScopeFuture<F> {
         // Before the guard: what the future holds is dropped before the scope ends.
+        // `None` once it has ended: whoever holds on to this future keeps no record of a request that is answered.
         #[pin]
-        future: F,
+        future: Option<Instrumented<F>>,
         guard: Option<RequestGuard>,
         answer: Answer,
     }
@@ -137,10 +140,14 @@ where
     type Output = Result<Response<ScopeBody<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         let answer = {
             let _inside = Inside::new(this.guard);
-            ready!(this.future.poll(cx))
+            // As of every future, nothing may be asked of it after its end.
+            let future = this.future.as_mut().as_pin_mut();
+            let answer = ready!(future.expect("polled after its end").poll(cx));
+            this.future.set(None);
+            answer
         };
         let mut response = match answer {
             Ok(response) => response,

@@ -48,6 +48,11 @@ impl Builder {
         self.owned_by(scope.into().inner().clone())
     }
 
+    #[cfg(feature = "tower")]
+    pub(crate) fn at(self, _: &'static std::panic::Location<'static>) -> Builder {
+        self
+    }
+
     pub(super) fn owner(&self) -> Option<Arc<ScopeInner>> {
         self.owner.clone()
     }

@@ -104,6 +104,13 @@ impl Builder {
         self.owned_by(scope.into().inner().clone())
     }
 
+    /// Says the spawn site. [`Builder::instrument`] takes it; what spawns has the line that calls it.
+    #[cfg(feature = "tower")]
+    pub(crate) fn at(mut self, site: &'static Location<'static>) -> Builder {
+        self.site = Some(site);
+        self
+    }
+
     pub(crate) fn owned_by(mut self, scope: Arc<ScopeInner>) -> Builder {
         self.owner = Owner::Given(scope);
         self

@@ -5,6 +5,7 @@ mod deadlines;
 mod ends;
 mod hops;
 mod names;
+mod requests;
 mod streams;
 mod support;
 mod upgrades;
