@@ -15,7 +15,7 @@ fn take(browser: &Browser, source: &str, seconds: u32) {
 }
 
 /// Waits for a flame graph in place, and until its script has run.
-fn graph_opens(browser: &Browser) {
+pub(crate) fn graph_opens(browser: &Browser) {
     browser.wait_for_element("iframe#graph");
     browser.inside("iframe#graph", || {
         browser.wait_for(

@@ -2,6 +2,7 @@
 
 use taskscope_tests::browser::Browser;
 
+use crate::capture::graph_opens;
 use crate::stage::{Stage, VIEWS};
 
 /// Text whose contrast with what is behind it is too low (WCAG 2, 1.4.3), and how light the page is.
@@ -65,6 +66,41 @@ fn text_can_be_read_in_light_and_in_dark() {
                 "{path}: the background has a luminance of {light}"
             );
         }
+    }
+}
+
+/// The words around a flame graph whose contrast with what is behind them is too low, and how light that is.
+const GRAPH: &str = "
+    const light = text => { const [r, g, b] = text.match(/[\\d.]+/g).slice(0, 3).map(one => one / 255)
+        .map(one => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b };
+    const fill = getComputedStyle(document.querySelector('svg > rect')).fill;
+    const backs = (fill.startsWith('url') ? [...document.querySelectorAll('#background stop')].map(one => getComputedStyle(one).stopColor) : [fill]).map(light);
+    const low = [];
+    for (const id of ['title', 'subtitle', 'details', 'unzoom', 'search', 'matched']) {
+        const style = getComputedStyle(document.getElementById(id));
+        const ratios = backs.map(back => [light(style.fill), back].sort((a, b) => b - a)).map(([bright, dim]) => (bright + 0.05) / (dim + 0.05));
+        if (Math.min(...ratios) < 4.5 || style.opacity < 1) low.push(id + ' ' + Math.min(...ratios).toFixed(2) + ' ' + style.opacity);
+    }
+    return { low, back: backs[0] }";
+
+#[test]
+fn the_words_around_a_flame_graph_can_be_read_in_light_and_in_dark() {
+    let stage = Stage::new();
+    let _open = stage.a_shop();
+    assert_eq!(stage.get("/tasks?format=svg").status, 200);
+    let browser = Browser::start();
+    for dark in [false, true] {
+        if dark {
+            browser.dark();
+        }
+        browser.goto(&stage.page("/page/profiles?open=1"));
+        graph_opens(&browser);
+        browser.inside("iframe#graph", || {
+            let seen = browser.script(GRAPH);
+            assert_eq!(seen["low"], serde_json::json!([]), "dark: {dark}");
+            let light = seen["back"].as_f64().unwrap();
+            assert_eq!(light < 0.1, dark, "the background's luminance is {light}");
+        });
     }
 }
 

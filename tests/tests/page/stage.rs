@@ -56,6 +56,19 @@ impl Stage {
         self.runtime.as_ref().expect("until it is dropped")
     }
 
+    /// Stops serving; the service goes on.
+    pub(crate) fn close(&mut self) {
+        let server = self.server.take().expect("until it is closed");
+        server.shutdown();
+    }
+
+    /// Serves again, where it was.
+    pub(crate) fn reopen(&mut self) {
+        let _inside = self.runtime().enter();
+        let server = taskprof::serve(self.address).unwrap();
+        self.server = Some(server);
+    }
+
     /// The address of a page: `""` is the Overview, `"/page/tasks"` the Tasks.
     pub(crate) fn page(&self, path: &str) -> String {
         format!("http://{}{PREFIX}{path}", self.address)

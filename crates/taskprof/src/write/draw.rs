@@ -25,6 +25,14 @@ pub const MIN_WIDTH_PERCENT: f64 = 0.1;
 /// Characters that fit under the title at the default width.
 const SUBTITLE: usize = 160;
 
+/// What inferno draws around the boxes, so that it can be read, also where it is dark. The boxes are light everywhere.
+const STYLE: &str = "#search { opacity:1; }
+@media (prefers-color-scheme: dark) {
+svg > rect { fill:#0d1117; }
+svg > text { fill:#e6edf3; }
+}
+";
+
 /// What a picture is made of.
 struct Picture {
     /// Sorted frame by frame.
@@ -81,7 +89,10 @@ pub(super) fn draw(
     let lines = picture.lines.iter().rev().map(String::as_str);
     inferno::flamegraph::from_lines(&mut inferno, lines, &mut out)
         .map_err(|e| Error::write("the flame graph could not be drawn").caused_by(e))?;
-    String::from_utf8(out).map_err(|e| Error::write("the flame graph is not UTF-8").caused_by(e))
+    let picture = String::from_utf8(out)
+        .map_err(|e| Error::write("the flame graph is not UTF-8").caused_by(e))?;
+    // The first one is inferno's own: what others named comes after it, and is escaped.
+    Ok(picture.replacen("</style>", &format!("{STYLE}</style>"), 1))
 }
 
 fn alone(profile: &Profile, column: usize) -> Result<Picture, Error> {

@@ -83,8 +83,14 @@ const RECORD: &str = "request";
 /// When hyper drops the handler or the body because the client has gone, the scope ends with
 /// [`CancelReason::ClientGone`](crate::CancelReason::ClientGone); its token is cancelled if the policy says so.
 ///
+/// # Overhead
+///
+/// Under a microsecond a request for the scope with its labels, some 0.2 us for the record, and 0.15 us each time that the request waits,
+/// beside an empty handler behind axum's routes (0.7 us) on the machine of the benchmarks.
+///
 /// # Limitations
 ///
+/// What happens after the response has begun is the body's: a body that waits is not in dumps, only its scope stays open.
 /// The layer sees that it was dropped, and not by whom. A timeout layer outside of this one that gives up, or a server that is torn down
 /// with requests in flight, looks like a client that has gone.
 #[derive(Debug, Clone)]

@@ -143,9 +143,11 @@ where
         let mut this = self.project();
         let answer = {
             let _inside = Inside::new(this.guard);
-            // As of every future, nothing may be asked of it after its end.
-            let future = this.future.as_mut().as_pin_mut();
-            let answer = ready!(future.expect("polled after its end").poll(cx));
+            let Some(future) = this.future.as_mut().as_pin_mut() else {
+                // What every future may do, and the inner one would have done.
+                panic!("`ScopeFuture` polled after it was ready");
+            };
+            let answer = ready!(future.poll(cx));
             this.future.set(None);
             answer
         };

@@ -61,10 +61,9 @@ impl Survivors {
     #[cfg(feature = "enable")]
     async fn of(scope: &ScopeRef, _: usize) -> Option<Survivors> {
         let _still = super::still::ClockStopped::new();
-        let caller = tokio::task::try_id();
+        let caller = record::with_current(|record, _| record.id());
         let mut dump = DumpOptions::new().scope(scope).capture().await;
-        dump.tasks
-            .retain(|task| caller.is_none_or(|id| crate::ids::number(id) != task.id));
+        dump.tasks.retain(|task| caller != Some(task.id));
         for task in &dump.tasks {
             super::survivors::report(task, scope.inner());
         }

@@ -1,6 +1,7 @@
 //! The record of a request: what is seen of a handler that spawns nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
@@ -87,4 +88,28 @@ async fn whoever_keeps_the_future_of_a_request_keeps_no_record_of_it() {
     let name = "GET /kept";
     assert!(of(name).await.is_empty());
     drop((kept, response));
+}
+
+#[tokio::test]
+async fn a_handler_may_finish_the_scope_that_its_request_is_in() {
+    for others in 0..2 {
+        let server = Scope::new("server");
+        let layer = ScopeLayer::new().parent(&server.to_ref());
+        for _ in 0..others {
+            drop(server.spawn(std::future::pending::<()>()));
+        }
+        let mut server = Some(server);
+        let mut service = layer.layer(tower::service_fn(move |_: http::Request<()>| {
+            let server = server.take();
+            async move {
+                // As for a graceful shutdown that somebody asks for.
+                let left = server.unwrap().finish(Duration::from_millis(10)).await;
+                let count = left.map_or_else(|left| left.dump().tasks.len(), |()| 0);
+                Ok::<_, String>(http::Response::new(count.to_string()))
+            }
+        }));
+        let response = service.call(http::Request::new(())).await.unwrap();
+        let body = axum::body::to_bytes(axum::body::Body::new(response.into_body()), 100).await;
+        assert_eq!(body.unwrap(), others.to_string());
+    }
 }

@@ -29,10 +29,12 @@ use crate::http::params::Query;
 use crate::http::{OwnRuntime, watch_application};
 use crate::{offload, warm};
 
-/// How often the page may ask again at the most.
+/// How often the page may ask again at the most, and at the least: what is old helps nobody.
 const EVERY: Duration = Duration::from_secs(2);
-/// It rests so many times as long as an answer takes.
-const REST: u32 = 50;
+const AT_LEAST_EVERY: Duration = Duration::from_secs(10);
+/// Between these two it rests so many times as long as an answer takes, and in any case so many times.
+const REST: u32 = 20;
+const LEAST_REST: u32 = 5;
 
 pub(in crate::http) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Response, HttpError> {
     Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
@@ -49,7 +51,7 @@ pub(in crate::http) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Respo
         if as_text {
             text::text(&seen)
         } else {
-            html::html(&links, &seen, EVERY.max(began.elapsed() * REST))
+            html::html(&links, &seen, every(began.elapsed()))
         }
     })
     .await?;
@@ -58,6 +60,13 @@ pub(in crate::http) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Respo
     } else {
         answer(page)
     })
+}
+
+/// How long the page waits before it asks again, after an answer that took so long.
+fn every(took: Duration) -> Duration {
+    (took * REST)
+        .clamp(EVERY, AT_LEAST_EVERY)
+        .max(took * LEAST_REST)
 }
 
 /// Whether the client says what it takes, and that is anything or text but no page: `curl` does.
@@ -69,4 +78,17 @@ fn wants_text(headers: &HeaderMap) -> bool {
         .peekable();
     accepted.peek().is_some()
         && !accepted.any(|value| value.to_ascii_lowercase().contains("text/html"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_longer_is_asked_for_less_often_and_what_is_slow_not_never() {
+        for (took, then) in [(1, 2_000), (300, 6_000), (1_000, 10_000), (4_000, 20_000)] {
+            let every = every(Duration::from_millis(took));
+            assert_eq!(every, Duration::from_millis(then), "{took} ms");
+        }
+    }
 }
