@@ -81,7 +81,7 @@ const GRAPH: &str = "
         const ratios = backs.map(back => [light(style.fill), back].sort((a, b) => b - a)).map(([bright, dim]) => (bright + 0.05) / (dim + 0.05));
         if (Math.min(...ratios) < 4.5 || style.opacity < 1) low.push(id + ' ' + Math.min(...ratios).toFixed(2) + ' ' + style.opacity);
     }
-    return { low, back: backs[0] }";
+    return { low, back: backs[0], around: getComputedStyle(document.documentElement).backgroundColor }";
 
 #[test]
 fn the_words_around_a_flame_graph_can_be_read_in_light_and_in_dark() {
@@ -100,6 +100,13 @@ fn the_words_around_a_flame_graph_can_be_read_in_light_and_in_dark() {
             assert_eq!(seen["low"], serde_json::json!([]), "dark: {dark}");
             let light = seen["back"].as_f64().unwrap();
             assert_eq!(light < 0.1, dark, "the background's luminance is {light}");
+            // Where the frame is larger than the picture.
+            let around = if dark {
+                "rgb(13, 17, 23)"
+            } else {
+                "rgba(0, 0, 0, 0)"
+            };
+            assert_eq!(seen["around"], around);
         });
     }
 }

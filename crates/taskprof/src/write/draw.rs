@@ -28,6 +28,7 @@ const SUBTITLE: usize = 160;
 /// What inferno draws around the boxes, so that it can be read, also where it is dark. The boxes are light everywhere.
 const STYLE: &str = "#search { opacity:1; }
 @media (prefers-color-scheme: dark) {
+:root { background:#0d1117; }
 svg > rect { fill:#0d1117; }
 svg > text { fill:#e6edf3; }
 }
