@@ -297,7 +297,8 @@ fn requests_are_counted_as_the_server_counts_them() {
         .collect();
     let mut asked = site.asked();
     // Two that are sent at the same time may arrive in either order.
-    (of_page.sort(), asked.sort());
+    of_page.sort();
+    asked.sort();
     assert_eq!(of_page, asked);
 }
 

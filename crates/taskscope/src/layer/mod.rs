@@ -91,6 +91,7 @@ const RECORD: &str = "request";
 /// # Limitations
 ///
 /// What happens after the response has begun is the body's: a body that waits is not in dumps, only its scope stays open.
+///
 /// The layer sees that it was dropped, and not by whom. A timeout layer outside of this one that gives up, or a server that is torn down
 /// with requests in flight, looks like a client that has gone.
 #[derive(Debug, Clone)]
