@@ -6,16 +6,9 @@ mod log;
 
 use std::time::Duration;
 
-use taskscope::{Scope, spawn_named};
+use taskscope::Scope;
 
-use crate::log::listening;
-
-/// Spawns a task that stays alive, keeping its waker.
-async fn lives(scope: &Scope, name: &'static str) {
-    let sleeps = tokio::time::sleep(Duration::from_secs(600));
-    scope.run(async { drop(spawn_named(name, sleeps)) }).await;
-    tokio::task::yield_now().await;
-}
+use crate::log::{listening, lives};
 
 async fn finish_leaves(name: &'static str) {
     let scope = Scope::new("request");

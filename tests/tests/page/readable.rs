@@ -44,16 +44,19 @@ fn pages(stage: &Stage) -> Vec<String> {
     pages
 }
 
+fn in_light_and_in_dark(browser: &Browser, look: impl Fn(bool)) {
+    look(false);
+    browser.dark();
+    look(true);
+}
+
 #[test]
 fn text_can_be_read_in_light_and_in_dark() {
     let stage = Stage::new();
     let _open = stage.a_shop();
     assert_eq!(stage.get("/tasks?format=svg").status, 200);
     let browser = Browser::start();
-    for dark in [false, true] {
-        if dark {
-            browser.dark();
-        }
+    in_light_and_in_dark(&browser, |dark| {
         for path in pages(&stage) {
             browser.goto(&stage.page(&path));
             let seen = browser.script(CONTRAST);
@@ -66,7 +69,7 @@ fn text_can_be_read_in_light_and_in_dark() {
                 "{path}: the background has a luminance of {light}"
             );
         }
-    }
+    });
 }
 
 /// The words around a flame graph whose contrast with what is behind them is too low, and how light that is.
@@ -89,10 +92,7 @@ fn the_words_around_a_flame_graph_can_be_read_in_light_and_in_dark() {
     let _open = stage.a_shop();
     assert_eq!(stage.get("/tasks?format=svg").status, 200);
     let browser = Browser::start();
-    for dark in [false, true] {
-        if dark {
-            browser.dark();
-        }
+    in_light_and_in_dark(&browser, |dark| {
         browser.goto(&stage.page("/page/profiles?open=1"));
         graph_opens(&browser);
         browser.inside("iframe#graph", || {
@@ -108,7 +108,7 @@ fn the_words_around_a_flame_graph_can_be_read_in_light_and_in_dark() {
             };
             assert_eq!(seen["around"], around);
         });
-    }
+    });
 }
 
 #[test]
@@ -128,10 +128,7 @@ fn no_page_breaks_a_rule_of_accessibility() {
     let _open = stage.a_shop();
     assert_eq!(stage.get("/tasks?format=svg").status, 200);
     let browser = Browser::start();
-    for dark in [false, true] {
-        if dark {
-            browser.dark();
-        }
+    in_light_and_in_dark(&browser, |dark| {
         for path in pages(&stage) {
             browser.goto(&stage.page(&path));
             assert_eq!(
@@ -140,7 +137,7 @@ fn no_page_breaks_a_rule_of_accessibility() {
                 "{path}, dark: {dark}"
             );
         }
-    }
+    });
     browser.phone();
     for path in pages(&stage) {
         browser.goto(&stage.page(&path));

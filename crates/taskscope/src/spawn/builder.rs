@@ -104,8 +104,8 @@ impl Builder {
         self.owned_by(scope.into().inner().clone())
     }
 
-    /// Says the spawn site. [`Builder::instrument`] takes it; what spawns has the line that calls it.
-    #[cfg(feature = "tower")]
+    /// Says the spawn site, if it is not the line that spawns.
+    #[cfg(any(feature = "hyper", feature = "tower"))]
     pub(crate) fn at(mut self, site: &'static Location<'static>) -> Builder {
         self.site = Some(site);
         self
@@ -256,9 +256,8 @@ impl Builder {
     /// An executor whose tasks are all declared like this one. See [`TaskExecutor`](crate::TaskExecutor).
     #[cfg(feature = "hyper")]
     #[track_caller]
-    pub fn executor(mut self) -> crate::TaskExecutor {
-        self.site = Some(Location::caller());
-        crate::TaskExecutor::of(self)
+    pub fn executor(self) -> crate::TaskExecutor {
+        crate::TaskExecutor::of(self.at(Location::caller()))
     }
 
     /// Gives the future a record. See [`instrument`](crate::instrument).

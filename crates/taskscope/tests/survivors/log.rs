@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use taskscope::Scope;
+use taskscope::{Scope, spawn_named};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Metadata, Subscriber};
-
-use crate::lives;
 
 pub(crate) type Fields = BTreeMap<&'static str, String>;
 
@@ -84,6 +82,13 @@ impl Log {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
+}
+
+/// Spawns a task that stays alive, keeping its waker.
+pub(crate) async fn lives(scope: &Scope, name: &'static str) {
+    let sleeps = tokio::time::sleep(Duration::from_secs(600));
+    scope.run(async { drop(spawn_named(name, sleeps)) }).await;
+    tokio::task::yield_now().await;
 }
 
 /// One that listens from now on to what this thread reports.

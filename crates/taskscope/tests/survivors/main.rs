@@ -10,14 +10,7 @@ use tokio::sync::oneshot;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-use crate::log::{Fields, Log, listening};
-
-/// Spawns a task that stays alive, keeping its waker.
-async fn lives(scope: &Scope, name: &'static str) {
-    let sleeps = tokio::time::sleep(Duration::from_secs(600));
-    scope.run(async { drop(spawn_named(name, sleeps)) }).await;
-    tokio::task::yield_now().await;
-}
+use crate::log::{Fields, Log, listening, lives};
 
 /// Spawns a task that stays alive until the sender is dropped.
 async fn lives_until_told(scope: &Scope, name: &'static str) -> oneshot::Sender<()> {
@@ -50,7 +43,7 @@ async fn whoever_is_alive_a_while_after_the_end_is_reported_although_nobody_asks
     assert_eq!(fields["task.name"], "survivor");
     assert_eq!(fields["scope"], "GET /orders/{id}");
     assert_eq!(fields["verdict"], "outlived");
-    assert!(fields["loc.file"].ends_with("tests/survivors/main.rs"));
+    assert!(fields["loc.file"].ends_with("tests/survivors/log.rs"));
     assert!(fields["age_ms"].parse::<u128>().unwrap() >= SETTLE.as_millis());
 }
 
