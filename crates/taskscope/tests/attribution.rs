@@ -18,13 +18,12 @@ fn a_live_task_and_one_that_has_ended_both_have_their_facts() {
     let (tell, told) = mpsc::channel();
     let (let_go, gone) = tokio::sync::oneshot::channel::<()>();
     let scope = Scope::new("POST /orders").label("request_id", "7");
-    let line = line!() + 3;
     let task = Builder::new().name("audit").label("table", "orders");
-    let task = runtime.block_on(async {
-        task.scope(&scope).spawn(async move {
-            tell.send(attribution::current()).unwrap();
-            let _ = gone.await;
-        })
+    let _entered = runtime.enter();
+    let line = line!() + 1;
+    let task = task.scope(&scope).spawn(async move {
+        tell.send(attribution::current()).unwrap();
+        let _ = gone.await;
     });
     let key = told.recv().unwrap();
     assert_eq!(TaskKey::from_words(key.to_words()), key);
