@@ -62,6 +62,7 @@
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::unwrap_used))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod attribution;
 #[cfg(feature = "enable")]
 mod blocking;
 #[cfg(feature = "enable")]

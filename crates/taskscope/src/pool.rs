@@ -128,6 +128,21 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Record> {
     chunks.into_iter().flat_map(apart)
 }
 
+/// The record at this address; `None` if there is none.
+#[cfg(not(taskscope_loom))]
+pub(crate) fn at(address: usize) -> Option<&'static Record> {
+    let pool = pool();
+    let chunks = pool.chunks.iter();
+    chunks
+        .map(|chunk| (chunk, chunk.as_ptr_range()))
+        .find(|(_, range)| (range.start.addr()..range.end.addr()).contains(&address))
+        .and_then(|(chunk, range)| {
+            let offset = address - range.start.addr();
+            let exact = offset.is_multiple_of(size_of::<Record>());
+            exact.then(|| &chunk[offset / size_of::<Record>()])
+        })
+}
+
 /// Holds the records of all live tasks, in no particular order.
 pub(crate) fn live() -> impl Iterator<Item = Hold> {
     all().filter_map(Record::try_hold)

@@ -58,7 +58,7 @@ pub(crate) use self::cell::RecordCell;
 #[cfg(tokio_unstable)]
 pub(crate) use self::hooked::{begin_poll, end_poll};
 pub(crate) use self::poll::{Inherited, current, inherited, scoped, set_scoped, with_current};
-pub(crate) use self::refs::{Attached, Hold, TaskGuard, TaskRef};
+pub(crate) use self::refs::{Attached, Hold, TaskGuard, TaskRef, hold_sampled};
 pub(crate) use self::side::{Label, LongPoll, Missing, Side};
 pub(crate) use self::state::Request;
 pub(crate) use self::waker::Identity;
@@ -93,6 +93,8 @@ impl Traits {
     pub(crate) const OBSERVED: Traits = Traits(32);
     /// A scope wants the means to abort it.
     pub(crate) const ABORTABLE: Traits = Traits(64);
+    /// A sampler has met it: its facts are to be kept when it ends.
+    const SAMPLED: Traits = Traits(128);
 
     pub(crate) fn with(self, more: Traits, on: bool) -> Traits {
         if on { Traits(self.0 | more.0) } else { self }
@@ -513,6 +515,21 @@ impl Record {
     }
     pub(crate) fn detached_at(&self) -> u64 {
         self.detached_at.load(Ordering::Relaxed)
+    }
+
+    /// Has the task's facts kept when it ends, and tells its key: the record, and which of its tasks.
+    /// Async-signal-safe. Only for the thread that is polling the task.
+    #[inline]
+    pub(crate) fn mark_sampled(&'static self) -> [u64; 2] {
+        if !self.traits().has(Traits::SAMPLED) {
+            self.traits.fetch_or(Traits::SAMPLED.0, Ordering::Relaxed);
+        }
+        self.sampled_key()
+    }
+
+    pub(crate) fn sampled_key(&'static self) -> [u64; 2] {
+        let address = std::ptr::from_ref(self).addr() as u64;
+        [address, u64::from(self.serial.load(Ordering::Relaxed))]
     }
 
     /// Keeps a poll that took too long, in place of the one before.
