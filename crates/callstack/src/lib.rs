@@ -4,12 +4,17 @@
 mod capture;
 pub mod heap;
 mod module;
+pub mod sampler;
 mod stack;
 mod symbol;
 pub mod thread;
 mod trim;
 
+<<<<<<< HEAD
 // How the above is done, by platform. All unsafe code is in `loaded::dl`, in `unwind`, in `thread` and in `heap`.
+=======
+// How the above is done, by platform. All unsafe code is in `loaded::dl`, in `unwind`, in `thread` and in `sampler`.
+>>>>>>> main
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod loaded;
 mod resolve;

@@ -218,6 +218,7 @@ pub(crate) fn slot() -> &'static Slot {
 #[cold]
 #[inline(never)]
 fn register() -> &'static Slot {
+    callstack::sampler::thread_started();
     let thread = Thread {
         name: std::thread::current().name().unwrap_or("thread").into(),
         os_id: os_id(),

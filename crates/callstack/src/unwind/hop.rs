@@ -165,10 +165,17 @@ impl Walker {
         let evictions = |cache: &Cache| cache.stats().miss_wrong_address_count;
         let seen: u64 = self.caches.iter().map(evictions).sum();
         if seen >= self.grow_at && self.caches.len() < MOST_CACHES {
-            self.caches
-                .resize_with(self.caches.len() * 2, Cache::new_in);
-            self.grow_at = seen + EVICTIONS;
+            self.grow(seen);
         }
+    }
+
+    // Not inlined: a new cache is built on the stack, and a walk should not need so much of it.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, seen: u64) {
+        self.caches
+            .resize_with(self.caches.len() * 2, Cache::new_in);
+        self.grow_at = seen + EVICTIONS;
     }
 
     /// Passes every frame above the one of `start` to `frames`, as [`UnwinderTrait::walk`] does; reads the stack by `read`.

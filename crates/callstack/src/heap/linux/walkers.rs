@@ -19,9 +19,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::unwind::hop::Walker;
 use crate::unwind::registers::Registers;
+use crate::unwind::window::room_below;
 use crate::{Completeness, MAX_FRAMES, loaded, unwind};
 
 const WALKERS: usize = 16;
+
+/// A walk needs so much of the thread's stack, when a frame is new to it: 15 KiB, and 43 KiB without optimisation.
+const ROOM_TO_WALK: usize = if cfg!(debug_assertions) {
+    64 << 10
+} else {
+    20 << 10
+};
+/// And making a walker, which builds its cache there.
+const ROOM_TO_MAKE: usize = 256 << 10;
 
 struct Slot {
     taken: AtomicBool,
@@ -56,12 +66,14 @@ impl Drop for SlotGuard {
 }
 
 /// Walks from the caller of the function that `start` belongs to, up to `limit`, and shows the frames to `f`.
-/// `None` if there is no unwinder.
+/// `None` if there is no unwinder, or if too little of the thread's stack is left to walk it. On a stack that is not the
+/// thread's own (a coroutine, a signal's) nobody knows how much is left.
 pub(super) fn with_stack<T>(
     start: &Registers,
     limit: usize,
     f: impl FnOnce(&[usize], Completeness) -> T,
 ) -> Option<T> {
+    let room = room_below(start.sp).filter(|room| *room >= ROOM_TO_WALK)?;
     let slot = SLOTS.iter().find(|slot| {
         let take = slot
             .taken
@@ -72,7 +84,12 @@ pub(super) fn with_stack<T>(
     // SAFETY: `taken` was false and is ours until the guard is dropped.
     let place = unsafe { &mut *guard.0.walker.get() };
     // Taken out: after a panic it is gone, and the next one makes another.
-    let mut prepared = up_to_date(place.take())?;
+    let mut prepared = match place.take() {
+        Some(prepared) if prepared.walker.generation() == loaded::generation() => prepared,
+        // An old one is better than none.
+        kept if room >= ROOM_TO_MAKE => up_to_date(kept)?,
+        kept => kept?,
+    };
     let frames = &mut prepared.frames;
     let walker = &mut prepared.walker;
     // As in `unwind::hop::with`: sums over damaged tables can overflow, and debug builds panic then.
@@ -83,17 +100,18 @@ pub(super) fn with_stack<T>(
         .ok()
         .map(|completeness| f(&prepared.frames, completeness))?;
     prepared.frames.clear();
-    prepared.walker.grow_if_crowded();
+    if room >= ROOM_TO_MAKE {
+        prepared.walker.grow_if_crowded();
+    }
     *place = Some(prepared);
     Some(result)
 }
 
+// Not inlined: its frame is 15 KiB, which others must not pay for.
+#[cold]
+#[inline(never)]
 fn up_to_date(kept: Option<Prepared>) -> Option<Prepared> {
-    let generation = loaded::generation();
     if let Some(prepared) = kept {
-        if prepared.walker.generation() == generation {
-            return Some(prepared);
-        }
         let Some((generation, unwinder)) = loaded::try_current_unwinder() else {
             return Some(prepared);
         };
