@@ -10,11 +10,8 @@ mod symbol;
 pub mod thread;
 mod trim;
 
-<<<<<<< HEAD
-// How the above is done, by platform. All unsafe code is in `loaded::dl`, in `unwind`, in `thread` and in `heap`.
-=======
-// How the above is done, by platform. All unsafe code is in `loaded::dl`, in `unwind`, in `thread` and in `sampler`.
->>>>>>> main
+// How the above is done, by platform. All unsafe code is in `loaded::dl`, in `unwind`, in `thread`, in `sampler` and in
+// `heap`.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod loaded;
 mod resolve;
