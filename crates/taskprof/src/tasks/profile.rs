@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use taskscope::{Branch, Dump, NoTrace, Plain, TaskDump, Trace};
 
+use crate::heap::held;
 use crate::profile::{Frame, Label, Profile, Sample, SampleType};
 
 /// Counts live tasks by where they are suspended.
@@ -81,6 +82,7 @@ pub(crate) fn remarks(dump: &Dump) -> Vec<String> {
             runtime.untracked, runtime.number
         ));
     }
+    remarks.extend(held::of_suspects(dump));
     remarks
 }
 
