@@ -3,6 +3,7 @@
 //! Not here: the samples ([`taskscope::heap`]), profiles (`profile.rs`).
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Write};
 
 use callstack::heap;
 use taskscope::heap::Held;
@@ -28,6 +29,18 @@ pub(crate) fn together<'a>(
     let each = tasks.into_iter().filter_map(|task| by_task.get(&task.id));
     let sum: Held = each.copied().sum();
     (!sum.is_nothing()).then_some(sum)
+}
+
+/// One line for what these tasks hold, if a sample of it is known.
+pub(crate) fn write<'a>(
+    out: &mut dyn Write,
+    by_task: &HeldByTask,
+    tasks: impl IntoIterator<Item = &'a TaskDump>,
+) -> io::Result<()> {
+    match together(by_task, tasks) {
+        Some(held) => writeln!(out, "  holds    {held} (sampled)"),
+        None => Ok(()),
+    }
 }
 
 /// How much the leak suspects of each scope hold, in sentences, the most first.

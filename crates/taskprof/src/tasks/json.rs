@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
+use taskscope::heap::Held;
 use taskscope::{
     Branch, Cancellation, Dump, LongPoll, ResourceDump, RuntimeInfo, ScopeRef, State, TaskDump,
     TaskKind,
@@ -13,6 +14,7 @@ use taskscope::{
 
 use super::profile::remarks;
 use super::resources::{Holdings, ResourceOut};
+use crate::heap::held::{self, HeldByTask};
 
 /// Writes a dump as one JSON object.
 ///
@@ -36,7 +38,7 @@ use super::resources::{Holdings, ResourceOut};
 ///       "runtime": 1, "age_seconds": 4.6, "busy_seconds": 0.00002, "polls": 2, "wakers": 1, "detached_seconds": 4.6,
 ///       "token_first_seconds": null, "token_last_seconds": null, "long_poll": null,
 ///       "branches": [{"wait": ["mpsc recv"], "frames": [{"function": "app::audit::{{closure}}", "file": "src/main.rs", "line": 41}]}],
-///       "no_stack": null, "branches_dropped": 0, "branches_cut": 0, "holds": ["pg connection"]
+///       "no_stack": null, "branches_dropped": 0, "branches_cut": 0, "holds": ["pg connection"], "held_bytes": 48000000
 ///     }
 ///   ],
 ///   "resources": [
@@ -53,6 +55,7 @@ use super::resources::{Holdings, ResourceOut};
 /// at its scope's cancellation token. `long_poll` is `{"seconds", "over", "frames", "no_stack"}` of the last poll that took too long.
 /// Tasks are listed oldest first; frames innermost first. `thread` is `{"name", "os_id"}` of a running task. `no_stack` says
 /// why `branches` is empty. `holds` are the kinds of the resources that the task used last; their `scope` is as that of a task.
+/// `held_bytes`: memory that the task has allocated and that is held, estimated from samples; `null` if there is no sample of it.
 /// `state` of a task that holds one is `alive`, `gone` or `untracked`. What is not known is `null`.
 ///
 /// # Errors
@@ -80,6 +83,7 @@ pub fn json(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
         tasks: TasksOut {
             tasks: &dump.tasks,
             holdings: dump.holdings(),
+            memory: held::by_task(),
         },
         resources: dump.resources.iter().map(ResourceOut::new).collect(),
     };
@@ -104,6 +108,7 @@ struct DumpOut<'a> {
 struct TasksOut<'a> {
     tasks: &'a [TaskDump],
     holdings: Holdings<'a>,
+    memory: HeldByTask,
 }
 
 impl Serialize for TasksOut<'_> {
@@ -112,7 +117,7 @@ impl Serialize for TasksOut<'_> {
         serializer.collect_seq(
             self.tasks
                 .iter()
-                .map(|task| TaskOut::new(task, holds(task))),
+                .map(|task| TaskOut::new(task, holds(task), held::together(&self.memory, [task]))),
         )
     }
 }
@@ -180,6 +185,7 @@ struct TaskOut<'a> {
     branches_dropped: u32,
     branches_cut: u32,
     holds: Vec<&'a str>,
+    held_bytes: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -273,7 +279,7 @@ fn waits(reason: &taskscope::WaitReason) -> Vec<String> {
 }
 
 impl<'a> TaskOut<'a> {
-    fn new(task: &'a TaskDump, held: &[&'a ResourceDump]) -> Self {
+    fn new(task: &'a TaskDump, held: &[&'a ResourceDump], memory: Option<Held>) -> Self {
         let thread = match &task.state {
             State::Running {
                 thread: Some(thread),
@@ -320,6 +326,7 @@ impl<'a> TaskOut<'a> {
             branches_dropped: task.branches_dropped,
             branches_cut: task.branches_cut,
             holds: held.iter().map(|resource| resource.kind).collect(),
+            held_bytes: memory.map(Held::bytes),
         }
     }
 }

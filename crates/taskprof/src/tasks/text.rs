@@ -12,6 +12,7 @@ use taskscope::{
 
 use super::profile::remarks;
 use super::resources::{self, Holdings};
+use crate::heap::held::{self, HeldByTask};
 
 /// Writes tasks that are alike together, the largest group first: verdict, wait reason, spawn site, names, scopes, ages and stack. After
 /// them the [tracked](taskscope::Tracked) resources, by kind and place.
@@ -31,10 +32,10 @@ use super::resources::{self, Holdings};
 /// ```
 pub fn grouped(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
     write_header(out, dump)?;
-    let holdings = dump.holdings();
+    let (holdings, memory) = (dump.holdings(), held::by_task());
     dump.groups()
         .iter()
-        .try_for_each(|group| write_group(out, group, &holdings))?;
+        .try_for_each(|group| write_group(out, group, &holdings, &memory))?;
     resources::write_grouped(out, dump)
 }
 
@@ -46,10 +47,10 @@ pub fn grouped(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
 /// Those of `out`.
 pub fn listed(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
     write_header(out, dump)?;
-    let (tree, holdings) = (dump.tree(), dump.holdings());
+    let (tree, holdings, memory) = (dump.tree(), dump.holdings(), held::by_task());
     dump.tasks
         .iter()
-        .try_for_each(|task| write_task(out, task, &tree, &holdings))?;
+        .try_for_each(|task| write_task(out, task, &tree, &holdings, &memory))?;
     resources::write_listed(out, dump)
 }
 
@@ -97,7 +98,12 @@ fn thread(task: &TaskDump) -> Option<String> {
     }
 }
 
-fn write_group(out: &mut dyn Write, group: &Group<'_>, holdings: &Holdings<'_>) -> io::Result<()> {
+fn write_group(
+    out: &mut dyn Write,
+    group: &Group<'_>,
+    holdings: &Holdings<'_>,
+    memory: &HeldByTask,
+) -> io::Result<()> {
     let first = group.oldest();
     let count = group.tasks.len();
     let sinces = || group.tasks.iter().map(|task| task.state.since());
@@ -146,6 +152,7 @@ fn write_group(out: &mut dyn Write, group: &Group<'_>, holdings: &Holdings<'_>) 
     }
     let held = |task: &&TaskDump| holdings.get(&task.id);
     resources::write_kinds(out, group.tasks.iter().filter_map(held).flatten())?;
+    held::write(out, memory, group.tasks.iter().copied())?;
     write_stack(out, first)
 }
 
@@ -154,6 +161,7 @@ fn write_task(
     task: &TaskDump,
     tree: &SpawnTree<'_>,
     holdings: &Holdings<'_>,
+    memory: &HeldByTask,
 ) -> io::Result<()> {
     write!(out, "\ntask {}", task.id)?;
     if let Some(name) = &task.name {
@@ -242,6 +250,7 @@ fn write_task(
     if let Some(held) = holdings.get(&task.id) {
         resources::write_held(out, held)?;
     }
+    held::write(out, memory, [task])?;
     write_stack(out, task)
 }
 

@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use taskscope::{Age, Plain, Verdict};
 
 use super::seen::{SHOWN, Seen, Wait};
+use crate::heap::held;
 use crate::http::page::frame::process;
 use crate::http::page::tasks::label;
 use crate::tasks::remarks;
@@ -140,6 +141,9 @@ fn write_suspects(out: &mut String, seen: &Seen) -> fmt::Result {
             write!(out, ", scope {}", Plain(scope))?;
         }
         write!(out, ", spawned at {}", suspect.site)?;
+        if let Some(held) = held::together(&seen.held, suspect.tasks.iter().copied()) {
+            write!(out, "; hold {held} (sampled)")?;
+        }
         if let Some(trend) = suspect.trend.filter(|trend| trend.only_grows()) {
             write!(out, "; only grows, by {}", trend.grew_by())?;
         }

@@ -9,6 +9,7 @@ use taskscope::{
 };
 
 use super::select::label;
+use crate::heap::held;
 use crate::http::page::frame::{Page, Tab, age, count, plain, verdict};
 use crate::http::page::links::Links;
 
@@ -142,6 +143,7 @@ fn facts(links: &Links, task: &TaskDump) -> Markup {
                 (fact("Wakers", html! { (task.wakers) @if task.wakers == 0 { " are out: nothing can wake it unless it is running or about to" } @else { " out" } }))
             }
             (fact("JoinHandle", html! { @match task.detached { Some(ago) => { "dropped " (age(ago)) " ago: nobody waits for it" } None => "kept" } }))
+            @if let Some(held) = held::together(&held::by_task(), [task]) { (fact("Memory", html! { "holds " (held) " (sampled)" })) }
             (fact("Runtime", html! { (task.runtime) }))
         }
     }
