@@ -21,7 +21,7 @@ pub struct Descriptor {
 
 impl fmt::Display for Descriptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "fd {}: {}", self.number, self.target)?;
+        write!(f, "fd {}: {}", self.number, Plain(&self.target))?;
         match self.other_end {
             Some(other) => write!(f, ", the other end is fd {other}"),
             None => Ok(()),

@@ -3,7 +3,8 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use taskscope::{Branch, Dump, NoTrace, Plain, TaskDump, Trace};
+use taskscope::text::{MAX_NAME, bounded};
+use taskscope::{Branch, Dump, NoTrace, TaskDump, Trace};
 
 use crate::profile::{Frame, Label, Profile, Sample, SampleType};
 
@@ -121,10 +122,10 @@ fn sample(task: &TaskDump) -> Sample {
     }
 }
 
-/// A name as a label: `go tool pprof` prints labels as they are and hands them to dot, which a quote or a control character
-/// confuses.
+/// A name as a label: `go tool pprof` hands labels to dot as they are, which a quote confuses. What cannot be seen is the
+/// writers' business.
 pub(crate) fn tag(name: &str) -> String {
-    Plain(name).to_string().replace('"', "'")
+    bounded(name, MAX_NAME).replace('"', "'")
 }
 
 fn stack(task: &TaskDump) -> Vec<Frame> {

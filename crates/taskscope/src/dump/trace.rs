@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::Frame;
 use crate::Stack;
+use crate::text::Plain;
 use crate::wait::WaitReason;
-use crate::words::Plain;
 
 /// Where a task is suspended: its async functions, innermost first. Several branches if it waits in a `select!` or a `join!`.
 #[derive(Debug)]
@@ -73,8 +73,8 @@ impl fmt::Display for Branch {
         for frame in &self.frames {
             writeln!(f, "    {}", Plain(&frame.function))?;
             match (frame.short_file(), frame.line) {
-                (Some(file), Some(line)) => writeln!(f, "        {file}:{line}")?,
-                (Some(file), None) => writeln!(f, "        {file}")?,
+                (Some(file), Some(line)) => writeln!(f, "        {}:{line}", Plain(file))?,
+                (Some(file), None) => writeln!(f, "        {}", Plain(file))?,
                 (None, _) => {}
             }
         }
