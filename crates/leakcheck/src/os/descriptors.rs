@@ -5,6 +5,8 @@ use std::fmt;
 use std::fs;
 use std::sync::Arc;
 
+use taskscope::Plain;
+
 use super::sockets::{Socket, Sockets};
 
 /// A file descriptor that was opened after the snapshot and is still open. See [`Options::descriptors`](crate::Options::descriptors).

@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(cut(&"ü".repeat(MAX_CHARS)), "ü".repeat(MAX_CHARS));
         let long = cut(&"ü".repeat(MAX_CHARS + 1));
         assert!(long.chars().count() <= MAX_CHARS);
-        assert!(long.ends_with("ü… (23 more characters)"), "{long}");
+        assert!(long.ends_with("ü… (24 more characters)"), "{long}");
         let path = format!("{}/src/main.rs:12:9", "/folder".repeat(MAX_CHARS));
         let cut = cut_path(&path);
         assert!(cut.chars().count() <= MAX_CHARS);

@@ -11,7 +11,7 @@ use taskscope::{
     TaskDump, TaskKind, Verdict,
 };
 
-use super::profile::remarks;
+use super::profile::{CUT, remarks};
 use super::resources::{self, Holdings};
 
 /// Writes tasks that are alike together, the largest group first: verdict, wait reason, spawn site, names, scopes, ages and stack. After
@@ -263,7 +263,13 @@ fn write_long_poll(out: &mut dyn Write, task: &TaskDump) -> io::Result<()> {
         write!(out, ", {} ago", Age(poll.ago))?;
     }
     match &poll.trace {
-        Ok(trace) => write!(out, "; the thread was in\n{trace}"),
+        Ok(trace) => {
+            write!(out, "; the thread was in\n{trace}")?;
+            match trace.is_cut() {
+                true => writeln!(out, "    {CUT}"),
+                false => Ok(()),
+            }
+        }
         Err(why) => writeln!(out, "; no stack of the thread: {}", OneLine(why)),
     }
 }

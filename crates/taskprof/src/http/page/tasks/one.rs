@@ -11,6 +11,7 @@ use taskscope::{
 use super::select::label;
 use crate::http::page::frame::{Page, Tab, age, count, plain, sentence, verdict};
 use crate::http::page::links::Links;
+use crate::tasks::CUT;
 
 /// Children, siblings of a level, that are listed; more are counted.
 const CHILDREN: usize = 50;
@@ -113,7 +114,10 @@ fn long_poll(poll: &LongPoll) -> Markup {
                 "."
             }
             @match &poll.trace {
-                Ok(trace) => @for branch in trace.branches() { (frames(branch)) },
+                Ok(trace) => {
+                    @for branch in trace.branches() { (frames(branch)) }
+                    @if trace.is_cut() { p.note { (CUT) } }
+                }
                 Err(why) => p.note { "No stack of the thread: " (sentence(why)) "." },
             }
         }
