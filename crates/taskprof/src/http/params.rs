@@ -148,9 +148,8 @@ impl Query {
 
 /// A client's text in quotes: short, on one line, without anything that hides.
 fn quoted(text: &str) -> String {
-    let start: String = text.chars().take(SHOWN).collect();
-    match text.chars().count() - start.chars().count() {
-        0 => Quoted(start).to_string(),
-        more => format!("{}… ({more} more characters)", Quoted(start)),
+    match text.char_indices().nth(SHOWN) {
+        None => Quoted(text).to_string(),
+        Some((end, _)) => format!("{}…", Quoted(&text[..end])),
     }
 }
