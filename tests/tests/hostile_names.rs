@@ -202,7 +202,12 @@ fn nothing_that_hides_leaves_by_any_exit() {
     }
     let dump = taskscope::DumpOptions::new().capture_blocking();
     assert!(dump.tasks.len() >= 2 * NASTY.len());
-    for task in dump.tasks.iter().step_by(5) {
+    // Others may have ended by then.
+    let ours = |task: &&taskscope::TaskDump| {
+        let name = task.name.as_deref();
+        name.is_some_and(|name| NASTY.contains(&name))
+    };
+    for task in dump.tasks.iter().filter(ours).step_by(3) {
         queries.push(format!("/page/tasks/{}", task.id));
     }
     let good = queries.len();
@@ -253,7 +258,7 @@ fn nothing_that_hides_leaves_by_any_exit() {
         }
     }
     // Letters of all scripts are as they were, and JSON holds every name as it is.
-    let text = get("/tasks?debug=2").text();
+    let text = get("/tasks?debug=2").text().to_owned();
     for name in &NASTY[14..] {
         assert!(text.contains(name), "{text}");
     }
@@ -324,7 +329,6 @@ fn a_name_of_a_megabyte_is_cut_everywhere_and_says_by_how_much() {
         "/page/scopes",
         "/tasks?debug=2",
         "/tasks?format=json",
-        "/tasks?format=svg",
     ] {
         let answer = get(server.local_addr(), &format!("/debug/profile{query}"));
         assert_eq!(answer.status, 200, "{query}");

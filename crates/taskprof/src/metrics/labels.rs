@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use taskscope::Verdict;
 use taskscope::census::{Breakdown, Counts, ScopeNames};
-use taskscope::text::{MAX_NAME, bounded, bounded_end};
+use taskscope::text::{bounded, bounded_end};
 
 /// Names of scopes.
 pub(super) const MAX_SCOPES: usize = 100;
@@ -19,7 +19,7 @@ pub(super) const MAX_KINDS: usize = 50;
 /// Spawn sites that only grow: those that grow most. They change, but they are places in the source.
 pub(super) const MAX_SITES: usize = 20;
 /// Characters of a value.
-pub(super) const MAX_CHARS: usize = MAX_NAME;
+pub(super) const MAX_CHARS: usize = 120;
 
 /// What has a place.
 pub(super) struct Places {
