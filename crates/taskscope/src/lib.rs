@@ -112,6 +112,7 @@ mod spawn;
 mod stats;
 #[cfg(feature = "enable")]
 mod sync;
+pub mod text;
 #[cfg(feature = "enable")]
 mod threads;
 mod token;
@@ -161,6 +162,7 @@ pub use self::spawn::{
     spawn_on,
 };
 pub use self::stats::{Stats, stats};
+pub use self::text::{OneLine, Plain, Quoted};
 pub use self::token::{
     Cancelled, CancelledOwned, DropGuard, DropGuardRef, RunUntilCancelled, RunUntilCancelledOwned,
     Token,
@@ -169,7 +171,7 @@ pub use self::tracked::{Tracked, track};
 pub use self::verdict::{BLOCKING_THRESHOLD, CANCEL_GRACE, SPINNING_RATE, Verdict};
 pub use self::wait::{WaitKind, WaitReason};
 pub use self::watchdog::{Watchdog, WatchdogError};
-pub use self::words::{Age, LISTED, Listed, Plain};
+pub use self::words::{Age, LISTED, Listed};
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]
