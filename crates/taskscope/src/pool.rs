@@ -278,7 +278,8 @@ fn apart(page: &'static [Record]) -> impl DoubleEndedIterator<Item = &'static Re
 /// Every record that may be in use; those of a page in the order in which they were first given out.
 pub(crate) fn all() -> impl Iterator<Item = &'static Record> {
     let first = pool().first();
-    let pages = |segment: &'static Segment| segment.pages().out_pages().map(move |page| (segment, page));
+    let pages =
+        |segment: &'static Segment| segment.pages().out_pages().map(move |page| (segment, page));
     segments(first)
         .flat_map(pages)
         .flat_map(|(segment, page)| apart(segment.records(page)))
@@ -292,7 +293,8 @@ pub(crate) fn live() -> impl Iterator<Item = Hold> {
 /// Records that have memory, and those that somebody refers to.
 pub(crate) fn counts() -> (usize, usize) {
     let first = pool().first();
-    let exist = segments(first).map(|segment| segment.pages().open_pages() * segment.records_in_page());
+    let exist =
+        segments(first).map(|segment| segment.pages().open_pages() * segment.records_in_page());
     let in_use = all().filter(|record| record.is_in_use());
     (exist.sum(), in_use.count())
 }

@@ -35,7 +35,8 @@ pub(crate) struct Segment {
     /// Counts the segments, from 0.
     number: usize,
     next: OnceLock<&'static Segment>,
-    page_size: usize,
+    /// The size of a page is 2 to the power of it.
+    page_shift: u32,
     /// Whether it is a mapping of its own, and not a piece of the heap.
     mapped: bool,
     pages: Pages,
@@ -50,6 +51,7 @@ impl Segment {
         };
         // Never fewer bytes than there are places for.
         let page_size = system::page_size().max(HALF / MOST_PAGES);
+        let page_shift = page_size.ilog2();
         let first = size_of::<Segment>().div_ceil(page_size);
         let segment = base.cast::<Segment>();
         // Whoever has only a record finds its segment, and what is beside it, by address.
@@ -59,7 +61,7 @@ impl Segment {
             segment.write(Segment {
                 number,
                 next: OnceLock::new(),
-                page_size,
+                page_shift,
                 mapped,
                 pages: Pages::new(first..HALF / page_size),
             });
@@ -85,6 +87,10 @@ impl Segment {
         &self.pages
     }
 
+    fn page_size(&self) -> usize {
+        1 << self.page_shift
+    }
+
     /// The segment of a record, and its page there.
     pub(crate) fn of(record: &'static Record) -> (&'static Segment, usize) {
         let address = ptr::from_ref(record).addr();
@@ -92,19 +98,19 @@ impl Segment {
         // SAFETY: records are made in segments only, which are aligned, and whose provenance was exposed. A header is written once, before
         // the first record of the segment is there, and never freed.
         let segment = unsafe { &*ptr::with_exposed_provenance::<Segment>(base) };
-        (segment, (address - base) / segment.page_size)
+        (segment, (address - base) >> segment.page_shift)
     }
 
     /// Records that a page has room for.
     pub(crate) fn records_in_page(&self) -> usize {
-        self.page_size / size_of::<Record>()
+        self.page_size() / size_of::<Record>()
     }
 
     /// The places of a page for records. Those of a page that has never been opened, or was discarded, read as zeros.
     pub(crate) fn records(&self, page: usize) -> &'static [Record] {
-        assert!(page < HALF / self.page_size && page * self.page_size >= size_of::<Segment>());
+        assert!(page < HALF / self.page_size() && page * self.page_size() >= size_of::<Segment>());
         let base = ptr::from_ref(self).addr();
-        let first = ptr::with_exposed_provenance::<Record>(base + page * self.page_size);
+        let first = ptr::with_exposed_provenance::<Record>(base + page * self.page_size());
         // SAFETY: within the half of the segment that is for records, apart from its header, and there for ever. All that anybody reads of
         // a record without owning it or holding it are atomics, for which zeros are a value; the rest is written by
         // `Record::renew` before somebody owns it.
@@ -123,9 +129,9 @@ impl Segment {
             while pages.next_if_eq(&end).is_some() {
                 end += 1;
             }
-            let length = (end - first) * self.page_size;
+            let length = (end - first) * self.page_size();
             for half in [base, base + HALF] {
-                let start = half + first * self.page_size;
+                let start = half + first * self.page_size();
                 // SAFETY: whole pages of a mapping of ours, without its header. Who reads them from now on reads zeros in place of records that
                 // nobody refers to, and nobody has a reference to what is beside such a record.
                 unsafe { system::discard(ptr::with_exposed_provenance_mut(start), length) };
@@ -156,12 +162,13 @@ fn heap() -> NonNull<u8> {
 mod system {
     use std::ptr::{self, NonNull};
 
-    use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
-
     use super::SEGMENT;
 
     pub(super) fn page_size() -> usize {
-        rustix::param::page_size()
+        // SAFETY: a question.
+        let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        // It is never refused. 64 KiB is a whole number of pages everywhere.
+        usize::try_from(size).unwrap_or(1 << 16)
     }
 
     /// A segment of address space, aligned. `None`: the system gives none.
@@ -170,7 +177,7 @@ mod system {
         // A page that is given back must not come back as a part of a huge one. A kernel without huge pages refuses, and does not need to
         // be told.
         // SAFETY: a mapping of ours, in which nothing is yet.
-        let _ = unsafe { madvise(start.as_ptr().cast(), SEGMENT, Advice::LinuxNoHugepage) };
+        unsafe { libc::madvise(start.as_ptr().cast(), SEGMENT, libc::MADV_NOHUGEPAGE) };
         Some(start)
     }
 
@@ -192,18 +199,18 @@ mod system {
 
     fn map_anywhere(size: usize) -> Option<NonNull<u8>> {
         // Most of a segment is never used at the same time: no memory is set aside for it.
-        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
-        let access = ProtFlags::READ | ProtFlags::WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let access = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: at an address that the system chooses.
-        let start = unsafe { mmap_anonymous(ptr::null_mut(), size, access, flags) }.ok()?;
-        NonNull::new(start.cast())
+        let start = unsafe { libc::mmap(ptr::null_mut(), size, access, flags, -1, 0) };
+        let start = NonNull::<u8>::new(start.cast())?;
+        (start.as_ptr().cast::<libc::c_void>() != libc::MAP_FAILED).then_some(start)
     }
 
     fn unmap(start: NonNull<u8>, size: usize) {
         if size > 0 {
             // SAFETY: a part of a mapping that was made by this module and that nobody was told of.
-            let unmapped = unsafe { munmap(start.as_ptr().cast(), size) };
-            debug_assert!(unmapped.is_ok());
+            unsafe { libc::munmap(start.as_ptr().cast(), size) };
         }
     }
 
@@ -213,7 +220,7 @@ mod system {
     pub(super) unsafe fn discard(start: *mut u8, size: usize) {
         // A refusal, as for memory that the application has locked, costs memory and nothing else.
         // SAFETY: as the caller promises.
-        let _ = unsafe { madvise(start.cast(), size, Advice::LinuxDontNeed) };
+        unsafe { libc::madvise(start.cast(), size, libc::MADV_DONTNEED) };
     }
 }
 

@@ -45,8 +45,8 @@ mod waker;
 
 use std::cell::UnsafeCell;
 use std::panic::Location;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
 use callstack::Stack;
