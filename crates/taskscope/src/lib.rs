@@ -92,6 +92,8 @@ mod name;
 mod observe;
 #[cfg(not(feature = "enable"))]
 mod off;
+#[cfg(feature = "enable")]
+mod pages;
 #[cfg_attr(not(feature = "enable"), path = "off/pool.rs")]
 mod pool;
 #[cfg_attr(not(feature = "enable"), path = "off/record.rs")]
