@@ -1,6 +1,10 @@
 //! What a sample costs and what it is worth: busy threads of several kinds, how many samples each should have and has.
 //!
 //! `sampler [HZ, 99] [SECONDS, 5] [perf|timer]`
+//!
+//! `sampler cost [DEPTH, 50]`: the processor time of one sample on the interrupted thread, beyond that of a signal whose handler returns at once
+//! because there is no room: the same work at 10,000 Hz with somebody who collects, and without.
+#![allow(clippy::print_stdout, reason = "what it is for")]
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -18,8 +22,79 @@ fn burn(time: Duration) {
     }
 }
 
+/// Calls itself and then works for a fixed number of turns; the processor time of that.
+#[inline(never)]
+fn deep(depth: u32, turns: u64) -> Duration {
+    if depth > 0 {
+        return black_box(deep(black_box(depth - 1), turns));
+    }
+    let began = cpu_time();
+    for n in 0..turns {
+        black_box(n);
+    }
+    cpu_time() - began
+}
+
+/// Processor time of the calling thread, as the kernel has it.
+fn cpu_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = text.split(' ').next().and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or(0))
+}
+
+fn cost(depth: u32) -> Result<(), Box<dyn std::error::Error>> {
+    const TURNS: u64 = 200_000_000;
+    const HZ: u32 = 10_000;
+    let work = move || {
+        std::thread::spawn(move || {
+            callstack::sampler::thread_started();
+            deep(depth, TURNS)
+        })
+    };
+    let mut rounds = Vec::new();
+    for _ in 0..7 {
+        let mut times = [Duration::ZERO; 3];
+        for (at, time) in times.iter_mut().enumerate() {
+            let sampler = Sampler::start(Options {
+                hz: HZ,
+                ..Options::default()
+            })?;
+            let mut sampler = (at > 0).then_some(sampler);
+            let worker = work();
+            while !worker.is_finished() {
+                std::thread::sleep(Duration::from_millis(2));
+                if let Some(sampler) = sampler.as_mut().filter(|_| at == 2) {
+                    sampler.collect(&mut |_| {});
+                } else if let Some(sampler) = &sampler {
+                    // Arms the thread, and leaves no room for its samples.
+                    black_box(sampler.threads());
+                }
+            }
+            *time = worker.join().map_err(|_| "the worker panicked")?;
+        }
+        let per_sample = |time: Duration, bare: Duration| {
+            let samples = time.as_secs_f64() * f64::from(HZ);
+            (time.as_secs_f64() - bare.as_secs_f64()) / samples * 1e9
+        };
+        rounds.push([
+            per_sample(times[1], times[0]),
+            per_sample(times[2], times[0]),
+        ]);
+    }
+    rounds.sort_by(|a, b| (a[1] - a[0]).total_cmp(&(b[1] - b[0])));
+    let [signal, sample] = rounds[rounds.len() / 2];
+    println!(
+        "depth {depth}: signal {signal:.0} ns, with its sample {sample:.0} ns: {:.0} ns a sample",
+        sample - signal
+    );
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arg = |n| std::env::args().nth(n);
+    if arg(1).as_deref() == Some("cost") {
+        return cost(arg(2).map_or(Ok(50), |arg| arg.parse())?);
+    }
     let hz: u32 = arg(1).map_or(Ok(99), |arg| arg.parse())?;
     let seconds: u64 = arg(2).map_or(Ok(5), |arg| arg.parse())?;
     let timer = match arg(3).as_deref() {

@@ -21,6 +21,7 @@ use super::keeper::Keeper;
 use super::{ENDED_SCOPES, SETTLE};
 use crate::dump::{self, TaskDump};
 use crate::heap::{self, Held};
+use crate::text::plain;
 
 /// So much later the keeper looks: other things of a second are measured by another clock, and have passed then.
 const SLACK: Duration = Duration::from_millis(20);
@@ -202,7 +203,7 @@ impl Holding {
         if !is_unheard() {
             tracing::warn!(
                 target: "taskscope::leak",
-                { scope = ended.name(), survivors = self.survivors, held_bytes = self.held.bytes(), held = %self.held },
+                { scope = &*plain(ended.name()), survivors = self.survivors, held_bytes = self.held.bytes(), held = %self.held },
                 "survivors of a scope hold memory (sampled)"
             );
         }
@@ -228,10 +229,12 @@ pub(super) fn report(task: &TaskDump, ended: &ScopeInner) {
         return;
     }
     let waits_for = task.trace.is_ok().then(|| task.wait_reason().to_string());
+    // Subscribers write to terminals, and most of them write a text as it is.
+    let name = task.name.as_deref().map(plain);
     tracing::warn!(
         target: "taskscope::leak",
-        { task.id = task.id, task.name = task.name.as_deref(), loc.file = task.site.file(), loc.line = task.site.line(),
-          loc.col = task.site.column(), scope = ended.name(), verdict = task.verdict.name(),
+        { task.id = task.id, task.name = name.as_deref(), loc.file = &*plain(task.site.file()), loc.line = task.site.line(),
+          loc.col = task.site.column(), scope = &*plain(ended.name()), verdict = task.verdict.name(),
           age_ms = task.age.as_millis() as u64, waits_for },
         "task outlived its scope"
     );
