@@ -288,16 +288,13 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Record> {
 /// The record at this address; `None` if there is none.
 #[cfg(not(taskscope_loom))]
 pub(crate) fn at(address: usize) -> Option<&'static Record> {
-    let pool = pool();
-    let chunks = pool.chunks.iter();
-    chunks
-        .map(|chunk| (chunk, chunk.as_ptr_range()))
-        .find(|(_, range)| (range.start.addr()..range.end.addr()).contains(&address))
-        .and_then(|(chunk, range)| {
-            let offset = address - range.start.addr();
-            let exact = offset.is_multiple_of(size_of::<Record>());
-            exact.then(|| &chunk[offset / size_of::<Record>()])
-        })
+    let pages =
+        |segment: &'static Segment| segment.pages().out_pages().map(move |page| (segment, page));
+    segments(pool().first())
+        .flat_map(pages)
+        .map(|(segment, page)| segment.records(page))
+        .find(|page| page.as_ptr_range().contains(&std::ptr::with_exposed_provenance(address)))
+        .and_then(|page| page.iter().find(|record| std::ptr::from_ref(*record).addr() == address))
 }
 
 /// Holds the records of all live tasks, in no particular order.
