@@ -288,16 +288,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Record> {
 /// The record at this address; `None` if there is none.
 #[cfg(not(taskscope_loom))]
 pub(crate) fn at(address: usize) -> Option<&'static Record> {
-    let pool = pool();
-    let chunks = pool.chunks.iter();
-    chunks
-        .map(|chunk| (chunk, chunk.as_ptr_range()))
-        .find(|(_, range)| (range.start.addr()..range.end.addr()).contains(&address))
-        .and_then(|(chunk, range)| {
-            let offset = address - range.start.addr();
-            let exact = offset.is_multiple_of(size_of::<Record>());
-            exact.then(|| &chunk[offset / size_of::<Record>()])
-        })
+    let first = pool().first();
+    segments(first).find_map(|segment| segment.record_at(address))
 }
 
 /// Holds the records of all live tasks, in no particular order.
