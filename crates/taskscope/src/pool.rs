@@ -288,13 +288,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Record> {
 /// The record at this address; `None` if there is none.
 #[cfg(not(taskscope_loom))]
 pub(crate) fn at(address: usize) -> Option<&'static Record> {
-    let pages =
-        |segment: &'static Segment| segment.pages().out_pages().map(move |page| (segment, page));
-    segments(pool().first())
-        .flat_map(pages)
-        .map(|(segment, page)| segment.records(page))
-        .find(|page| page.as_ptr_range().contains(&std::ptr::with_exposed_provenance(address)))
-        .and_then(|page| page.iter().find(|record| std::ptr::from_ref(*record).addr() == address))
+    let first = pool().first();
+    segments(first).find_map(|segment| segment.record_at(address))
 }
 
 /// Holds the records of all live tasks, in no particular order.
