@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
-use callstack::heap;
 use taskscope::heap::Held;
 use taskscope::{Dump, Plain, TaskDump};
 
+use super::profile::ready;
 use super::table;
 
 /// Scopes whose survivors are reported with what they hold; more are left out.
@@ -85,7 +85,7 @@ pub(crate) fn of_suspects(dump: &Dump) -> Vec<String> {
 #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "for scrapers"))]
 pub(crate) fn by_route() -> BTreeMap<Option<String>, Held> {
     let mut routes: BTreeMap<Option<String>, Held> = BTreeMap::new();
-    if heap::is_installed() {
+    if ready().is_ok() {
         for (owner, weight) in table::up_to_date().held_by_owner() {
             let route = owner.route.as_deref().map(str::to_owned);
             *routes.entry(route).or_default() += Held::new(weight.bytes(), weight.count());

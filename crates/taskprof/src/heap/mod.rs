@@ -34,6 +34,10 @@ pub(crate) const NOT_INSTALLED: &str = "no heap sampler is installed in this pro
      #[global_allocator] static ALLOC: taskprof::heap::Sampler<std::alloc::System> = taskprof::heap::Sampler::new(std::alloc::System); \
      to the program (any allocator can be in it)";
 
+/// In a child that was forked and runs no other program.
+pub(crate) const FORKED: &str = "this process was forked from one whose allocations are added up, and has no thread that does so; \
+     a program that it executes can be looked at";
+
 /// And where there can be none.
 pub(crate) const NOT_SUPPORTED: &str =
     "allocations are sampled only on 64-bit Linux on x86 and ARM, so there is no profile of them";

@@ -7,7 +7,7 @@ use callstack::Completeness;
 use callstack::heap::{self, Lost, StackId, Weight};
 
 use super::table::{self, Owner};
-use super::{NOT_INSTALLED, NOT_SUPPORTED, collector};
+use super::{FORKED, NOT_INSTALLED, NOT_SUPPORTED, collector};
 use crate::cpu::TRUNCATED;
 use crate::error::Error;
 use crate::profile::{Frame, Label, Profile, Sample, SampleType};
@@ -31,6 +31,9 @@ pub(crate) fn ready() -> Result<(), Error> {
     }
     if !heap::is_installed() {
         return Err(Error::unavailable(NOT_INSTALLED));
+    }
+    if collector::is_forked() {
+        return Err(Error::unavailable(FORKED));
     }
     Ok(())
 }

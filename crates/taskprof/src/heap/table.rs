@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use callstack::heap::{self, Label, StackId, Weight};
 use taskscope::attribution::{self, TaskKey};
+use taskscope::text::{MAX_NAME, bounded};
 
 /// Sums with an owner.
 const MAX_ROWS: usize = 32_768;
@@ -125,6 +126,7 @@ impl Table {
 
     /// One copy of every text.
     fn shared(&mut self, text: &str) -> Arc<str> {
+        let text = &*bounded(text, MAX_NAME);
         if let Some(known) = self.routes.get(text) {
             return Arc::clone(known);
         }

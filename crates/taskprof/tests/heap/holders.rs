@@ -89,6 +89,8 @@ async fn survivors_of_a_route_hold_memory_in_reports_and_on_the_page() {
     );
     let page = crate::ask::browse(&app, "/debug/pprof/").await;
     assert!(page.text().contains("holds (sampled)"));
+    let scopes = crate::ask::browse(&app, "/debug/pprof/page/scopes").await;
+    assert!(scopes.text().contains(" (sampled)"));
     let metrics = get(&app, "/debug/pprof/metrics").await;
     let line = between(
         metrics.text(),
