@@ -149,7 +149,11 @@ async fn a_difference_in_a_format_without_negative_values_is_refused_before_anyt
         assert_eq!(page.status, 200, "{path}: {}", page.text());
         let (_, shown) = page.text().split_once("Keep it as ").unwrap();
         let (shown, _) = shown.split_once("</p>").unwrap();
-        assert_eq!(shown.contains("speedscope"), offers, "{path}: {shown}");
+        assert_eq!(
+            shown.contains("format=speedscope"),
+            offers,
+            "{path}: {shown}"
+        );
     }
 }
 
