@@ -140,7 +140,7 @@ fn facts(links: &Links, task: &TaskDump) -> Markup {
             (fact("Kind", html! { (kind(task.kind)) @if task.background { ", declared a background task" } }))
             (fact("Spawned", html! {
                 (age(task.age)) " ago at "
-                a href=(links.to(&format!("page/tasks?{}", pair("site", &task.site.to_string())))) { code { (task.site) } }
+                a href=(links.to(&format!("page/tasks?{}", pair("site", &task.site.to_string())))) { code { (plain(&task.site.to_string())) } }
             }))
             (fact("Polls", html! { (task.polls) ", busy for " (age(task.busy)) " in all" }))
             @if task.kind != TaskKind::Observed {
