@@ -16,6 +16,7 @@ use taskscope::RuntimeGuard;
 use super::answer::{self, TEXT, WRITER};
 use super::choose;
 use super::desk::{Desk, Look};
+use super::dump::Form;
 use super::endpoint::Endpoint;
 use super::error::HttpError;
 use super::kept::{Kept, Rank};
@@ -158,12 +159,12 @@ pub(super) async fn head(
 
 /// The views of a dump that are no profiles: written while the client reads.
 async fn dump(desk: &Desk, asked: Asked) -> Result<Response, HttpError> {
-    let (content_type, write): (_, dump::Write) = match asked.view {
-        View::Grouped => (TEXT, tasks::grouped),
-        View::Listed => (TEXT, tasks::listed),
-        _ => ("application/json", tasks::json),
+    let (content_type, form) = match asked.view {
+        View::Grouped => (TEXT, Form::Grouped),
+        View::Listed => (TEXT, Form::Every(tasks::View::Text)),
+        _ => ("application/json", Form::Every(tasks::View::Json)),
     };
-    let body = dump::body(desk, asked.ask, write).await?;
+    let body = dump::body(desk, asked.ask, form).await?;
     Ok(answer::typed(content_type, "inline", body))
 }
 

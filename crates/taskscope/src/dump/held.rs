@@ -60,7 +60,13 @@ impl HeldTasks {
             .inspect(|hold| tally.add(hold.record()))
             .filter(|hold| options.wants(hold, began));
         let mut holds: Vec<Hold> = Vec::new();
+        let mut left_out = 0;
         for hold in &mut wanted {
+            if options.limit == 0 && options.verdicts.is_empty() {
+                // Nothing but the runtimes was asked for.
+                left_out += 1;
+                continue;
+            }
             if holds.try_reserve(1).is_err() {
                 return Err(NoMemory::for_tasks(holds.len() + 1 + wanted.count()));
             }
@@ -78,7 +84,7 @@ impl HeldTasks {
                 task.is_some_and(|task| options.wants_verdict(task.verdict))
             });
         }
-        let left_out = holds.len().saturating_sub(options.limit);
+        left_out += holds.len().saturating_sub(options.limit);
         holds.truncate(options.limit);
         let (mut polls, mut lines) = (Vec::new(), Lines::default());
         polls.try_reserve_exact(holds.len()).map_err(no_memory)?;

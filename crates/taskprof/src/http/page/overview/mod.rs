@@ -17,7 +17,7 @@ use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
 use axum::response::Response;
 
-use self::seen::Seen;
+use self::seen::{Seen, Tasks};
 use super::links::Links;
 use super::tasks::glance;
 use super::{PAGE, answer};
@@ -45,9 +45,9 @@ pub(in crate::http) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Respo
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
     // Whoever looks here asks for more in a moment.
     warm::all();
-    let dump = glance().await?;
+    let tasks = glance(Tasks::take).await?;
     let page = offload::work(PAGE, move |_| {
-        let seen = Seen::new(dump);
+        let seen = Seen::new(tasks);
         if as_text {
             text::text(&seen)
         } else {
