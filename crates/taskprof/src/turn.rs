@@ -67,6 +67,15 @@ impl Turn {
         self
     }
 
+    /// For a scrape or the overview, which are few and short: one of these at a time, whoever else is busy or waits. Blocks.
+    pub(crate) fn take_promptly() -> Turn {
+        static PROMPT: Semaphore = Semaphore::const_new(1);
+        Turn {
+            _permit: block_on(PROMPT.acquire()).ok(),
+            began: None,
+        }
+    }
+
     /// For work that mostly waits: a turn only if somebody waits for one, so that a few who ask together do not wait for each other.
     pub(crate) fn take_in_line() -> Option<Turn> {
         (LINE.load(Ordering::Relaxed) > 0).then(Turn::take)

@@ -3,13 +3,15 @@
 //! Grouped, they are summed up before that; one by one, they are read a second time as they are written. How much may be held by all of them, whatever the askers and however slowly
 //! they read, is the desk's business (`desk.rs`). Not here: how tasks look (`tasks/`).
 
+use std::io;
+
 use axum::body::Body;
 
 use super::answer::WRITER;
 use super::desk::Desk;
 use super::error::HttpError;
 use super::stream;
-use crate::source::Ask;
+use crate::source::{Ask, Line};
 use crate::tasks::{Grouped, Listed, View};
 
 /// Which form.
@@ -23,23 +25,31 @@ pub(super) enum Form {
 pub(super) async fn body(desk: &Desk, ask: Ask, form: Form) -> Result<Body, HttpError> {
     let look = desk.look().await?;
     let no_tasks = || HttpError::internal("this is no source of tasks");
-    match form {
+    let (tasks, pieces) = match form {
         Form::Grouped => {
-            let grouped = ask.fold(|chosen| Grouped::take(&chosen)).await?;
+            let grouped = ask
+                .fold(Line::Usual, |chosen| Grouped::take(&chosen))
+                .await?;
             let grouped = grouped.ok_or_else(no_tasks)?;
-            let reading = look.over(0)?;
-            Ok(stream::body(WRITER, move |out| {
-                let _reading = reading;
-                grouped.write(out)
-            })?)
+            (0, stream::pieces(WRITER, move |out| grouped.write(out))?)
         }
         Form::Every(view) => {
             let listed = ask.fold_alone(Listed::take).await?.ok_or_else(no_tasks)?;
-            let reading = look.over(listed.tasks())?;
-            Ok(stream::body(WRITER, move |out| {
-                let _reading = reading;
-                listed.write(view, out)
-            })?)
+            let tasks = listed.tasks();
+            let write = move |out: &mut dyn io::Write| listed.write(view, out);
+            (tasks, stream::pieces(WRITER, write)?)
         }
+    };
+    let (first, rest) = stream::first(pieces)
+        .await
+        .map_err(|why| HttpError::unavailable(why.to_string(), AGAIN))?;
+    // From here on the client is waited for.
+    drop(look);
+    match rest {
+        None => Ok(first.into()),
+        Some(rest) => desk.written(tasks, first, rest),
     }
 }
+
+/// When there may be memory again, in seconds.
+const AGAIN: u64 = 5;

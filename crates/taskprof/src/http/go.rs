@@ -220,7 +220,7 @@ pub(super) async fn get(
         write::text(profile, &Look::new().title(called)).map(String::into_bytes)
     })
     .await??;
-    Ok(typed(name, &asked, body.into()))
+    Ok(typed(name, &asked, desk.bytes(body)?))
 }
 
 /// The headers that `get` would answer. Go collects everything for a HEAD, too, which helps nobody.

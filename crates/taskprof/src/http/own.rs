@@ -61,7 +61,11 @@ pub(super) async fn get(
         View::Text(view) => {
             let _look = desk.look().await?;
             let body = offload::run(WRITER, view.write).await??;
-            Ok(answer::typed(view.content_type, "inline", body.into()))
+            Ok(answer::typed(
+                view.content_type,
+                "inline",
+                desk.bytes(body)?,
+            ))
         }
         View::Profile(format) => {
             let Asked {
@@ -88,7 +92,7 @@ pub(super) async fn get(
                 return progress::page(source.name, takes, address);
             }
             let (kept, _look) = capture.await?;
-            answer(&kept, format, base.as_deref(), &state).await
+            answer(&desk, &kept, format, base.as_deref(), &state).await
         }
     }
 }
@@ -128,12 +132,13 @@ pub(super) fn kept(
 }
 
 async fn answer(
+    desk: &Desk,
     kept: &Kept,
     format: &'static Format,
     base: Option<&Kept>,
     state: &[(String, String)],
 ) -> Result<Response, HttpError> {
-    let body = answer::write(kept, format, base).await?;
+    let body = answer::write(desk, kept, format, base).await?;
     let response = answer::with(kept.source.name, format, body);
     Ok(answer::located(
         response,

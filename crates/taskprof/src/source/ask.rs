@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use taskscope::DumpOptions;
 
-use super::{Source, What, shared};
+use super::shared::{self, Line};
+use super::{Source, What};
 use crate::cpu::{Cpu, DEFAULT_DURATION, MAX_DURATION};
 use crate::error::Error;
 use crate::offload;
 use crate::profile::Profile;
-use crate::tasks::{self, Chosen, ProfileFold};
+use crate::tasks::{self, Chosen, Head, ProfileFold};
 use crate::turn::Turn;
 use crate::warm;
 
@@ -93,19 +94,25 @@ impl Ask {
             }
             What::Tasks(choose) if duration.is_none() => {
                 let choose = *choose;
-                let look = move |options| Snapshots::new(choose(options)).take();
                 warm::symbols();
-                let profile = shared::look(LOOK, self.source.name, options, look).await?;
-                Ok(Arc::unwrap_or_clone(profile))
+                let look = move |options| Folded::take(choose(options));
+                let folded =
+                    shared::look(LOOK, self.source.name, Line::Usual, options, look).await?;
+                offload::work(LOOK, move |_| folded.profile()).await
             }
             What::Tasks(choose) => {
                 let choose = *choose;
-                let mut snapshots = None;
+                let mut folded: Option<Folded> = None;
                 look(duration, move || {
-                    let snapshots =
-                        snapshots.get_or_insert_with(|| Snapshots::new(choose(options.clone())));
                     let _turn = Turn::take_in_line();
-                    snapshots.take()
+                    let folded = match &mut folded {
+                        Some(folded) => {
+                            folded.again()?;
+                            folded
+                        }
+                        None => folded.insert(Folded::take(choose(options.clone()))?),
+                    };
+                    Ok(folded.profile())
                 })
                 .await
             }
@@ -126,6 +133,7 @@ impl Ask {
     /// Makes something else of the tasks, for all who ask for the same; `None` if the source is none of tasks.
     pub(crate) async fn fold<T: Send + Sync + 'static>(
         self,
+        line: Line,
         make: fn(Chosen) -> Result<T, Error>,
     ) -> Result<Option<Arc<T>>, Error> {
         let What::Tasks(choose) = self.source.what else {
@@ -133,7 +141,7 @@ impl Ask {
         };
         warm::symbols();
         let look = move |options| make(choose(options));
-        shared::look(LOOK, self.source.name, self.options, look)
+        shared::look(LOOK, self.source.name, line, self.options, look)
             .await
             .map(Some)
     }
@@ -158,22 +166,30 @@ impl Ask {
     }
 }
 
-/// Profiles of the same tasks, one after the other, that tell apart the same.
-struct Snapshots {
+/// Tasks summed up as samples.
+struct Folded {
     chosen: Chosen,
     fold: ProfileFold,
+    head: Head,
 }
 
-impl Snapshots {
-    fn new(chosen: Chosen) -> Snapshots {
-        let fold = ProfileFold::new(chosen.suspects.clone());
-        Snapshots { chosen, fold }
+impl Folded {
+    fn take(chosen: Chosen) -> Result<Folded, Error> {
+        let mut fold = ProfileFold::new(chosen.suspects.clone());
+        let head = tasks::fold(&chosen, &mut |at, task, _| fold.add(at, &task))?;
+        Ok(Folded { chosen, fold, head })
     }
 
-    fn take(&mut self) -> Result<Profile, Error> {
-        let Snapshots { chosen, fold } = self;
-        let head = tasks::fold(chosen, &mut |at, task, _| fold.add(at, &task))?;
-        Ok(fold.profile(&head.dump, &head.counts))
+    /// A second look, at what was told apart in the first.
+    fn again(&mut self) -> Result<(), Error> {
+        let Folded { chosen, fold, .. } = self;
+        fold.restart();
+        self.head = tasks::fold(chosen, &mut |at, task, _| fold.add(at, &task))?;
+        Ok(())
+    }
+
+    fn profile(&self) -> Profile {
+        self.fold.profile(&self.head.dump, &self.head.counts)
     }
 }
 

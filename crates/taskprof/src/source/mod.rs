@@ -23,6 +23,7 @@ pub use self::cmdline::cmdline;
 #[cfg(feature = "metrics")]
 pub(crate) use self::runtime::watch as watch_runtimes;
 pub use self::runtime::{json as runtime_json, text as runtime_text};
+pub(crate) use self::shared::Line;
 pub use self::symbol::{MAX_ADDRESSES, symbols};
 use crate::error::Error;
 use crate::offload::Wanted;

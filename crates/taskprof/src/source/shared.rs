@@ -19,6 +19,15 @@ use crate::turn::Turn;
 type Outcome = Result<Arc<dyn Any + Send + Sync>, Arc<Error>>;
 type Told = watch::Receiver<Option<Outcome>>;
 
+/// With whom a look takes turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// With all that keeps a processor busy, if somebody waits for that.
+    Usual,
+    /// With scrapes and overviews only.
+    Prompt,
+}
+
 /// A look that was asked for and has not begun.
 struct Open {
     round: u64,
@@ -66,6 +75,7 @@ impl Drop for Round {
 pub(super) async fn look<T: Send + Sync + 'static>(
     thread: &str,
     source: &'static str,
+    line: Line,
     options: DumpOptions,
     make: impl FnOnce(DumpOptions) -> Result<T, Error> + Send + 'static,
 ) -> Result<Arc<T>, Error> {
@@ -74,7 +84,7 @@ pub(super) async fn look<T: Send + Sync + 'static>(
             "the thread {thread} panicked; its message is on standard error"
         ))
     };
-    let mut told = join(thread, source, options, make)?;
+    let mut told = join(thread, source, line, options, make)?;
     let outcome = told.wait_for(Option::is_some).await;
     let outcome = outcome.ok().and_then(|outcome| outcome.clone());
     match outcome.ok_or_else(panicked)? {
@@ -86,6 +96,7 @@ pub(super) async fn look<T: Send + Sync + 'static>(
 fn join<T: Send + Sync + 'static>(
     thread: &str,
     source: &'static str,
+    line: Line,
     options: DumpOptions,
     make: impl FnOnce(DumpOptions) -> Result<T, Error> + Send + 'static,
 ) -> Result<Told, Error> {
@@ -110,13 +121,20 @@ fn join<T: Send + Sync + 'static>(
         told: told.clone(),
     });
     drop(rounds);
-    our_thread::start(thread, move || run(&round, || make(options)))
+    our_thread::start(thread, move || run(&round, line, || make(options)))
         .map_err(|e| our_thread::not_started(thread, e))?;
     Ok(told)
 }
 
-fn run<T: Send + Sync + 'static>(round: &Round, make: impl FnOnce() -> Result<T, Error>) {
-    let _turn = Turn::take_in_line();
+fn run<T: Send + Sync + 'static>(
+    round: &Round,
+    line: Line,
+    make: impl FnOnce() -> Result<T, Error>,
+) {
+    let _turn = match line {
+        Line::Usual => Turn::take_in_line(),
+        Line::Prompt => Some(Turn::take_promptly()),
+    };
     round.close();
     if !round.tell.is_closed() {
         let outcome: Outcome = match make() {
@@ -149,7 +167,7 @@ mod tests {
             TAKEN.fetch_add(1, Ordering::SeqCst);
             Ok(all(options))
         }
-        let ask = |options| tokio::spawn(look("test", "counted", options, counted));
+        let ask = |options| tokio::spawn(look("test", "counted", Line::Usual, options, counted));
         let turn = Turn::take();
         let line = thread::spawn(|| drop(Turn::take()));
         while !Turn::is_line() {
@@ -196,7 +214,15 @@ mod tests {
             assert_eq!(BROKEN.swap(0, Ordering::SeqCst), 0, "as asked");
             Ok(all(options))
         }
-        let ask = || look("test", "breaks", DumpOptions::new(), breaks_once);
+        let ask = || {
+            look(
+                "test",
+                "breaks",
+                Line::Usual,
+                DumpOptions::new(),
+                breaks_once,
+            )
+        };
         assert!(ask().await.is_err());
         assert!(ask().await.is_ok());
     }

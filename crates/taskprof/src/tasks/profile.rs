@@ -143,32 +143,23 @@ impl Fold {
         sample
     }
 
-    /// The profile of everything that was added. What is added from now on counts anew.
-    pub(crate) fn profile(&mut self, dump: &Dump, counts: &Counts) -> Profile {
+    /// The profile of everything that was added.
+    pub(crate) fn profile(&self, dump: &Dump, counts: &Counts) -> Profile {
         let mut profile = Profile::new([SampleType::new("tasks", "count")]);
         profile.period_type = Some(SampleType::new("tasks", "count"));
         profile.period = 1;
         profile.time = dump.taken_at;
-        let mut sums: Vec<&mut Sum> = self.samples.iter_mut().collect();
-        sums.retain(|sum| sum.tasks > 0);
+        let mut sums: Vec<&Sum> = self.samples.iter().filter(|sum| sum.tasks > 0).collect();
         sums.sort_by_key(|sum| sum.at);
-        profile.samples = sums
-            .into_iter()
-            .map(|sum| {
-                sum.at = usize::MAX;
-                let tasks = std::mem::take(&mut sum.tasks);
-                let mut sample = sum.sample.clone();
-                sample.values = vec![tasks];
-                sample
-            })
-            .collect();
+        let sample = |sum: &Sum| Sample {
+            values: vec![sum.tasks],
+            ..sum.sample.clone()
+        };
+        profile.samples = sums.into_iter().map(sample).collect();
         profile.aggregate();
         profile.comments = remarks(dump, counts);
-        for (tasks, what) in std::mem::take(&mut self.blurred).into_iter().zip([
-            "names",
-            "names and scopes",
-            "names, scopes and stacks",
-        ]) {
+        let what = ["names", "names and scopes", "names, scopes and stacks"];
+        for (tasks, what) in self.blurred.into_iter().zip(what) {
             if tasks > 0 {
                 profile.comments.push(format!(
                     "{tasks} of {} tasks are shown without their {what}: there are more different ones than are kept",
@@ -176,11 +167,19 @@ impl Fold {
                 ));
             }
         }
-        let met = std::mem::take(&mut self.met);
         if let Some(growing) = &self.suspects {
-            profile.comments.extend(growing.remarks(&met));
+            profile.comments.extend(growing.remarks(&self.met));
         }
         profile
+    }
+
+    /// Counts anew, and goes on telling the same apart.
+    pub(crate) fn restart(&mut self) {
+        for sum in &mut self.samples {
+            (sum.tasks, sum.at) = (0, usize::MAX);
+        }
+        self.blurred = [0; LEVELS.len()];
+        self.met.clear();
     }
 }
 

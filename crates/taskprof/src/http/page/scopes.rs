@@ -26,6 +26,7 @@ use crate::http::error::HttpError;
 use crate::http::params::Query;
 use crate::http::{OwnRuntime, watch_application};
 use crate::offload;
+use crate::source::Line;
 use crate::tasks::{self, Chosen};
 
 /// Scopes of one name that are listed, the oldest; more are counted.
@@ -44,7 +45,7 @@ pub(super) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Response, Http
     let links = Links::new(&parts, 2);
     let _look = desk.look().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
-    let scopes = glance(Scopes::take).await?;
+    let scopes = glance(Line::Usual, Scopes::take).await?;
     let html = offload::work(PAGE, move |_| html(&links, &scopes)).await?;
     Ok(answer(html))
 }

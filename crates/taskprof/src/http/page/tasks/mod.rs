@@ -29,8 +29,9 @@ use crate::http::endpoint::Endpoint;
 use crate::http::error::HttpError;
 use crate::http::params::Query;
 use crate::http::{OwnRuntime, watch_application};
+use crate::offload;
+use crate::source::{self, Line};
 use crate::tasks::Chosen;
-use crate::{offload, source};
 
 pub(super) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Response, HttpError> {
     let mut wanted = Wanted::parse(parts.uri.query())?;
@@ -58,7 +59,10 @@ pub(super) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Response, Http
 /// A look at all tasks, shared with others who ask for the same; or at those that are wanted, if all of them are too many.
 async fn snapshot(wanted: &Wanted) -> Result<Arc<Snapshot>, HttpError> {
     let ask = || source::short::tasks().of(prompt().stacks(wanted.stacks));
-    let few = ask().fold(Snapshot::of_few).await?.ok_or_else(no_tasks)?;
+    let few = ask()
+        .fold(Line::Usual, Snapshot::of_few)
+        .await?
+        .ok_or_else(no_tasks)?;
     if few.is_there() {
         return Ok(few);
     }
@@ -100,8 +104,9 @@ pub(super) async fn task(
 
 /// What `make` makes of all tasks, as far as is known without asking any; shared with others who ask for the same.
 pub(super) async fn glance<T: Send + Sync + 'static>(
+    line: Line,
     make: fn(Chosen) -> Result<T, Error>,
 ) -> Result<Arc<T>, HttpError> {
     let ask = source::short::tasks().of(DumpOptions::new().stacks(Stacks::Cached));
-    ask.fold(make).await?.ok_or_else(no_tasks)
+    ask.fold(line, make).await?.ok_or_else(no_tasks)
 }
