@@ -3,12 +3,13 @@
 
 mod capture;
 mod module;
+pub mod sampler;
 mod stack;
 mod symbol;
 pub mod thread;
 mod trim;
 
-// How the above is done, by platform. All unsafe code is in `loaded::dl`, in `unwind` and in `thread`.
+// How the above is done, by platform. All unsafe code is in `loaded::dl`, in `unwind`, in `thread` and in `sampler`.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod loaded;
 mod resolve;

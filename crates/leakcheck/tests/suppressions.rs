@@ -64,6 +64,42 @@ async fn blocks_if_told() {
     }
 }
 
+#[test]
+fn a_reason_adds_no_line_to_what_is_said_and_nothing_in_it_hides() {
+    let reason = "reason = \"the mailer\\nleakcheck: forged\\u001b[2J\\u202e\\u200b\"";
+    let text = MAILERS.replace("reason = \"the mailer cannot be stopped, #41\"", reason);
+    assert!(text.contains("forged"), "{text}");
+    let report = child::directory("reason_report").join("leaks.jsonl");
+    let file = file("reason", &text);
+    let said = child::run(
+        child::checks("shop::refund: mail mail, shop::refund: mail mail mail")
+            .env(FILE, &file)
+            .env("LEAKCHECK_REPORT", &report),
+    );
+    has(
+        &said,
+        "(the mailer\\nleakcheck: forged\\u{1b}[2J\\u{202e}\\u{200b})",
+    );
+    let hides = |c: char| taskscope::text::is_hidden(c) && c != '\n';
+    assert!(!said.text.contains(hides), "{}", said.text);
+    assert!(
+        !said
+            .text
+            .lines()
+            .any(|line| line.starts_with("leakcheck: forged")),
+        "{}",
+        said.text
+    );
+    // The report has the very reason, and no character that hides.
+    let report = read(&report);
+    assert!(!report.contains(hides), "{report}");
+    let line: serde_json::Value = serde_json::from_str(report.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        line["listed"][0]["reason"],
+        "the mailer\nleakcheck: forged\u{1b}[2J\u{202e}\u{200b}"
+    );
+}
+
 /// A file with this text.
 fn file(test: &str, text: &str) -> PathBuf {
     let file = child::directory(test).join("leakcheck.toml");

@@ -115,9 +115,7 @@ fn spawn(runtime: &tokio::runtime::Runtime, tasks: usize) {
 #[test]
 fn every_answer_about_100_000_tasks_takes_little_and_gives_it_back() {
     if !is_child() {
-        in_a_process_of_its_own(
-            "every_answer_about_100_000_tasks_takes_little_and_gives_it_back",
-        );
+        in_a_process_of_its_own("every_answer_about_100_000_tasks_takes_little_and_gives_it_back");
         return;
     }
     let server = taskprof::serve("127.0.0.1:0").unwrap();
@@ -174,7 +172,10 @@ fn without_memory_there_is_an_answer_or_a_sentence() {
     for path in ANSWERS {
         let (code, _) = ask(addr, path);
         println!("{path}: {code}");
-        assert!(["200", "429", "500", "503"].contains(&&*code), "{path}: {code}");
+        assert!(
+            ["200", "429", "500", "503"].contains(&&*code),
+            "{path}: {code}"
+        );
     }
     setrlimit(Resource::As, limit).unwrap();
     assert_eq!(ask(addr, "tasks?debug=1").0, "200");

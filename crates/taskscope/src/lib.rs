@@ -62,6 +62,7 @@
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::unwrap_used))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod attribution;
 #[cfg(feature = "enable")]
 mod blocking;
 #[cfg(feature = "enable")]
@@ -91,6 +92,8 @@ mod name;
 mod observe;
 #[cfg(not(feature = "enable"))]
 mod off;
+#[cfg(feature = "enable")]
+mod pages;
 #[cfg_attr(not(feature = "enable"), path = "off/pool.rs")]
 mod pool;
 #[cfg_attr(not(feature = "enable"), path = "off/record.rs")]
@@ -111,6 +114,7 @@ mod spawn;
 mod stats;
 #[cfg(feature = "enable")]
 mod sync;
+pub mod text;
 #[cfg(feature = "enable")]
 mod threads;
 mod token;
@@ -160,6 +164,7 @@ pub use self::spawn::{
     spawn_on,
 };
 pub use self::stats::{Stats, stats};
+pub use self::text::{OneLine, Plain, Quoted};
 pub use self::token::{
     Cancelled, CancelledOwned, DropGuard, DropGuardRef, RunUntilCancelled, RunUntilCancelledOwned,
     Token,
@@ -168,7 +173,7 @@ pub use self::tracked::{Tracked, track};
 pub use self::verdict::{BLOCKING_THRESHOLD, CANCEL_GRACE, SPINNING_RATE, Verdict};
 pub use self::wait::{WaitKind, WaitReason};
 pub use self::watchdog::{Watchdog, WatchdogError};
-pub use self::words::{Age, LISTED, Listed, Plain};
+pub use self::words::{Age, LISTED, Listed};
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]

@@ -21,7 +21,7 @@ use tokio::runtime::{Handle, Id, RuntimeFlavor};
 pub use self::info::RuntimeInfo;
 use crate::record::{Record, Traits};
 use crate::threads::Slot;
-use crate::{pool, threads};
+use crate::{pool, text, threads};
 
 pub(crate) struct RuntimeEntry {
     handle: Handle,
@@ -321,7 +321,7 @@ impl RuntimeEntry {
         RuntimeInfo {
             id: self.id,
             number: self.number,
-            name: self.handle.name().map(Into::into),
+            name: self.handle.name().map(|name| text::name(name.into())),
             flavor: flavor_name(&self.handle),
             workers: self.handle.metrics().num_workers(),
             tracked: tracked.tasks + tracked.local,

@@ -25,7 +25,7 @@ use taskscope::{
 };
 #[cfg(tokio_unstable)]
 use taskscope::{Observe, observe};
-use taskscope::{census, sampling};
+use taskscope::{attribution, census, sampling};
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 use tokio::task::{AbortHandle, JoinError, LocalSet};
 use tokio_util::sync::CancellationToken;
@@ -54,6 +54,7 @@ pub async fn everything() {
     layers().await;
     dumps().await;
     sampled();
+    attributed();
     counted();
     watching();
 }
@@ -494,6 +495,19 @@ fn resource(resource: &ResourceDump) {
         let _: (Option<&Location<'_>>, HolderState) = (holder.spawned, holder.state);
     }
     let _: (Duration, bool) = (resource.unused_for, resource.is_leak_suspect());
+}
+
+fn attributed() {
+    let key: attribution::TaskKey = attribution::current();
+    assert_eq!(attribution::TaskKey::from_words(key.to_words()), key);
+    assert!(key.is_none() && key == attribution::TaskKey::NONE);
+    let facts: Option<Arc<attribution::TaskFacts>> = attribution::facts(key);
+    if let Some(facts) = facts {
+        let _: (u64, TaskKind, &str, bool) = (facts.id, facts.kind, facts.future, facts.ended);
+        let _: (Option<&Name>, &Location<'_>) = (facts.name.as_ref(), facts.site);
+        let _: (&[(Arc<str>, Arc<str>)], Option<&ScopeRef>) = (&facts.labels, facts.scope.as_ref());
+    }
+    let _: usize = attribution::MAX_ENDED;
 }
 
 fn sampled() {

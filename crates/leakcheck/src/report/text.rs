@@ -2,7 +2,8 @@
 //!
 //! Blocks are whole or not there at all; those that do not fit are counted. Before that, long stacks are cut. Not here: how a stack is cut ([`super::stack`]).
 
-use taskscope::{Age, Group, Listed, Plain, ResourceDump};
+use taskscope::text::bounded;
+use taskscope::{Age, Group, Listed, OneLine, ResourceDump};
 
 use super::{Found, stack};
 use crate::{os, place};
@@ -226,11 +227,7 @@ pub(crate) fn tasks(count: usize) -> String {
     }
 }
 
-/// Neither a name nor a type may add a line, or fill the screen.
+/// Neither a name nor a type may add a line, hide, talk to a terminal, or fill the screen.
 fn one_line(text: &str) -> String {
-    let text = Plain(text).to_string();
-    match text.char_indices().nth(WIDTH) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
-    }
+    bounded(&OneLine(text).to_string(), WIDTH).into_owned()
 }

@@ -1,5 +1,6 @@
 //! A dump as JSON: everything that the text has, for scripts.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -9,6 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::ser::SerializeSeq as _;
 use serde::{Serialize, Serializer};
+use taskscope::text::{Guard, MAX_PATH, bounded};
 use taskscope::{
     Branch, Cancellation, Dump, HeldTasks, LongPoll, ResourceDump, RuntimeInfo, ScopeRef, State,
     TaskDump, TaskKind,
@@ -52,6 +54,9 @@ use super::{Chosen, Counts, Listing};
 ///   ]
 /// }
 /// ```
+///
+/// Texts are as the program made them. Characters that [cannot be seen](taskscope::text::is_hidden) are written as JSON's
+/// own escapes (`\u202e`), which every parser reads back.
 ///
 /// `kind` is `task`, `local`, `blocking` (a call on the blocking pool), `driven` or `observed`. `token_…_seconds`: how long ago the task looked
 /// at its scope's cancellation token. `long_poll` is `{"seconds", "over", "frames", "no_stack"}` of the last poll that took too long.
@@ -110,7 +115,7 @@ fn write(
         tasks,
         resources: dump.resources.iter().map(ResourceOut::new).collect(),
     };
-    serde_json::to_writer_pretty(&mut *out, &object)?;
+    serde_json::to_writer_pretty(Guard::json(&mut *out), &object)?;
     writeln!(out)
 }
 
@@ -221,7 +226,7 @@ struct TaskOut<'a> {
     scope: Option<ScopeOut>,
     spawned: SiteOut,
     parent: Option<u64>,
-    future: &'a str,
+    future: Cow<'a, str>,
     runtime: u64,
     age_seconds: f64,
     busy_seconds: f64,
@@ -361,7 +366,7 @@ impl<'a> TaskOut<'a> {
             }),
             spawned: SiteOut::new(task.site),
             parent: task.parent,
-            future: task.future,
+            future: bounded(task.future, MAX_PATH),
             runtime: task.runtime,
             age_seconds: task.age.as_secs_f64(),
             busy_seconds: task.busy.as_secs_f64(),

@@ -17,7 +17,7 @@ pub(crate) use self::group::{Groups, Likeness, Summary};
 pub(crate) use self::growing::Growing;
 pub use self::json::json;
 pub use self::profile::profile;
-pub(crate) use self::profile::{Fold as ProfileFold, remarks, spawned_at, suspended, tag};
+pub(crate) use self::profile::{CUT, Fold as ProfileFold, remarks, spawned_at, suspended, tag};
 use self::stream::Listing;
 pub(crate) use self::stream::{Listed, View};
 pub(crate) use self::text::Grouped;

@@ -1,16 +1,19 @@
 //! A dump as plain text: tasks grouped, or one by one.
 //!
-//! Names come from the program and may hold anything: control characters are written as escapes, so that nobody can add
+//! Names come from the program and may hold anything: what cannot be seen is written as escapes, so that nobody can add
 //! a line to the text or talk to the terminal.
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use taskscope::{Age, CancelReason, Dump, Missed, Plain, State, TaskDump, TaskKind, Verdict};
+use taskscope::text::Guard;
+use taskscope::{
+    Age, CancelReason, Dump, Missed, OneLine, Plain, Quoted, State, TaskDump, TaskKind, Verdict,
+};
 
 use super::distinct::Distinct;
-use super::profile::remarks;
+use super::profile::{CUT, remarks};
 use super::resources::{self, Holdings};
 use super::{Chosen, Counts, Groups, Head, Likeness, Listing, Summary, fold};
 use crate::error::Error;
@@ -83,6 +86,7 @@ fn write_grouped(
     left_out: usize,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let out: &mut dyn Write = &mut Guard::lines(out);
     write_header(out, dump, counts)?;
     groups
         .iter()
@@ -103,6 +107,7 @@ fn write_grouped(
 ///
 /// Those of `out`.
 pub fn listed(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
+    let out: &mut dyn Write = &mut Guard::lines(out);
     write_header(out, dump, &Counts::of(dump))?;
     let (tree, holdings) = (dump.tree(), dump.holdings());
     let name = |id| tree.task(id).map(|parent| parent.name.as_deref());
@@ -116,6 +121,7 @@ pub fn listed(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
 pub(super) fn listed_held(listing: Listing, out: &mut dyn Write) -> io::Result<()> {
     let Listing { head, held, chosen } = listing;
     let dump = &head.dump;
+    let out: &mut dyn Write = &mut Guard::lines(out);
     write_header(out, dump, &head.counts)?;
     let parents = held.parents().map_err(io::Error::other)?;
     let (holdings, name) = (dump.holdings(), |id| parents.name(id));
@@ -157,7 +163,7 @@ fn write_header(out: &mut dyn Write, dump: &Dump, counts: &Counts) -> io::Result
         .collect();
     writeln!(out, "verdicts: {}", verdicts.join(", "))?;
     for remark in remarks(dump, counts) {
-        writeln!(out, "note: {remark}")?;
+        writeln!(out, "note: {}", OneLine(remark))?;
     }
     if dump.missed == Missed::default() && counts.tasks > 0 {
         writeln!(out, "note: every stack was captured")?;
@@ -187,12 +193,12 @@ fn write_group(out: &mut dyn Write, group: &Summary) -> io::Result<()> {
         out,
         "\n{count} {tasks}: {}, {}, for {}",
         first.verdict,
-        Plain(first.activity()),
+        OneLine(first.activity()),
         range(group.since)
     )?;
     write_names(out, "name", &group.names)?;
     write_names(out, "scope", &group.scopes)?;
-    writeln!(out, "  spawned  at {}", first.site)?;
+    writeln!(out, "  spawned  at {}", Plain(first.site.to_string()))?;
     writeln!(out, "  future   {}", Plain(first.future))?;
     writeln!(out, "  age      {}", range(group.age))?;
     if group.detached > 0 {
@@ -218,7 +224,7 @@ fn write_task<'a>(
 ) -> io::Result<()> {
     write!(out, "\ntask {}", task.id)?;
     if let Some(name) = &task.name {
-        write!(out, " {:?}", name)?;
+        write!(out, " {}", Quoted(name))?;
     }
     write!(out, " [{}", task.state.name())?;
     match task.kind {
@@ -238,7 +244,7 @@ fn write_task<'a>(
         out,
         "]: {}, {}, for {}",
         task.verdict,
-        Plain(task.activity()),
+        OneLine(task.activity()),
         Age(task.state.since())
     )?;
     if let Some(scope) = &task.scope {
@@ -271,11 +277,16 @@ fn write_task<'a>(
         }
         writeln!(out)?;
     }
-    write!(out, "  spawned  {} ago at {}", Age(task.age), task.site)?;
+    write!(
+        out,
+        "  spawned  {} ago at {}",
+        Age(task.age),
+        Plain(task.site.to_string())
+    )?;
     if let Some(parent) = task.parent {
         write!(out, ", by task {parent}")?;
         match name(parent) {
-            Some(Some(name)) => write!(out, " {name:?}")?,
+            Some(Some(name)) => write!(out, " {}", Quoted(name))?,
             Some(None) => {}
             // It has ended, or the dump was not about it.
             None => write!(out, " (not in this dump)")?,
@@ -316,8 +327,14 @@ fn write_long_poll(out: &mut dyn Write, task: &TaskDump) -> io::Result<()> {
         write!(out, ", {} ago", Age(poll.ago))?;
     }
     match &poll.trace {
-        Ok(trace) => write!(out, "; the thread was in\n{trace}"),
-        Err(why) => writeln!(out, "; no stack of the thread: {}", Plain(why)),
+        Ok(trace) => {
+            write!(out, "; the thread was in\n{trace}")?;
+            match trace.is_cut() {
+                true => writeln!(out, "    {CUT}"),
+                false => Ok(()),
+            }
+        }
+        Err(why) => writeln!(out, "; no stack of the thread: {}", OneLine(why)),
     }
 }
 

@@ -20,6 +20,7 @@ use super::ScopeInner;
 use super::keeper::Keeper;
 use super::{ENDED_SCOPES, SETTLE};
 use crate::dump::{self, TaskDump};
+use crate::text::plain;
 
 /// So much later the keeper looks: other things of a second are measured by another clock, and have passed then.
 const SLACK: Duration = Duration::from_millis(20);
@@ -178,10 +179,12 @@ pub(super) fn report(task: &TaskDump, ended: &ScopeInner) {
         return;
     }
     let waits_for = task.trace.is_ok().then(|| task.wait_reason().to_string());
+    // Subscribers write to terminals, and most of them write a text as it is.
+    let name = task.name.as_deref().map(plain);
     tracing::warn!(
         target: "taskscope::leak",
-        { task.id = task.id, task.name = task.name.as_deref(), loc.file = task.site.file(), loc.line = task.site.line(),
-          loc.col = task.site.column(), scope = ended.name(), verdict = task.verdict.name(),
+        { task.id = task.id, task.name = name.as_deref(), loc.file = &*plain(task.site.file()), loc.line = task.site.line(),
+          loc.col = task.site.column(), scope = &*plain(ended.name()), verdict = task.verdict.name(),
           age_ms = task.age.as_millis() as u64, waits_for },
         "task outlived its scope"
     );

@@ -17,7 +17,7 @@ use std::sync::Arc;
 #[cfg(feature = "enable")]
 pub(crate) use self::classify::classify;
 pub use self::kind::WaitKind;
-use crate::words::Plain;
+use crate::text::Plain;
 
 /// What a task waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use taskscope::{CancelReason, ScopeRef, TaskDump, Verdict};
 
-use super::frame::{Page, Tab, age, count, plain, verdict};
+use super::frame::{Page, Tab, age, count, plain, sentence, verdict};
 use super::links::Links;
 use super::tasks::{glance, pair};
 use super::{PAGE, answer};
@@ -273,7 +273,7 @@ fn one(links: &Links, owner: &Owner) -> Markup {
             td {
                 @match scope.ended() { Some(ago) => { "ended " (age(ago)) " ago" } None => "open" }
                 @if scope.end_reason() == Some(CancelReason::ClientGone) { " (" (CancelReason::ClientGone) ")" }
-                @if let Some(cancellation) = scope.cancellation() { ", cancelled (" (plain(&cancellation.to_string())) ")" }
+                @if let Some(cancellation) = scope.cancellation() { ", cancelled (" (sentence(&cancellation.to_string())) ")" }
                 @if let Some(left) = scope.remaining() {
                     @if left.is_zero() { ", deadline passed" } @else { ", deadline in " (age(left)) }
                 }

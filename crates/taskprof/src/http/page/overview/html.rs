@@ -8,7 +8,7 @@ use taskscope::{SiteGrowth, TaskDump, Verdict};
 
 use super::chart::{self, chart, spark};
 use super::seen::{SHOWN, Seen, Suspect};
-use crate::http::page::frame::{Page, Tab, age, count, place, plain, slug, verdict};
+use crate::http::page::frame::{Page, Tab, age, count, place, plain, sentence, slug, verdict};
 use crate::http::page::links::Links;
 use crate::http::page::tasks::{label, pair};
 use crate::tasks::remarks;
@@ -236,7 +236,7 @@ fn oldest(links: &Links, seen: &Seen) -> Markup {
 fn waits_for(task: &TaskDump) -> String {
     match task.wait_reason().to_string().as_str() {
         "unknown" => "not looked at yet".to_owned(),
-        wait => plain(wait),
+        wait => sentence(wait),
     }
 }
 
@@ -279,7 +279,7 @@ fn unseen(seen: &Seen) -> Markup {
         section #unseen data-live aria-labelledby="unseen-head" {
             @if !remarks.is_empty() {
                 h2 #unseen-head { "What could not be seen" }
-                ul.notes { @for remark in &remarks { li { (plain(remark)) } } }
+                ul.notes { @for remark in &remarks { li { (sentence(remark)) } } }
             }
         }
     }

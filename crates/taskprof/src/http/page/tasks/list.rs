@@ -6,7 +6,7 @@ use taskscope::TaskDump;
 use super::select::{Choices, Known, Selected, Together, label};
 use super::snapshot::Snapshot;
 use super::wanted::{Grouping, Sort, Wanted};
-use crate::http::page::frame::{Page, Tab, age, count, place, plain, slug, verdict};
+use crate::http::page::frame::{Page, Tab, age, count, place, plain, sentence, slug, verdict};
 use crate::http::page::links::Links;
 use crate::tasks::{Head, remarks};
 
@@ -59,7 +59,7 @@ fn content(
         @let remarks = remarks(dump, &head.counts);
         @if !remarks.is_empty() {
             h2 { "What could not be seen" }
-            ul.notes { @for remark in &remarks { li { (plain(remark)) } } }
+            ul.notes { @for remark in &remarks { li { (sentence(remark)) } } }
         }
     }
 }
@@ -204,7 +204,7 @@ fn row(links: &Links, task: &TaskDump, at: usize, known: &mut Known) -> Markup {
             td { a href=(links.to(&format!("page/tasks/{}", task.id))) { (task.id) } }
             th scope="row" title=(name) { (name) }
             td { (verdict(task.verdict)) }
-            td { (plain(&doing(task, known))) }
+            td { (sentence(&doing(task, known))) }
             td.n { (age(task.state.since())) }
             td.n { (age(task.age)) }
             td.n { (task.polls) }

@@ -2,15 +2,16 @@
 //!
 //! What is said of a stack is looked up once for each distinct one, because thousands of tasks share a few. Not here: how they are shown.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::Location;
 use std::sync::Arc;
 
+use taskscope::text::plain;
 use taskscope::{ScopeRef, TaskDump, Trace, Verdict};
 
 use super::wanted::{Grouping, Sort, Wanted};
-use crate::http::page::frame::plain;
 use crate::tasks::{Groups, Likeness, Summary};
 
 /// Stacks that are remembered at a time.
@@ -73,9 +74,9 @@ fn has(within: &str, text: &str) -> bool {
     within.to_lowercase().contains(text)
 }
 
-/// Whether a name is the one that was asked for; in a form, control characters are escapes, which it would lose.
+/// Whether a name is the one that was asked for: as it is, or as a form shows it, which would lose what cannot be seen.
 fn is(name: &str, asked: &str) -> bool {
-    name == asked || (name.contains(char::is_control) && plain(name) == asked)
+    name == asked || matches!(plain(name), Cow::Owned(shown) if shown == asked)
 }
 
 /// The kinds that a wait reason names.
@@ -94,7 +95,7 @@ impl Wanted {
             && self
                 .site
                 .as_deref()
-                .is_none_or(|site| task.site.to_string() == site)
+                .is_none_or(|site| is(&task.site.to_string(), site))
             && self.scope.as_deref().is_none_or(|name| {
                 std::iter::successors(task.scope.clone(), |scope| scope.parent())
                     .any(|scope| is(scope.name(), name))
