@@ -8,13 +8,13 @@ use std::hash::{Hash as _, Hasher as _};
 use taskscope::{LISTED, Listed};
 
 /// So many different texts are counted exactly; of more it is said that there are at least so many.
-const COUNTED: usize = 1 << 16;
+const COUNTED: usize = 1 << 12;
 
 /// Different texts, of which the first ones in alphabetical order are kept, and the others as a number of eight bytes each.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Distinct {
     first: BTreeSet<String>,
-    /// Of every text. Two of 65,536 are the same once in some billions of looks.
+    /// Of every text. Two of 4,096 are the same once in some 10^12 looks.
     hashes: HashSet<u64>,
     /// The last one that was added: mostly the next one is the same.
     last: Option<u64>,

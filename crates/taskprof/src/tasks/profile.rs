@@ -37,7 +37,7 @@ pub fn profile(dump: &Dump) -> Profile {
 }
 
 /// Samples that are kept with all their labels; beyond that, names, then scopes, then stacks are left out. What a sample takes is about a kilobyte.
-const LEVELS: [usize; 3] = [2048, 4096, 8192];
+const LEVELS: [usize; 3] = [1024, 2048, 4096];
 
 /// Tasks as samples, summed up while they are read.
 ///
@@ -46,7 +46,7 @@ const LEVELS: [usize; 3] = [2048, 4096, 8192];
 pub(crate) struct Fold {
     suspects: Option<Growing>,
     hashes: RandomState,
-    /// By the hash of what tells a sample from others. Two of 8,192 are the same once in some 10^11 looks.
+    /// By the hash of what tells a sample from others. Two of 4,096 are the same once in some 10^12 looks.
     places: HashMap<u64, usize>,
     samples: Vec<Sum>,
     /// Tasks without their names, scopes, stacks.

@@ -12,8 +12,8 @@ use crate::our_thread;
 
 /// How many are kept.
 const MAX_LOOKS: usize = 4;
-/// Tasks in all of them: some 25 MB.
-const MAX_TASKS: usize = 1 << 16;
+/// Tasks in all of them: some 12 MB.
+const MAX_TASKS: usize = 1 << 15;
 /// How long after its last use one is forgotten.
 const KEPT: Duration = Duration::from_secs(60);
 

@@ -9,10 +9,10 @@ use super::wanted::{Grouping, Wanted};
 use crate::error::Error;
 use crate::tasks::{self, Chosen, Head};
 
-/// So many tasks are kept as they are: 6 MB.
-const FEW: usize = 16_384;
+/// So many tasks are kept as they are: 3 MB.
+const FEW: usize = 8_192;
 /// Of more, so many rows are.
-const ROWS: usize = 8_192;
+const ROWS: usize = 4_096;
 
 /// A look at the tasks.
 #[derive(Debug)]
