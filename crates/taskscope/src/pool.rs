@@ -288,7 +288,8 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Record> {
 /// The record at this address; `None` if there is none.
 #[cfg(not(taskscope_loom))]
 pub(crate) fn at(address: usize) -> Option<&'static Record> {
-    all().find(|record| std::ptr::from_ref::<Record>(record).addr() == address)
+    let first = pool().first();
+    segments(first).find_map(|segment| segment.record_at(address))
 }
 
 /// Holds the records of all live tasks, in no particular order.

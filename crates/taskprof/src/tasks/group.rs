@@ -212,3 +212,50 @@ impl Groups<Likeness> {
         groups
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use taskscope::{Age, DumpOptions, Listed};
+
+    use super::*;
+
+    // Through a private door: the sums of a group are seen from outside only as words.
+    #[tokio::test]
+    async fn summed_up_in_any_order_groups_are_those_of_a_dump() {
+        for n in 0..40 {
+            let wait = tokio::time::sleep(Duration::from_secs(1_000));
+            let builder = taskscope::Builder::new().name(format!("n{}", n % 12));
+            match n % 4 {
+                0 => drop(builder.background().spawn(wait)),
+                1 => drop(builder.spawn(std::future::pending::<()>())),
+                2 => drop(taskscope::spawn(wait)),
+                _ => drop(builder.spawn(wait)),
+            }
+        }
+        tokio::task::yield_now().await;
+        let dump = DumpOptions::new().capture().await;
+        assert!(dump.tasks.len() >= 40);
+        let whole = dump.groups();
+        assert!(whole.len() >= 4);
+        let mut order: Vec<(usize, &TaskDump)> = dump.tasks.iter().enumerate().collect();
+        for turn in 0..3 {
+            let mut groups = Groups::default();
+            for (at, task) in &order {
+                groups.add(Likeness::of(task), *at, (*task).clone(), &[]);
+            }
+            let summed = groups.in_order();
+            assert_eq!(summed.len(), whole.len());
+            for (sum, group) in summed.iter().zip(&whole) {
+                assert_eq!(sum.tasks, group.tasks.len(), "turn {turn}");
+                assert_eq!(sum.oldest.id, group.oldest().id);
+                assert_eq!(sum.names.to_string(), Listed(&group.names()).to_string());
+                let longest = group.tasks.iter().max_by_key(|task| task.state.since());
+                assert_eq!(Some(sum.longest().id), longest.map(|task| task.id));
+                let ages = group.tasks.iter().map(|task| task.age);
+                assert_eq!(Some(sum.age.1), ages.max(), "{}", Age(sum.age.1));
+            }
+            order.reverse();
+            order.rotate_left(7 * turn);
+        }
+    }
+}

@@ -125,7 +125,12 @@ fn sixteen_slow_readers_of_a_server_keep_nobody_out() {
 #[test]
 fn two_hundred_slow_readers_of_a_server_with_few_places_keep_nobody_out() {
     let _tasks = tasks();
-    let server: Served = served(taskprof::server().write_timeout(NEVER).max_connections(40).bind("127.0.0.1:0"));
+    let server: Served = served(
+        taskprof::server()
+            .write_timeout(NEVER)
+            .max_connections(40)
+            .bind("127.0.0.1:0"),
+    );
     others_are_answered(server.local_addr(), 200);
 }
 
