@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod capture;
+pub mod heap;
 mod module;
 pub mod sampler;
 mod stack;
@@ -9,7 +10,8 @@ mod symbol;
 pub mod thread;
 mod trim;
 
-// How the above is done, by platform. All unsafe code is in `loaded::dl`, in `unwind`, in `thread` and in `sampler`.
+// How the above is done, by platform. All unsafe code is in `loaded::dl`, in `unwind`, in `thread`, in `sampler` and in
+// `heap`.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod loaded;
 mod resolve;

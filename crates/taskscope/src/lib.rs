@@ -77,6 +77,7 @@ mod evidence;
 #[cfg(feature = "enable")]
 mod free;
 mod growth;
+pub mod heap;
 #[cfg(feature = "enable")]
 mod ids;
 #[cfg_attr(not(feature = "enable"), path = "off/instrument.rs")]

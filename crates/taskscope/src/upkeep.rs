@@ -31,6 +31,7 @@ static THREAD: OnceLock<Option<Thread>> = OnceLock::new();
 /// Starts or wakes the thread. False if there is none.
 pub(crate) fn wake() -> bool {
     let thread = THREAD.get_or_init(|| {
+        crate::heap::attribute();
         let started = thread::Builder::new().name(NAME.into()).spawn(run);
         started.ok().map(|handle| handle.thread().clone())
     });

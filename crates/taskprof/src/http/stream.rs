@@ -36,7 +36,6 @@ pub(super) fn pieces(
             piece: Vec::with_capacity(PIECE),
             complete: false,
             turn: Some(Turn::take()),
-            written: 0,
         };
         // An error means that the client is gone, or breaks the connection off below.
         out.complete = produce(&mut out).and_then(|()| out.send()).is_ok();
@@ -68,22 +67,17 @@ struct Out {
     complete: bool,
     /// Not while it waits for the client.
     turn: Option<Turn>,
-    written: usize,
 }
 
 impl Out {
     fn send(&mut self) -> io::Result<()> {
         let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE));
         self.turn = None;
-        self.written += piece.len();
         self.sender
             .blocking_send(Ok(piece.into()))
             .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
-        // Whoever reads that much is in nobody's way from now on.
-        self.turn = Some(match self.written < SMALL {
-            true => Turn::take(),
-            false => Turn::take_for_download(),
-        });
+        // Whoever reads more than that is in nobody's way from now on.
+        self.turn = Some(Turn::take_for_download());
         Ok(())
     }
 }

@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use taskscope::heap::Held;
 use taskscope::{Dump, DumpOptions, HeldTasks, TaskDump, Trace, Verdict};
 
 use super::growing::Growing;
 use crate::error::Error;
+use crate::heap::held::{self, HeldByTask, Suspects};
 
 /// So many records in use are many: looks at them are taken one after the other.
 const MANY: usize = 1 << 18;
@@ -43,6 +45,8 @@ pub(crate) struct Head {
     /// Without its tasks.
     pub(crate) dump: Dump,
     pub(crate) counts: Counts,
+    /// Whether it is known what tasks hold.
+    pub(crate) samples_memory: bool,
 }
 
 /// What is counted of every task.
@@ -53,6 +57,8 @@ pub(crate) struct Counts {
     by_verdict: BTreeMap<Verdict, (usize, Duration)>,
     /// Stacks with a frame that has no name.
     pub(crate) unnamed: usize,
+    /// None, if it is not known what tasks hold.
+    pub(crate) suspects: Suspects,
     /// The last stack, and whether it has one: most tasks have the same as the one before.
     last: Option<(Arc<Trace>, bool)>,
 }
@@ -60,12 +66,20 @@ pub(crate) struct Counts {
 impl Counts {
     pub(crate) fn of(dump: &Dump) -> Counts {
         let mut counts = Counts::default();
-        dump.tasks.iter().for_each(|task| counts.add(task));
+        let memory = held::by_task();
+        for task in &dump.tasks {
+            counts.add(task, &memory);
+        }
+        counts.last = None;
         counts
     }
 
-    pub(crate) fn add(&mut self, task: &TaskDump) {
+    fn add(&mut self, task: &TaskDump, memory: &HeldByTask) {
         self.tasks += 1;
+        if !memory.is_empty() && task.is_leak_suspect() {
+            let held = memory.get(&task.id).copied().unwrap_or_default();
+            self.suspects.add(task, held);
+        }
         let (tasks, longest) = self.by_verdict.entry(task.verdict).or_default();
         *tasks += 1;
         *longest = task.state.since().max(*longest);
@@ -105,8 +119,17 @@ fn kinds(held: &HeldTasks) -> Kinds {
     kinds
 }
 
-/// Is told each task, with its place among all by age, and the kinds of the resources that it used last.
-pub(crate) type Each<'a> = &'a mut dyn FnMut(usize, TaskDump, &[&'static str]);
+/// What a task holds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Holds<'a> {
+    /// The kinds of the resources that it used last.
+    pub(crate) kinds: &'a [&'static str],
+    /// As far as it is sampled.
+    pub(crate) memory: Held,
+}
+
+/// Is told each task, with its place among all by age, and what it holds.
+pub(crate) type Each<'a> = &'a mut dyn FnMut(usize, TaskDump, Holds<'_>);
 
 /// Takes a look, and gives each task to `each`. The tasks come mostly, not always, oldest first.
 ///
@@ -119,17 +142,24 @@ pub(crate) fn fold(chosen: &Chosen, each: Each<'_>) -> Result<Head, Error> {
 
 /// The same, of tasks that are held for longer.
 pub(crate) fn visit(chosen: &Chosen, held: &mut HeldTasks, each: Each<'_>) -> Head {
-    let kinds = kinds(held);
+    let (kinds, memory) = (kinds(held), held::by_task());
     let mut counts = Counts::default();
     let dump = held.capture(&mut |at, task| {
         if chosen.keeps(&task) {
-            counts.add(&task);
-            let kinds = kinds.get(&task.id).map_or(&[][..], Vec::as_slice);
-            each(at, task, kinds);
+            counts.add(&task, &memory);
+            let holds = Holds {
+                kinds: kinds.get(&task.id).map_or(&[][..], Vec::as_slice),
+                memory: memory.get(&task.id).copied().unwrap_or_default(),
+            };
+            each(at, task, holds);
         }
     });
     counts.last = None;
-    Head { dump, counts }
+    Head {
+        dump,
+        counts,
+        samples_memory: !memory.is_empty(),
+    }
 }
 
 /// Holds the tasks. Where they are many, one look after the other: each takes tens of megabytes for a million.

@@ -9,8 +9,10 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
+use taskscope::heap::Held;
 use taskscope::{NoTrace, State, TaskDump, Verdict, WaitKind};
 
+use super::Holds;
 use super::distinct::Distinct;
 
 /// Groups that are kept; tasks of more different kinds are counted.
@@ -60,6 +62,8 @@ pub(crate) struct Summary {
     pub(crate) threads: Distinct,
     /// What they hold, by kind.
     pub(crate) held: BTreeMap<&'static str, usize>,
+    /// As far as it is sampled.
+    pub(crate) memory: Held,
     pub(crate) verdicts: BTreeMap<Verdict, usize>,
     /// The first ones that were met, at most [`SCOPES`].
     pub(crate) first_scopes: Vec<String>,
@@ -82,6 +86,7 @@ impl Summary {
             scopes: Distinct::default(),
             threads: Distinct::default(),
             held: BTreeMap::new(),
+            memory: Held::default(),
             verdicts: BTreeMap::new(),
             first_scopes: Vec::new(),
             without_scope: false,
@@ -95,8 +100,9 @@ impl Summary {
         self.longest.as_deref().unwrap_or(&self.oldest)
     }
 
-    fn add(&mut self, at: usize, task: &TaskDump, held: &[&'static str]) {
+    fn add(&mut self, at: usize, task: &TaskDump, held: Holds<'_>) {
         self.tasks += 1;
+        self.memory += held.memory;
         let since = task.state.since();
         let longest = self.longest().state.since();
         // Of equals the one that comes last by age.
@@ -124,7 +130,7 @@ impl Summary {
         if let Some(thread) = thread(task) {
             self.threads.add(&thread);
         }
-        for kind in held {
+        for kind in held.kinds {
             *self.held.entry(kind).or_default() += 1;
         }
         *self.verdicts.entry(task.verdict).or_default() += 1;
@@ -166,7 +172,7 @@ impl<K> Default for Groups<K> {
 
 impl<K: Hash + Eq + Clone> Groups<K> {
     /// `at`: its place among all tasks, oldest first.
-    pub(crate) fn add(&mut self, key: K, at: usize, task: TaskDump, held: &[&'static str]) {
+    pub(crate) fn add(&mut self, key: K, at: usize, task: TaskDump, held: Holds<'_>) {
         // Tasks that are alike mostly come one after the other.
         let place = match self.last {
             Some(last) if self.groups[last].0 == key => Some(last),
@@ -241,7 +247,7 @@ mod tests {
         for turn in 0..3 {
             let mut groups = Groups::default();
             for (at, task) in &order {
-                groups.add(Likeness::of(task), *at, (*task).clone(), &[]);
+                groups.add(Likeness::of(task), *at, (*task).clone(), Holds::default());
             }
             let summed = groups.in_order();
             assert_eq!(summed.len(), whole.len());

@@ -10,6 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::ser::SerializeSeq as _;
 use serde::{Serialize, Serializer};
+use taskscope::heap::Held;
 use taskscope::text::{Guard, MAX_PATH, bounded};
 use taskscope::{
     Branch, Cancellation, Dump, HeldTasks, LongPoll, ResourceDump, RuntimeInfo, ScopeRef, State,
@@ -19,6 +20,7 @@ use taskscope::{
 use super::profile::remarks;
 use super::resources::{Holdings, ResourceOut};
 use super::{Chosen, Counts, Listing};
+use crate::heap::held::{self, HeldByTask};
 
 /// Writes a dump as one JSON object.
 ///
@@ -42,7 +44,7 @@ use super::{Chosen, Counts, Listing};
 ///       "runtime": 1, "age_seconds": 4.6, "busy_seconds": 0.00002, "polls": 2, "wakers": 1, "detached_seconds": 4.6,
 ///       "token_first_seconds": null, "token_last_seconds": null, "long_poll": null,
 ///       "branches": [{"wait": ["mpsc recv"], "frames": [{"function": "app::audit::{{closure}}", "file": "src/main.rs", "line": 41}]}],
-///       "no_stack": null, "branches_dropped": 0, "branches_cut": 0, "holds": ["pg connection"]
+///       "no_stack": null, "branches_dropped": 0, "branches_cut": 0, "holds": ["pg connection"], "held_bytes": 48000000
 ///     }
 ///   ],
 ///   "resources": [
@@ -62,6 +64,7 @@ use super::{Chosen, Counts, Listing};
 /// at its scope's cancellation token. `long_poll` is `{"seconds", "over", "frames", "no_stack"}` of the last poll that took too long.
 /// Tasks are listed oldest first; frames innermost first. `thread` is `{"name", "os_id"}` of a running task. `no_stack` says
 /// why `branches` is empty. `holds` are the kinds of the resources that the task used last; their `scope` is as that of a task.
+/// `held_bytes`: memory that the task has allocated and that is held, estimated from samples; `null` if there is no sample of it.
 /// `state` of a task that holds one is `alive`, `gone` or `untracked`. What is not known is `null`.
 ///
 /// # Errors
@@ -72,6 +75,7 @@ pub fn json(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
     let tasks = TasksOut {
         tasks: &dump.tasks,
         holdings: &holdings,
+        memory: &held::by_task(),
     };
     write(dump, &Counts::of(dump), &tasks, out)
 }
@@ -84,6 +88,7 @@ pub(super) fn json_held(listing: Listing, out: &mut dyn Write) -> io::Result<()>
         held: Cell::new(Some(held)),
         chosen: &chosen,
         holdings: &holdings,
+        memory: &held::by_task(),
     };
     write(&head.dump, &head.counts, &tasks, out)
 }
@@ -136,12 +141,16 @@ struct DumpOut<'a, T> {
 struct TasksOut<'a> {
     tasks: &'a [TaskDump],
     holdings: &'a Holdings<'a>,
+    memory: &'a HeldByTask,
 }
 
 impl Serialize for TasksOut<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let tasks = self.tasks.iter();
-        serializer.collect_seq(tasks.map(|task| TaskOut::new(task, held_by(task, self.holdings))))
+        serializer.collect_seq(tasks.map(|task| {
+            let memory = self.memory.get(&task.id).copied();
+            TaskOut::new(task, held_by(task, self.holdings), memory)
+        }))
     }
 }
 
@@ -150,6 +159,7 @@ struct HeldOut<'a> {
     held: Cell<Option<HeldTasks>>,
     chosen: &'a Chosen,
     holdings: &'a Holdings<'a>,
+    memory: &'a HeldByTask,
 }
 
 impl Serialize for HeldOut<'_> {
@@ -162,7 +172,11 @@ impl Serialize for HeldOut<'_> {
                     return ControlFlow::Continue(());
                 }
                 let held = held_by(&task, self.holdings);
-                result = tasks.serialize_element(&TaskOut::new(&task, held));
+                result = tasks.serialize_element(&TaskOut::new(
+                    &task,
+                    held,
+                    self.memory.get(&task.id).copied(),
+                ));
                 match result {
                     Ok(()) => ControlFlow::Continue(()),
                     Err(_) => ControlFlow::Break(()),
@@ -241,6 +255,7 @@ struct TaskOut<'a> {
     branches_dropped: u32,
     branches_cut: u32,
     holds: Vec<&'a str>,
+    held_bytes: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -334,7 +349,7 @@ fn waits(reason: &taskscope::WaitReason) -> Vec<String> {
 }
 
 impl<'a> TaskOut<'a> {
-    fn new(task: &'a TaskDump, held: &[&'a ResourceDump]) -> Self {
+    fn new(task: &'a TaskDump, held: &[&'a ResourceDump], memory: Option<Held>) -> Self {
         let thread = match &task.state {
             State::Running {
                 thread: Some(thread),
@@ -381,6 +396,7 @@ impl<'a> TaskOut<'a> {
             branches_dropped: task.branches_dropped,
             branches_cut: task.branches_cut,
             holds: held.iter().map(|resource| resource.kind).collect(),
+            held_bytes: memory.map(Held::bytes),
         }
     }
 }

@@ -220,6 +220,7 @@ pub(crate) fn remarks(dump: &Dump, counts: &Counts) -> Vec<String> {
             runtime.untracked, runtime.number
         ));
     }
+    remarks.extend(counts.suspects.sentences());
     remarks
 }
 

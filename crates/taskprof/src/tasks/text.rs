@@ -15,8 +15,9 @@ use taskscope::{
 use super::distinct::Distinct;
 use super::profile::{CUT, remarks};
 use super::resources::{self, Holdings};
-use super::{Chosen, Counts, Groups, Head, Likeness, Listing, Summary, fold};
+use super::{Chosen, Counts, Groups, Head, Holds, Likeness, Listing, Summary, fold};
 use crate::error::Error;
+use crate::heap::held::{self, HeldByTask};
 
 /// Writes tasks that are alike together, the largest group first: verdict, wait reason, spawn site, names, scopes, ages and stack. After
 /// them the [tracked](taskscope::Tracked) resources, by kind and place.
@@ -35,12 +36,20 @@ use crate::error::Error;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn grouped(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
-    let holdings = dump.holdings();
+    let (holdings, memory) = (dump.holdings(), held::by_task());
     let mut groups = Groups::default();
     for (at, task) in dump.tasks.iter().enumerate() {
         let held = holdings.get(&task.id).into_iter().flatten();
         let kinds: Vec<&'static str> = held.map(|resource| resource.kind).collect();
-        groups.add(Likeness::of(task), at, task.clone(), &kinds);
+        groups.add(
+            Likeness::of(task),
+            at,
+            task.clone(),
+            Holds {
+                kinds: &kinds,
+                memory: memory.get(&task.id).copied().unwrap_or_default(),
+            },
+        );
     }
     let (left_out, groups) = (groups.left_out, groups.in_order());
     write_grouped(dump, &Counts::of(dump), &groups, left_out, out)
@@ -74,7 +83,7 @@ impl Grouped {
 
     /// As [`grouped`].
     pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Head { dump, counts } = &self.head;
+        let Head { dump, counts, .. } = &self.head;
         write_grouped(dump, counts, &self.groups, self.left_out, out)
     }
 }
@@ -109,11 +118,11 @@ fn write_grouped(
 pub fn listed(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
     let out: &mut dyn Write = &mut Guard::lines(out);
     write_header(out, dump, &Counts::of(dump))?;
-    let (tree, holdings) = (dump.tree(), dump.holdings());
+    let (tree, holdings, memory) = (dump.tree(), dump.holdings(), held::by_task());
     let name = |id| tree.task(id).map(|parent| parent.name.as_deref());
     dump.tasks
         .iter()
-        .try_for_each(|task| write_task(out, task, &name, &holdings))?;
+        .try_for_each(|task| write_task(out, task, &name, &holdings, &memory))?;
     resources::write_listed(out, dump)
 }
 
@@ -124,14 +133,15 @@ pub(super) fn listed_held(listing: Listing, out: &mut dyn Write) -> io::Result<(
     let out: &mut dyn Write = &mut Guard::lines(out);
     write_header(out, dump, &head.counts)?;
     let parents = held.parents().map_err(io::Error::other)?;
-    let (holdings, name) = (dump.holdings(), |id| parents.name(id));
+    let (holdings, memory) = (dump.holdings(), held::by_task());
+    let name = |id| parents.name(id);
     let (mut written, mut result) = (0, Ok(()));
     held.read(&mut |task| {
         if !chosen.keeps(&task) {
             return ControlFlow::Continue(());
         }
         written += 1;
-        result = write_task(out, &task, &name, &holdings);
+        result = write_task(out, &task, &name, &holdings, &memory);
         match result {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
@@ -213,6 +223,7 @@ fn write_group(out: &mut dyn Write, group: &Summary) -> io::Result<()> {
         writeln!(out, "  declared background")?;
     }
     resources::write_kinds(out, &group.held)?;
+    held::write(out, group.memory)?;
     write_stack(out, first)
 }
 
@@ -221,6 +232,7 @@ fn write_task<'a>(
     task: &TaskDump,
     name: &dyn Fn(u64) -> Option<Option<&'a str>>,
     holdings: &Holdings<'_>,
+    memory: &HeldByTask,
 ) -> io::Result<()> {
     write!(out, "\ntask {}", task.id)?;
     if let Some(name) = &task.name {
@@ -314,6 +326,7 @@ fn write_task<'a>(
     if let Some(held) = holdings.get(&task.id) {
         resources::write_held(out, held)?;
     }
+    held::write(out, memory.get(&task.id).copied().unwrap_or_default())?;
     write_stack(out, task)
 }
 

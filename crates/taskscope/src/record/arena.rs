@@ -117,6 +117,17 @@ impl Segment {
         unsafe { std::slice::from_raw_parts(first, self.records_in_page()) }
     }
 
+    /// The record at this address, in use or not; `None` if there is none in this segment.
+    pub(crate) fn record_at(&self, address: usize) -> Option<&'static Record> {
+        let offset = address.checked_sub(ptr::from_ref(self).addr())?;
+        let (page, in_page) = (offset >> self.page_shift, offset & (self.page_size() - 1));
+        let has_records = offset < HALF && page * self.page_size() >= size_of::<Segment>();
+        if !has_records || !in_page.is_multiple_of(size_of::<Record>()) {
+            return None;
+        }
+        self.records(page).get(in_page / size_of::<Record>())
+    }
+
     /// Gives the memory of these pages back to the system. Nobody refers to their records, which are closed.
     pub(crate) fn discard(&self, pages: PageSet) {
         if !self.mapped {

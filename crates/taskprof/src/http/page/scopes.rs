@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 use axum::http::request::Parts;
 use axum::response::Response;
 use maud::{Markup, html};
+use taskscope::heap::Held;
 use taskscope::{CancelReason, ScopeRef, TaskDump, Verdict};
 
 use super::frame::{Page, Tab, age, count, plain, sentence, verdict};
@@ -83,6 +84,8 @@ struct Node {
     oldest: Duration,
     verdicts: BTreeMap<Verdict, usize>,
     resources: usize,
+    /// Memory, as far as it is sampled.
+    held: Held,
 }
 
 /// A scope, and the tasks of its own that the look has met.
@@ -93,7 +96,8 @@ struct Owner {
 }
 
 impl Node {
-    fn add(&mut self, task: &TaskDump) {
+    fn add(&mut self, task: &TaskDump, held: Held) {
+        self.held += held;
         self.tasks += 1;
         self.suspects += usize::from(task.is_leak_suspect());
         self.oldest = self.oldest.max(task.age);
@@ -161,9 +165,9 @@ impl Scopes {
     /// If there is no memory for it.
     fn take(chosen: Chosen) -> Result<Scopes, Error> {
         let (mut root, mut without, mut nodes) = (Node::default(), 0, 0);
-        let head = tasks::fold(&chosen, &mut |_, task, _| match &task.scope {
+        let head = tasks::fold(&chosen, &mut |_, task, held| match &task.scope {
             Some(scope) => root
-                .reach(scope, &mut nodes, |node| node.add(&task))
+                .reach(scope, &mut nodes, |node| node.add(&task, held.memory))
                 .own(scope, 1),
             None => without += 1,
         })?;
@@ -239,6 +243,7 @@ fn branch(
                 @if node.suspects > 0 { ", " strong.bad { (count(node.suspects, "leak suspect")) } }
                 @if node.tasks > 0 { ", oldest " (age(node.oldest)) }
                 @if node.resources > 0 { ", " (count(node.resources, "resource")) }
+                @if !node.held.is_nothing() { ", holds " (node.held) " (sampled)" }
                 "; " @if all >= COUNTED { "at least " } (count(all, "scope")) @if ended > 0 { ", " (ended) " ended" }
             }
             p {

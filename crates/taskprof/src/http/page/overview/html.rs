@@ -111,9 +111,11 @@ fn suspects(links: &Links, seen: &Seen) -> Markup {
                         caption.hidden { "Leak suspects, the most first" }
                         thead { tr {
                             th.n scope="col" { "tasks" } th scope="col" { "what" } th scope="col" { "trend of the spawn site" }
-                            th scope="col" { "verdict" } th.n scope="col" { "oldest" } th scope="col" { "scope" } th scope="col" { "spawned at" }
+                            th scope="col" { "verdict" } th.n scope="col" { "oldest" }
+                            @if seen.tasks.head.samples_memory { th.n scope="col" { "holds (sampled)" } }
+                            th scope="col" { "scope" } th scope="col" { "spawned at" }
                         } }
-                        tbody { @for suspect in suspects.iter().take(SHOWN) { (suspect_row(links, suspect)) } }
+                        tbody { @for suspect in suspects.iter().take(SHOWN) { (suspect_row(links, seen, suspect)) } }
                     }
                 }
                 @if suspects.len() > SHOWN { p.note { "and " (count(suspects.len() - SHOWN, "more place")) } }
@@ -122,7 +124,7 @@ fn suspects(links: &Links, seen: &Seen) -> Markup {
     }
 }
 
-fn suspect_row(links: &Links, suspect: &Suspect) -> Markup {
+fn suspect_row(links: &Links, seen: &Seen, suspect: &Suspect) -> Markup {
     let what = plain(&suspect.label);
     let mut query = pair("site", &suspect.site.to_string());
     if suspect.tasks > 0 {
@@ -135,6 +137,9 @@ fn suspect_row(links: &Links, suspect: &Suspect) -> Markup {
             td { @match &suspect.trend { Some(trend) => (grew(trend)), None => "not counted yet" } }
             td { @for each in &suspect.verdicts { (verdict(*each)) " " } }
             td.n { @if let Some(oldest) = suspect.oldest { (age(oldest)) } }
+            @if seen.tasks.head.samples_memory {
+                td.n { @if !suspect.memory.is_nothing() { (suspect.memory) } }
+            }
             td { @if let Some(scope) = &suspect.scope { (plain(scope)) } }
             td { (place(suspect.site)) }
         }

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskscope::census::{self, Census};
+use taskscope::heap::Held;
 use taskscope::{SiteGrowth, State, TaskDump, Verdict};
 
 use crate::error::Error;
 use crate::http::page::tasks::label;
-use crate::tasks::{self, Chosen, Groups, Head, Likeness, Summary};
+use crate::tasks::{self, Chosen, Groups, Head, Holds, Likeness, Summary};
 
 /// Rows of each table; more are counted.
 pub(super) const SHOWN: usize = 10;
@@ -49,6 +50,8 @@ pub(super) struct Suspect {
     pub(super) tasks: usize,
     pub(super) verdicts: BTreeSet<Verdict>,
     pub(super) oldest: Option<Duration>,
+    /// As far as it is sampled.
+    pub(super) memory: Held,
     pub(super) trend: Option<SiteGrowth>,
     at: usize,
 }
@@ -82,7 +85,7 @@ impl Tasks {
             .collect();
         let head = tasks::fold(&chosen, &mut |at, task, held| {
             if task.is_leak_suspect() {
-                suspects.add(at, &task);
+                suspects.add(at, &task, held);
             }
             if let Some(first) = grown.get_mut(task.site)
                 && first.as_ref().is_none_or(|(before, _)| at < *before)
@@ -117,7 +120,7 @@ struct Suspects {
 }
 
 impl Suspects {
-    fn add(&mut self, at: usize, task: &TaskDump) {
+    fn add(&mut self, at: usize, task: &TaskDump, held: Holds<'_>) {
         let scope = task.scope.as_ref().map(|scope| scope.name().to_owned());
         let mut place = (label(task).to_owned(), scope, task.site);
         if self.all.len() >= MAX_SUSPECTS && !self.places.contains_key(&place) {
@@ -132,6 +135,7 @@ impl Suspects {
                 tasks: 0,
                 verdicts: BTreeSet::new(),
                 oldest: None,
+                memory: Held::default(),
                 trend: None,
                 at,
             });
@@ -139,6 +143,7 @@ impl Suspects {
         });
         let suspect = &mut self.all[place];
         suspect.tasks += 1;
+        suspect.memory += held.memory;
         suspect.verdicts.insert(task.verdict);
         suspect.oldest = suspect.oldest.max(Some(task.age));
         suspect.at = suspect.at.min(at);
@@ -166,6 +171,7 @@ impl Suspects {
                     tasks: 0,
                     verdicts: BTreeSet::new(),
                     oldest: None,
+                    memory: Held::default(),
                     trend: Some(growth),
                     at: usize::MAX,
                 });

@@ -141,6 +141,9 @@ fn write_suspects(out: &mut String, seen: &Seen) -> fmt::Result {
             write!(out, ", scope {}", Plain(scope))?;
         }
         write!(out, ", spawned at {}", Plain(suspect.site.to_string()))?;
+        if !suspect.memory.is_nothing() {
+            write!(out, "; hold {} (sampled)", suspect.memory)?;
+        }
         if let Some(trend) = suspect.trend.as_ref().filter(|trend| trend.only_grows()) {
             write!(out, "; only grows, by {}", trend.grew_by())?;
         }

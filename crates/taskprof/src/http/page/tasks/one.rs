@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use maud::{Markup, html};
+use taskscope::heap::Held;
 use taskscope::{
     Branch, CancelReason, LongPoll, ResourceDump, ScopeRef, State, TaskDump, TaskKind,
 };
@@ -25,6 +26,8 @@ pub(super) struct One {
     task: TaskDump,
     taken_at: SystemTime,
     holds: Vec<ResourceDump>,
+    /// As far as it is sampled.
+    memory: Held,
     /// Its parent first, up to the first that is not there.
     above: Vec<TaskDump>,
     /// The oldest.
@@ -42,7 +45,7 @@ impl One {
     pub(super) fn take(chosen: &Chosen, id: u64) -> Result<Option<One>, Error> {
         let (mut found, mut children, mut child_count) = (None, Vec::new(), 0);
         tasks::hold(chosen, |mut held| {
-            let head = tasks::visit(chosen, &mut held, &mut |at, task, _| {
+            let head = tasks::visit(chosen, &mut held, &mut |at, task, held| {
                 if task.parent == Some(id) {
                     child_count += 1;
                     children.push((at, task));
@@ -50,11 +53,11 @@ impl One {
                         oldest(&mut children);
                     }
                 } else if task.id == id {
-                    found = Some(task);
+                    found = Some((task, held.memory));
                 }
             });
             oldest(&mut children);
-            let task = found?;
+            let (task, memory) = found?;
             let mut above: Vec<TaskDump> = Vec::new();
             let mut next = task.parent;
             while let Some(parent) = next.filter(|_| above.len() < ABOVE)
@@ -69,6 +72,7 @@ impl One {
                 task,
                 taken_at: head.dump.taken_at,
                 holds,
+                memory,
                 above,
                 children: children.into_iter().map(|(_, task)| task).collect(),
                 child_count,
@@ -100,7 +104,7 @@ pub(super) fn html(links: &Links, one: &One) -> String {
         }
         section aria-labelledby="facts-head" {
             h2 #facts-head { "Facts" }
-            (facts(links, task))
+            (facts(links, one))
         }
         section aria-labelledby="scope-head" {
             h2 #scope-head { "Scope" }
@@ -185,7 +189,8 @@ fn long_poll(poll: &LongPoll) -> Markup {
     }
 }
 
-fn facts(links: &Links, task: &TaskDump) -> Markup {
+fn facts(links: &Links, one: &One) -> Markup {
+    let task = &one.task;
     let fact = |name: &str, value: Markup| html! { dt { (name) } dd { (value) } };
     html! {
         dl #facts {
@@ -200,13 +205,14 @@ fn facts(links: &Links, task: &TaskDump) -> Markup {
             (fact("Kind", html! { (kind(task.kind)) @if task.background { ", declared a background task" } }))
             (fact("Spawned", html! {
                 (age(task.age)) " ago at "
-                a href=(links.to(&format!("page/tasks?{}", pair("site", &task.site.to_string())))) { code { (task.site) } }
+                a href=(links.to(&format!("page/tasks?{}", pair("site", &task.site.to_string())))) { code { (plain(&task.site.to_string())) } }
             }))
             (fact("Polls", html! { (task.polls) ", busy for " (age(task.busy)) " in all" }))
             @if task.kind != TaskKind::Observed {
                 (fact("Wakers", html! { (task.wakers) @if task.wakers == 0 { " are out: nothing can wake it unless it is running or about to" } @else { " out" } }))
             }
             (fact("JoinHandle", html! { @match task.detached { Some(ago) => { "dropped " (age(ago)) " ago: nobody waits for it" } None => "kept" } }))
+            @if !one.memory.is_nothing() { (fact("Memory", html! { "holds " (one.memory) " (sampled)" })) }
             (fact("Runtime", html! { (task.runtime) }))
         }
     }

@@ -12,7 +12,7 @@ use taskscope::text::plain;
 use taskscope::{ScopeRef, TaskDump, Trace, Verdict};
 
 use super::wanted::{Grouping, Sort, Wanted};
-use crate::tasks::{Groups, Likeness, Summary};
+use crate::tasks::{Groups, Holds, Likeness, Summary};
 
 /// Stacks that are remembered at a time.
 const STACKS: usize = 8192;
@@ -178,7 +178,7 @@ impl<'a> Selection<'a> {
         }
     }
 
-    pub(super) fn add(&mut self, at: usize, task: TaskDump, held: &[&'static str]) {
+    pub(super) fn add(&mut self, at: usize, task: TaskDump, held: Holds<'_>) {
         if !self.wanted.wants(&task, &mut self.known) {
             return;
         }

@@ -7,7 +7,7 @@ use taskscope::TaskDump;
 use super::select::{Choices, Selected, Selection};
 use super::wanted::{Grouping, Wanted};
 use crate::error::Error;
-use crate::tasks::{self, Chosen, Head};
+use crate::tasks::{self, Chosen, Head, Holds};
 
 /// So many tasks are kept as they are: 3 MB.
 const FEW: usize = 8_192;
@@ -108,7 +108,7 @@ impl Snapshot {
                 };
                 let mut selection = Selection::new(wanted, most);
                 for (at, task) in tasks.iter().enumerate() {
-                    selection.add(at, task.clone(), &[]);
+                    selection.add(at, task.clone(), Holds::default());
                 }
                 show(&look.head, &look.choices, &selection.finish())
             }
