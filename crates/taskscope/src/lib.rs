@@ -132,9 +132,9 @@ pub use callstack::Stack;
 
 pub use self::census::{CENSUS_PERIOD, CENSUS_RUNTIMES, CENSUSES, Census, RuntimeLoad, WorkerLoad};
 pub use self::dump::{
-    Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, Group, LongPoll,
-    MAX_BRANCHES, Missed, NoTrace, SpawnTree, Stacks, State, TaskDump, TaskKind, ThreadInfo, Trace,
-    dump,
+    Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, Group, HeldTasks, LongPoll,
+    MAX_BRANCHES, Missed, NoMemory, NoTrace, Parents, SpawnTree, Stacks, State, TaskDump, TaskKind,
+    ThreadInfo, Trace, dump,
 };
 pub use self::growth::{
     GROWTH_MIN_SAMPLES, GROWTH_PERIOD, GROWTH_SAMPLES, SiteGrowth, growth, sample_growth,

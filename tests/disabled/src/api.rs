@@ -15,13 +15,13 @@ use taskscope::{
     CENSUSES, CancelReason, Cancellation, Cancelled, CancelledOwned, Carry, Census,
     DEFAULT_DEADLINE, DEFAULT_STALL, DeadlineHeader, DropGuard, DropGuardRef, Dump, DumpOptions,
     ENDED_SCOPES, ForwardDeadline, ForwardDeadlineLayer, Frame, GROWTH_MIN_SAMPLES, GROWTH_PERIOD,
-    GROWTH_SAMPLES, Group, Holder, HolderState, InSet, Instrumented, JoinHandle, JoinSet, LISTED,
-    LayerStats, Listed, LongPoll, MAX_BRANCHES, MAX_REQUEST_ID, Missed, Name, NoTrace, OneLine,
-    Plain, Quoted, ResourceDump, Run, RunUntilCancelled, RunUntilCancelledOwned, RuntimeGuard,
-    RuntimeInfo, RuntimeLoad, SETTLE, SPINNING_RATE, Scope, ScopeBody, ScopeFuture, ScopeLayer,
-    ScopeRef, ScopeService, SiteGrowth, SpawnTree, Stack, Stacks, State, Stats, Survivors,
-    TaskDump, TaskExecutor, TaskKind, ThreadInfo, Token, Trace, Tracked, Verdict, WaitKind,
-    WaitReason, Watchdog, WatchdogError, WorkerLoad,
+    GROWTH_SAMPLES, Group, HeldTasks, Holder, HolderState, InSet, Instrumented, JoinHandle,
+    JoinSet, LISTED, LayerStats, Listed, LongPoll, MAX_BRANCHES, MAX_REQUEST_ID, Missed, Name,
+    NoMemory, NoTrace, OneLine, Parents, Plain, Quoted, ResourceDump, Run, RunUntilCancelled,
+    RunUntilCancelledOwned, RuntimeGuard, RuntimeInfo, RuntimeLoad, SETTLE, SPINNING_RATE, Scope,
+    ScopeBody, ScopeFuture, ScopeLayer, ScopeRef, ScopeService, SiteGrowth, SpawnTree, Stack,
+    Stacks, State, Stats, Survivors, TaskDump, TaskExecutor, TaskKind, ThreadInfo, Token, Trace,
+    Tracked, Verdict, WaitKind, WaitReason, Watchdog, WatchdogError, WorkerLoad,
 };
 #[cfg(tokio_unstable)]
 use taskscope::{Observe, observe};
@@ -429,8 +429,19 @@ async fn dumps() {
         .limit(10)
         .runtime(Handle::current().id());
     dump(&options.clone().capture().await);
-    dump(&options.capture_blocking());
+    dump(&options.clone().capture_blocking());
     dump(&taskscope::dump().await);
+    let held: Result<HeldTasks, NoMemory> = options.hold();
+    if let Ok(mut held) = held {
+        let _: (usize, bool, &[ResourceDump]) = (held.len(), held.is_empty(), held.resources());
+        let parents: Parents = held
+            .parents()
+            .unwrap_or_else(|why| panic!("{why}: {}", why.tasks()));
+        let _: Option<Option<&str>> = parents.name(1);
+        dump(&held.capture(&mut |_: usize, _: TaskDump| {}));
+        let _: Option<TaskDump> = held.task(1);
+        held.read(&mut |_: TaskDump| std::ops::ControlFlow::Continue(()));
+    }
     left.abort();
     taskscope::sample_growth();
     let sites: Vec<SiteGrowth> = taskscope::growth();

@@ -6,13 +6,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
 use taskscope::heap::Held;
-use taskscope::{Dump, Plain, TaskDump};
+use taskscope::{Plain, TaskDump};
 
 use super::profile::ready;
 use super::table;
 
 /// Scopes whose survivors are reported with what they hold; more are left out.
 const SCOPES: usize = 10;
+/// Scopes whose suspects are summed up; of more, those that were met first.
+const MAX_SCOPES: usize = 1024;
 
 /// What each task holds, by its id; empty if the program's allocator does not sample.
 pub(crate) type HeldByTask = HashMap<u64, Held>;
@@ -21,64 +23,62 @@ pub(crate) fn by_task() -> HeldByTask {
     taskscope::heap::held_by_task().unwrap_or_default()
 }
 
-/// What these tasks hold together; `None` if no sample of it is known.
-pub(crate) fn together<'a>(
-    by_task: &HeldByTask,
-    tasks: impl IntoIterator<Item = &'a TaskDump>,
-) -> Option<Held> {
-    let each = tasks.into_iter().filter_map(|task| by_task.get(&task.id));
-    let sum: Held = each.copied().sum();
-    (!sum.is_nothing()).then_some(sum)
+/// One line for what tasks hold, if a sample of it is known.
+pub(crate) fn write(out: &mut dyn Write, held: Held) -> io::Result<()> {
+    if held.is_nothing() {
+        return Ok(());
+    }
+    writeln!(out, "  holds    {held} (sampled)")
 }
 
-/// One line for what these tasks hold, if a sample of it is known.
-pub(crate) fn write<'a>(
-    out: &mut dyn Write,
-    by_task: &HeldByTask,
-    tasks: impl IntoIterator<Item = &'a TaskDump>,
-) -> io::Result<()> {
-    match together(by_task, tasks) {
-        Some(held) => writeln!(out, "  holds    {held} (sampled)"),
-        None => Ok(()),
-    }
+/// Leak suspects by scope, and what they hold.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Suspects {
+    /// By the name of the scope: how many, whether all have outlived it, and what they hold.
+    scopes: BTreeMap<Option<String>, (usize, bool, Held)>,
 }
 
-/// How much the leak suspects of each scope hold, in sentences, the most first.
-pub(crate) fn of_suspects(dump: &Dump) -> Vec<String> {
-    let by_task = by_task();
-    if by_task.is_empty() {
-        return Vec::new();
-    }
-    // By the name of the scope: how many, whether all have outlived it, and what they hold.
-    let mut scopes: BTreeMap<Option<&str>, (usize, bool, Held)> = BTreeMap::new();
-    for task in dump.tasks.iter().filter(|task| task.is_leak_suspect()) {
-        let name = task.scope.as_ref().map(|scope| scope.name());
-        let (count, outlived, held) = scopes.entry(name).or_insert((0, true, Held::default()));
+impl Suspects {
+    /// A leak suspect, and what it holds.
+    pub(crate) fn add(&mut self, task: &TaskDump, held: Held) {
+        let name = task.scope.as_ref().map(|scope| scope.name().to_owned());
+        if self.scopes.len() >= MAX_SCOPES && !self.scopes.contains_key(&name) {
+            return;
+        }
+        let (count, outlived, sum) = self
+            .scopes
+            .entry(name)
+            .or_insert((0, true, Held::default()));
         *count += 1;
         *outlived &= task.scope_ended.is_some();
-        *held += by_task.get(&task.id).copied().unwrap_or_default();
+        *sum += held;
     }
-    let mut scopes: Vec<_> = scopes.into_iter().collect();
-    scopes.retain(|(_, (.., held))| !held.is_nothing());
-    scopes.sort_by_key(|(_, (.., held))| std::cmp::Reverse(held.bytes()));
-    let sentence = |(name, (count, outlived, held)): (Option<&str>, (usize, bool, Held))| {
-        let (suspects, hold) = match (outlived, count) {
-            (true, 1) => ("survivor", "holds"),
-            (true, _) => ("survivors", "hold"),
-            (false, 1) => ("leak suspect", "holds"),
-            (false, _) => ("leak suspects", "hold"),
-        };
-        match name {
-            Some(name) => {
-                format!(
-                    "{count} {suspects} of {} {hold} {held} (sampled)",
-                    Plain(name)
-                )
-            }
-            None => format!("{count} {suspects} without a scope {hold} {held} (sampled)"),
-        }
-    };
-    scopes.into_iter().take(SCOPES).map(sentence).collect()
+
+    /// How much those of each scope hold, the most first.
+    pub(crate) fn sentences(&self) -> Vec<String> {
+        let mut scopes: Vec<_> = self.scopes.iter().collect();
+        scopes.retain(|(_, (.., held))| !held.is_nothing());
+        scopes.sort_by_key(|(_, (.., held))| std::cmp::Reverse(held.bytes()));
+        let sentence =
+            |(name, (count, outlived, held)): (&Option<String>, &(usize, bool, Held))| {
+                let (suspects, hold) = match (outlived, count) {
+                    (true, 1) => ("survivor", "holds"),
+                    (true, _) => ("survivors", "hold"),
+                    (false, 1) => ("leak suspect", "holds"),
+                    (false, _) => ("leak suspects", "hold"),
+                };
+                match name {
+                    Some(name) => {
+                        format!(
+                            "{count} {suspects} of {} {hold} {held} (sampled)",
+                            Plain(name)
+                        )
+                    }
+                    None => format!("{count} {suspects} without a scope {hold} {held} (sampled)"),
+                }
+            };
+        scopes.into_iter().take(SCOPES).map(sentence).collect()
+    }
 }
 
 /// What is held by the route that it was allocated for, also by tasks that have ended; `None`: for no route.

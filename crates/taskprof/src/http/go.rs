@@ -18,15 +18,17 @@ use axum::response::Response;
 use super::answer::{self, WRITER};
 use super::choose;
 use super::desk::Desk;
+use super::dump::Form;
 use super::error::HttpError;
 use super::kept::Rank;
 use super::params::Query;
 use super::{OwnRuntime, dump, end, watch_application};
 use crate::cpu::{DEFAULT_DURATION, MAX_DURATION};
+use crate::offload;
 use crate::profile::{Profile, SampleType};
 use crate::source::{self, Source};
+use crate::tasks::View;
 use crate::write::{self, Look};
-use crate::{offload, tasks};
 
 /// What Go calls something.
 #[derive(Debug)]
@@ -184,8 +186,8 @@ pub(super) async fn get(
             let _look = desk.look().await?;
             source.ask().of(choose::prompt()).capture().await?
         }
-        Asked::Grouped(source) => return dump(source, &desk, tasks::grouped).await,
-        Asked::Listed(source) => return dump(source, &desk, tasks::listed).await,
+        Asked::Grouped(source) => return dump(source, &desk, Form::Grouped).await,
+        Asked::Listed(source) => return dump(source, &desk, Form::Every(View::Text)).await,
         Asked::Cmdline => return Ok(typed(name, &asked, source::cmdline().into())),
     };
     let source = match &asked {
@@ -216,7 +218,7 @@ pub(super) async fn get(
         write::text(profile, &Look::new().title(called)).map(String::into_bytes)
     })
     .await??;
-    Ok(typed(name, &asked, body.into()))
+    Ok(typed(name, &asked, desk.bytes(body)?))
 }
 
 /// The headers that `get` would answer. Go collects everything for a HEAD, too, which helps nobody.
@@ -224,12 +226,8 @@ pub(super) async fn head(name: &'static Name, parts: Parts) -> Result<Response, 
     Ok(typed(name, &parse(name, &parts)?, Body::empty()))
 }
 
-async fn dump(
-    source: &'static Source,
-    desk: &Desk,
-    write: dump::Write,
-) -> Result<Response, HttpError> {
-    let body = dump::body(desk, source.ask().of(choose::prompt()), write).await?;
+async fn dump(source: &'static Source, desk: &Desk, form: Form) -> Result<Response, HttpError> {
+    let body = dump::body(desk, source.ask().of(choose::prompt()), form).await?;
     Ok(answer::plain(body))
 }
 

@@ -21,6 +21,7 @@ mod own;
 mod page;
 mod params;
 mod progress;
+mod reading;
 mod stream;
 mod symbol;
 
@@ -70,7 +71,7 @@ fn watch_application(own: Option<&OwnRuntime>) -> Option<RuntimeGuard> {
 /// that is not known or given twice. Only a picture takes `x`, `y` and `s` besides, in which its own script keeps its state.
 ///
 /// Each finished capture is kept at `captures/<number>`, in every format, and the answer says where in `Content-Location`. 32 captures and 64 MB are
-/// kept at the most, the oldest go first; of captures that took no time, and those under Go's names, 8. `base=<number>` shows what
+/// kept at the most, the oldest go first; of captures that took no time, and those under Go's names, 8 and 4 MB. `base=<number>` shows what
 /// has become more or less since that capture. A browser that asks for a capture that takes time gets a page that shows progress and leads to the
 /// capture's address, so that reloading and sharing it samples nothing again; any other client gets the body. A capture ends when its client goes
 /// away.

@@ -55,7 +55,7 @@ pub(super) struct Runtime {
 
 impl Seen {
     pub(super) fn look(began: Instant, wanted: &Wanted) -> Seen {
-        let turn = Turn::take();
+        let turn = Turn::take_promptly();
         // Before the count: a runtime that is gone is forgotten first.
         let stats = taskscope::stats();
         let breakdown = census::take_by_scope(labels::places().scopes());

@@ -1,21 +1,25 @@
 //! A dump as JSON: everything that the text has, for scripts.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use serde::ser::SerializeSeq as _;
 use serde::{Serialize, Serializer};
 use taskscope::heap::Held;
 use taskscope::text::{Guard, MAX_PATH, bounded};
 use taskscope::{
-    Branch, Cancellation, Dump, LongPoll, ResourceDump, RuntimeInfo, ScopeRef, State, TaskDump,
-    TaskKind,
+    Branch, Cancellation, Dump, HeldTasks, LongPoll, ResourceDump, RuntimeInfo, ScopeRef, State,
+    TaskDump, TaskKind,
 };
 
 use super::profile::remarks;
 use super::resources::{Holdings, ResourceOut};
+use super::{Chosen, Counts, Listing};
 use crate::heap::held::{self, HeldByTask};
 
 /// Writes a dump as one JSON object.
@@ -67,6 +71,34 @@ use crate::heap::held::{self, HeldByTask};
 ///
 /// Those of `out`.
 pub fn json(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
+    let holdings = dump.holdings();
+    let tasks = TasksOut {
+        tasks: &dump.tasks,
+        holdings: &holdings,
+        memory: &held::by_task(),
+    };
+    write(dump, &Counts::of(dump), &tasks, out)
+}
+
+/// As [`json`], of tasks that are read one after the other.
+pub(super) fn json_held(listing: Listing, out: &mut dyn Write) -> io::Result<()> {
+    let Listing { head, held, chosen } = listing;
+    let holdings = head.dump.holdings();
+    let tasks = HeldOut {
+        held: Cell::new(Some(held)),
+        chosen: &chosen,
+        holdings: &holdings,
+        memory: &held::by_task(),
+    };
+    write(&head.dump, &head.counts, &tasks, out)
+}
+
+fn write(
+    dump: &Dump,
+    counts: &Counts,
+    tasks: &impl Serialize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let object = DumpOut {
         version: 1,
         taken_unix_seconds: dump
@@ -74,7 +106,7 @@ pub fn json(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
             .duration_since(UNIX_EPOCH)
             .map_or(0.0, |since| since.as_secs_f64()),
         took_seconds: dump.took.as_secs_f64(),
-        notes: remarks(dump),
+        notes: remarks(dump, counts),
         missed: MissedOut {
             running: dump.missed.running,
             no_answer: dump.missed.no_answer,
@@ -85,11 +117,7 @@ pub fn json(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
         },
         left_out: dump.left_out,
         runtimes: dump.runtimes.iter().map(RuntimeOut::new).collect(),
-        tasks: TasksOut {
-            tasks: &dump.tasks,
-            holdings: dump.holdings(),
-            memory: held::by_task(),
-        },
+        tasks,
         resources: dump.resources.iter().map(ResourceOut::new).collect(),
     };
     serde_json::to_writer_pretty(Guard::json(&mut *out), &object)?;
@@ -97,7 +125,7 @@ pub fn json(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
 }
 
 #[derive(Serialize)]
-struct DumpOut<'a> {
+struct DumpOut<'a, T> {
     version: u32,
     taken_unix_seconds: f64,
     took_seconds: f64,
@@ -105,26 +133,63 @@ struct DumpOut<'a> {
     missed: MissedOut,
     left_out: usize,
     runtimes: Vec<RuntimeOut<'a>>,
-    tasks: TasksOut<'a>,
+    tasks: &'a T,
     resources: Vec<ResourceOut<'a>>,
 }
 
 /// One task after the other: a million of them need not exist as objects at the same time.
 struct TasksOut<'a> {
     tasks: &'a [TaskDump],
-    holdings: Holdings<'a>,
-    memory: HeldByTask,
+    holdings: &'a Holdings<'a>,
+    memory: &'a HeldByTask,
 }
 
 impl Serialize for TasksOut<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let holds = |task: &TaskDump| self.holdings.get(&task.id).map_or(&[][..], Vec::as_slice);
-        serializer.collect_seq(
-            self.tasks
-                .iter()
-                .map(|task| TaskOut::new(task, holds(task), held::together(&self.memory, [task]))),
-        )
+        let tasks = self.tasks.iter();
+        serializer.collect_seq(tasks.map(|task| {
+            let memory = self.memory.get(&task.id).copied();
+            TaskOut::new(task, held_by(task, self.holdings), memory)
+        }))
     }
+}
+
+/// The same of tasks that are read while they are written, which can be done once.
+struct HeldOut<'a> {
+    held: Cell<Option<HeldTasks>>,
+    chosen: &'a Chosen,
+    holdings: &'a Holdings<'a>,
+    memory: &'a HeldByTask,
+}
+
+impl Serialize for HeldOut<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut tasks = serializer.serialize_seq(None)?;
+        let mut result = Ok(());
+        if let Some(held) = self.held.take() {
+            held.read(&mut |task| {
+                if !self.chosen.keeps(&task) {
+                    return ControlFlow::Continue(());
+                }
+                let held = held_by(&task, self.holdings);
+                result = tasks.serialize_element(&TaskOut::new(
+                    &task,
+                    held,
+                    self.memory.get(&task.id).copied(),
+                ));
+                match result {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(_) => ControlFlow::Break(()),
+                }
+            });
+        }
+        result?;
+        tasks.end()
+    }
+}
+
+fn held_by<'a>(task: &TaskDump, holdings: &'a Holdings<'a>) -> &'a [&'a ResourceDump] {
+    holdings.get(&task.id).map_or(&[][..], Vec::as_slice)
 }
 
 #[derive(Serialize)]

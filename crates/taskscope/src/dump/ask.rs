@@ -6,7 +6,7 @@
 //!
 //! Not here: what a capture is ([`crate::capture`]); what becomes of it (`read.rs`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, TryReserveError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -64,19 +64,45 @@ impl AskedTask<'_> {
     }
 }
 
+/// What is kept for each task that a dump is about: 5 bytes.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// Whether its capture is still to come.
+    awaited: Vec<bool>,
+    /// The next task of the same runtime that is to be asked, [`END`] for the last.
+    next: Vec<u32>,
+}
+
+/// After the last task of a runtime.
+const END: u32 = u32::MAX;
+
+impl Lines {
+    /// Room for so many tasks.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for them.
+    pub(super) fn reserve(&mut self, tasks: usize) -> Result<(), TryReserveError> {
+        self.awaited.try_reserve_exact(tasks)?;
+        self.next.try_reserve_exact(tasks)
+    }
+}
+
 /// The tasks of one runtime on their way to a capture.
 struct Queue<'a> {
-    /// The next one last.
-    todo: Vec<(usize, &'a Hold)>,
+    holds: &'a [Hold],
+    /// The first that has not been asked.
+    todo: u32,
     asked: Vec<AskedTask<'a>>,
     feed: Feed,
     answered_at: Instant,
 }
 
 impl<'a> Queue<'a> {
-    fn new(runtime: u16, now: Instant) -> Queue<'a> {
+    fn new(holds: &'a [Hold], runtime: u16, now: Instant) -> Queue<'a> {
         Queue {
-            todo: Vec::new(),
+            holds,
+            todo: END,
             asked: Vec::new(),
             feed: Feed::new(runtime),
             answered_at: now,
@@ -84,12 +110,12 @@ impl<'a> Queue<'a> {
     }
 
     /// Sees who has answered, asks more, gives up on a runtime that answers nothing. False: all done.
-    fn advance(&mut self, now: Instant, stall: Duration, awaited: &mut [bool]) -> bool {
+    fn advance(&mut self, now: Instant, stall: Duration, lines: &mut Lines) -> bool {
         let (before, mut marked) = (self.asked.len(), 0);
         let (feed, starved) = (&self.feed, self.feed.is_empty());
         self.asked.retain(|task| match task.standing(stall) {
             Standing::Done => {
-                awaited[task.at] = false;
+                lines.awaited[task.at] = false;
                 false
             }
             Standing::Marked => {
@@ -108,11 +134,11 @@ impl<'a> Queue<'a> {
         } else if before > 0 && now.duration_since(self.answered_at) > stall {
             self.give_up();
         }
-        if self.asked.len() <= BLOCK / 2 && !self.todo.is_empty() {
+        if self.asked.len() <= BLOCK / 2 && self.todo != END {
             if self.asked.is_empty() {
                 self.answered_at = now;
             }
-            self.take_in();
+            self.take_in(&lines.next);
         }
         for _ in marked..WINDOW {
             match self.feed.take() {
@@ -123,21 +149,24 @@ impl<'a> Queue<'a> {
         !self.asked.is_empty()
     }
 
-    fn take_in(&mut self) {
-        let count = self.todo.len().min(BLOCK - self.asked.len());
-        let new = self.todo.drain(self.todo.len() - count..).rev();
+    fn take_in(&mut self, next: &[u32]) {
         let from = self.asked.len();
-        self.asked.extend(new.map(|(at, hold)| AskedTask {
-            at,
-            hold,
-            polls: hold.record().polls(),
-        }));
+        while self.todo != END && self.asked.len() < BLOCK {
+            let at = self.todo as usize;
+            let hold = &self.holds[at];
+            self.asked.push(AskedTask {
+                at,
+                hold,
+                polls: hold.record().polls(),
+            });
+            self.todo = next[at];
+        }
         let records = self.asked[from..].iter().map(|task| task.hold.record());
         self.feed.put_all(records);
     }
 
     fn give_up(&mut self) {
-        self.todo.clear();
+        self.todo = END;
         self.feed.clear();
         for task in self.asked.drain(..) {
             capture::withdraw(task.hold.record());
@@ -160,24 +189,30 @@ fn in_long_poll(record: &Record, stall: Duration) -> bool {
 /// tasks are still awaited.
 pub(super) fn for_captures(
     holds: &[Hold],
+    lines: &mut Lines,
     deadline: Instant,
     stall: Duration,
     mut look: impl FnMut(&[bool]),
 ) {
     let start = Instant::now();
     let mut queues: HashMap<u16, Queue<'_>> = HashMap::new();
-    let mut awaited: Vec<bool> = holds.iter().map(|hold| needs(hold, stall)).collect();
-    for (at, hold) in holds
-        .iter()
-        .enumerate()
-        .rev()
-        .filter(|(at, _)| awaited[*at])
-    {
+    lines.awaited.clear();
+    lines
+        .awaited
+        .extend(holds.iter().map(|hold| needs(hold, stall)));
+    lines.next.clear();
+    lines.next.resize(holds.len(), END);
+    // From the last to the first, so that each line begins with its oldest task.
+    for (at, hold) in holds.iter().enumerate().rev() {
+        // So many records do not fit into any memory.
+        let (true, Ok(place)) = (lines.awaited[at], u32::try_from(at)) else {
+            continue;
+        };
         let runtime = hold.record().runtime();
         let queue = queues
             .entry(runtime)
-            .or_insert_with(|| Queue::new(runtime, start));
-        queue.todo.push((at, hold));
+            .or_insert_with(|| Queue::new(holds, runtime, start));
+        lines.next[at] = std::mem::replace(&mut queue.todo, place);
     }
     if queues.is_empty() {
         return;
@@ -190,12 +225,12 @@ pub(super) fn for_captures(
         }
         let mut busy = false;
         for queue in queues.values_mut() {
-            busy |= queue.advance(now, stall, &mut awaited);
+            busy |= queue.advance(now, stall, lines);
         }
         if !busy {
             return;
         }
-        look(&awaited);
+        look(&lines.awaited);
         thread::park_timeout(LOOK_AGAIN);
     }
 }

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::known::Known;
-use super::{LongPoll, NoTrace, State, TaskDump, TaskKind, ThreadInfo, Trace};
+use super::{LongPoll, NoTrace, Stacks, State, TaskDump, TaskKind, ThreadInfo, Trace};
 use crate::evidence::{self, Moments, Reading};
 use crate::record::{Hold, Record, Side, Traits};
 use crate::{ScopeRef, capture, clock, threads};
@@ -22,6 +22,16 @@ pub(super) enum Captures {
     Cached,
     /// None.
     No,
+}
+
+impl Captures {
+    pub(super) fn of(stacks: Stacks) -> Captures {
+        match stacks {
+            Stacks::Fresh => Captures::Fresh,
+            Stacks::Cached => Captures::Cached,
+            Stacks::None => Captures::No,
+        }
+    }
 }
 
 /// What a dump has to go by when it reads a record.
