@@ -297,7 +297,11 @@ mod never_started_again {
             let ready = unsafe { libc::poll(ptr::null_mut(), 0, milliseconds) };
             black_box(result(ready))
         }
-        let name = if cfg!(target_arch = "x86_64") { "poll" } else { "ppoll" };
+        let name = if cfg!(target_arch = "x86_64") {
+            "poll"
+        } else {
+            "ppoll"
+        };
         assert_eq!(while_captured(name, "::polls", polls), Ok(0));
     }
 
@@ -331,8 +335,15 @@ mod never_started_again {
                 black_box(waited)
             }
         }
-        let name = if cfg!(target_arch = "x86_64") { "epoll_wait" } else { "epoll_pwait" };
-        assert_eq!(while_captured(name, "::waits_for_events", waits_for_events), Ok(0));
+        let name = if cfg!(target_arch = "x86_64") {
+            "epoll_wait"
+        } else {
+            "epoll_pwait"
+        };
+        assert_eq!(
+            while_captured(name, "::waits_for_events", waits_for_events),
+            Ok(0)
+        );
     }
 
     #[test]
@@ -344,9 +355,14 @@ mod never_started_again {
                 tv_nsec: SHORT.as_nanos() as libc::c_long,
             };
             // SAFETY: the time is valid; what is left of it is not asked for.
-            black_box(result(unsafe { libc::nanosleep(&raw const length, ptr::null_mut()) }))
+            black_box(result(unsafe {
+                libc::nanosleep(&raw const length, ptr::null_mut())
+            }))
         }
-        assert_eq!(while_captured("clock_nanosleep", "::sleeps_bare", sleeps_bare), Ok(0));
+        assert_eq!(
+            while_captured("clock_nanosleep", "::sleeps_bare", sleeps_bare),
+            Ok(0)
+        );
     }
 
     #[test]
@@ -354,9 +370,14 @@ mod never_started_again {
         #[inline(never)]
         fn sleeps_in_c() -> Result<i64, i32> {
             // SAFETY: has no preconditions.
-            black_box(result(unsafe { libc::usleep(SHORT.as_micros() as libc::c_uint) }))
+            black_box(result(unsafe {
+                libc::usleep(SHORT.as_micros() as libc::c_uint)
+            }))
         }
-        assert_eq!(while_captured("clock_nanosleep", "::sleeps_in_c", sleeps_in_c), Ok(0));
+        assert_eq!(
+            while_captured("clock_nanosleep", "::sleeps_in_c", sleeps_in_c),
+            Ok(0)
+        );
     }
 
     #[test]
@@ -407,9 +428,7 @@ mod never_started_again {
             };
             // SAFETY: one operation, and a valid timeout.
             let number = libc::SYS_semtimedop;
-            let taken = unsafe {
-                libc::syscall(number, set, &raw mut take, 1, &raw const timeout)
-            };
+            let taken = unsafe { libc::syscall(number, set, &raw mut take, 1, &raw const timeout) };
             black_box(result(taken))
         }
         // SAFETY: a new set of one semaphore, which is removed in the end.
@@ -433,7 +452,13 @@ mod never_started_again {
             let number = libc::SYS_futex;
             // SAFETY: the word and the timeout live.
             let waited = unsafe {
-                libc::syscall(number, word.as_ptr(), libc::FUTEX_WAIT, 0, &raw const timeout)
+                libc::syscall(
+                    number,
+                    word.as_ptr(),
+                    libc::FUTEX_WAIT,
+                    0,
+                    &raw const timeout,
+                )
             };
             black_box(result(waited))
         }
