@@ -69,6 +69,8 @@ mod capture;
 pub mod census;
 #[cfg_attr(not(feature = "enable"), path = "off/clock.rs")]
 mod clock;
+#[cfg(feature = "enable")]
+mod count;
 mod current;
 mod dump;
 #[cfg(feature = "enable")]
