@@ -1,5 +1,6 @@
 //! Where things are: source files as a report names them, and the root of the workspace.
 
+use std::io;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -40,6 +41,21 @@ pub(crate) fn named_by(variable: &str) -> Option<PathBuf> {
         Some(root) => root.join(path),
         None => path,
     })
+}
+
+/// Makes sure that what is there is a regular file, if anything is: to open a FIFO or a device may take for ever.
+///
+/// # Errors
+///
+/// A sentence, if it is something else.
+pub(crate) fn check_regular(path: &Path) -> io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(there) if !there.is_file() => Err(io::Error::other(
+            "it is not a regular file, and is not opened",
+        )),
+        // To open it will say what is wrong.
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -86,6 +86,7 @@ mod join;
 mod join_set;
 #[cfg(feature = "tower")]
 mod layer;
+pub mod lost_wakeups;
 #[cfg(feature = "enable")]
 mod marks;
 mod name;

@@ -27,6 +27,7 @@ pub(crate) fn report(found: &Found, outcome: Outcome) {
 }
 
 fn append(path: &Path, line: &str) -> io::Result<()> {
+    place::check_regular(path)?;
     let mut file = File::options().append(true).create(true).open(path)?;
     // Long lines may take more than one write; nobody writes between those. Where a file cannot be locked, short lines are still whole.
     let _ = file.lock();

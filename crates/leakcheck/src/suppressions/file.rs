@@ -50,7 +50,9 @@ impl Source {
     ///
     /// A sentence with the file, the line and what to do.
     pub(super) fn read(&self) -> Result<Vec<Entry>, String> {
-        match std::fs::read_to_string(&self.path) {
+        let text =
+            place::check_regular(&self.path).and_then(|()| std::fs::read_to_string(&self.path));
+        match text {
             Ok(text) => self.parse(&text),
             Err(error) if error.kind() == ErrorKind::NotFound && !self.is_named => Ok(Vec::new()),
             Err(error) => Err(self.trouble(&error)),

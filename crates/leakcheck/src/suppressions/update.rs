@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use super::edit;
 use super::entry::Entry;
 use super::file::{NAME, Source};
+use crate::place;
 use crate::report::Found;
 
 /// Asks for it.
@@ -38,6 +39,7 @@ pub(super) fn record(test: &str, found: &Found, failed: bool) -> Result<Vec<Entr
         return Ok(Vec::new());
     }
     let trouble = |error| source.trouble(&error);
+    place::check_regular(&source.path).map_err(trouble)?;
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
     let mut file = options.open(&source.path).map_err(trouble)?;

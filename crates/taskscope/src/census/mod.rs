@@ -141,7 +141,10 @@ impl Census {
     /// Tasks with this verdict.
     #[must_use]
     pub fn of(&self, verdict: Verdict) -> usize {
-        self.by_verdict[verdict as usize]
+        self.by_verdict
+            .get(verdict as usize)
+            .copied()
+            .unwrap_or_default()
     }
 
     /// All tasks with a record.

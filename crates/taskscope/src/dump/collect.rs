@@ -1,7 +1,7 @@
 //! The work of a dump, on the thread that called.
 
 use std::thread;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::runtime::Id;
 use tokio::sync::oneshot;
@@ -15,7 +15,10 @@ use crate::record::Hold;
 use crate::runtime::Tally;
 use crate::scope::ScopeInner;
 use crate::verdict::WATCH;
-use crate::{Verdict, clock, pool, resources, runtime, watchdog};
+use crate::{Verdict, clock, lost_wakeups, pool, resources, runtime, watchdog};
+
+/// A wake comes so soon after what it is about, also on a machine under load.
+const WAKE_FOLLOWS: Duration = Duration::from_millis(50);
 
 pub(super) fn collect(options: &DumpOptions) -> Dump {
     let taken_at = SystemTime::now();
@@ -49,6 +52,7 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
             hold.record().polls()
         })
         .collect();
+    let since: Vec<u64> = holds.iter().map(|hold| hold.record().since()).collect();
     let mut reader = Reader::new(&holds, &polls, options.stacks, (started, began));
     let mut now = None;
     if options.stacks == Stacks::Fresh && !holds.is_empty() {
@@ -62,6 +66,7 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
             }
         });
         watch(&holds, &polls, started, deadline);
+        keep_lost_wakeups(&holds, &since, began);
         // Polls that began to take too long just now: those that are called blocking below, as of the same moment.
         let caught_at = clock::precise();
         watchdog::catch_late(caught_at, deadline);
@@ -128,6 +133,23 @@ impl DumpOptions {
     /// Whether tasks with this verdict are to be shown.
     fn wants_verdict(&self, verdict: Verdict) -> bool {
         self.verdicts.is_empty() || self.verdicts.contains(&verdict)
+    }
+}
+
+/// Keeps those that have ended only because they were polled for their stacks.
+///
+/// `since`: when each last did anything before.
+fn keep_lost_wakeups(holds: &[Hold], since: &[u64], began: u64) {
+    let ended = |hold: &&Hold| hold.record().ended_unwoken();
+    if !holds.iter().any(|hold| ended(&hold)) {
+        return;
+    }
+    // Whoever had just made a task ready is about to wake it.
+    thread::sleep(WAKE_FOLLOWS);
+    let moments = Moments { began, now: began };
+    let mut known = Known::default();
+    for (hold, since) in holds.iter().zip(since).filter(|(hold, _)| ended(hold)) {
+        lost_wakeups::add(read::ended_unwoken(hold, *since, moments, &mut known));
     }
 }
 
