@@ -40,6 +40,11 @@ static RUNTIMES: Mutex<Vec<Option<Arc<RuntimeEntry>>>> = Mutex::new(Vec::new());
 /// Counts removals: a thread that remembers an index forgets it when this moves.
 static REMOVALS: AtomicU32 = AtomicU32::new(1);
 
+/// How often runtimes have been removed.
+pub(crate) fn removals() -> u32 {
+    REMOVALS.load(Ordering::Acquire)
+}
+
 /// The index of futures that no runtime drives.
 pub(crate) const NONE: u16 = 0;
 
