@@ -2,10 +2,10 @@
 //!
 //! The numbers are those of [`taskscope::sampling`]; here they get columns, labels and a root.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use taskscope::sampling::{self, Activity, Report, Row};
-use taskscope::{DumpOptions, Stacks, WaitKind};
+use taskscope::{DumpOptions, NoTrace, Stacks, WaitKind};
 
 use super::{Seconds, Source, What};
 use crate::error::Error;
@@ -79,7 +79,7 @@ fn waits_for_lock(row: &Row) -> bool {
             .is_ok_and(|trace| waits(&trace.wait_reason().kinds))
 }
 
-/// How often and how many nanoseconds, by stack. Labels: `scope`, `wait` and `background`.
+/// How often and how many nanoseconds, by stack. Labels: `scope`, `wait`, `stack` and `background`.
 fn captured(types: &Types, wanted: impl Fn(&Row) -> bool) -> Result<Profile, Error> {
     ready()?;
     let report = sampling::report();
@@ -108,6 +108,9 @@ fn sample(row: &Row) -> Sample {
     }
     if let (Activity::Waiting, Ok(trace)) = (row.activity, &row.trace) {
         labels.push(Label::str("wait", tag(&trace.wait_reason().to_string())));
+    }
+    if row.earlier {
+        labels.push(Label::str("stack", "of an earlier wait"));
     }
     if row.background {
         labels.push(Label::str("background", "yes"));
@@ -139,6 +142,24 @@ fn remarks(report: &Report) -> Vec<String> {
                 runtime.untracked, runtime.number
             ));
         }
+    }
+    let of_rows = |wanted: &dyn Fn(&Row) -> bool| {
+        let rows = report.rows.iter();
+        let rows = rows.filter(|row| row.activity == Activity::Waiting && wanted(row));
+        rows.map(|row| row.time).sum::<Duration>().as_secs_f64()
+    };
+    let earlier = of_rows(&|row| row.earlier);
+    let nowhere = of_rows(&|row| {
+        row.trace
+            .as_ref()
+            .is_err_and(|why| *why == NoTrace::NotAsked)
+    });
+    if earlier + nowhere > 0.0 {
+        remarks.push(format!(
+            "waits longer than {} ms whose place is not known, because no task is polled for its stack: {earlier:.1} s are charged to where the \
+             same tasks waited before (label stack), {nowhere:.1} s to the spawn site alone; taskscope::sampling::poll_long_waits(true) has them asked",
+            sampling::LONG.as_millis()
+        ));
     }
     if report.lost > 0 {
         remarks.push(format!(
