@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod capture;
+mod function;
 mod module;
 mod stack;
 mod symbol;
@@ -15,8 +16,11 @@ mod resolve;
 mod unwind;
 
 pub use capture::{Completeness, MAX_FRAMES, capture, capture_with};
+pub use function::function_start;
 pub use module::{Module, modules, refresh};
 pub use stack::Stack;
-pub use symbol::{Symbol, symbolize};
+pub use symbol::{
+    MAX_CACHED_ADDRESSES, Symbol, release_debug_info, release_idle_debug_info, symbolize,
+};
 pub use trim::{Group, group, trim, trim_leaf, trim_root};
 pub use unwind::UnwinderKind;

@@ -8,6 +8,7 @@
 //! ([`crate::resolve`]).
 
 pub(crate) mod dl;
+mod functions;
 pub(crate) mod note;
 
 use std::ops::Range;
@@ -16,7 +17,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use libc::{PF_X, PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE};
-use once_cell::sync::OnceCell;
 
 use crate::Module;
 use crate::resolve::DebugInfo;
@@ -44,8 +44,8 @@ pub(crate) struct Image {
     pub(crate) unwind: Option<UnwindTables>,
     /// Executable mappings, page-aligned as in `/proc/self/maps`, and their offsets in the file.
     executable: Vec<(Range<usize>, u64)>,
-    /// Opened by the first lookup that can. Not std's `OnceLock`: a failure must not be remembered.
-    pub(crate) debug: OnceCell<Option<DebugInfo>>,
+    /// Opened by the first lookup that can.
+    pub(crate) debug: DebugInfo,
 }
 
 /// All images at one moment.
@@ -199,7 +199,7 @@ fn image(object: &Object<'_>, previous: Option<&Snapshot>) -> Option<Arc<Image>>
         range,
         unwind,
         executable,
-        debug: OnceCell::new(),
+        debug: DebugInfo::default(),
     }))
 }
 

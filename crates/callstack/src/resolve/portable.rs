@@ -1,7 +1,16 @@
 //! Symbols by the `backtrace` crate, for platforms whose module list this crate does not read.
 
+use std::time::Duration;
+
 use super::Lookup;
 use crate::Symbol;
+
+pub(crate) fn release() {
+    backtrace::clear_symbol_cache();
+}
+
+/// Nobody here knows when the `backtrace` crate was used last: it keeps what it has until it is told otherwise.
+pub(crate) fn release_idle(_idle: Duration) {}
 
 /// Nothing: the `backtrace` crate keeps the list.
 pub(crate) struct Modules;
