@@ -95,14 +95,20 @@ impl DebugInfo {
 }
 
 pub(crate) fn release() {
-    for image in &loaded::current().images {
-        image.debug.close();
-    }
+    for_each(DebugInfo::close);
 }
 
 pub(crate) fn release_idle(idle: Duration) {
-    for image in &loaded::current().images {
-        image.debug.close_if_idle(idle);
+    for_each(|debug| debug.close_if_idle(idle));
+}
+
+fn for_each(f: impl Fn(&DebugInfo)) {
+    // Without a snapshot nothing is open; this is no reason to make one.
+    if loaded::generation() > 0 {
+        loaded::current()
+            .images
+            .iter()
+            .for_each(|image| f(&image.debug));
     }
 }
 
