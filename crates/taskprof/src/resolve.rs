@@ -1,6 +1,7 @@
 //! From a frame to the names that are printed: the one place where writers ask what an address is called.
 //!
-//! An address without a symbol is named `module+0xoffset` (stable across runs, unlike the address itself) and counted.
+//! An address without a symbol is named `module+0xoffset` and counted. The offset is the address in the file, as
+//! `addr2line -e module` takes it, and stable across runs.
 //! Not here: symbol lookup and its process-wide cache (`callstack`), escaping for a format (each writer's own).
 
 use std::collections::{HashMap, HashSet};
@@ -106,7 +107,7 @@ impl Resolver {
             Some(at) => {
                 let module = &self.modules[at];
                 let file = module.path.rsplit('/').next().unwrap_or(&module.path);
-                let offset = (instruction - module.start) as u64 + module.file_offset;
+                let offset = instruction.wrapping_sub(module.base);
                 format!("{file}+{offset:#x}").into()
             }
         }

@@ -253,6 +253,7 @@ fn modules(images: &[Arc<Image>]) -> Arc<[Module]> {
                     start: range.start,
                     end: range.end,
                     file_offset: *file_offset,
+                    base: image.base,
                     build_id: Arc::clone(&image.build_id),
                 };
                 (!image.is_main, module)

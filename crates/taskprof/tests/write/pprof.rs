@@ -217,6 +217,14 @@ fn go_tool_pprof_names_the_addresses_of_a_stripped_program_by_the_whole_one() {
         assert_eq!(raw.contains("copy+0x"), flags.is_empty(), "{raw}");
 
         if flags.is_empty() {
+            let offset = &raw[raw.find("copy+0x").unwrap() + "copy+".len()..];
+            let offset = offset.split_whitespace().next().unwrap();
+            let named = Command::new("addr2line")
+                .args(["-f", "-C", "-e", whole_path, offset])
+                .output()
+                .unwrap();
+            let named = String::from_utf8(named.stdout).unwrap();
+            assert!(named.contains("write::pprof::large"), "{offset}: {named}");
             let raw = go_tool_pprof_ok(&["-raw", whole_path, file], &dir);
             assert!(raw.contains(" large "), "{raw}");
             assert!(raw.contains("tests/write/pprof.rs:"), "{raw}");

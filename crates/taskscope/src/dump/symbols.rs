@@ -1,6 +1,6 @@
 //! From a return address to functions with the best names that the build's debug information allows.
 //!
-//! An address without any symbol is `module+0xoffset`, which can be looked up elsewhere, unless it is in one of tokio's functions that we
+//! An address without any symbol is `module+0xoffset`, which `addr2line -e module` understands, unless it is in one of tokio's functions that we
 //! know without a symbol. Not here: how names are found (callstack), which functions are known ([`known_functions`]).
 
 use callstack::Symbol;
@@ -50,7 +50,7 @@ impl Frame {
         let function = match module {
             Some(module) => {
                 let file = module.path.rsplit('/').next().unwrap_or(&module.path);
-                let offset = (instruction - module.start) as u64 + module.file_offset;
+                let offset = instruction.wrapping_sub(module.base);
                 format!("{file}+{offset:#x}")
             }
             None => format!("{instruction:#x}"),

@@ -19,7 +19,7 @@ use std::sync::LazyLock;
 
 use super::path::Path;
 use super::table::{KEEPERS, LIBRARIES, Row, TOKIO_KEEPER, rows};
-use super::{WaitKind, WaitReason};
+use super::{WaitKind, WaitReason, is_vague};
 use crate::dump::Frame;
 
 /// What the frames, leaf first, wait for. Also tells the frame that named it; those before are the library's own affair.
@@ -41,26 +41,13 @@ pub(crate) fn classify(frames: &[Frame]) -> (WaitReason, usize) {
     match named.or_else(|| by_keeper(frames, end)) {
         Some((kind, at)) => {
             let reason = WaitReason {
-                needs_debug_info: is_made_into_others(kind) && lacks_inlined(frames, at, end),
+                needs_debug_info: is_vague(kind) && lacks_inlined(frames, at, end),
                 ..WaitReason::of(kind)
             };
             (reason, at)
         }
         None => other(frames),
     }
-}
-
-/// Kinds that other functions are made of, which are mostly compiled into their callers: without debug information, a lock may be
-/// called a semaphore.
-fn is_made_into_others(kind: WaitKind) -> bool {
-    matches!(
-        kind,
-        WaitKind::Semaphore
-            | WaitKind::Notify
-            | WaitKind::Join
-            | WaitKind::Io
-            | WaitKind::EventListener
-    )
 }
 
 /// Whether a function may have been inlined, unseen, between the one that named the wait and the first that is no library's.

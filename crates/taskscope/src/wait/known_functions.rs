@@ -23,6 +23,7 @@ use crate::record::probe;
 /// What keeps the waker of a receiver, a timer or a `LocalSet`, and cannot be told from it.
 pub(super) const KEEPER: &str = "tokio::sync::task::atomic_waker::AtomicWaker::register_by_ref";
 
+const CLONE: &str = "<core::task::wake::Waker as core::clone::Clone>::clone";
 const TIMER: &str = "tokio::time::sleep::Sleep::poll";
 
 /// Start of a function to its name. `None`: it is on the way to several kinds, so that it tells nothing.
@@ -95,19 +96,19 @@ fn with_runtime(names: &mut Names) {
 /// but a timer has a keeper.
 fn learn(names: &mut Names, name: &'static str, future: Pin<&mut dyn Future<Output = ()>>) {
     let frames = probe::poll(future);
-    let starts = frames
-        .iter()
-        .filter_map(|&address| callstack::function_start(address));
-    for start in starts {
+    for (at, &address) in frames.iter().enumerate() {
+        let Some(start) = callstack::function_start(address) else {
+            continue;
+        };
         match names.entry(start) {
             Entry::Vacant(free) => {
                 free.insert(Some(name));
             }
             Entry::Occupied(known) if *known.get() == Some(KEEPER) && name == TIMER => {}
             Entry::Occupied(mut known) => {
-                // Twice on one way, as a recursion would be, is no contradiction.
                 if *known.get() != Some(name) {
-                    known.insert(None);
+                    // What every leaf calls to clone is the standard library's, if it was not compiled into the leaf.
+                    known.insert((at == 0).then_some(CLONE));
                 }
             }
         }

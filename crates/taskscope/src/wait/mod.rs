@@ -22,7 +22,7 @@ pub use self::kind::WaitKind;
 use crate::words::Plain;
 
 /// What is said of a wait that only debug information can tell.
-const NEEDS_DEBUG_INFO: &str = "needs debug = 1";
+const NEEDS_DEBUG_INFO: &str = " (needs debug = 1)";
 
 /// What a task waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,23 +67,39 @@ impl WaitReason {
     }
 }
 
+/// Kinds that other functions are made of, which are mostly compiled into their callers: without debug information a lock may be called a
+/// semaphore, and nothing tells whose a function is that takes a waker by itself.
+fn is_vague(kind: WaitKind) -> bool {
+    matches!(
+        kind,
+        WaitKind::Semaphore
+            | WaitKind::Notify
+            | WaitKind::Join
+            | WaitKind::Io
+            | WaitKind::EventListener
+            | WaitKind::Other
+    )
+}
+
 impl fmt::Display for WaitReason {
     /// `mpsc recv | sleep`, `other: shop::Courier::poll`, `other: shop+0x1f3a0 (needs debug = 1)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
         for kind in &self.kinds {
+            let hint = if self.needs_debug_info && is_vague(*kind) {
+                NEEDS_DEBUG_INFO
+            } else {
+                ""
+            };
             if *kind == WaitKind::Other && !self.functions.is_empty() {
                 for function in &self.functions {
-                    write!(f, "{separator}{}: {}", kind.name(), Plain(function))?;
+                    write!(f, "{separator}{}: {}{hint}", kind.name(), Plain(function))?;
                     separator = " | ";
                 }
             } else {
-                write!(f, "{separator}{}", kind.name())?;
+                write!(f, "{separator}{}{hint}", kind.name())?;
             }
             separator = " | ";
-        }
-        if self.needs_debug_info {
-            write!(f, " ({NEEDS_DEBUG_INFO})")?;
         }
         Ok(())
     }
