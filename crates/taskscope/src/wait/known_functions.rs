@@ -93,9 +93,14 @@ fn with_runtime(names: &mut Names) {
 }
 
 /// Remembers the functions between this future and its leaf's clone of the waker. Those that are on the way to others as well tell nothing;
-/// but a timer has a keeper.
-fn learn(names: &mut Names, name: &'static str, future: Pin<&mut dyn Future<Output = ()>>) {
-    let frames = probe::poll(future);
+/// but a timer has a keeper. Polled twice, for a leaf may have another way where it has a waker already, as it has in a capture.
+fn learn(names: &mut Names, name: &'static str, mut future: Pin<&mut dyn Future<Output = ()>>) {
+    for _ in 0..2 {
+        remember(names, name, &probe::poll(future.as_mut()));
+    }
+}
+
+fn remember(names: &mut Names, name: &'static str, frames: &[usize]) {
     for (at, &address) in frames.iter().enumerate() {
         let Some(start) = callstack::function_start(address) else {
             continue;
