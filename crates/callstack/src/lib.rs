@@ -19,8 +19,6 @@ pub use capture::{Completeness, MAX_FRAMES, capture, capture_with};
 pub use function::function_start;
 pub use module::{Module, modules, refresh};
 pub use stack::Stack;
-pub use symbol::{
-    MAX_CACHED_ADDRESSES, Symbol, release_debug_info, release_idle_debug_info, symbolize,
-};
+pub use symbol::{MAX_CACHED_ADDRESSES, Symbol, release_debug_info, symbolize};
 pub use trim::{Group, group, trim, trim_leaf, trim_root};
 pub use unwind::UnwinderKind;

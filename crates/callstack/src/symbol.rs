@@ -11,11 +11,10 @@
 //!
 //! Not here: how an address is looked up ([`crate::resolve`]). No lock of the cache is held during a lookup.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use crate::resolve::{self, Lookup};
+use crate::resolve::{self, Found, Lookup};
 
 /// One function at one place in the source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -104,7 +103,8 @@ static UNKNOWN: LazyLock<Symbols> = LazyLock::new(|| Arc::new([Arc::new(Symbol::
 /// # Overhead
 ///
 /// The first lookup in a module maps its file and indexes its debug information: some milliseconds for every 10 MB, and
-/// memory that [`release_debug_info`] and [`release_idle_debug_info`] give back. An address that was looked up before
+/// memory of the order of that debug information. A thread `callstack-names` does it, gives the memory back when nothing has
+/// been looked up for two seconds ([`release_debug_info`] does so at once), and ends. An address that was looked up before
 /// costs a hash table access, as long as it is among the last [`MAX_CACHED_ADDRESSES`]. Allocates and takes locks, so not
 /// for hot paths.
 pub fn symbolize(ip: usize) -> Arc<[Arc<Symbol>]> {
@@ -126,7 +126,7 @@ pub(crate) fn look_up(ip: usize) -> (Symbols, bool) {
         Lookup::Nowhere => return unknown(true),
         Lookup::Unreadable => return unknown(false),
         Lookup::Symbols(symbols) if symbols.is_empty() => Arc::clone(&UNKNOWN),
-        Lookup::Symbols(symbols) => symbols.into_iter().map(Arc::new).collect(),
+        Lookup::Symbols(symbols) => symbols.iter().map(kept).collect(),
     };
     let mut shard = shard(address);
     if list.is_current() {
@@ -147,8 +147,9 @@ pub(crate) fn forget_libraries() {
 
 /// Lets go of all debug information that is open: unmaps the files and drops what was made of them.
 ///
-/// Names that were looked up stay known. The next lookup of another address opens its module's file again, which takes some
-/// milliseconds. Waits for lookups that are going on.
+/// That happens by itself when nothing has been looked up for two seconds. Names that were looked up stay known. The next
+/// lookup of another address opens its module's file again, which takes some milliseconds. Waits for lookups that are
+/// going on.
 ///
 /// # Examples
 ///
@@ -162,15 +163,46 @@ pub fn release_debug_info() {
     resolve::release();
 }
 
-/// [`release_debug_info`] for the modules in which nobody has looked anything up for so long.
-///
-/// Costs nothing worth mentioning if there are none, and waits for nobody: made to be called now and then.
-///
-/// # Limitations
-///
-/// Does nothing on platforms other than 64-bit Linux.
-pub fn release_idle_debug_info(idle: Duration) {
-    resolve::release_idle(idle);
+/// A symbol with texts of its own, which equal symbols share.
+fn kept(found: &Found) -> Arc<Symbol> {
+    let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut text = |text: &Option<String>| text.as_deref().map(|text| texts.shared(text));
+    Arc::new(Symbol {
+        name: text(&found.name),
+        file: text(&found.file),
+        line: found.line,
+        column: found.column,
+        inlined: found.inlined,
+    })
+}
+
+/// Names and files that symbols have. As large as there are symbols, in the cache or in somebody's hands.
+struct Texts {
+    all: BTreeSet<Arc<str>>,
+    /// At this size, those that no symbol has any more are dropped.
+    sweep_at: usize,
+}
+
+static TEXTS: Mutex<Texts> = Mutex::new(Texts {
+    all: BTreeSet::new(),
+    sweep_at: SMALLEST_SWEEP,
+});
+
+const SMALLEST_SWEEP: usize = 4096;
+
+impl Texts {
+    fn shared(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.all.get(text) {
+            return Arc::clone(known);
+        }
+        if self.all.len() >= self.sweep_at {
+            self.all.retain(|text| Arc::strong_count(text) > 1);
+            self.sweep_at = SMALLEST_SWEEP.max(2 * self.all.len());
+        }
+        let text: Arc<str> = text.into();
+        self.all.insert(Arc::clone(&text));
+        text
+    }
 }
 
 fn shard(address: usize) -> MutexGuard<'static, Shard> {

@@ -23,10 +23,6 @@ const QUIET_LOOKS: u32 = 4;
 /// How long it sleeps at the most: a poll that began at the very moment when it fell asleep must not be overlooked for ever.
 const NAP: Duration = Duration::from_secs(1);
 
-/// How long nobody must have looked up a name before the program's debug information is let go. An answer looks up all its names within
-/// less; the next one mostly finds them known.
-const NAMES: Duration = Duration::from_secs(2);
-
 /// `None` if the system would not give us a thread.
 static THREAD: OnceLock<Option<Thread>> = OnceLock::new();
 
@@ -58,7 +54,6 @@ fn run() {
             continue;
         }
         chore(runtime::sweep);
-        chore(release_names);
         let now = threads::polls();
         quiet = if now == polls && !threads::any_polls() {
             quiet + 1
@@ -79,17 +74,12 @@ fn sleep() {
     while clock::is_asleep() {
         thread::park_timeout(NAP);
         chore(runtime::sweep);
-        chore(release_names);
         chore(watchdog::look_while_quiet);
         if threads::any_polls() {
             // A poll that began just before: nobody would wake us for it.
             return;
         }
     }
-}
-
-fn release_names() {
-    callstack::release_idle_debug_info(NAMES);
 }
 
 /// A chore that panics is a bug of ours, and no reason to stop the clock of the whole process.

@@ -2,7 +2,7 @@
 //!
 //! A snapshot is read without holding any lock of ours, then published under a short one, and [`generation`] goes up.
 //! Readers that kept a snapshot compare its generation with one atomic load and need no lock while nothing changes.
-//! An [`Image`] that is still loaded moves on to the next snapshot, with its copied sections and its open debug file.
+//! An [`Image`] that is still loaded moves on to the next snapshot, with its copied sections.
 //!
 //! Not here: how the sections are used for unwinding ([`crate::unwind`]), how an image is symbolised
 //! ([`crate::resolve`]).
@@ -13,13 +13,12 @@ pub(crate) mod note;
 
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use libc::{PF_X, PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE};
 
 use crate::Module;
-use crate::resolve::DebugInfo;
 use dl::{Counters, Object, Section};
 
 /// Where the unwind tables of an image are: file addresses and bytes.
@@ -44,8 +43,8 @@ pub(crate) struct Image {
     pub(crate) unwind: Option<UnwindTables>,
     /// Executable mappings, page-aligned as in `/proc/self/maps`, and their offsets in the file.
     executable: Vec<(Range<usize>, u64)>,
-    /// Opened by the first lookup that can.
-    pub(crate) debug: DebugInfo,
+    /// Neither symbols nor debug information, now or later.
+    pub(crate) has_nothing_to_read: AtomicBool,
 }
 
 /// All images at one moment.
@@ -199,7 +198,7 @@ fn image(object: &Object<'_>, previous: Option<&Snapshot>) -> Option<Arc<Image>>
         range,
         unwind,
         executable,
-        debug: DebugInfo::default(),
+        has_nothing_to_read: AtomicBool::new(false),
     }))
 }
 

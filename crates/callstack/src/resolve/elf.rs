@@ -5,7 +5,6 @@
 //! [`files`].
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -13,8 +12,7 @@ use std::sync::Arc;
 
 use addr2line::Loader;
 
-use super::{Lookup, files, name};
-use crate::Symbol;
+use super::{Found, Lookup, files, name, reader};
 use crate::loaded::{self, Image, Snapshot, note};
 
 /// The images at one moment.
@@ -39,16 +37,12 @@ impl Modules {
             return Lookup::Nowhere;
         };
         let in_file = address.wrapping_sub(image.base) as u64;
-        image.debug.symbols(image, in_file)
+        reader::look_up(image, in_file)
     }
 }
 
 /// The files of an image, mapped, with the index of their debug information.
-pub(super) struct Opened {
-    loader: Loader,
-    /// The names and files that were handed out, to hand them out again.
-    strings: HashSet<Arc<str>>,
-}
+pub(super) struct Opened(Loader);
 
 impl Opened {
     /// `None` if there is nothing to read, now or later. An error may pass, and is not to be remembered.
@@ -77,15 +71,12 @@ impl Opened {
         {
             loader = better;
         }
-        Ok(Some(Self {
-            loader,
-            strings: HashSet::new(),
-        }))
+        Ok(Some(Self(loader)))
     }
 
     /// The symbols at an address in the file, innermost first.
-    pub(super) fn symbols(&mut self, address: u64) -> Vec<Symbol> {
-        let Opened { loader, strings } = self;
+    pub(super) fn symbols(&mut self, address: u64) -> Vec<Found> {
+        let Opened(loader) = self;
         let mut symbols = Vec::new();
         let from_table = loader.find_symbol(address).map(name::demangle);
         // Damaged debug information ends the list early; what was found before is kept.
@@ -106,9 +97,9 @@ impl Opened {
                     }
                     _ => function.map(|function| name::qualified(function, file)),
                 };
-                symbols.push(Symbol {
-                    name: function.map(|name| shared(strings, &name)),
-                    file: file.map(|file| shared(strings, file)),
+                symbols.push(Found {
+                    name: function.map(Cow::into_owned),
+                    file: file.map(str::to_owned),
                     // DWARF writes 0 for "unknown".
                     line: location
                         .and_then(|location| location.line)
@@ -123,9 +114,9 @@ impl Opened {
         if symbols.is_empty()
             && let Some(name) = from_table
         {
-            symbols.push(Symbol {
-                name: Some(shared(strings, &name)),
-                ..Symbol::UNKNOWN
+            symbols.push(Found {
+                name: Some(name.into_owned()),
+                ..Found::default()
             });
         }
         symbols
@@ -142,13 +133,4 @@ fn is_readable(path: &Path) -> io::Result<bool> {
             _ => Err(error),
         },
     }
-}
-
-fn shared(strings: &mut HashSet<Arc<str>>, string: &str) -> Arc<str> {
-    if let Some(known) = strings.get(string) {
-        return Arc::clone(known);
-    }
-    let string: Arc<str> = string.into();
-    strings.insert(Arc::clone(&string));
-    string
 }

@@ -1,10 +1,8 @@
 //! From a code address to the functions it belongs to: `Modules::now().symbols(address)`.
 //!
-//! On 64-bit Linux by `addr2line`, one loader for every image ([`elf`]), kept for as long as it is needed
-//! ([`debug_info`]); elsewhere by the `backtrace` crate ([`portable`]). No name is cached here.
+//! On 64-bit Linux by `addr2line`, one loader for every image ([`elf`]), on a thread of its own and for as long as it is
+//! needed ([`reader`]); elsewhere by the `backtrace` crate ([`portable`]). No name is cached here.
 
-#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod debug_info;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod elf;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
@@ -13,13 +11,15 @@ mod files;
 mod name;
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 mod portable;
-
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-pub(crate) use debug_info::{DebugInfo, release, release_idle};
+mod reader;
+
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub(crate) use elf::Modules;
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-pub(crate) use portable::{Modules, release, release_idle};
+pub(crate) use portable::{Modules, release};
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+pub(crate) use reader::release;
 
 /// What a lookup found.
 pub(crate) enum Lookup {
@@ -28,5 +28,15 @@ pub(crate) enum Lookup {
     /// The module's file could not be read now, for example because the process has no file descriptor left. Later it may.
     Unreadable,
     /// Innermost first; empty if the module has no symbol there.
-    Symbols(Vec<crate::Symbol>),
+    Symbols(Vec<Found>),
+}
+
+/// A symbol whose texts belong to nobody yet.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) name: Option<String>,
+    pub(crate) file: Option<String>,
+    pub(crate) line: Option<u32>,
+    pub(crate) column: Option<u32>,
+    pub(crate) inlined: bool,
 }
