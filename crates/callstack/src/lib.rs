@@ -9,7 +9,7 @@ mod symbol;
 pub mod thread;
 mod trim;
 
-// How the above is done, by platform. All unsafe code is in `loaded::dl`, in `unwind` and in `thread`.
+// How the above is done, by platform. All unsafe code is in `loaded::dl`, `resolve::give_back`, `unwind` and `thread`.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod loaded;
 mod resolve;

@@ -12,6 +12,7 @@ fn anonymous() -> i64 {
     kib.parse().unwrap()
 }
 
+/// Four thousand addresses from everywhere in the program: more than answers show, and nearly all of its debug information.
 #[test]
 fn memory_that_names_took_is_given_back() {
     // Something of the whole crate, so that it is linked.
@@ -19,22 +20,17 @@ fn memory_that_names_took_is_given_back() {
     let main = callstack::modules()[0].clone();
     let before = anonymous();
     let (mut most, mut named) = (before, 0);
-    let step = (main.end - main.start) / 4000; let len = main.end - main.start;
-    let began = std::time::Instant::now();
-    for (at, address) in (0..4000).map(|i: usize| main.start + (i * 7919 % 4000) * step % len).enumerate() {
+    for address in (main.start..main.end).step_by((main.end - main.start) / 4000) {
         let symbols = callstack::symbolize(address + 1);
         named += usize::from(symbols[0].name.is_some());
-        if [32, 64, 128, 256, 512, 1024, 2048].contains(&at) { println!("{at}: {} KiB {:?}", anonymous(), began.elapsed()); }
-        if at % 16 == 0 {
-            most = most.max(anonymous());
-        }
+        most = most.max(anonymous());
     }
-    println!("{} KiB file, {named} named in {:?}", std::fs::metadata(&*main.path).unwrap().len() / 1024, began.elapsed());
-    println!("before {before} KiB, most {most}, still {}", anonymous());
+    assert!(named > 3000, "{named}");
     callstack::release_debug_info();
     let after = anonymous();
-    println!("after {after}");
-    let t = std::time::Instant::now();
-    unsafe { unsafe extern "C" { fn malloc_trim(pad: usize) -> i32; } malloc_trim(0); }
-    println!("after trim {} {:?}", anonymous(), t.elapsed());
+    println!("anonymous memory before {before} KiB, most {most} KiB, after {after} KiB");
+    let taken = most - before;
+    assert!(taken > 10_000, "{most}, {before}: nothing was read");
+    // What stays is names, and pieces between them.
+    assert!(after - before < taken / 2, "{after}, {most}, {before}");
 }

@@ -8,6 +8,8 @@ mod elf;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod files;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod give_back;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod name;
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 mod portable;

@@ -1,9 +1,9 @@
 //! The thread that reads debug information, for as long as somebody asks.
 //!
 //! The index of a program's debug information takes memory like that information itself. It is made and used by one
-//! thread, which lets go of it and ends when nobody has asked for [`IDLE`]. That all of it belongs to one thread is what
-//! gives the memory back: allocators keep what a thread has freed for that thread, in pieces between whatever else it has
-//! allocated; of this one nothing else is left. Answers are copied by whoever asked ([`crate::symbol`]).
+//! thread, which lets go of it and ends when nobody has asked for [`IDLE`]. Since all of it belongs to one thread, nothing
+//! else is left between its pieces, and the memory can be given back ([`give_back`]). Answers are copied by whoever asked
+//! ([`crate::symbol`]), so that they are not what is left.
 //!
 //! # Invariant
 //!
@@ -23,7 +23,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::elf::Opened;
-use super::{Found, Lookup};
+use super::{Found, Lookup, give_back};
 use crate::loaded::Image;
 
 /// The thread's name; Linux has room for 15 bytes.
@@ -122,7 +122,7 @@ fn run(received: &Receiver<Message>) {
             Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {
                 // Before the thread is no longer said to be there: who waits for that sees the memory gone.
-                files = Files::default();
+                files.close();
                 let mut reader = lock();
                 match received.try_recv() {
                     Ok(message) => message,
@@ -145,7 +145,7 @@ fn run(received: &Receiver<Message>) {
                 let _ = reply.send(found);
             }
             Message::Release(done) => {
-                files = Files::default();
+                files.close();
                 drop(done);
             }
         }
@@ -157,6 +157,14 @@ fn run(received: &Receiver<Message>) {
 struct Files(HashMap<*const Image, (Arc<Image>, Opened)>);
 
 impl Files {
+    /// Closes them all, and gives the memory back that they took.
+    fn close(&mut self) {
+        if !self.0.is_empty() {
+            self.0 = HashMap::new();
+            give_back::freed_memory();
+        }
+    }
+
     fn look_up(&mut self, image: &Arc<Image>, address: u64) -> Lookup {
         // Debug information that is damaged in a way that nobody has thought of costs its names, not the program.
         let looked = catch_unwind(AssertUnwindSafe(|| self.try_look_up(image, address)));
