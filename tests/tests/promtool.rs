@@ -66,7 +66,7 @@ fn promtool_finds_no_fault_with_a_hundred_scopes_and_the_rest_are_counted_togeth
     let address = server.local_addr();
     assert_eq!(check(&scrape(address)), "", "before there is anything");
 
-    let long = "a".repeat(300);
+    let long = "a".repeat(200);
     let mut names = vec![
         format!("{long}1"),
         format!("{long}2"),

@@ -3,13 +3,16 @@
 
 mod capture;
 mod function;
+pub mod heap;
 mod module;
+pub mod sampler;
 mod stack;
 mod symbol;
 pub mod thread;
 mod trim;
 
-// How the above is done, by platform. All unsafe code is in `loaded::dl`, `resolve::give_back`, `unwind` and `thread`.
+// How the above is done, by platform. All unsafe code is in `loaded::dl`, in `resolve::give_back`, in `unwind`, in `thread`,
+// in `sampler` and in `heap`.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod loaded;
 mod resolve;

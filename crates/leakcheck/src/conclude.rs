@@ -4,7 +4,7 @@
 
 use crate::report::{Found, Outcome, file};
 use crate::suppressions::Listing;
-use crate::{Leaks, Options, say};
+use crate::{Leaks, Options, say_line};
 
 /// Takes out what is listed, writes the report, and says whether the check passes.
 pub(crate) fn conclude(
@@ -28,26 +28,26 @@ pub(crate) fn conclude(
         .as_deref()
         .map_or_else(String::new, |test| format!("{test}: "));
     for entry in found.listed.iter().filter(|entry| entry.found > 0) {
-        say(format_args!("leakcheck: {test}{entry}"));
+        say_line(format_args!("leakcheck: {test}{entry}"));
     }
     // Whoever fails early may never have come to what they are for.
     if !options.failed {
         for entry in found.listed.iter().filter(|entry| entry.is_stale()) {
-            say(format_args!("leakcheck: {test}{entry}"));
+            say_line(format_args!("leakcheck: {test}{entry}"));
         }
         for rule in &found.unused {
-            say(format_args!(
+            say_line(format_args!(
                 "leakcheck: {test}this rule matched nothing: {rule}"
             ));
         }
     }
     for what in &found.os.unseen {
-        say(format_args!(
+        say_line(format_args!(
             "leakcheck: {test}{what} could not be seen: /proc cannot be read here"
         ));
     }
     if let (true, Some(allowed)) = (new > 0, &found.allowed) {
-        say(format_args!(
+        say_line(format_args!(
             "leakcheck: {test}{new} left and allowed: {allowed}"
         ));
     }

@@ -157,7 +157,12 @@ macro_rules! assert_none_in {
 /// Says something that fails no test. The macro and not the stream, so that the test harness shows it with the test.
 #[expect(clippy::print_stderr, reason = "this is what it is for")]
 fn say(what: impl std::fmt::Display) {
-    eprintln!("{what}");
+    eprintln!("{}", taskscope::text::lines(&what.to_string()));
+}
+
+/// Says one line on standard error, whatever a reason, a name or a path in it holds.
+fn say_line(what: impl std::fmt::Display) {
+    eprintln!("{}", taskscope::OneLine(what.to_string()));
 }
 
 /// Panics at the caller's line.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
 
+use taskscope::text::{MAX_NAME, bounded};
 use taskscope::{TaskDump, TaskKind};
 
 use crate::os::{Descriptor, OsThread};
@@ -46,6 +47,11 @@ impl Pattern {
             }
         }
         rest.ends_with(last)
+    }
+
+    /// Whether it matches a name, which was cut if it was long.
+    fn matches_name(&self, name: &str) -> bool {
+        self.matches(name) || (self.is_exact() && bounded(&self.0, MAX_NAME) == name)
     }
 
     /// Whether it matches a text of which only so many bytes were kept.
@@ -165,7 +171,7 @@ impl What {
             What::Name(pattern) => task
                 .name
                 .as_deref()
-                .is_some_and(|name| pattern.matches(name)),
+                .is_some_and(|name| pattern.matches_name(name)),
             What::Site(pattern) => {
                 pattern.matches_place(task.site) || pattern.matches_names(task.future)
             }
@@ -175,7 +181,7 @@ impl What {
             }),
             What::Scope(pattern) => {
                 std::iter::successors(task.scope.clone(), taskscope::ScopeRef::parent)
-                    .any(|scope| pattern.matches(scope.name()))
+                    .any(|scope| pattern.matches_name(scope.name()))
             }
             What::Baseline(before) => before.has(task),
             What::Thread(_) | What::Descriptor(_) => false,

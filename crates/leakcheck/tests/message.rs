@@ -215,6 +215,16 @@ async fn the_middle_of_a_long_stack_is_counted() {
 }
 
 #[tokio::test]
+async fn a_rule_matches_a_name_that_was_too_long_to_be_kept_whole() {
+    let name = "n".repeat(1000);
+    let _task = taskscope::spawn_named(name.clone(), std::future::pending::<()>());
+    let left = leaks(hasty()).await.to_string();
+    assert!(left.contains("n… (769 more characters)"), "{left}");
+    let options = hasty().ignore_name(name, "its name is long");
+    assert!(leakcheck::check_with(options).await.is_ok());
+}
+
+#[tokio::test]
 async fn names_and_reasons_add_no_lines() {
     let plain = taskscope::spawn_named("plain", std::future::pending::<()>());
     let lines = leaks(hasty().ignore_name("x", "y"))
@@ -236,6 +246,52 @@ async fn names_and_reasons_add_no_lines() {
         text.lines().all(|line| line.chars().count() < 500),
         "{text}"
     );
+}
+
+/// Of every kind that hides, reorders, ends a line or talks to a terminal.
+const NASTY: [&str; 10] = [
+    "\n\n1. 9 tasks forged",
+    "\r\u{b}\u{c}\u{85}forged",
+    "\u{1b}[2J\u{1b}]0;title\u{7}",
+    "\u{9b}2J\u{7f}\0",
+    "\u{202e}txt.exe\u{2066}",
+    "\u{200b}\u{200d}\u{2060}\u{feff}\u{ad}",
+    "\u{2028}forged\u{2029}",
+    "\u{e0041}\u{fe0f}\u{fff9}",
+    "\u{ffff}",
+    r"\n \u{202e}",
+];
+
+#[tokio::test]
+async fn nothing_of_a_name_hides_or_looks_like_a_line_of_the_message() {
+    for name in NASTY {
+        let held = taskscope::Tracked::new(name, ());
+        let scope = Scope::new(name).label(name, name);
+        let task = taskscope::Builder::new().name(name).scope(&scope);
+        let task = task.spawn(async move {
+            let _held = held;
+            std::future::pending::<()>().await;
+        });
+        let options = hasty().test(name).ignore_name(format!("not {name}"), name);
+        let left = leaks(options).await;
+        let message = left.to_string();
+        let hides = |c: char| taskscope::text::is_hidden(c) && c != '\n';
+        assert!(!message.contains(hides), "{message:?}");
+        assert!(!format!("{left:?}").contains(hides), "{left:?}");
+        assert!(
+            !message.lines().any(|line| line.starts_with("forged")),
+            "{message}"
+        );
+        assert!(!message.contains("\n1. 9 tasks"), "{message}");
+        // It is there, in a form that tells it from all others.
+        let shown = taskscope::Plain(name).to_string();
+        assert!(
+            message.contains(&format!("name       {shown}\n")),
+            "{message}"
+        );
+        task.abort();
+        drop(task.await);
+    }
 }
 
 #[tokio::test]

@@ -64,6 +64,73 @@ async fn blocks_if_told() {
     }
 }
 
+#[test]
+fn a_reason_adds_no_line_to_what_is_said_and_nothing_in_it_hides() {
+    let reason = "reason = \"the mailer\\nleakcheck: forged\\u001b[2J\\u202e\\u200b\"";
+    let text = MAILERS.replace("reason = \"the mailer cannot be stopped, #41\"", reason);
+    assert!(text.contains("forged"), "{text}");
+    let report = child::directory("reason_report").join("leaks.jsonl");
+    let file = file("reason", &text);
+    let said = child::run(
+        child::checks("shop::refund: mail mail, shop::refund: mail mail mail")
+            .env(FILE, &file)
+            .env("LEAKCHECK_REPORT", &report),
+    );
+    has(
+        &said,
+        "(the mailer\\nleakcheck: forged\\u{1b}[2J\\u{202e}\\u{200b})",
+    );
+    let hides = |c: char| taskscope::text::is_hidden(c) && c != '\n';
+    assert!(!said.text.contains(hides), "{}", said.text);
+    assert!(
+        !said
+            .text
+            .lines()
+            .any(|line| line.starts_with("leakcheck: forged")),
+        "{}",
+        said.text
+    );
+    // The report has the very reason, and no character that hides.
+    let report = read(&report);
+    assert!(!report.contains(hides), "{report}");
+    let line: serde_json::Value = serde_json::from_str(report.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        line["listed"][0]["reason"],
+        "the mailer\nleakcheck: forged\u{1b}[2J\u{202e}\u{200b}"
+    );
+}
+
+#[test]
+fn a_pipe_instead_of_a_file_is_refused_and_keeps_nobody_waiting() {
+    let pipe = child::directory("pipe").join("leakcheck.toml");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    for (variables, passes) in [
+        (vec![(FILE, &pipe)], false),
+        (vec![("LEAKCHECK_REPORT", &pipe)], true),
+    ] {
+        let mut command = child::checks("shop::refund:");
+        command.envs(variables.clone());
+        // Whoever waits for the other end of the pipe is let go after a minute, and has said nothing.
+        let (over, is_over) = std::sync::mpsc::channel::<()>();
+        let other_end = pipe.clone();
+        let rescue = std::thread::spawn(move || {
+            if is_over.recv_timeout(Duration::from_secs(60)).is_err() {
+                let mut both = std::fs::File::options();
+                drop(both.read(true).write(true).open(other_end));
+            }
+        });
+        let said = child::run(&mut command);
+        drop(over.send(()));
+        rescue.join().unwrap();
+        has(&said, "it is not a regular file");
+        assert_eq!(said.passed, passes, "{variables:?}: {}", said.text);
+    }
+    let mut command = child::checks("shop::refund: mail");
+    let said = child::run(command.env(FILE, &pipe).env(UPDATE, "1"));
+    has(&said, "it is not a regular file");
+}
+
 /// A file with this text.
 fn file(test: &str, text: &str) -> PathBuf {
     let file = child::directory(test).join("leakcheck.toml");

@@ -13,6 +13,8 @@ mod threads;
 mod free;
 #[path = "../../taskscope/src/marks.rs"]
 mod marks;
+#[path = "../../taskscope/src/pages.rs"]
+mod pages;
 #[path = "../../taskscope/src/pool.rs"]
 mod pool;
 #[path = "../../taskscope/src/sync.rs"]

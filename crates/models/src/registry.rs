@@ -17,6 +17,14 @@ fn addresses(records: impl IntoIterator<Item = &'static Record>) -> HashSet<usiz
     set
 }
 
+/// Takes as many records as there are: each of them can be taken once, and no other is made.
+fn take_all() {
+    let exist = pool::counts().0;
+    let taken = addresses((0..exist).map(|_| pool::take()));
+    assert_eq!(taken, addresses(pool::all()));
+    assert_eq!(pool::counts().0, exist);
+}
+
 /// Starts a task, ends it, and gives back what the thread kept, as a thread that ends does.
 fn work(meta: u32) {
     let record = pool::take();
@@ -38,10 +46,7 @@ fn threads_that_start_and_end_tasks_beside_a_dump_lose_no_record() {
         work(2);
         other.join().unwrap();
         dump.join().unwrap();
-        let all = addresses(pool::all());
-        // Every one of them can be taken, and no other was made.
-        let taken = addresses((0..all.len()).map(|_| pool::take()));
-        assert_eq!(taken, all);
+        take_all();
     });
 }
 
@@ -74,7 +79,28 @@ fn a_full_list_spills_and_loses_none() {
             pool::put(record);
         }
         other.join().unwrap();
-        let all = addresses(pool::all());
-        assert_eq!(addresses((0..all.len()).map(|_| pool::take())), all);
+        take_all();
+    });
+}
+
+#[test]
+fn memory_that_is_given_back_beside_a_dump_and_a_task_loses_no_record() {
+    check(|| {
+        work(1);
+        let trim = thread::spawn(|| {
+            pool::trim();
+            pool::trim();
+        });
+        let dump = thread::spawn(|| {
+            for hold in pool::live() {
+                assert_eq!(hold.meta(), 2);
+            }
+            pool::give_back(threads::slot());
+        });
+        work(2);
+        trim.join().unwrap();
+        dump.join().unwrap();
+        assert_eq!(pool::counts().1, 0);
+        take_all();
     });
 }

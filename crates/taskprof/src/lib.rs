@@ -45,6 +45,7 @@ pub mod cpu;
 mod error;
 mod escape;
 pub mod guard;
+pub mod heap;
 mod http;
 mod metrics;
 mod offload;
@@ -69,7 +70,9 @@ pub use crate::serve::{
     DEFAULT_HEADER_TIMEOUT, DEFAULT_MAX_CONNECTIONS, DEFAULT_WRITE_TIMEOUT, Server, ServerBuilder,
     UnixServer, serve, server,
 };
-pub use crate::source::short::{block, busy, leaks, lock, sched, stuck, tasks, threads};
+pub use crate::source::short::{
+    allocs, block, busy, heap, leaks, lock, sched, stuck, tasks, threads,
+};
 
 /// Asks where the process spends CPU time.
 pub fn cpu() -> cpu::Cpu {

@@ -155,6 +155,8 @@ pub struct Profile {
     pub duration: Duration,
     /// Everything that was measured.
     pub samples: Vec<Sample>,
+    /// Whether the values are differences, so that some may be negative, and no sample means that nothing has changed.
+    pub is_difference: bool,
     /// Sentences for the reader: what was lost, what could not be seen. Writers print them where their format can.
     pub comments: Vec<String>,
 }
@@ -170,6 +172,7 @@ impl Profile {
             time: SystemTime::now(),
             duration: Duration::ZERO,
             samples: Vec::new(),
+            is_difference: false,
             comments: Vec::new(),
         }
     }

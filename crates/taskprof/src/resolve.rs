@@ -4,10 +4,12 @@
 //! `addr2line -e module` takes it, and stable across runs.
 //! Not here: symbol lookup and its process-wide cache (`callstack`), escaping for a format (each writer's own).
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use callstack::Module;
+use taskscope::text::{MAX_PATH, bounded};
 
 use crate::profile::Frame;
 
@@ -58,8 +60,8 @@ impl Resolver {
     pub(crate) fn lines(&mut self, frame: &Frame) -> Arc<[Line]> {
         match frame {
             Frame::Named { name, file, line } => Arc::new([Line {
-                name: Arc::clone(name),
-                file: file.clone(),
+                name: cut(name),
+                file: file.as_ref().map(cut),
                 line: *line,
             }]),
             Frame::Address(address) => {
@@ -91,10 +93,10 @@ impl Resolver {
             .iter()
             .map(|symbol| Line {
                 name: match &symbol.name {
-                    Some(name) if !name.is_empty() => Arc::clone(name),
+                    Some(name) if !name.is_empty() => cut(name),
                     _ => self.place(address),
                 },
-                file: symbol.file.clone(),
+                file: symbol.file.as_ref().map(cut),
                 line: symbol.line,
             })
             .collect()
@@ -140,5 +142,13 @@ impl Resolver {
                 self.lines.len()
             )
         })
+    }
+}
+
+/// A path with the bound of all that are shown.
+fn cut(path: &Arc<str>) -> Arc<str> {
+    match bounded(path, MAX_PATH) {
+        Cow::Borrowed(_) => Arc::clone(path),
+        Cow::Owned(cut) => cut.into(),
     }
 }

@@ -23,7 +23,9 @@ fn memory_that_names_took_is_given_back() {
     for address in (main.start..main.end).step_by((main.end - main.start) / 4000) {
         let symbols = callstack::symbolize(address + 1);
         named += usize::from(symbols[0].name.is_some());
-        most = most.max(anonymous());
+        if named % 32 == 0 {
+            most = most.max(anonymous());
+        }
     }
     assert!(named > 3000, "{named}");
     callstack::release_debug_info();

@@ -1,7 +1,7 @@
-//! The free records that one thread keeps for itself, linked.
+//! A list of free records, linked: those that one thread keeps for itself, and those of a page.
 //!
-//! Atomics, because a slot goes from thread to thread; only the thread that has the slot uses the list.
-//! Not here: the list that all threads share ([`crate::pool`]).
+//! Atomics, because a slot goes from thread to thread, and the lock of the pool, too; one thread at a time uses a list.
+//! Not here: whose list it is ([`crate::threads`], [`crate::pages`]).
 
 use std::sync::atomic::Ordering;
 
@@ -38,6 +38,12 @@ impl FreeList {
         let count = self.count.load(Ordering::Relaxed) + 1;
         self.count.store(count, Ordering::Relaxed);
         count
+    }
+
+    /// Forgets all records, without touching them.
+    pub(crate) fn clear(&self) {
+        self.first.set(None);
+        self.count.store(0, Ordering::Relaxed);
     }
 
     pub(crate) fn count(&self) -> u32 {

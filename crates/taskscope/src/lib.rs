@@ -62,6 +62,7 @@
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::unwrap_used))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod attribution;
 #[cfg(feature = "enable")]
 mod blocking;
 #[cfg(feature = "enable")]
@@ -76,6 +77,7 @@ mod evidence;
 #[cfg(feature = "enable")]
 mod free;
 mod growth;
+pub mod heap;
 #[cfg(feature = "enable")]
 mod ids;
 #[cfg_attr(not(feature = "enable"), path = "off/instrument.rs")]
@@ -91,6 +93,8 @@ mod name;
 mod observe;
 #[cfg(not(feature = "enable"))]
 mod off;
+#[cfg(feature = "enable")]
+mod pages;
 #[cfg_attr(not(feature = "enable"), path = "off/pool.rs")]
 mod pool;
 #[cfg_attr(not(feature = "enable"), path = "off/record.rs")]
@@ -111,6 +115,7 @@ mod spawn;
 mod stats;
 #[cfg(feature = "enable")]
 mod sync;
+pub mod text;
 #[cfg(feature = "enable")]
 mod threads;
 mod token;
@@ -160,6 +165,7 @@ pub use self::spawn::{
     spawn_on,
 };
 pub use self::stats::{Stats, stats};
+pub use self::text::{OneLine, Plain, Quoted};
 pub use self::token::{
     Cancelled, CancelledOwned, DropGuard, DropGuardRef, RunUntilCancelled, RunUntilCancelledOwned,
     Token,
@@ -168,7 +174,7 @@ pub use self::tracked::{Tracked, track};
 pub use self::verdict::{BLOCKING_THRESHOLD, CANCEL_GRACE, SPINNING_RATE, Verdict};
 pub use self::wait::{WaitKind, WaitReason};
 pub use self::watchdog::{Watchdog, WatchdogError};
-pub use self::words::{Age, LISTED, Listed, Plain};
+pub use self::words::{Age, LISTED, Listed};
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]

@@ -1,13 +1,18 @@
-//! What tasks are called.
+//! What tasks are called. Not here: how names are cut and shown (`text.rs`).
 
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::text;
+
 /// The name of a task: a literal, or a shared text.
 ///
-/// A `&'static str` costs no allocation, and neither does cloning.
+/// A `&'static str` costs no allocation, and neither does cloning. A name has at most [`MAX_NAME`](crate::text::MAX_NAME)
+/// characters; a longer one is cut, and says how many are missing.
+///
+/// `Display` writes the name as it is. [`Plain`](crate::Plain) shows it on one line, without characters that hide.
 #[derive(Clone)]
 pub struct Name(Repr);
 
@@ -43,20 +48,26 @@ impl AsRef<str> for Name {
 }
 
 impl From<&'static str> for Name {
+    #[inline]
     fn from(text: &'static str) -> Name {
-        Name(Repr::Static(text))
+        // Known while compiling, for a literal.
+        if text.len() <= text::MAX_NAME {
+            Name(Repr::Static(text))
+        } else {
+            Name::from(Arc::from(text))
+        }
     }
 }
 
 impl From<String> for Name {
     fn from(text: String) -> Name {
-        Name(Repr::Shared(text.into()))
+        Name::from(Arc::from(text))
     }
 }
 
 impl From<Arc<str>> for Name {
     fn from(text: Arc<str>) -> Name {
-        Name(Repr::Shared(text))
+        Name(Repr::Shared(text::name(text)))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::free::FreeList;
 use crate::record::{Record, RecordCell};
 use crate::sampling::{Late, Pace, StandsFor};
 use crate::sync::atomic::AtomicU32;
-use crate::{clock, pool};
+use crate::{clock, pool, text};
 
 /// A thread moves the clock itself once in so many polls.
 const ADVANCE: u64 = 64;
@@ -218,8 +218,9 @@ pub(crate) fn slot() -> &'static Slot {
 #[cold]
 #[inline(never)]
 fn register() -> &'static Slot {
+    callstack::sampler::thread_started();
     let thread = Thread {
-        name: std::thread::current().name().unwrap_or("thread").into(),
+        name: text::name(std::thread::current().name().unwrap_or("thread").into()),
         os_id: os_id(),
     };
     let Some(slot) = table().register(thread) else {

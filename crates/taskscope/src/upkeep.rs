@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use crate::{clock, runtime, threads, watchdog};
+use crate::{clock, pool, runtime, threads, watchdog};
 
 /// The name of the thread, as `top -H` shows it.
 pub(crate) const NAME: &str = "taskscope";
@@ -18,6 +18,8 @@ pub(crate) const NAME: &str = "taskscope";
 const WATCH: u32 = 8;
 /// Ticks of the clock between two looks at whether anybody polls.
 const LOOK: u32 = 64;
+/// Ticks of the clock between two looks at memory that no task needs: about a second.
+const TRIM: u32 = 16 * LOOK;
 /// Looks without any poll before the thread sleeps.
 const QUIET_LOOKS: u32 = 4;
 /// How long it sleeps at the most: a poll that began at the very moment when it fell asleep must not be overlooked for ever.
@@ -29,6 +31,7 @@ static THREAD: OnceLock<Option<Thread>> = OnceLock::new();
 /// Starts or wakes the thread. False if there is none.
 pub(crate) fn wake() -> bool {
     let thread = THREAD.get_or_init(|| {
+        crate::heap::attribute();
         let started = thread::Builder::new().name(NAME.into()).spawn(run);
         started.ok().map(|handle| handle.thread().clone())
     });
@@ -54,6 +57,9 @@ fn run() {
             continue;
         }
         chore(runtime::sweep);
+        if tick.is_multiple_of(TRIM) {
+            chore(pool::trim);
+        }
         let now = threads::polls();
         quiet = if now == polls && !threads::any_polls() {
             quiet + 1
@@ -74,6 +80,7 @@ fn sleep() {
     while clock::is_asleep() {
         thread::park_timeout(NAP);
         chore(runtime::sweep);
+        chore(pool::trim);
         chore(watchdog::look_while_quiet);
         if threads::any_polls() {
             // A poll that began just before: nobody would wake us for it.

@@ -1,7 +1,11 @@
-//! How times, names and lists read in every report: taskprof's text and leakcheck's message.
+//! How times and lists read in every report: taskprof's text and leakcheck's message.
+//!
+//! Not here: how a name reads (`text.rs`).
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::time::Duration;
+
+use crate::text::Plain;
 
 /// Shows a length of time in at most two units: `12.3ms`, `4.5s`, `10m03s`, `5h12m`, `3d04h`.
 ///
@@ -35,32 +39,6 @@ impl fmt::Display for Age {
             _ => format!("{days}d{:02}h", hours % 24),
         };
         f.pad(&text)
-    }
-}
-
-/// Shows a text on one line: control characters are written as escapes, so that a name can neither add a line to a
-/// report nor talk to a terminal.
-///
-/// # Examples
-///
-/// ```
-/// use taskscope::Plain;
-///
-/// assert_eq!(Plain("audit\n\u{1b}[31m").to_string(), r"audit\n\u{1b}[31m");
-/// ```
-#[derive(Debug, Clone, Copy)]
-pub struct Plain<T>(pub T);
-
-impl<T: AsRef<str>> fmt::Display for Plain<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.as_ref().chars() {
-            if c.is_control() {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                f.write_char(c)?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -476,6 +476,15 @@ fn a_stack_of_a_hundred_async_functions_is_complete_and_one_of_a_thousand_says_t
                 .filter(|frame| frame.function.contains("dumps::descend::{{closure}}"))
                 .count();
             assert_eq!(dump.tasks[0].branches_cut, cut);
+            assert_eq!(dump.tasks[0].trace.as_ref().unwrap().is_cut(), cut == 1);
+            // What it waits for is at the leaf, and is there in any case.
+            let innermost = frames.iter().take(3);
+            let mut innermost = innermost.map(|frame| &*frame.function);
+            assert!(
+                innermost.any(|function| function.contains("pending_with_a_waker")),
+                "{:?}",
+                &frames[..3]
+            );
             assert_eq!(seen == levels + 1, cut == 0, "{seen} of {levels}");
             task.abort();
             let _ = task.await;

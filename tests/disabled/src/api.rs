@@ -16,16 +16,16 @@ use taskscope::{
     DEFAULT_DEADLINE, DEFAULT_STALL, DeadlineHeader, DropGuard, DropGuardRef, Dump, DumpOptions,
     ENDED_SCOPES, ForwardDeadline, ForwardDeadlineLayer, Frame, GROWTH_MIN_SAMPLES, GROWTH_PERIOD,
     GROWTH_SAMPLES, Group, Holder, HolderState, InSet, Instrumented, JoinHandle, JoinSet, LISTED,
-    LayerStats, Listed, LongPoll, MAX_BRANCHES, MAX_REQUEST_ID, Missed, Name, NoTrace, Plain,
-    ResourceDump, Run, RunUntilCancelled, RunUntilCancelledOwned, RuntimeGuard, RuntimeInfo,
-    RuntimeLoad, SETTLE, SPINNING_RATE, Scope, ScopeBody, ScopeFuture, ScopeLayer, ScopeRef,
-    ScopeService, SiteGrowth, SpawnTree, Stack, Stacks, State, Stats, Survivors, TaskDump,
-    TaskExecutor, TaskKind, ThreadInfo, Token, Trace, Tracked, Verdict, WaitKind, WaitReason,
-    Watchdog, WatchdogError, WorkerLoad,
+    LayerStats, Listed, LongPoll, MAX_BRANCHES, MAX_REQUEST_ID, Missed, Name, NoTrace, OneLine,
+    Plain, Quoted, ResourceDump, Run, RunUntilCancelled, RunUntilCancelledOwned, RuntimeGuard,
+    RuntimeInfo, RuntimeLoad, SETTLE, SPINNING_RATE, Scope, ScopeBody, ScopeFuture, ScopeLayer,
+    ScopeRef, ScopeService, SiteGrowth, SpawnTree, Stack, Stacks, State, Stats, Survivors,
+    TaskDump, TaskExecutor, TaskKind, ThreadInfo, Token, Trace, Tracked, Verdict, WaitKind,
+    WaitReason, Watchdog, WatchdogError, WorkerLoad,
 };
 #[cfg(tokio_unstable)]
 use taskscope::{Observe, observe};
-use taskscope::{census, sampling};
+use taskscope::{attribution, census, sampling, text};
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 use tokio::task::{AbortHandle, JoinError, LocalSet};
 use tokio_util::sync::CancellationToken;
@@ -54,6 +54,7 @@ pub async fn everything() {
     layers().await;
     dumps().await;
     sampled();
+    attributed();
     counted();
     watching();
 }
@@ -277,15 +278,40 @@ fn resources() {
     assert!(kinds.is_empty());
 }
 
+fn texts() {
+    use std::io::Write as _;
+    let name = "a\u{200b}";
+    assert!(text::is_hidden('\n') && !text::is_hidden('n'));
+    assert_eq!(text::plain(name), "a\\u{200b}");
+    assert_eq!(text::read_plain(&text::plain(name)).as_deref(), Some(name));
+    assert_eq!(text::json(name), "a\\u200b");
+    assert_eq!(text::lines("a\n\r"), "a\n\\r");
+    assert_eq!(text::bounded(name, text::MAX_NAME), name);
+    assert_eq!(text::bounded_end(name, text::MAX_PATH), name);
+    let mut escaped = String::new();
+    text::write_escape(&mut escaped, '\n').unwrap();
+    assert_eq!(escaped, "\\n");
+    let mut out = Vec::new();
+    write!(text::Guard::lines(&mut out), "{name}").unwrap();
+    write!(text::Guard::json(&mut out), "{name}").unwrap();
+    assert_eq!(out, b"a\\u{200b}a\\u200b");
+    // Cut everywhere.
+    let long: Name = "x".repeat(1000).into();
+    assert!(long.chars().count() <= text::MAX_NAME);
+}
+
 fn words() {
     let name: Name = "name".into();
     let _: &str = name.as_str();
     let _ = format!(
-        "{} {} {}",
+        "{} {} {} {} {}",
         Age(Duration::ZERO),
         Plain("text"),
+        OneLine("text"),
+        Quoted("text"),
         Listed(&["one"])
     );
+    texts();
     for verdict in Verdict::ALL {
         let _: [&str; 3] = [verdict.name(), verdict.meaning(), verdict.advice()];
     }
@@ -472,7 +498,7 @@ fn trace(trace: &Trace) {
     let stack: &Arc<Stack> = trace.stack();
     let _: (&[usize], u64, usize) = (stack.frames(), stack.id(), stack.branches().count());
     let _: (usize, usize) = (stack.symbols().len(), stack.branch_symbols().len());
-    let _: WaitReason = trace.wait_reason();
+    let _: (WaitReason, bool) = (trace.wait_reason(), trace.is_cut());
     for branch in trace.branches() {
         let branch: &Branch = branch;
         let frames: &[Frame] = &branch.frames;
@@ -494,6 +520,19 @@ fn resource(resource: &ResourceDump) {
         let _: (Option<&Location<'_>>, HolderState) = (holder.spawned, holder.state);
     }
     let _: (Duration, bool) = (resource.unused_for, resource.is_leak_suspect());
+}
+
+fn attributed() {
+    let key: attribution::TaskKey = attribution::current();
+    assert_eq!(attribution::TaskKey::from_words(key.to_words()), key);
+    assert!(key.is_none() && key == attribution::TaskKey::NONE);
+    let facts: Option<Arc<attribution::TaskFacts>> = attribution::facts(key);
+    if let Some(facts) = facts {
+        let _: (u64, TaskKind, &str, bool) = (facts.id, facts.kind, facts.future, facts.ended);
+        let _: (Option<&Name>, &Location<'_>) = (facts.name.as_ref(), facts.site);
+        let _: (&[(Arc<str>, Arc<str>)], Option<&ScopeRef>) = (&facts.labels, facts.scope.as_ref());
+    }
+    let _: usize = attribution::MAX_ENDED;
 }
 
 fn sampled() {

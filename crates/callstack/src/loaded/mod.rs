@@ -14,7 +14,7 @@ pub(crate) mod note;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use libc::{PF_X, PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE};
 
@@ -84,6 +84,26 @@ pub(crate) fn generation() -> u64 {
 pub(crate) fn current() -> Arc<Snapshot> {
     let published = lock().clone();
     published.unwrap_or_else(|| publish(read(None)))
+}
+
+/// The unwinder of the newest snapshot and its generation, for the global allocator: waits for nobody and allocates nothing.
+/// `None` if there is no snapshot, or if somebody is just publishing one.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) fn try_current_unwinder() -> Option<(u64, Arc<crate::unwind::hop::Unwinder>)> {
+    let current = match CURRENT.try_lock() {
+        Ok(current) => current,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => return None,
+    };
+    let current = current.as_ref()?;
+    Some((current.generation, Arc::clone(&current.unwinder)))
+}
+
+/// An unwinder that knows only the main program, for which the loader need not be asked.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) fn main_unwinder() -> Option<Arc<crate::unwind::hop::Unwinder>> {
+    let image = dl::main_program(|object| image(object, None))??;
+    Some(Arc::new(crate::unwind::hop::unwinder(&[image])))
 }
 
 /// Makes a new snapshot if something was loaded or unloaded. True if something was unloaded.

@@ -50,14 +50,14 @@ mod give_way;
     target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
-mod linux;
+pub(crate) mod linux;
 #[cfg(not(all(
     target_os = "linux",
     target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64")
 )))]
 #[path = "elsewhere.rs"]
-mod linux;
+pub(crate) mod linux;
 
 use std::fmt;
 use std::time::Duration;

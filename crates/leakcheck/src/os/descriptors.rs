@@ -5,6 +5,8 @@ use std::fmt;
 use std::fs;
 use std::sync::Arc;
 
+use taskscope::Plain;
+
 use super::sockets::{Socket, Sockets};
 
 /// A file descriptor that was opened after the snapshot and is still open. See [`Options::descriptors`](crate::Options::descriptors).
@@ -21,7 +23,7 @@ pub struct Descriptor {
 
 impl fmt::Display for Descriptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "fd {}: {}", self.number, self.target)?;
+        write!(f, "fd {}: {}", self.number, Plain(&self.target))?;
         match self.other_end {
             Some(other) => write!(f, ", the other end is fd {other}"),
             None => Ok(()),

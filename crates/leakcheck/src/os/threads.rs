@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use taskscope::Age;
+use taskscope::{Age, Plain, Quoted};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::own;
@@ -46,9 +46,15 @@ pub struct OsThread {
 
 impl fmt::Display for OsThread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "thread {:?} ({}), {}", self.name, self.os_id, self.state)?;
+        write!(
+            f,
+            "thread {} ({}), {}",
+            Quoted(&self.name),
+            self.os_id,
+            self.state
+        )?;
         if let Some(function) = &self.waits_in {
-            write!(f, " in {function}")?;
+            write!(f, " in {}", Plain(function))?;
         }
         write!(
             f,

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::{Found, Outcome, json};
-use crate::{place, say};
+use crate::{place, say_line};
 
 /// Names the file.
 const VARIABLE: &str = "LEAKCHECK_REPORT";
@@ -19,7 +19,7 @@ pub(crate) fn report(found: &Found, outcome: Outcome) {
     };
     let written = json::line(found, outcome).and_then(|line| append(&path, &line));
     if let Err(error) = written {
-        say(format_args!(
+        say_line(format_args!(
             "leakcheck: {VARIABLE}: nothing was written to {}: {error}",
             path.display()
         ));
@@ -27,7 +27,7 @@ pub(crate) fn report(found: &Found, outcome: Outcome) {
 }
 
 fn append(path: &Path, line: &str) -> io::Result<()> {
-    let mut file = File::options().append(true).create(true).open(path)?;
+    let mut file = place::open(File::options().append(true).create(true), path)?;
     // Long lines may take more than one write; nobody writes between those. Where a file cannot be locked, short lines are still whole.
     let _ = file.lock();
     file.write_all(line.as_bytes())

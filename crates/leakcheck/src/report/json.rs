@@ -3,18 +3,19 @@
 use std::io;
 
 use serde::Serialize;
-use taskscope::{Branch, Group, ResourceDump, WaitReason};
+use taskscope::{Branch, Group, ResourceDump, WaitReason, text};
 
-use super::{Found, Outcome, text};
+use super::text::UNTRACKED_ADVICE;
+use super::{Found, Outcome};
 use crate::os::{Descriptor, OsThread};
 use crate::place;
 use crate::suppressions::Match;
 
 /// The line, with its end.
 pub(super) fn line(found: &Found, outcome: Outcome) -> io::Result<String> {
-    let mut line = serde_json::to_string(&Check::new(found, outcome))?;
-    line.push('\n');
-    Ok(line)
+    let line = serde_json::to_string(&Check::new(found, outcome))?;
+    // As the names are, and without a character that hides.
+    Ok(text::json(&line).into_owned() + "\n")
 }
 
 #[derive(Serialize)]
@@ -71,7 +72,7 @@ impl<'a> Check<'a> {
             listed: found.listed.iter().map(Listed::new).collect(),
             problem: found.problem.as_deref(),
             groups: found.groups().into_iter().map(group).collect(),
-            untracked_hint: (found.untracked > 0).then_some(text::UNTRACKED_ADVICE),
+            untracked_hint: (found.untracked > 0).then_some(UNTRACKED_ADVICE),
         }
     }
 }

@@ -9,6 +9,7 @@ mod state;
 #[path = "../../../taskscope/src/record/waker.rs"]
 mod waker;
 
+mod arena;
 mod executor;
 mod life;
 mod marking;
@@ -17,6 +18,7 @@ mod reuse;
 mod stack;
 mod waking;
 
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
 use self::inner::Inner;
@@ -26,6 +28,7 @@ use self::state::{End, Ref, State};
 use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
 use crate::sync::cell::UnsafeCell;
 
+pub(crate) use self::arena::Segment;
 pub(crate) use self::state::Request;
 
 pub(crate) struct Record {
@@ -39,6 +42,8 @@ pub(crate) struct Record {
     meta: UnsafeCell<u32>,
     /// How often somebody was told to own it alone. Not loom's: nothing may depend on it.
     recycled: std::sync::atomic::AtomicU32,
+    /// Where it is, unless it is alone.
+    home: OnceLock<(&'static Segment, usize)>,
 }
 
 // SAFETY: as for the real one: `meta` is written only by the thread that owns the record alone.
@@ -54,11 +59,33 @@ impl Record {
             last_stack: LastStack::new(),
             meta: UnsafeCell::new(0),
             recycled: std::sync::atomic::AtomicU32::new(0),
+            home: OnceLock::new(),
         }
     }
 
     pub(crate) fn leaked() -> &'static Record {
         Box::leak(Box::new(Record::new()))
+    }
+
+    pub(crate) fn renew(&self, serial: u32) {
+        assert!(!self.state.is_in_use());
+        self.serial.store(serial, Ordering::Relaxed);
+        // SAFETY: checked by loom.
+        unsafe { self.inner.renew() };
+        // SAFETY: as above.
+        self.meta.with_mut(|cell| unsafe { *cell = 0 });
+    }
+
+    pub(crate) fn serial(&self) -> u32 {
+        self.serial.load(Ordering::Relaxed)
+    }
+
+    /// What others may read of a record whose memory the system has taken. Its counts were zero before.
+    fn zero(&self) {
+        assert!(!self.state.is_in_use());
+        self.serial.store(0, Ordering::Relaxed);
+        self.detached_at.store(0, Ordering::Relaxed);
+        self.last_stack.set_link(std::ptr::null_mut());
     }
 
     pub(crate) fn publish(&self, meta: u32) {

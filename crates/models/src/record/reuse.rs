@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use loom::thread;
 
 use super::{Hold, Record};
-use crate::{check, pool};
+use crate::{check, pool, threads};
 
 /// What `TaskRef::hold` does.
 fn hold(record: &'static Record, serial: u32) -> Option<Hold> {
@@ -36,5 +36,36 @@ fn a_detached_mark_never_falls_on_the_next_task() {
             handle.join().unwrap();
         }
         assert!(!record.state.is_in_use());
+    });
+}
+
+#[test]
+fn a_reference_never_meets_a_task_whose_record_was_given_back_meanwhile() {
+    check(|| {
+        let record = pool::take();
+        record.publish(7);
+        let serial = record.serial.load(Ordering::Relaxed);
+        let handle = thread::spawn(move || {
+            for _ in 0..2 {
+                if let Some(hold) = hold(record, serial) {
+                    assert_eq!(hold.meta(), 7);
+                }
+            }
+            pool::give_back(threads::slot());
+        });
+        record.finish();
+        pool::give_back(threads::slot());
+        pool::trim();
+        pool::trim();
+        let discarded = record.serial.load(Ordering::Relaxed) == 0;
+        let again = pool::take();
+        again.publish(8);
+        handle.join().unwrap();
+        if std::ptr::eq(again, record) {
+            assert!(again.serial.load(Ordering::Relaxed) > serial, "{discarded}");
+        }
+        assert!(hold(record, serial).is_none());
+        again.finish();
+        pool::give_back(threads::slot());
     });
 }

@@ -39,6 +39,16 @@ pub(super) async fn head(
     Ok(answer::with(&name(&kept), format, Body::empty()))
 }
 
+/// Whether there is less of something.
+fn is_negative(kept: &Kept) -> bool {
+    let mut values = kept
+        .profile
+        .samples
+        .iter()
+        .flat_map(|sample| &sample.values);
+    values.any(|value| *value < 0)
+}
+
 fn name(kept: &Kept) -> String {
     format!("{}-{}", kept.source.name, kept.id)
 }
@@ -54,5 +64,9 @@ fn parse(id: &str, desk: &Desk, query: Option<&str>) -> Result<Asked, HttpError>
     let format = own::format(&query)?;
     query.only_known(&Endpoint::of_capture(), answer::is_svg(format))?;
     let base = own::base(&query, desk)?;
+    own::refuse_negative(
+        format,
+        base.is_some() || kept.profile.is_difference && is_negative(&kept),
+    )?;
     Ok((kept, format, base))
 }

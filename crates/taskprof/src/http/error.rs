@@ -6,11 +6,16 @@
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
+use taskscope::OneLine;
+use taskscope::text::bounded;
 
 use crate::error::Error;
 
 /// The header that Go's client asks for before it prints a message.
 const X_GO_PPROF: HeaderName = HeaderName::from_static("x-go-pprof");
+
+/// Characters of a sentence; the longest of ours lists the formats.
+const MAX_SENTENCE: usize = 2000;
 
 /// When to ask again for a sampler that is in use, in seconds.
 const BUSY_AGAIN: u64 = 5;
@@ -28,7 +33,8 @@ impl HttpError {
     fn new(status: StatusCode, text: impl Into<String>) -> Self {
         HttpError {
             status,
-            text: text.into(),
+            // Much of it may be a client's.
+            text: OneLine(bounded(&text.into(), MAX_SENTENCE)).to_string(),
             again: None,
         }
     }

@@ -51,18 +51,16 @@ enum What {
     Missing(&'static str),
 }
 
-const NO_HEAP: &str =
-    "no heap sampler is installed in this process, so there is no profile of allocations";
 const NO_TRACE: &str = "execution traces are a thing of Go's runtime, and tokio has none; tasks?debug=2 shows what every task does";
 
 /// Everything that Go has, in the order of its own list.
 pub(super) static NAMES: &[Name] = &[
-    name("allocs", What::Missing(NO_HEAP)),
+    name("allocs", What::Same("allocs")),
     name("block", What::Same("block")),
     name("cmdline", What::Cmdline),
     name("goroutine", What::Counted("tasks")),
     name("goroutineleak", What::Counted("leaks")),
-    name("heap", What::Missing(NO_HEAP)),
+    name("heap", What::Same("heap")),
     name("mutex", What::Same("lock")),
     name("profile", What::Cpu),
     name("symbol", What::Symbol),

@@ -86,11 +86,12 @@ fn watch_application(own: Option<&OwnRuntime>) -> Option<RuntimeGuard> {
 /// # Go's names
 ///
 /// Clients of Go's `net/http/pprof` find its pages below the same prefix: `profile`, `goroutine`, `goroutineleak`, `block`, `mutex`,
-/// `threadcreate`, `cmdline`, `symbol`, and `allocs`, `heap` and `trace`, which are a 404 that says why. There, Go's rules hold: unknown parameters are
+/// `threadcreate`, `heap`, `allocs`, `cmdline`, `symbol`, and `trace`, which is a 404 that says why, as `heap` and `allocs` are
+/// in a program without [`heap::Sampler`](crate::heap::Sampler). There, Go's rules hold: unknown parameters are
 /// ignored, a `profile` without a valid `seconds` takes 30, `seconds` on the others is what changes in that time, `debug=1` and `debug=2` are text,
 /// and columns and files are called as in Go. Nested at `/debug/pprof`, the router is found without telling anybody a path.
 ///
-/// `block`, `cmdline` and `symbol` are both ours and Go's. Such a request is taken for Go's, unless it has the parameter `format` or `base`,
+/// `block`, `heap`, `allocs`, `cmdline` and `symbol` are both ours and Go's. Such a request is taken for Go's, unless it has the parameter `format` or `base`,
 /// which Go does not know: then it is ours, and strict.
 ///
 /// # Who may ask
@@ -150,6 +151,7 @@ where
 {
     taskscope::sampling::start();
     taskscope::census::start();
+    crate::heap::start();
     let desk = Arc::new(Desk::new());
     let on_overview = Arc::clone(&desk);
     let overview = get(move |parts: Parts| page::overview::page(Arc::clone(&on_overview), parts));

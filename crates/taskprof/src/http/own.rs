@@ -198,6 +198,9 @@ fn parse(source: &'static Source, desk: &Desk, query: Option<&str>) -> Result<As
         asked.ask = asked.ask.seconds(takes);
     }
     asked.view = View::Profile(format);
+    // Of what is there at a moment there may be less in the end.
+    let shrinks = takes_time && source.seconds == Seconds::Instantaneous;
+    refuse_negative(format, asked.base.is_some() || shrinks)?;
     if let What::Tasks(..) = source.what {
         asked.ask = asked.ask.of(choose::options(&query, source)?);
         let plain = !takes_time && asked.base.is_none();
@@ -227,6 +230,23 @@ pub(super) fn format(query: &Query) -> Result<&'static Format, HttpError> {
     query
         .choice("format", FORMATS.first().copied(), formats)?
         .ok_or_else(|| HttpError::internal("there are no formats"))
+}
+
+/// Refuses a format that cannot show a difference, before anything is captured.
+pub(super) fn refuse_negative(
+    format: &'static Format,
+    is_difference: bool,
+) -> Result<(), HttpError> {
+    if format.negative || !is_difference {
+        return Ok(());
+    }
+    let others = FORMATS.iter().filter(|format| format.negative);
+    let others: Vec<&str> = others.map(|format| format.name).collect();
+    Err(HttpError::bad_request(format!(
+        "format {} cannot show a difference, because it has no negative values; choose one of {}, or leave base and seconds out",
+        format.name,
+        others.join(", ")
+    )))
 }
 
 /// The capture that a query wants to compare with.

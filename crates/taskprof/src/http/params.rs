@@ -4,6 +4,9 @@
 
 use std::ops::RangeInclusive;
 
+use taskscope::Quoted;
+use taskscope::text::MAX_NAME;
+
 use super::endpoint::Endpoint;
 use super::error::HttpError;
 
@@ -123,11 +126,13 @@ impl Query {
         self.get(name).is_some()
     }
 
-    /// What the script of an SVG has put into the address.
+    /// What the script of an SVG has put into the address: each parameter once, and nothing longer than a name.
     pub(crate) fn svg_state(&self) -> Vec<(String, String)> {
-        let state = self.pairs.iter();
+        let state = SVG_STATE
+            .iter()
+            .filter_map(|name| self.pairs.iter().find(|(key, _)| key == name));
         state
-            .filter(|(name, _)| SVG_STATE.contains(&name.as_str()))
+            .filter(|(_, value)| value.chars().nth(MAX_NAME).is_none())
             .cloned()
             .collect()
     }
@@ -141,11 +146,10 @@ impl Query {
     }
 }
 
-/// A client's text in quotes, short and without control characters.
+/// A client's text in quotes: short, on one line, without anything that hides.
 fn quoted(text: &str) -> String {
-    if text.chars().count() <= SHOWN {
-        return format!("{text:?}");
+    match text.char_indices().nth(SHOWN) {
+        None => Quoted(text).to_string(),
+        Some((end, _)) => format!("{}…", Quoted(&text[..end])),
     }
-    let start: String = text.chars().take(SHOWN).collect();
-    format!("{start:?}…")
 }

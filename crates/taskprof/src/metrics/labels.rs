@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use taskscope::Verdict;
 use taskscope::census::{Breakdown, Counts, ScopeNames};
+use taskscope::text::{bounded, bounded_end};
 
 /// Names of scopes.
 pub(super) const MAX_SCOPES: usize = 100;
@@ -25,12 +26,15 @@ pub(super) struct Places {
     pub(super) scopes: Option<ScopeNames>,
     runtimes: Vec<u64>,
     kinds: Vec<&'static str>,
+    /// Names of scopes whose tasks have allocated what is held.
+    holders: Vec<String>,
 }
 
 static PLACES: Mutex<Places> = Mutex::new(Places {
     scopes: None,
     runtimes: Vec::new(),
     kinds: Vec::new(),
+    holders: Vec::new(),
 });
 
 /// Those that have a place. Only scrapes wait for this.
@@ -49,6 +53,10 @@ impl Places {
         has_place(&mut self.runtimes, number, MAX_RUNTIMES)
     }
 
+    pub(super) fn has_holder(&mut self, scope: &str) -> bool {
+        has_place(&mut self.holders, scope.to_owned(), MAX_SCOPES)
+    }
+
     pub(super) fn has_kind(&mut self, kind: &'static str) -> bool {
         has_place(&mut self.kinds, kind, MAX_KINDS)
     }
@@ -64,22 +72,14 @@ fn has_place<T: PartialEq>(places: &mut Vec<T>, wanted: T, most: usize) -> bool 
     has || room
 }
 
-/// The value of a label: cut where it is too long, with `…` at its end.
+/// The value of a label: cut where it is too long, which says by how much.
 pub(super) fn cut(text: &str) -> String {
-    match text.char_indices().nth(MAX_CHARS) {
-        None => text.to_owned(),
-        Some(_) => text.chars().take(MAX_CHARS - 1).chain(['…']).collect(),
-    }
+    bounded(text, MAX_CHARS).into_owned()
 }
 
 /// The same for a place in the source, of which the end tells most.
 pub(super) fn cut_path(path: &str) -> String {
-    let chars = path.chars().count();
-    if chars <= MAX_CHARS {
-        return path.to_owned();
-    }
-    let end = path.chars().skip(chars - (MAX_CHARS - 1));
-    std::iter::once('…').chain(end).collect()
+    bounded_end(path, MAX_CHARS).into_owned()
 }
 
 /// Tasks of all scopes of one label.
@@ -124,13 +124,13 @@ mod tests {
     fn a_value_is_cut_between_characters_and_shows_that_it_was() {
         assert_eq!(cut(&"ü".repeat(MAX_CHARS)), "ü".repeat(MAX_CHARS));
         let long = cut(&"ü".repeat(MAX_CHARS + 1));
-        assert_eq!(long.chars().count(), MAX_CHARS);
-        assert!(long.ends_with("ü…"));
+        assert!(long.chars().count() <= MAX_CHARS);
+        assert!(long.ends_with("ü… (24 more characters)"), "{long}");
         let path = format!("{}/src/main.rs:12:9", "/folder".repeat(MAX_CHARS));
         let cut = cut_path(&path);
-        assert_eq!(cut.chars().count(), MAX_CHARS);
+        assert!(cut.chars().count() <= MAX_CHARS);
         assert!(
-            cut.starts_with('…') && cut.ends_with("r/src/main.rs:12:9"),
+            cut.contains(" more characters) …") && cut.ends_with("r/src/main.rs:12:9"),
             "{cut}"
         );
     }

@@ -28,6 +28,15 @@ pub(super) struct Seen {
     pub(super) histograms: Histograms,
     pub(super) losses: Losses,
     pub(super) stats: Stats,
+    pub(super) held: HeldMemory,
+}
+
+/// Memory that is held, in bytes, by the scope that it was allocated for.
+#[derive(Default)]
+pub(super) struct HeldMemory {
+    pub(super) by_scope: BTreeMap<String, usize>,
+    pub(super) without_place: u64,
+    pub(super) without_scope: u64,
 }
 
 /// What is told of one runtime.
@@ -70,6 +79,7 @@ impl Seen {
             histograms: sampling::histograms(),
             losses: sampling::losses(),
             stats,
+            held: held(),
         }
     }
 }
@@ -81,6 +91,23 @@ fn sum(counts: impl Iterator<Item = (String, usize)>) -> BTreeMap<String, usize>
         *sums.entry(label).or_default() += count;
     }
     sums
+}
+
+fn held() -> HeldMemory {
+    let mut held = HeldMemory::default();
+    let mut places = labels::places();
+    let mut told = Vec::new();
+    for (route, memory) in crate::heap::held::by_route() {
+        match route {
+            None => held.without_scope += memory.bytes(),
+            Some(route) if places.has_holder(&route) => {
+                told.push((labels::cut(&route), memory.bytes() as usize));
+            }
+            Some(_) => held.without_place += memory.bytes(),
+        }
+    }
+    held.by_scope = sum(told.into_iter());
+    held
 }
 
 fn growing() -> (BTreeMap<String, usize>, usize) {

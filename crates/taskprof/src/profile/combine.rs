@@ -45,6 +45,7 @@ impl Profile {
         out.samples
             .retain(|sample| sample.values.iter().any(|value| *value != 0));
         let (end, base_end) = (end(self), end(base));
+        out.is_difference = true;
         out.time = base_end.min(end);
         out.duration = end.duration_since(base_end).unwrap_or(Duration::ZERO);
         Ok(out)
@@ -66,6 +67,7 @@ impl Profile {
                 out.comments.push(comment.clone());
             }
         }
+        out.is_difference |= other.is_difference;
         out.time = self.time.min(other.time);
         out.duration = self.duration.saturating_add(other.duration);
         Ok(out)

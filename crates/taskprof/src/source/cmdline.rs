@@ -1,6 +1,9 @@
 //! What the program was started with.
 
+use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
+
+use taskscope::OneLine;
 
 use super::{Seconds, Source, TextView, What, always};
 
@@ -18,9 +21,39 @@ pub(super) static SOURCE: Source = Source {
 };
 
 /// The arguments of the process, the program's own name first, with a zero byte between them.
+///
+/// Characters that [cannot be seen](taskscope::text::is_hidden) are written as escapes (`\u{1b}`), and so are bytes that
+/// are no UTF-8 (`\xff`): the answer may end up on a terminal.
 pub fn cmdline() -> Vec<u8> {
     let arguments: Vec<_> = std::env::args_os()
-        .map(|argument| argument.as_bytes().to_vec())
+        .map(|argument| shown(argument.as_bytes()).into_bytes())
         .collect();
     arguments.join(&0)
+}
+
+fn shown(argument: &[u8]) -> String {
+    let mut out = String::with_capacity(argument.len());
+    for chunk in argument.utf8_chunks() {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{}", OneLine(chunk.valid()));
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn an_argument_is_as_it_was_given_but_for_what_hides() {
+        assert_eq!(shown(b"--name=a b\\c"), "--name=a b\\c");
+        assert_eq!(
+            shown("é\u{1b}[2J\u{202e}".as_bytes()),
+            "é\\u{1b}[2J\\u{202e}"
+        );
+        assert_eq!(shown(b"\x9b2J\xff"), "\\x9b2J\\xff");
+    }
 }

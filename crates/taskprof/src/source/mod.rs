@@ -7,6 +7,7 @@
 mod ask;
 mod cmdline;
 mod cpu;
+mod heap;
 mod leaks;
 mod runtime;
 mod shared;
@@ -38,6 +39,8 @@ pub static ALL: &[&Source] = &[
     &waits::SCHED,
     &waits::BUSY,
     &cpu::SOURCE,
+    &heap::HEAP,
+    &heap::ALLOCS,
     &threads::SOURCE,
     &runtime::SOURCE,
     &cmdline::SOURCE,
@@ -162,6 +165,10 @@ pub(crate) mod short {
         sched => waits::SCHED;
         /// Asks which tasks have kept workers busy.
         busy => waits::BUSY;
+        /// Asks for memory that is held: Go's `heap`. Needs [`heap::Sampler`](crate::heap::Sampler).
+        heap => heap::HEAP;
+        /// Asks for memory that was allocated: Go's `allocs`. Needs [`heap::Sampler`](crate::heap::Sampler).
+        allocs => heap::ALLOCS;
         /// Asks which threads the process has.
         threads => threads::SOURCE;
     }

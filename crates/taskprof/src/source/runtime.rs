@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::Serialize;
+use taskscope::text;
 use taskscope::{DumpOptions, Plain, RuntimeInfo, Stacks};
 use tokio_metrics::{RuntimeMetrics, RuntimeMonitor};
 
@@ -214,8 +215,9 @@ fn write_text(out: &RuntimesOut) -> String {
 }
 
 fn write_json(out: &RuntimesOut) -> Result<Vec<u8>, Error> {
-    let mut json = serde_json::to_vec_pretty(out)
+    let json = serde_json::to_string_pretty(out)
         .map_err(|e| Error::write("the runtimes could not be written as JSON").caused_by(e))?;
-    json.push(b'\n');
-    Ok(json)
+    let mut json = text::json(&json).into_owned();
+    json.push('\n');
+    Ok(json.into_bytes())
 }

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use taskscope::Plain;
-
 use super::{Seconds, Source, What};
 use crate::error::Error;
 use crate::profile::{Frame, Label, Profile, Sample, SampleType};
@@ -78,7 +76,7 @@ fn name_and_state(stat: &[u8]) -> Option<(String, &'static str)> {
         b'I' => "idle",
         _ => "in another state",
     };
-    Some((Plain(&name).to_string(), state))
+    Some((name.into_owned(), state))
 }
 
 #[cfg(test)]

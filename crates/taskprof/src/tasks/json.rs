@@ -1,11 +1,14 @@
 //! A dump as JSON: everything that the text has, for scripts.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
+use taskscope::heap::Held;
+use taskscope::text::{Guard, MAX_PATH, bounded};
 use taskscope::{
     Branch, Cancellation, Dump, LongPoll, ResourceDump, RuntimeInfo, ScopeRef, State, TaskDump,
     TaskKind,
@@ -13,6 +16,7 @@ use taskscope::{
 
 use super::profile::remarks;
 use super::resources::{Holdings, ResourceOut};
+use crate::heap::held::{self, HeldByTask};
 
 /// Writes a dump as one JSON object.
 ///
@@ -36,7 +40,7 @@ use super::resources::{Holdings, ResourceOut};
 ///       "runtime": 1, "age_seconds": 4.6, "busy_seconds": 0.00002, "polls": 2, "wakers": 1, "detached_seconds": 4.6,
 ///       "token_first_seconds": null, "token_last_seconds": null, "long_poll": null,
 ///       "branches": [{"wait": ["mpsc recv"], "frames": [{"function": "app::audit::{{closure}}", "file": "src/main.rs", "line": 41}]}],
-///       "no_stack": null, "branches_dropped": 0, "branches_cut": 0, "holds": ["pg connection"]
+///       "no_stack": null, "branches_dropped": 0, "branches_cut": 0, "holds": ["pg connection"], "held_bytes": 48000000
 ///     }
 ///   ],
 ///   "resources": [
@@ -49,10 +53,14 @@ use super::resources::{Holdings, ResourceOut};
 /// }
 /// ```
 ///
+/// Texts are as the program made them. Characters that [cannot be seen](taskscope::text::is_hidden) are written as JSON's
+/// own escapes (`\u202e`), which every parser reads back.
+///
 /// `kind` is `task`, `local`, `blocking` (a call on the blocking pool), `driven` or `observed`. `token_…_seconds`: how long ago the task looked
 /// at its scope's cancellation token. `long_poll` is `{"seconds", "over", "frames", "no_stack"}` of the last poll that took too long.
 /// Tasks are listed oldest first; frames innermost first. `thread` is `{"name", "os_id"}` of a running task. `no_stack` says
 /// why `branches` is empty. `holds` are the kinds of the resources that the task used last; their `scope` is as that of a task.
+/// `held_bytes`: memory that the task has allocated and that is held, estimated from samples; `null` if there is no sample of it.
 /// `state` of a task that holds one is `alive`, `gone` or `untracked`. What is not known is `null`.
 ///
 /// # Errors
@@ -80,10 +88,11 @@ pub fn json(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
         tasks: TasksOut {
             tasks: &dump.tasks,
             holdings: dump.holdings(),
+            memory: held::by_task(),
         },
         resources: dump.resources.iter().map(ResourceOut::new).collect(),
     };
-    serde_json::to_writer_pretty(&mut *out, &object)?;
+    serde_json::to_writer_pretty(Guard::json(&mut *out), &object)?;
     writeln!(out)
 }
 
@@ -104,6 +113,7 @@ struct DumpOut<'a> {
 struct TasksOut<'a> {
     tasks: &'a [TaskDump],
     holdings: Holdings<'a>,
+    memory: HeldByTask,
 }
 
 impl Serialize for TasksOut<'_> {
@@ -112,7 +122,7 @@ impl Serialize for TasksOut<'_> {
         serializer.collect_seq(
             self.tasks
                 .iter()
-                .map(|task| TaskOut::new(task, holds(task))),
+                .map(|task| TaskOut::new(task, holds(task), held::together(&self.memory, [task]))),
         )
     }
 }
@@ -165,7 +175,7 @@ struct TaskOut<'a> {
     scope: Option<ScopeOut>,
     spawned: SiteOut,
     parent: Option<u64>,
-    future: &'a str,
+    future: Cow<'a, str>,
     runtime: u64,
     age_seconds: f64,
     busy_seconds: f64,
@@ -180,6 +190,7 @@ struct TaskOut<'a> {
     branches_dropped: u32,
     branches_cut: u32,
     holds: Vec<&'a str>,
+    held_bytes: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -273,7 +284,7 @@ fn waits(reason: &taskscope::WaitReason) -> Vec<String> {
 }
 
 impl<'a> TaskOut<'a> {
-    fn new(task: &'a TaskDump, held: &[&'a ResourceDump]) -> Self {
+    fn new(task: &'a TaskDump, held: &[&'a ResourceDump], memory: Option<Held>) -> Self {
         let thread = match &task.state {
             State::Running {
                 thread: Some(thread),
@@ -305,7 +316,7 @@ impl<'a> TaskOut<'a> {
             }),
             spawned: SiteOut::new(task.site),
             parent: task.parent,
-            future: task.future,
+            future: bounded(task.future, MAX_PATH),
             runtime: task.runtime,
             age_seconds: task.age.as_secs_f64(),
             busy_seconds: task.busy.as_secs_f64(),
@@ -320,6 +331,7 @@ impl<'a> TaskOut<'a> {
             branches_dropped: task.branches_dropped,
             branches_cut: task.branches_cut,
             holds: held.iter().map(|resource| resource.kind).collect(),
+            held_bytes: memory.map(Held::bytes),
         }
     }
 }

@@ -9,5 +9,5 @@ mod text;
 
 pub use self::json::json;
 pub use self::profile::profile;
-pub(crate) use self::profile::{profile_labelled, remarks, spawned_at, suspended, tag};
+pub(crate) use self::profile::{CUT, profile_labelled, remarks, spawned_at, suspended, tag};
 pub use self::text::{grouped, listed};

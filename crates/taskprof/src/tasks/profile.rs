@@ -3,8 +3,10 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use taskscope::{Branch, Dump, NoTrace, Plain, TaskDump, Trace};
+use taskscope::text::{MAX_NAME, bounded};
+use taskscope::{Branch, Dump, NoTrace, TaskDump, Trace};
 
+use crate::heap::held;
 use crate::profile::{Frame, Label, Profile, Sample, SampleType};
 
 /// Counts live tasks by where they are suspended.
@@ -81,6 +83,7 @@ pub(crate) fn remarks(dump: &Dump) -> Vec<String> {
             runtime.untracked, runtime.number
         ));
     }
+    remarks.extend(held::of_suspects(dump));
     remarks
 }
 
@@ -121,22 +124,24 @@ fn sample(task: &TaskDump) -> Sample {
     }
 }
 
-/// A name as a label: `go tool pprof` prints labels as they are and hands them to dot, which a quote or a control character
-/// confuses.
+/// A name as a label: `go tool pprof` hands labels to dot as they are, which a quote confuses. What cannot be seen is the
+/// writers' business.
 pub(crate) fn tag(name: &str) -> String {
-    Plain(name).to_string().replace('"', "'")
+    bounded(name, MAX_NAME).replace('"', "'")
 }
 
 fn stack(task: &TaskDump) -> Vec<Frame> {
     let mut stack = suspended(&task.trace, task.future);
-    if task.branches_cut > 0 {
-        stack.push(Frame::named(
-            "(stack cut here: too deep, or no unwind tables)",
-        ));
+    let is_deep = task.trace.as_ref().is_ok_and(|trace| trace.is_cut());
+    if task.branches_cut > 0 && !is_deep {
+        stack.push(Frame::named("(stack cut here: no unwind tables)"));
     }
     stack.push(spawned_at(task.site));
     stack
 }
+
+/// The root of a stack of which the frames at its root are missing.
+pub(crate) const CUT: &str = "(stack cut here: deeper than 1,024 frames)";
 
 /// Where a task is suspended, leaf first, without its root; or why that is not known, and the type of its future.
 pub(crate) fn suspended(trace: &Result<Arc<Trace>, NoTrace>, future: &str) -> Vec<Frame> {
@@ -144,14 +149,19 @@ pub(crate) fn suspended(trace: &Result<Arc<Trace>, NoTrace>, future: &str) -> Ve
         Err(why) => return vec![Frame::named(format!("({why})")), Frame::named(future)],
         Ok(trace) => trace,
     };
-    let branches = match trace.branches() {
-        [only] => return frames(only, only.frames.len()),
-        branches => branches,
+    let mut stack = match trace.branches() {
+        [only] => frames(only, only.frames.len()),
+        branches => {
+            let (count, wait) = (branches.len(), trace.wait_reason());
+            let mut stack = vec![Frame::named(format!("({count} branches: {wait})"))];
+            if let Some(first) = branches.first() {
+                stack.extend(frames(first, shared(branches)));
+            }
+            stack
+        }
     };
-    let (count, wait) = (branches.len(), trace.wait_reason());
-    let mut stack = vec![Frame::named(format!("({count} branches: {wait})"))];
-    if let Some(first) = branches.first() {
-        stack.extend(frames(first, shared(branches)));
+    if trace.is_cut() {
+        stack.push(Frame::named(CUT));
     }
     stack
 }

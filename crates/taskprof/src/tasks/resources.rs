@@ -20,7 +20,7 @@ pub(super) fn write_held(out: &mut dyn Write, held: &[&ResourceDump]) -> io::Res
         writeln!(
             out,
             "  holds    {kind} for {age}, acquired at {}",
-            resource.site
+            Plain(resource.site.to_string())
         )
     })
 }
@@ -89,7 +89,7 @@ fn write_group(out: &mut dyn Write, group: &[&ResourceDump]) -> io::Result<()> {
         group.len(),
         Plain(oldest.kind),
         Age(oldest.age),
-        oldest.site,
+        Plain(oldest.site.to_string()),
         Listed(&holders)
     )
 }
@@ -98,7 +98,7 @@ fn holder(holder: Option<&Holder>) -> String {
     match holder {
         None => "no task".to_owned(),
         Some(holder) => match &holder.name {
-            Some(name) => format!("task {} {name:?} ({})", holder.task, holder.state),
+            Some(name) => format!("task {} \"{name}\" ({})", holder.task, holder.state),
             None => format!("task {} ({})", holder.task, holder.state),
         },
     }

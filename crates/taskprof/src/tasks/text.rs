@@ -1,17 +1,19 @@
 //! A dump as plain text: tasks grouped, or one by one.
 //!
-//! Names come from the program and may hold anything: control characters are written as escapes, so that nobody can add
+//! Names come from the program and may hold anything: what cannot be seen is written as escapes, so that nobody can add
 //! a line to the text or talk to the terminal.
 
 use std::io::{self, Write};
 
+use taskscope::text::Guard;
 use taskscope::{
-    Age, CancelReason, Dump, Group, Listed, Missed, Plain, SpawnTree, State, TaskDump, TaskKind,
-    Verdict,
+    Age, CancelReason, Dump, Group, Listed, Missed, OneLine, Plain, Quoted, SpawnTree, State,
+    TaskDump, TaskKind, Verdict,
 };
 
-use super::profile::remarks;
+use super::profile::{CUT, remarks};
 use super::resources::{self, Holdings};
+use crate::heap::held::{self, HeldByTask};
 
 /// Writes tasks that are alike together, the largest group first: verdict, wait reason, spawn site, names, scopes, ages and stack. After
 /// them the [tracked](taskscope::Tracked) resources, by kind and place.
@@ -30,11 +32,12 @@ use super::resources::{self, Holdings};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn grouped(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
+    let out: &mut dyn Write = &mut Guard::lines(out);
     write_header(out, dump)?;
-    let holdings = dump.holdings();
+    let (holdings, memory) = (dump.holdings(), held::by_task());
     dump.groups()
         .iter()
-        .try_for_each(|group| write_group(out, group, &holdings))?;
+        .try_for_each(|group| write_group(out, group, &holdings, &memory))?;
     resources::write_grouped(out, dump)
 }
 
@@ -45,11 +48,12 @@ pub fn grouped(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
 ///
 /// Those of `out`.
 pub fn listed(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
+    let out: &mut dyn Write = &mut Guard::lines(out);
     write_header(out, dump)?;
-    let (tree, holdings) = (dump.tree(), dump.holdings());
+    let (tree, holdings, memory) = (dump.tree(), dump.holdings(), held::by_task());
     dump.tasks
         .iter()
-        .try_for_each(|task| write_task(out, task, &tree, &holdings))?;
+        .try_for_each(|task| write_task(out, task, &tree, &holdings, &memory))?;
     resources::write_listed(out, dump)
 }
 
@@ -71,7 +75,7 @@ fn write_header(out: &mut dyn Write, dump: &Dump) -> io::Result<()> {
         .collect();
     writeln!(out, "verdicts: {}", verdicts.join(", "))?;
     for remark in remarks(dump) {
-        writeln!(out, "note: {remark}")?;
+        writeln!(out, "note: {}", OneLine(remark))?;
     }
     if dump.missed == Missed::default() && !dump.tasks.is_empty() {
         writeln!(out, "note: every stack was captured")?;
@@ -97,7 +101,12 @@ fn thread(task: &TaskDump) -> Option<String> {
     }
 }
 
-fn write_group(out: &mut dyn Write, group: &Group<'_>, holdings: &Holdings<'_>) -> io::Result<()> {
+fn write_group(
+    out: &mut dyn Write,
+    group: &Group<'_>,
+    holdings: &Holdings<'_>,
+    memory: &HeldByTask,
+) -> io::Result<()> {
     let first = group.oldest();
     let count = group.tasks.len();
     let sinces = || group.tasks.iter().map(|task| task.state.since());
@@ -116,12 +125,12 @@ fn write_group(out: &mut dyn Write, group: &Group<'_>, holdings: &Holdings<'_>) 
         out,
         "\n{count} {tasks}: {}, {}, for {}",
         first.verdict,
-        Plain(first.activity()),
+        OneLine(first.activity()),
         range(sinces().min(), sinces().max())
     )?;
     write_names(out, "name", &group.names())?;
     write_names(out, "scope", &group.scopes())?;
-    writeln!(out, "  spawned  at {}", first.site)?;
+    writeln!(out, "  spawned  at {}", Plain(first.site.to_string()))?;
     writeln!(out, "  future   {}", Plain(first.future))?;
     writeln!(out, "  age      {}", range(ages().min(), ages().max()))?;
     let detached = group
@@ -146,6 +155,7 @@ fn write_group(out: &mut dyn Write, group: &Group<'_>, holdings: &Holdings<'_>) 
     }
     let held = |task: &&TaskDump| holdings.get(&task.id);
     resources::write_kinds(out, group.tasks.iter().filter_map(held).flatten())?;
+    held::write(out, memory, group.tasks.iter().copied())?;
     write_stack(out, first)
 }
 
@@ -154,10 +164,11 @@ fn write_task(
     task: &TaskDump,
     tree: &SpawnTree<'_>,
     holdings: &Holdings<'_>,
+    memory: &HeldByTask,
 ) -> io::Result<()> {
     write!(out, "\ntask {}", task.id)?;
     if let Some(name) = &task.name {
-        write!(out, " {:?}", name)?;
+        write!(out, " {}", Quoted(name))?;
     }
     write!(out, " [{}", task.state.name())?;
     match task.kind {
@@ -177,7 +188,7 @@ fn write_task(
         out,
         "]: {}, {}, for {}",
         task.verdict,
-        Plain(task.activity()),
+        OneLine(task.activity()),
         Age(task.state.since())
     )?;
     if let Some(scope) = &task.scope {
@@ -210,11 +221,16 @@ fn write_task(
         }
         writeln!(out)?;
     }
-    write!(out, "  spawned  {} ago at {}", Age(task.age), task.site)?;
+    write!(
+        out,
+        "  spawned  {} ago at {}",
+        Age(task.age),
+        Plain(task.site.to_string())
+    )?;
     if let Some(parent) = task.parent {
         write!(out, ", by task {parent}")?;
         match tree.task(parent).map(|parent| &parent.name) {
-            Some(Some(name)) => write!(out, " {name:?}")?,
+            Some(Some(name)) => write!(out, " {}", Quoted(name))?,
             Some(None) => {}
             // It has ended, or the dump was not about it.
             None => write!(out, " (not in this dump)")?,
@@ -242,6 +258,7 @@ fn write_task(
     if let Some(held) = holdings.get(&task.id) {
         resources::write_held(out, held)?;
     }
+    held::write(out, memory, [task])?;
     write_stack(out, task)
 }
 
@@ -255,8 +272,14 @@ fn write_long_poll(out: &mut dyn Write, task: &TaskDump) -> io::Result<()> {
         write!(out, ", {} ago", Age(poll.ago))?;
     }
     match &poll.trace {
-        Ok(trace) => write!(out, "; the thread was in\n{trace}"),
-        Err(why) => writeln!(out, "; no stack of the thread: {}", Plain(why)),
+        Ok(trace) => {
+            write!(out, "; the thread was in\n{trace}")?;
+            match trace.is_cut() {
+                true => writeln!(out, "    {CUT}"),
+                false => Ok(()),
+            }
+        }
+        Err(why) => writeln!(out, "; no stack of the thread: {}", OneLine(why)),
     }
 }
 

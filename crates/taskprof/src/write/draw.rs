@@ -7,12 +7,14 @@
 
 use inferno::flamegraph::color::MultiPalette;
 use inferno::flamegraph::{Direction, Options, Palette};
+use taskscope::OneLine;
+use taskscope::text::{MAX_NAME, bounded};
 
 use super::compare::{pairs, totals};
 use super::folded::{fold, push_line};
 use super::{Look, column};
 use crate::error::Error;
-use crate::escape::{markup, xml_char};
+use crate::escape::markup;
 use crate::profile::{Profile, SampleType};
 use crate::resolve::Resolver;
 
@@ -21,6 +23,9 @@ use crate::resolve::Resolver;
 /// Smaller shows rarer stacks; the file grows with the number of boxes (17 MB for 10,000 stacks of 41 frames without a
 /// limit, 0.3 MB with this one).
 pub const MIN_WIDTH_PERCENT: f64 = 0.1;
+
+/// What a capture says in which nothing was seen.
+const NOTHING: &str = "No samples were taken.";
 
 /// Characters that fit under the title at the default width.
 const SUBTITLE: usize = 160;
@@ -45,6 +50,8 @@ struct Picture {
     facts: Vec<String>,
     /// What was lost, or could not be seen or drawn.
     remarks: Vec<String>,
+    /// What to say if there are no lines.
+    why_empty: String,
 }
 
 pub(super) fn draw(
@@ -54,24 +61,21 @@ pub(super) fn draw(
     title: &str,
 ) -> Result<String, Error> {
     let column = column(profile, look.sample_type.as_deref())?;
-    let title = clean(look.title.as_deref().unwrap_or(title));
+    let title = clean(&bounded(look.title.as_deref().unwrap_or(title), MAX_NAME));
     let picture = match &look.base {
         None => alone(profile, column)?,
         Some(base) => compared(profile, base, column, look.normalised)?,
     };
     if picture.lines.is_empty() {
-        return Ok(empty(&title, &picture.remarks));
+        return Ok(empty(&title, &picture.why_empty, &picture.remarks));
     }
 
     let mut parts = picture.facts;
     parts.push(format!("boxes under {MIN_WIDTH_PERCENT} % not drawn"));
     parts.extend(picture.remarks);
-    let mut subtitle = clean(&parts.join(" · "));
-    if let Some((end, _)) = subtitle.char_indices().nth(SUBTITLE) {
-        // Wider text is cut off at both ends of the picture.
-        subtitle.truncate(end);
-        subtitle.push_str(" …");
-    }
+    // Wider text is cut off at both ends of the picture.
+    let subtitle = clean(&parts.join(" · "));
+    let subtitle = bounded(&subtitle, SUBTITLE).into_owned();
 
     let mut inferno = Options::default();
     inferno.title = title;
@@ -100,10 +104,11 @@ fn alone(profile: &Profile, column: usize) -> Result<Picture, Error> {
     let mut resolver = Resolver::new();
     let mut lines = Vec::new();
     let mut total = 0_i64;
-    let mut negative = 0_usize;
+    let (mut negative, mut less) = (0_usize, 0_i64);
     for (stack, value) in fold(profile, column, &mut resolver) {
         if value < 0 {
             negative += 1;
+            less = less.saturating_add(value);
             continue;
         }
         total = total.checked_add(value).ok_or_else(too_much)?;
@@ -127,13 +132,29 @@ fn alone(profile: &Profile, column: usize) -> Result<Picture, Error> {
     }
     let mut remarks = profile.comments.clone();
     remarks.extend(resolver.unknown());
-    remarks.extend(not_drawn(negative));
+    let why_empty = if negative > 0 {
+        // Then it stands in the heading.
+        format!(
+            "Nothing has become more: the values add up to {:.0} {unit} ({negative} stacks, all negative, which cannot be drawn).",
+            less as f64 * factor
+        )
+    } else if profile.is_difference {
+        "Nothing has changed.".to_owned()
+    } else if profile.samples.is_empty() {
+        NOTHING.to_owned()
+    } else {
+        format!("All values of {} are zero.", sample_type.kind)
+    };
+    if !lines.is_empty() {
+        remarks.extend(not_drawn(negative));
+    }
     Ok(Picture {
         lines,
         factor,
         unit,
         facts,
         remarks,
+        why_empty,
     })
 }
 
@@ -175,6 +196,17 @@ fn compared(
     }
 
     let divisor = i128::from(divisor);
+    let why_empty = if negative > 0 {
+        format!("Nothing can be drawn: {negative} stacks have a negative value in one of the two.")
+    } else if before > 0 {
+        format!(
+            "Nothing is left: {} {unit} in the base, {} {unit} now.",
+            before / divisor,
+            after / divisor
+        )
+    } else {
+        "No samples were taken, neither in the base nor now.".to_owned()
+    };
     let scaled = if normalised { " (scaled)" } else { "" };
     let facts = vec![
         format!(
@@ -195,13 +227,16 @@ fn compared(
     let of_base = base.comments.iter().map(|c| format!("in the base: {c}"));
     remarks.extend(of_base);
     remarks.extend(resolver.unknown());
-    remarks.extend(not_drawn(negative));
+    if !lines.is_empty() {
+        remarks.extend(not_drawn(negative));
+    }
     Ok(Picture {
         lines,
         factor: 1.0,
         unit,
         facts,
         remarks,
+        why_empty,
     })
 }
 
@@ -245,14 +280,12 @@ fn too_much() -> Error {
 
 /// One line that XML can contain.
 fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { xml_char(c) })
-        .collect()
+    OneLine(text).to_string()
 }
 
-/// The picture of nothing: says so, and why.
-fn empty(title: &str, remarks: &[String]) -> String {
-    let mut lines = vec!["No samples were taken.".to_owned()];
+/// The picture of nothing: says why, and what else there is to say.
+fn empty(title: &str, why: &str, remarks: &[String]) -> String {
+    let mut lines = vec![clean(why)];
     lines.extend(remarks.iter().map(|remark| clean(remark)));
     let height = 60 + 20 * lines.len();
     let mut out = format!(

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use taskscope::text::{is_hidden, read_plain, write_escape};
+
 use super::compare::pairs;
-use super::oneline::{SEMICOLON, is_hidden, push_escape, unescape};
 use super::{Format, Look, column};
 use crate::error::Error;
 use crate::profile::Profile;
@@ -18,10 +19,13 @@ pub(super) static FORMAT: Format = Format {
     content_type: "text/plain; charset=utf-8",
     extension: "folded",
     inline: true,
+    negative: true,
     summary: "one line per stack: for grep, inferno, flamegraph.pl",
     write: |profile, look| write(profile, look).map(String::into_bytes),
 };
 
+/// Stands for `;` inside a name; a name's own is written as an escape.
+const SEMICOLON: char = '\u{ff1b}';
 /// The frame of a sample that has no stack.
 pub(super) const NO_STACK: &str = "(no stack)";
 /// The frame that has no name.
@@ -39,7 +43,7 @@ pub(super) const NO_NAME: &str = "(no name)";
 /// | `;` | `；` (U+FF1B, full width) |
 /// | `\` | `\\` |
 /// | line feed, carriage return, tab | `\n`, `\r`, `\t` |
-/// | other control, line separator or direction characters, U+FF1B, noncharacters | `\u{…}` |
+/// | what [cannot be seen](taskscope::text::is_hidden) otherwise, U+FF1B | `\u{…}` |
 /// | white space at either end, `#` at the beginning, the space before a last word that is a number | `\u{…}` |
 /// | `]` of a last `_[i]`, `_[j]`, `_[k]`, `_[w]` | `\u{5d}` |
 ///
@@ -100,8 +104,13 @@ fn write(profile: &Profile, look: &Look) -> Result<String, Error> {
 /// ```
 pub fn parse_folded_line(line: &str) -> Option<(Vec<String>, i64)> {
     let (stack, value) = line.rsplit_once(' ')?;
-    let frames: Option<Vec<String>> = stack.split(';').map(unescape).collect();
+    let frames: Option<Vec<String>> = stack.split(';').map(read_name).collect();
     Some((frames?, value.parse().ok()?))
+}
+
+/// The name that was escaped. Escapes hold no `；`, so each one in the text is a `;` of the name.
+fn read_name(text: &str) -> Option<String> {
+    read_plain(&text.replace(SEMICOLON, ";"))
 }
 
 /// Escaped frame names, root first, with the sum of their values. Sorted frame by frame, so that equal prefixes are
@@ -160,12 +169,14 @@ fn escape(name: &str) -> Arc<str> {
             ';' => out.push(SEMICOLON),
             '\\' => out.push_str("\\\\"),
             _ if is_hidden(c)
+                || c == SEMICOLON
                 || edge && c.is_whitespace()
                 || at == 0 && c == '#'
                 || number == Some(at)
                 || bracket && at == last =>
             {
-                push_escape(&mut out, c);
+                // Writing to a String cannot fail.
+                let _ = write_escape(&mut out, c);
             }
             c => out.push(c),
         }

@@ -36,6 +36,8 @@ pub struct Format {
     pub extension: &'static str,
     /// Whether a browser shows it, or else is told to keep it as a file.
     pub inline: bool,
+    /// Whether it can show values that are negative, as those of a difference may be.
+    pub negative: bool,
     /// What it is good for, in a few words.
     pub summary: &'static str,
     /// Writes a profile. Blocks for as long as names have to be looked up: keep it off the async workers.

@@ -4,8 +4,10 @@
 
 use std::fmt::Write as _;
 
+use taskscope::OneLine;
+use taskscope::text::plain;
+
 use super::folded::NO_STACK;
-use super::oneline::one_line;
 use super::text::{address, label_value, name, place};
 use super::{Format, Look, column, labels};
 use crate::error::Error;
@@ -17,6 +19,7 @@ pub(super) static FORMAT: Format = Format {
     content_type: "text/plain; charset=utf-8",
     extension: "txt",
     inline: true,
+    negative: true,
     summary: "every sample with all values and labels, for a terminal",
     write: |profile, look| full(profile, look).map(String::into_bytes),
 };
@@ -77,7 +80,7 @@ pub fn full(profile: &Profile, look: &Look) -> Result<String, Error> {
     let mut out = String::new();
     // An empty line begins a sample.
     for line in header.filter(|line| !line.is_empty()) {
-        let _ = writeln!(out, "{}", one_line(&line));
+        let _ = writeln!(out, "{}", OneLine(&line));
     }
     out.push_str(&samples);
     Ok(out)
@@ -94,16 +97,11 @@ fn push_sample(
         .sample_types
         .iter()
         .zip(&sample.values)
-        .map(|(t, value)| format!("{} {value} {}", one_line(&t.kind), one_line(&t.unit)))
+        .map(|(t, value)| format!("{} {value} {}", plain(&t.kind), plain(&t.unit)))
         .collect();
     let _ = writeln!(out, "\nsample {number}: {}", values.join(", "));
     for (key, value) in labels(&sample.labels) {
-        let _ = writeln!(
-            out,
-            "label {}: {}",
-            one_line(key),
-            one_line(&label_value(value))
-        );
+        let _ = writeln!(out, "label {}: {}", plain(key), plain(&label_value(value)));
     }
     if sample.stack.is_empty() {
         let _ = writeln!(out, "{NO_STACK}");

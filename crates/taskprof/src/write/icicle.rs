@@ -12,6 +12,7 @@ pub(super) static FORMAT: Format = Format {
     content_type: "image/svg+xml",
     extension: "svg",
     inline: true,
+    negative: true,
     summary: "flame graph upside down: deep stacks from their roots",
     write: |profile, look| icicle(profile, look).map(String::into_bytes),
 };

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
 
 use serde::Serialize;
+use taskscope::text;
 
 use super::{Format, check, labels};
 use crate::error::Error;
@@ -17,6 +18,7 @@ pub(super) static FORMAT: Format = Format {
     content_type: "application/json",
     extension: "json",
     inline: true,
+    negative: true,
     summary: "every sample with names, for scripts",
     write: |profile, look| {
         write(&*look.seen(profile)?, look.first(profile)?).map(String::into_bytes)
@@ -48,7 +50,8 @@ pub(super) static FORMAT: Format = Format {
 /// ```
 ///
 /// A stack is leaf first, and each inlined function is an entry. `default_sample_type` and `period_type` may be `null`;
-/// `file` and `line` are absent where they are not known.
+/// `file` and `line` are absent where they are not known. Texts are as they were made; characters that
+/// [cannot be seen](taskscope::text::is_hidden) are written as JSON's own escapes, which every parser reads back.
 ///
 /// # Errors
 ///
@@ -98,6 +101,7 @@ fn write(profile: &Profile, default_sample_type: Option<&str>) -> Result<String,
         samples,
     };
     serde_json::to_string(&out)
+        .map(|json| text::json(&json).into_owned())
         .map_err(|e| Error::write("the profile could not be written as JSON").caused_by(e))
 }
 

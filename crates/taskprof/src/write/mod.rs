@@ -27,7 +27,6 @@ mod full;
 mod icicle;
 mod json;
 pub mod metrics;
-mod oneline;
 mod openmetrics;
 mod pprof;
 mod proto;

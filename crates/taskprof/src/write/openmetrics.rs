@@ -7,6 +7,9 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
+use taskscope::OneLine;
+use taskscope::text::plain;
+
 use super::metrics::{Family, Kind, Labels, Value};
 use crate::error::Error;
 
@@ -26,7 +29,8 @@ enum Dialect {
 
 /// Writes metrics as OpenMetrics text, version 1.0, to be sent as [`OPENMETRICS_TYPE`].
 ///
-/// Values of labels and help may hold any character; the three that the format gives a meaning are escaped.
+/// Values of labels and help may hold any character. What [cannot be seen](taskscope::text::is_hidden) is written as
+/// [`Plain`](taskscope::Plain) shows it, and then the three that the format gives a meaning are escaped.
 ///
 /// # Errors
 ///
@@ -158,7 +162,13 @@ fn push_family(out: &mut String, family: &Family, dialect: Dialect) {
         let _ = writeln!(out, "# UNIT {described} {unit}");
     }
     let _ = write!(out, "# HELP {described} ");
-    push_escaped(out, &family.help, dialect == Dialect::OpenMetrics);
+    // Both formats have an escape for line feeds, and help is not a name.
+    let help: Vec<String> = family
+        .help
+        .split('\n')
+        .map(|line| OneLine(line).to_string())
+        .collect();
+    push_escaped(out, &help.join("\n"), dialect == Dialect::OpenMetrics);
     out.push('\n');
 
     for (labels, value) in &family.points {
@@ -206,7 +216,7 @@ fn push_point(
         out.push(if opened { ',' } else { '{' });
         opened = true;
         let _ = write!(out, "{name}=\"");
-        push_escaped(out, value, true);
+        push_escaped(out, &plain(value), true);
         out.push('"');
     }
     if opened {

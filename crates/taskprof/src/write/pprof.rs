@@ -10,6 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use prost::Message as _;
+use taskscope::OneLine;
+use taskscope::text::plain;
 
 use super::{Format, check, labels, proto};
 use crate::error::Error;
@@ -22,7 +24,8 @@ pub(super) static FORMAT: Format = Format {
     content_type: "application/octet-stream",
     extension: "pb.gz",
     inline: false,
-    summary: "for go tool pprof, Pyroscope, Parca, speedscope",
+    negative: true,
+    summary: "for go tool pprof, Pyroscope, Parca; and speedscope, if nothing in it is negative",
     write: |profile, look| write(&*look.seen(profile)?, look.first(profile)?),
 };
 
@@ -41,6 +44,8 @@ pub(super) static FORMAT: Format = Format {
 /// non-leaf address may be in the middle of a call instruction"), and a return address is the *next* instruction, which
 /// can even belong to another function. For an interrupted frame, stored plus one (see [`Frame::Address`]), the
 /// subtraction gives the exact program counter.
+///
+/// Names, labels and files are as [`Plain`](taskscope::Plain) shows them: the tools print them as they are.
 ///
 /// # Errors
 ///
@@ -129,12 +134,17 @@ impl Builder {
             mapping.has_line_numbers = known.lines;
             mapping.has_inline_frames = known.inlined;
         }
-        let unknown = self.resolver.unknown();
+        let unknown = self
+            .resolver
+            .unknown()
+            .into_iter()
+            .chain(negative(profile))
+            .collect::<Vec<_>>();
         self.out.comment = profile
             .comments
             .iter()
             .chain(&unknown)
-            .map(|c| self.text(c))
+            .map(|c| self.sentence(c))
             .collect();
         self.out
     }
@@ -148,7 +158,7 @@ impl Builder {
                 memory_start: module.start as u64,
                 memory_limit: module.end as u64,
                 file_offset: module.file_offset,
-                filename: self.text(&module.path),
+                filename: self.sentence(&module.path),
                 build_id: self.text(&module.build_id),
                 ..proto::Mapping::default()
             };
@@ -233,7 +243,16 @@ impl Builder {
         }
     }
 
-    fn text(&mut self, text: &str) -> i64 {
+    /// A name. `go tool pprof` and those who store profiles print it as it is, so it is written as it is shown.
+    fn text(&mut self, name: &str) -> i64 {
+        self.index(&plain(name))
+    }
+
+    fn sentence(&mut self, sentence: &str) -> i64 {
+        self.index(&OneLine(sentence).to_string())
+    }
+
+    fn index(&mut self, text: &str) -> i64 {
         if let Some(&at) = self.texts.get(text) {
             return at;
         }
@@ -241,6 +260,19 @@ impl Builder {
         self.out.string_table.push(text.to_owned());
         self.texts.insert(text.to_owned(), at);
         at
+    }
+}
+
+/// A warning for tools that expect none.
+fn negative(profile: &Profile) -> Option<String> {
+    let samples = profile.samples.iter();
+    let negative = samples.filter(|sample| sample.values.iter().any(|value| *value < 0));
+    match negative.count() {
+        0 => None,
+        count => Some(format!(
+            "{count} of {} samples have negative values, because this is a difference: go tool pprof shows them, speedscope cannot",
+            profile.samples.len()
+        )),
     }
 }
 

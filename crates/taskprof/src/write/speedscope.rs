@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
+use taskscope::OneLine;
+use taskscope::text::{MAX_NAME, bounded, plain};
 
 use super::folded::{NO_NAME, NO_STACK};
 use super::{Format, Look, column};
@@ -19,7 +21,8 @@ pub(super) static FORMAT: Format = Format {
     content_type: "application/json",
     extension: "speedscope.json",
     inline: false,
-    summary: "for speedscope: drop the file on its page",
+    negative: false,
+    summary: "for speedscope: drop the file on its page; not of differences",
     write: |profile, look| speedscope(profile, look).map(String::into_bytes),
 };
 
@@ -55,7 +58,11 @@ pub fn speedscope(profile: &Profile, look: &Look) -> Result<String, Error> {
     let out = File {
         schema: "https://www.speedscope.app/file-format-schema.json",
         exporter: concat!("taskprof ", env!("CARGO_PKG_VERSION")),
-        name: look.title.as_deref().unwrap_or("Profile"),
+        name: OneLine(bounded(
+            look.title.as_deref().unwrap_or("Profile"),
+            MAX_NAME,
+        ))
+        .to_string(),
         active_profile_index: active,
         profiles,
         shared: Shared { frames: frames.out },
@@ -85,10 +92,13 @@ fn sampled<'a>(
     }
     let (unit, mut name) = match &*sample_type.unit {
         unit @ ("bytes" | "nanoseconds" | "microseconds" | "milliseconds" | "seconds") => {
-            (unit.to_owned(), sample_type.kind.to_string())
+            (unit.to_owned(), plain(&sample_type.kind).into_owned())
         }
-        "count" => ("none".to_owned(), sample_type.kind.to_string()),
-        other => ("none".to_owned(), format!("{} ({other})", sample_type.kind)),
+        "count" => ("none".to_owned(), plain(&sample_type.kind).into_owned()),
+        other => (
+            "none".to_owned(),
+            format!("{} ({})", plain(&sample_type.kind), plain(other)),
+        ),
     };
     if negative > 0 {
         name.push_str(&format!(
@@ -151,9 +161,9 @@ impl Frames {
         self.out.push(Frame {
             name: match &*line.name {
                 "" => NO_NAME.to_owned(),
-                name => name.to_owned(),
+                name => plain(name).into_owned(),
             },
-            file: line.file.as_deref().map(str::to_owned),
+            file: line.file.as_deref().map(|file| plain(file).into_owned()),
             line: line.line,
         });
         self.index.insert(key, at);
@@ -166,7 +176,7 @@ struct File<'a> {
     #[serde(rename = "$schema")]
     schema: &'static str,
     exporter: &'static str,
-    name: &'a str,
+    name: String,
     #[serde(rename = "activeProfileIndex")]
     active_profile_index: usize,
     profiles: Vec<Sampled<'a>>,

@@ -12,6 +12,7 @@ pub(super) static FORMAT: Format = Format {
     content_type: "image/svg+xml",
     extension: "svg",
     inline: true,
+    negative: true,
     summary: "flame graph: zoom and search in a browser",
     write: |profile, look| svg(profile, look).map(String::into_bytes),
 };
@@ -26,7 +27,8 @@ pub(super) static FORMAT: Format = Format {
 /// than in the base, blue ones less, each counted without what it called. The subtitle tells both totals, and how much
 /// of the base is gone and so has no box; to see it, draw the base compared with the profile.
 ///
-/// A profile without samples gives an SVG that says that nothing was sampled, followed by the profile's comments.
+/// Where there is nothing to draw, the SVG says why (nothing was sampled, nothing has changed, nothing is left, all is
+/// negative), followed by the profile's comments.
 ///
 /// # Errors
 ///

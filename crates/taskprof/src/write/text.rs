@@ -6,8 +6,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
+use taskscope::OneLine;
+use taskscope::text::{json, plain};
+
 use super::folded::{NO_NAME, NO_STACK};
-use super::oneline::{is_hidden, one_line};
 use super::{Format, Look, column, labels};
 use crate::error::Error;
 use crate::profile::{Frame, LabelValue, Profile};
@@ -18,6 +20,7 @@ pub(super) static FORMAT: Format = Format {
     content_type: "text/plain; charset=utf-8",
     extension: "txt",
     inline: true,
+    negative: true,
     summary: "stacks with their values, largest first, for a terminal",
     write: |profile, look| text(profile, look).map(String::into_bytes),
 };
@@ -85,7 +88,7 @@ pub fn text(profile: &Profile, look: &Look) -> Result<String, Error> {
         .chain(seen.comments.iter().cloned())
         .chain(resolver.unknown());
     for line in header {
-        let _ = writeln!(out, "# {}", one_line(&line));
+        let _ = writeln!(out, "# {}", OneLine(&line));
     }
     for (value, paragraph) in paragraphs {
         let _ = write!(out, "\n{value} {paragraph}");
@@ -127,16 +130,16 @@ pub(super) fn address(frame: &Frame) -> usize {
 pub(super) fn name(line: &Line) -> String {
     match &*line.name {
         "" => NO_NAME.to_owned(),
-        name => one_line(name),
+        name => plain(name).into_owned(),
     }
 }
 
 /// `file:line`, as far as it is known.
 pub(super) fn place(line: &Line) -> Option<String> {
-    let file = one_line(line.file.as_deref()?);
+    let file = plain(line.file.as_deref()?);
     Some(match line.line {
         Some(number) => format!("{file}:{number}"),
-        None => file,
+        None => file.into_owned(),
     })
 }
 
@@ -149,19 +152,8 @@ fn json_labels(of: &[crate::profile::Label]) -> String {
         .into_iter()
         .map(|(key, value)| (key, label_value(value)))
         .collect();
-    // A map of texts cannot fail. JSON escapes what ends a line, and not what hides.
-    let json = serde_json::to_string(&texts).unwrap_or_default();
-    let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        if is_hidden(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(out, "\\u{unit:04x}");
-            }
-        } else {
-            out.push(c);
-        }
-    }
-    out
+    // A map of texts cannot fail. `serde_json` escapes what ends a line, and not what hides.
+    json(&serde_json::to_string(&texts).unwrap_or_default()).into_owned()
 }
 
 pub(super) fn label_value(value: &LabelValue) -> String {
@@ -174,7 +166,7 @@ pub(super) fn label_value(value: &LabelValue) -> String {
 
 /// The kind as one word: `go tool pprof` takes all before the first white space.
 fn word(kind: &str) -> String {
-    let word: String = one_line(kind)
+    let word: String = plain(kind)
         .chars()
         .map(|c| if c.is_whitespace() { '_' } else { c })
         .collect();

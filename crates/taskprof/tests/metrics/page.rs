@@ -93,7 +93,8 @@ fn tasks_are_counted_by_state_verdict_and_scope() {
         let labels = [("scope", scope), ("verdict", "outlived")];
         scraped.get("taskscope_scope_tasks", &labels)
     };
-    assert_eq!(outlived("GET /\"quoted\"\\{id}\n"), Some(3.0));
+    // Nothing hides in a label, and names that differ have labels that differ.
+    assert_eq!(outlived(r#"GET /"quoted"\\{id}\n"#), Some(3.0));
     assert_eq!(outlived("open"), Some(0.0));
     assert_eq!(
         scraped.sum("taskscope_scope_tasks", &[("scope", "open")]),
@@ -101,7 +102,7 @@ fn tasks_are_counted_by_state_verdict_and_scope() {
     );
     let suspects = |scope| scraped.get("taskscope_scope_leak_suspects", &[("scope", scope)]);
     assert_eq!(suspects("open"), Some(0.0));
-    assert_eq!(suspects("GET /\"quoted\"\\{id}\n"), Some(3.0));
+    assert_eq!(suspects(r#"GET /"quoted"\\{id}\n"#), Some(3.0));
     assert_eq!(scraped.sum("taskscope_unscoped_tasks", &[]), 2.0);
     assert_eq!(scraped.sum("taskscope_overflow_scope_tasks", &[]), 0.0);
     assert_eq!(

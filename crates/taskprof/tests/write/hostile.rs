@@ -1,9 +1,11 @@
 //! Names from outside, through every writer: no panic, no unescaped output, no stack torn apart.
 
+use proptest::prelude::*;
 use taskprof::profile::{Frame, Label, Profile, Sample, SampleType};
-use taskprof::write::{FORMATS, Look};
+use taskprof::write::{FORMATS, Format, Look};
+use taskscope::text::is_hidden;
 
-use crate::arbitrary::corpus;
+use crate::arbitrary::{config, corpus, name, two};
 use crate::go::{go_tool_pprof_ok, tmp_dir};
 
 /// A profile that carries the text wherever somebody outside may put one.
@@ -35,10 +37,65 @@ fn carrying(text: &str) -> (Profile, Look) {
     (profile, Look::new().title(text))
 }
 
-/// Characters that talk to a terminal, break a line, or show it in another order.
+/// Characters that talk to a terminal, show a line in another order, or cannot be seen. Those that lay a text out are the
+/// writer's own: other tests count its lines.
 fn talks(c: char) -> bool {
-    c.is_control() && !matches!(c, '\n' | '\t')
-        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    is_hidden(c) && !matches!(c, '\n' | '\t')
+}
+
+/// All texts of a written profile.
+fn texts(format: &Format, bytes: Vec<u8>) -> String {
+    if format.name == "pprof" {
+        return crate::decode::Profile::read(&bytes).string_table.join("\n");
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn nothing_that_hides_leaves_any_writer((base, profile) in two(-10..1000)) {
+        let look = Look::new().title(profile.sample_types[0].kind.clone());
+        for look in [look.clone(), look.base(base.clone())] {
+            for format in FORMATS {
+                let text = texts(format, (format.write)(&profile, &look).unwrap());
+                prop_assert_eq!(text.chars().find(|c| talks(*c)), None, "{}: {:?}", format.name, text);
+            }
+        }
+    }
+
+    #[test]
+    fn names_that_differ_read_differently(one in name(), other in name()) {
+        prop_assume!(one != other && !one.is_empty() && !other.is_empty());
+        let named = |name: &str| {
+            let mut profile = Profile::new([SampleType::new("samples", "count")]);
+            profile.time = std::time::UNIX_EPOCH;
+            profile.samples.push(Sample {
+                stack: vec![Frame::named(name), Frame::named("main")],
+                values: vec![1],
+                labels: vec![],
+            });
+            profile
+        };
+        for format in FORMATS {
+            let write = |name: &str| texts(format, (format.write)(&named(name), &Look::new()).unwrap());
+            prop_assert_ne!(write(&one), write(&other), "{}", format.name);
+        }
+    }
+}
+
+#[test]
+fn a_long_name_is_cut_in_every_writer_and_says_by_how_much() {
+    let (profile, look) = carrying(&"long".repeat(25_000));
+    for format in FORMATS {
+        let text = texts(format, (format.write)(&profile, &look).unwrap());
+        assert!(text.contains("more characters)"), "{}", format.name);
+        if matches!(format.name, "svg" | "icicle") {
+            // A name is a title and a text, for each of its boxes.
+            assert!(text.len() < 100_000, "{}: {}", format.name, text.len());
+        }
+    }
 }
 
 #[test]
@@ -61,6 +118,7 @@ fn names_that_hurt_go_through_every_writer_unharmed_and_harmless() {
                 match format.content_type {
                     "image/svg+xml" => {
                         crate::xml::xml_texts(&text);
+                        assert_eq!(text.chars().find(|c| talks(*c)), None, "{name:?}");
                         assert_eq!(count(&text, "<script"), count(usual, "<script"), "{name:?}");
                         assert_eq!(count(&text, "<img"), 0, "{name:?}");
                         assert_eq!(count(&text, "<style"), count(usual, "<style"), "{name:?}");

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use taskprof::write::metrics::{Family, Histogram};
 use taskprof::write::{openmetrics, prometheus};
+use taskscope::OneLine;
+use taskscope::text::{is_hidden, read_plain};
 
 use crate::arbitrary::{config, corpus, name};
 
@@ -79,13 +81,16 @@ proptest! {
             let mut lines = text.split('\n');
             prop_assert_eq!(lines.next(), Some("# TYPE app_things gauge"));
             let read = lines.next().unwrap().strip_prefix("# HELP app_things ").unwrap();
-            prop_assert_eq!(unescape(read), help.clone());
+            let shown: Vec<String> = help.split('\n').map(|line| OneLine(line).to_string()).collect();
+            prop_assert_eq!(unescape(read), shown.join("\n"));
+            prop_assert!(!read.contains(is_hidden));
             prop_assert!(!quotes || !read.replace("\\\\", "").replace("\\\"", "").contains('"'));
             for value in &values {
                 let (name, labels, read) = read_point(lines.next().unwrap());
                 prop_assert_eq!(name, "app_things");
-                prop_assert_eq!(&labels["kind"], value);
-                prop_assert_eq!(&labels["other"], &help);
+                prop_assert_eq!(read_plain(&labels["kind"]), Some(value.clone()));
+                prop_assert_eq!(read_plain(&labels["other"]), Some(help.clone()));
+                prop_assert!(!labels["kind"].contains(is_hidden));
                 prop_assert!(read == number || read.is_nan() && number.is_nan());
             }
             if quotes {

@@ -10,6 +10,8 @@ use taskprof::write::{Format, Look, parse_folded_line};
 use crate::arbitrary::{config, profile, shown, shown_name, two};
 use crate::decode;
 use crate::text::{self, read_full, read_text};
+use taskscope::OneLine;
+use taskscope::text::plain;
 
 fn write(format: &str, profile: &Profile, look: &Look) -> Vec<u8> {
     (Format::named(format).unwrap().write)(profile, look).unwrap()
@@ -66,14 +68,20 @@ proptest! {
             .collect();
         let expected: Vec<(&str, &str)> =
             profile.sample_types.iter().map(|t| (&*t.kind, &*t.unit)).collect();
+        let expected: Vec<_> =
+            expected.iter().map(|(kind, unit)| (plain(kind), plain(unit))).collect();
+        let expected: Vec<(&str, &str)> =
+            expected.iter().map(|(kind, unit)| (&**kind, &**unit)).collect();
         prop_assert_eq!(types, expected);
         prop_assert_eq!(
             file.text(file.default_sample_type),
-            profile.default_sample_type.as_deref().unwrap_or_default()
+            plain(profile.default_sample_type.as_deref().unwrap_or_default())
         );
         prop_assert_eq!(
-            file.period_type.as_ref().map(|t| (file.text(t.r#type), file.text(t.unit))),
-            profile.period_type.as_ref().map(|t| (&*t.kind, &*t.unit))
+            file.period_type
+                .as_ref()
+                .map(|t| (file.text(t.r#type).into(), file.text(t.unit).into())),
+            profile.period_type.as_ref().map(|t| (plain(&t.kind), plain(&t.unit)))
         );
         prop_assert_eq!(file.period, profile.period);
         let time = profile.time.duration_since(UNIX_EPOCH).unwrap().as_nanos();
@@ -83,7 +91,9 @@ proptest! {
             profile.duration.as_nanos()
         );
         let comments: Vec<&str> = file.comment.iter().map(|at| file.text(*at)).collect();
-        prop_assert_eq!(&comments[..profile.comments.len()], &profile.comments[..]);
+        let expected: Vec<String> =
+            profile.comments.iter().map(|comment| OneLine(comment).to_string()).collect();
+        prop_assert_eq!(&comments[..profile.comments.len()], &expected[..]);
 
         prop_assert_eq!(file.sample.len(), profile.samples.len());
         for (written, sample) in file.sample.iter().zip(&profile.samples) {
@@ -104,8 +114,8 @@ proptest! {
                 prop_assert_eq!(function.id, line.function_id);
                 prop_assert_eq!(function.system_name, 0);
                 let (name, source, number) = shown(frame);
-                prop_assert_eq!(file.text(function.name), name);
-                prop_assert_eq!(file.text(function.filename), source.unwrap_or_default());
+                prop_assert_eq!(file.text(function.name), plain(&name));
+                prop_assert_eq!(file.text(function.filename), plain(source.as_deref().unwrap_or_default()));
                 prop_assert_eq!(line.line, number.map_or(0, i64::from));
             }
             let read: BTreeMap<String, (String, i64, String)> = written
@@ -121,7 +131,14 @@ proptest! {
                 })
                 .collect();
             prop_assert_eq!(read.len(), written.label.len(), "one value per key");
-            prop_assert_eq!(read, labels(&sample.labels));
+            let expected: BTreeMap<String, (String, i64, String)> = labels(&sample.labels)
+                .into_iter()
+                .map(|(key, (text, number, unit))| {
+                    let value = (plain(&text).into_owned(), number, plain(&unit).into_owned());
+                    (plain(&key).into_owned(), value)
+                })
+                .collect();
+            prop_assert_eq!(read, expected);
         }
         for mapping in &file.mapping {
             // Lines are of files, and inlined functions have names.
@@ -230,7 +247,11 @@ proptest! {
             let expected: Vec<(Vec<String>, i64)> = profile
                 .samples
                 .iter()
-                .map(|sample| (root_first(sample), sample.values[column]))
+                .map(|sample| {
+                    let names = root_first(sample);
+                    let names = names.iter().map(|name| plain(name).into_owned()).collect();
+                    (names, sample.values[column])
+                })
                 .filter(|(_, value)| *value > 0)
                 .collect();
             prop_assert_eq!(stacks, expected);

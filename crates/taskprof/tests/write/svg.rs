@@ -243,7 +243,34 @@ fn a_change_in_nanoseconds_is_shown_in_percent_of_the_whole() {
 fn a_comparison_in_which_nothing_is_left_is_no_error() {
     let drawn = compared(&named(&[]), &named(&[(&["gone"], 3)]));
     assert!(drawn.contains("3 samples of the base are gone (1 stacks, not drawn)"));
-    assert!(drawn.contains("No samples were taken."));
+    // Nobody failed to take samples: there is nothing any more.
+    assert!(drawn.contains("Nothing is left: 3 samples in the base, 0 samples now."));
+    assert!(!drawn.contains("No samples were taken"));
+    let drawn = compared(&named(&[]), &named(&[]));
+    assert!(drawn.contains("No samples were taken, neither in the base nor now."));
+}
+
+#[test]
+fn a_difference_without_anything_to_draw_says_why() {
+    let [more, less] = [named(&[(&["a"], 5)]), named(&[(&["a"], 3)])];
+    for (profile, said) in [
+        (less.difference(&less), "Nothing has changed."),
+        (
+            less.difference(&more),
+            "Nothing has become more: the values add up to -2 samples (1 stacks, all negative, which cannot be drawn).",
+        ),
+    ] {
+        let drawn = draw(&profile.unwrap());
+        assert!(xml_texts(&drawn).contains(&said.to_owned()), "{drawn}");
+        assert!(!drawn.contains("No samples were taken"));
+    }
+    // The control.
+    assert!(
+        xml_texts(&draw(&more.difference(&less).unwrap()))
+            .contains(&"a (2 samples, 100.00%)".to_owned())
+    );
+    let zero = draw(&named(&[(&["a"], 0)]));
+    assert!(zero.contains("All values of samples are zero."), "{zero}");
 }
 
 // inferno multiplies the change with 150 for the colour.

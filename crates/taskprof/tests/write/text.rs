@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use taskprof::profile::{Frame, Label, Profile, Sample, SampleType};
-use taskprof::write::{Look, parse_folded_line, text};
+use taskprof::write::{Look, text};
+use taskscope::text::read_plain;
 
 use crate::arbitrary::shown;
 use crate::go::{go_tool_pprof, go_tool_pprof_ok, tmp_dir};
@@ -62,12 +63,8 @@ pub(crate) fn label((text, number, unit): &(String, i64, String)) -> String {
     }
 }
 
-/// Escapes are those of folded text.
 fn unescape(text: &str) -> String {
-    assert!(!text.contains(';') || !text.contains('；'));
-    // Only `;` means more there.
-    let text = text.replace(';', "\\u{3b}");
-    parse_folded_line(&format!("{text} 1")).unwrap().0.remove(0)
+    read_plain(text).unwrap()
 }
 
 /// Reads what `text` wrote: the total and the groups.

@@ -1,10 +1,12 @@
 //! What a dump looks at and how long it may take.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use tokio::runtime::Id;
 
 use super::{Dump, collect};
+use crate::text::{MAX_NAME, bounded};
 use crate::{ScopeRef, Verdict};
 
 /// How long a dump waits for captures at the most: 2 s.
@@ -104,13 +106,13 @@ impl DumpOptions {
 
     /// Only tasks of scopes with this name, and of those below them.
     pub fn scope_named(mut self, name: impl Into<String>) -> DumpOptions {
-        self.scope_name = Some(name.into());
+        self.scope_name = Some(cut(name.into()));
         self
     }
 
     /// Only tasks with this name.
     pub fn named(mut self, name: impl Into<String>) -> DumpOptions {
-        self.name = Some(name.into());
+        self.name = Some(cut(name.into()));
         self
     }
 
@@ -158,5 +160,13 @@ impl DumpOptions {
     #[must_use]
     pub fn capture_blocking(self) -> Dump {
         collect::collect(&self)
+    }
+}
+
+/// As the name itself was cut when it was made.
+fn cut(name: String) -> String {
+    match bounded(&name, MAX_NAME) {
+        Cow::Borrowed(_) => name,
+        Cow::Owned(cut) => cut,
     }
 }

@@ -102,7 +102,7 @@ pub(super) fn read(
     };
     Some(TaskDump {
         id: record.id(),
-        kind: kind(traits),
+        kind: TaskKind::of(traits),
         name,
         labels,
         verdict,
@@ -195,19 +195,4 @@ fn trace(
         };
     }
     (Err(none), [0; 2])
-}
-
-/// How the task came to be.
-fn kind(traits: Traits) -> TaskKind {
-    if traits.has(Traits::OBSERVED) {
-        TaskKind::Observed
-    } else if traits.has(Traits::DRIVEN) {
-        TaskKind::Driven
-    } else if traits.has(Traits::BLOCKING) {
-        TaskKind::Blocking
-    } else if traits.has(Traits::LOCAL) {
-        TaskKind::Local
-    } else {
-        TaskKind::Task
-    }
 }

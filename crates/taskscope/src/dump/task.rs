@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Trace;
+#[cfg(feature = "enable")]
+use crate::record::Traits;
 use crate::verdict::{Verdict, is_suspect};
 use crate::wait::{WaitKind, WaitReason};
 use crate::{Cancellation, Name, ScopeRef};
@@ -82,6 +84,21 @@ pub enum TaskKind {
 }
 
 impl TaskKind {
+    #[cfg(feature = "enable")]
+    pub(crate) fn of(traits: Traits) -> TaskKind {
+        if traits.has(Traits::OBSERVED) {
+            TaskKind::Observed
+        } else if traits.has(Traits::DRIVEN) {
+            TaskKind::Driven
+        } else if traits.has(Traits::BLOCKING) {
+            TaskKind::Blocking
+        } else if traits.has(Traits::LOCAL) {
+            TaskKind::Local
+        } else {
+            TaskKind::Task
+        }
+    }
+
     /// `task`, `local`, `blocking`, `driven` or `observed`.
     #[must_use]
     pub fn name(self) -> &'static str {

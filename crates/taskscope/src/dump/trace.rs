@@ -5,8 +5,13 @@ use std::sync::Arc;
 
 use super::Frame;
 use crate::Stack;
+use crate::text::Plain;
 use crate::wait::WaitReason;
-use crate::words::Plain;
+
+#[cfg(feature = "enable")]
+use callstack::MAX_FRAMES;
+#[cfg(not(feature = "enable"))]
+const MAX_FRAMES: usize = usize::MAX;
 
 /// Where a task is suspended: its async functions, innermost first. Several branches if it waits in a `select!` or a `join!`.
 #[derive(Debug)]
@@ -37,6 +42,13 @@ impl Trace {
     #[must_use]
     pub fn stack(&self) -> &Arc<Stack> {
         &self.stack
+    }
+
+    /// Whether a branch lacks its root, because it is as deep as a capture goes: 1,024 frames, counted from the leaf.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        let mut branches = self.stack.frames().split(|&ip| ip == 0);
+        branches.any(|frames| frames.len() >= MAX_FRAMES)
     }
 
     /// What the branches wait for, each kind once.
@@ -73,8 +85,8 @@ impl fmt::Display for Branch {
         for frame in &self.frames {
             writeln!(f, "    {}", Plain(&frame.function))?;
             match (frame.short_file(), frame.line) {
-                (Some(file), Some(line)) => writeln!(f, "        {file}:{line}")?,
-                (Some(file), None) => writeln!(f, "        {file}")?,
+                (Some(file), Some(line)) => writeln!(f, "        {}:{line}", Plain(file))?,
+                (Some(file), None) => writeln!(f, "        {}", Plain(file))?,
                 (None, _) => {}
             }
         }

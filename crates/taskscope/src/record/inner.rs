@@ -35,11 +35,23 @@ pub(super) struct Inner {
 unsafe impl Sync for Inner {}
 
 impl Inner {
+    #[cfg(taskscope_loom)]
     pub(super) fn new() -> Inner {
         Inner {
             word: AtomicPtr::new(ptr::null_mut()),
             kept: UnsafeCell::new(None),
         }
+    }
+
+    /// Makes memory in which no waker is kept, or which is all zeros, the empty one.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the record alone.
+    pub(super) unsafe fn renew(&self) {
+        self.word.store(ptr::null_mut(), Ordering::Relaxed);
+        // SAFETY: the caller owns the record alone; nothing is dropped, because nothing is there.
+        self.kept.with_mut(|kept| unsafe { kept.write(None) });
     }
 
     /// Lends the waker of a poll that begins. False: another one is kept, and the executor has changed its waker.

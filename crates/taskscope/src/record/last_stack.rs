@@ -26,8 +26,9 @@ const READING: usize = 1;
 pub(super) struct LastStack<T>(AtomicPtr<T>);
 
 impl<T: Send + Sync> LastStack<T> {
+    /// Null. Outside of models it is memory that reads as zeros.
+    #[cfg(taskscope_loom)]
     pub(super) fn new() -> LastStack<T> {
-        const { assert!(align_of::<T>() > READING) };
         LastStack(AtomicPtr::new(ptr::null_mut()))
     }
 
@@ -35,6 +36,7 @@ impl<T: Send + Sync> LastStack<T> {
     ///
     /// Only the thread that polls the task calls this.
     pub(super) fn set(&self, stack: Option<Arc<T>>) -> bool {
+        const { assert!(align_of::<T>() > READING) };
         let new = stack.map_or(ptr::null_mut(), |stack| Arc::into_raw(stack).cast_mut());
         let old = self.0.load(Ordering::Relaxed);
         // Releases the new stack to its readers, acquires what the readers of the old one did with it.

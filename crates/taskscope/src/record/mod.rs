@@ -2,7 +2,7 @@
 //!
 //! # The life of a record
 //!
-//! Records live in chunks that are never freed ([`crate::pool`]), so a `&'static Record` is always valid memory; what
+//! Records live in address space that is never unmapped ([`arena`]), so a `&'static Record` is always valid memory; what
 //! changes is whose record it is. The state word ([`state`]) decides that:
 //!
 //! ```text
@@ -16,6 +16,8 @@
 //!   record returns to the pool. In both windows the counts are 0, so nobody else can read it: readers must hold a reference,
 //!   and [`Record::try_hold`] only adds one to a count that is not zero. The thread that is polling the task may read it, too:
 //!   the future that is being polled holds.
+//! * The memory of free records may be given back to the system, whereupon it reads as zeros: that is a free record, too. Its serial number
+//!   goes on where it was ([`Record::renew`]), so that no two tasks ever have the same record and number.
 //! * The executor's waker is lent for a poll and kept from the first clone of ours on ([`inner`]). Whoever has one of
 //!   our wakers has a reference, and the kept waker cannot go away under it: a wake needs no lock.
 //!   An executor that changes its waker between two polls is supported through a side table ([`crate::replaced`]).
@@ -28,6 +30,7 @@
 //!
 //! Not here: what a poll does ([`crate::instrument`]), what a capture does ([`crate::capture`]), where free records wait.
 
+mod arena;
 mod cell;
 mod chosen;
 #[cfg(tokio_unstable)]
@@ -43,8 +46,8 @@ mod waker;
 
 use std::cell::UnsafeCell;
 use std::panic::Location;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
 use callstack::Stack;
@@ -55,11 +58,12 @@ use self::state::{Ref, State};
 use crate::scope::ScopeInner;
 use crate::{Name, clock, pool, replaced};
 
+pub(crate) use self::arena::Segment;
 pub(crate) use self::cell::RecordCell;
 #[cfg(tokio_unstable)]
 pub(crate) use self::hooked::{begin_poll, end_poll};
 pub(crate) use self::poll::{Inherited, current, inherited, scoped, set_scoped, with_current};
-pub(crate) use self::refs::{Attached, Hold, TaskGuard, TaskRef};
+pub(crate) use self::refs::{Attached, Hold, TaskGuard, TaskRef, hold_sampled};
 pub(crate) use self::side::{Label, LongPoll, Missing, Side};
 pub(crate) use self::state::Request;
 pub(crate) use self::waker::{Identity, capturing_functions};
@@ -94,6 +98,8 @@ impl Traits {
     pub(crate) const OBSERVED: Traits = Traits(32);
     /// A scope wants the means to abort it.
     pub(crate) const ABORTABLE: Traits = Traits(64);
+    /// A sampler has met it: its facts are to be kept when it ends.
+    const SAMPLED: Traits = Traits(128);
 
     pub(crate) fn with(self, more: Traits, on: bool) -> Traits {
         if on { Traits(self.0 | more.0) } else { self }
@@ -163,28 +169,24 @@ pub(crate) struct Record {
 unsafe impl Sync for Record {}
 
 impl Record {
-    /// A free record. Only the pool makes them.
-    pub(crate) fn new() -> Self {
-        Record {
-            state: State::new(),
-            polls: AtomicU64::new(0),
-            since: AtomicU64::new(0),
-            woken_at: AtomicU64::new(0),
-            busy: AtomicU64::new(0),
-            serial: AtomicU32::new(0),
-            captured_in: AtomicU32::new(0),
-            inner: Inner::new(),
-            thread: AtomicU16::new(0),
-            runtime: AtomicU16::new(0),
-            flags: AtomicU8::new(0),
-            woken_by: AtomicU8::new(0),
-            traits: AtomicU8::new(0),
-            id: AtomicU64::new(0),
-            detached_at: AtomicU64::new(0),
-            side: AtomicPtr::new(std::ptr::null_mut()),
-            last_stack: LastStack::new(),
-            meta: UnsafeCell::new(None),
+    /// Makes a free record out of memory that reads as zeros, or that was one. The next task has the serial number after this one. Only the
+    /// pool calls this, for a record that is in no list.
+    pub(crate) fn renew(&'static self, serial: u32) {
+        debug_assert!(!self.state.is_in_use(), "a free record");
+        self.serial.store(serial, Ordering::Relaxed);
+        // What is beside the record may be zeros.
+        self.side.store(std::ptr::null_mut(), Ordering::Relaxed);
+        // SAFETY: the counts are 0 and the caller has the record for itself: nobody else reads or writes the cells. What was there, if
+        // anything, owns nothing: `recycle` has taken it out.
+        unsafe {
+            self.inner.renew();
+            self.meta.get().write(None);
         }
+    }
+
+    /// The serial number of the task that has this record, or had it last.
+    pub(crate) fn serial(&self) -> u32 {
+        self.serial.load(Ordering::Relaxed)
     }
 
     /// Makes a record out of the pool the record of a new task, counts it in, and gives it its first holder.
@@ -365,7 +367,7 @@ impl Record {
     }
 
     /// Keeps what a capturing poll found, in the poll that is going on. Nothing is kept if a dump is reading what was there before: it asks again.
-    pub(crate) fn set_captured(&self, stack: Option<Arc<Stack>>, missing: Missing) {
+    pub(crate) fn set_captured(&'static self, stack: Option<Arc<Stack>>, missing: Missing) {
         let before = self.captured_in.load(Ordering::Relaxed);
         // Until all is in place nothing counts as captured. The mark is still set, so nobody asks again meanwhile.
         self.captured_in.store(0, Ordering::Release);
@@ -516,8 +518,23 @@ impl Record {
         self.detached_at.load(Ordering::Relaxed)
     }
 
+    /// Has the task's facts kept when it ends, and tells its key: the record, and which of its tasks.
+    /// Async-signal-safe. Only for the thread that is polling the task.
+    #[inline]
+    pub(crate) fn mark_sampled(&'static self) -> [u64; 2] {
+        if !self.traits().has(Traits::SAMPLED) {
+            self.traits.fetch_or(Traits::SAMPLED.0, Ordering::Relaxed);
+        }
+        self.sampled_key()
+    }
+
+    pub(crate) fn sampled_key(&'static self) -> [u64; 2] {
+        let address = std::ptr::from_ref(self).addr() as u64;
+        [address, u64::from(self.serial.load(Ordering::Relaxed))]
+    }
+
     /// Keeps a poll that took too long, in place of the one before.
-    pub(crate) fn set_long_poll(&self, poll: LongPoll) {
+    pub(crate) fn set_long_poll(&'static self, poll: LongPoll) {
         let old = self.side_or_new().kept().long_poll.replace(Box::new(poll));
         // Outside the lock: this may be the last reference to a stack.
         drop(old);
@@ -556,37 +573,35 @@ impl Record {
         self.side()?.kept().name.clone()
     }
 
-    /// The side table, if the record has one.
+    /// The side table, if the record has one. The caller holds the record, or has it for itself.
     pub(crate) fn side(&self) -> Option<&'static Side> {
         let side = self.side.load(Ordering::Acquire);
-        // SAFETY: null, or leaked by `side_or_new` and never freed.
+        // SAFETY: null, or made by `new_side` beside this record; its memory is not given back before that of the record, which is in use.
         unsafe { side.as_ref() }
     }
 
     /// The side table, made if there is none.
-    pub(crate) fn side_or_new(&self) -> &'static Side {
+    pub(crate) fn side_or_new(&'static self) -> &'static Side {
         self.side().unwrap_or_else(|| self.new_side())
     }
 
     #[cold]
-    fn new_side(&self) -> &'static Side {
-        let new = Box::into_raw(Box::default());
-        match self.side.compare_exchange(
-            std::ptr::null_mut(),
-            new,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        ) {
-            // SAFETY: it is leaked now and never freed.
-            Ok(_) => unsafe { &*new },
-            Err(other) => {
-                // SAFETY: `new` was not shared with anybody; `other` is leaked and never freed.
-                unsafe {
-                    drop(Box::from_raw(new));
-                    &*other
-                }
-            }
+    fn new_side(&'static self) -> &'static Side {
+        // Held for some stores, once for a record until its memory is given back.
+        static ONE: Mutex<()> = Mutex::new(());
+        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(side) = self.side() {
+            return side;
         }
+        let new = arena::beside(self);
+        // SAFETY: the place beside this record is for its side table only, and nobody refers to it: the record says that there is none, and
+        // here is one thread at a time. What may have been there before owns nothing (`Side::clear`).
+        let side = unsafe {
+            new.write(Side::default());
+            &*new
+        };
+        self.side.store(new, Ordering::Release);
+        side
     }
 }
 

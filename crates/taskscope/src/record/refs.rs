@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use super::state::Ref;
 use super::{ENDING, Meta, Record, Traits};
 use crate::scope::ScopeInner;
-use crate::{capture, clock, threads};
+use crate::{attribution, capture, clock, pool, threads};
 
 /// One holder's reference to a record.
 pub(crate) struct Hold(pub(super) &'static Record);
@@ -50,6 +50,12 @@ impl Drop for Hold {
 pub(crate) struct TaskGuard(pub(super) &'static Record);
 
 impl TaskGuard {
+    #[cold]
+    fn keep_facts(&self) {
+        self.0.state.retain(Ref::Holder);
+        attribution::keep(&Hold(self.0));
+    }
+
     #[inline]
     pub(crate) fn record(&self) -> &'static Record {
         self.0
@@ -85,6 +91,9 @@ impl TaskGuard {
 impl Drop for TaskGuard {
     #[inline]
     fn drop(&mut self) {
+        if self.0.traits().has(Traits::SAMPLED) {
+            self.keep_facts();
+        }
         if let Some(scope) = self.scope() {
             let flags = self.0.flags.load(Ordering::Relaxed);
             self.0.flags.store(flags | ENDING, Ordering::Release);
@@ -138,6 +147,17 @@ impl Drop for Attached {
             self.task.set_detached();
         }
     }
+}
+
+/// Holds the record of a sampled task, by its [key](Record::sampled_key), if the task is alive.
+pub(crate) fn hold_sampled([address, serial]: [u64; 2]) -> Option<Hold> {
+    let record = pool::at(usize::try_from(address).ok()?)?;
+    let task = TaskRef {
+        record,
+        serial: u32::try_from(serial).ok()?,
+        traits: Traits::default(),
+    };
+    task.hold()
 }
 
 /// A task that may have ended meanwhile, and its record with it gone to another task.

@@ -1,7 +1,7 @@
 //! What few tasks have: a name, labels, a long poll, a capture that lacks something, uses of a cancellation token.
 //!
-//! A record gets its side table when it first needs one, and keeps it: like the record it is reused and never freed, so that
-//! even named tasks allocate nothing once the pool is warm.
+//! A record gets its side table when it first needs one, in a place beside the record ([`super::arena`]), and keeps it for the tasks that come
+//! after: so even named tasks allocate nothing but their names. Its memory is given back together with that of the record.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

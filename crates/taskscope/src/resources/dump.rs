@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
-use crate::{Age, Name, Plain, ScopeRef};
+use crate::{Age, Name, Plain, Quoted, ScopeRef};
 
 /// A tracked resource as a dump saw it.
 ///
@@ -88,10 +88,14 @@ impl ResourceDump {
 impl fmt::Display for ResourceDump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, age) = (Plain(self.kind), Age(self.age));
-        write!(f, "{kind} held for {age}, acquired at {} by ", self.site)?;
+        write!(
+            f,
+            "{kind} held for {age}, acquired at {} by ",
+            Plain(self.site.to_string())
+        )?;
         write_holder(f, self.acquired_by.as_ref())?;
         if let Some(scope) = &self.scope {
-            write!(f, " for {:?}", scope.name())?;
+            write!(f, " for {}", Quoted(scope.name()))?;
             if let Some(ago) = self.scope_ended {
                 write!(f, ", which ended {} ago", Age(ago))?;
             }
@@ -111,7 +115,7 @@ fn write_holder(f: &mut fmt::Formatter<'_>, holder: Option<&Holder>) -> fmt::Res
     };
     write!(f, "task {}", holder.task)?;
     if let Some(name) = &holder.name {
-        write!(f, " {name:?}")?;
+        write!(f, " {}", Quoted(name))?;
     }
     match holder.state {
         HolderState::Alive => Ok(()),

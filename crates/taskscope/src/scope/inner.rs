@@ -18,7 +18,7 @@ use super::survivors;
 use super::tasks::Tasks;
 use super::timer::{self, Alarm, Call};
 use crate::record::Record;
-use crate::{clock, record};
+use crate::{clock, record, text};
 
 pub(crate) struct ScopeInner {
     name: Arc<str>,
@@ -58,6 +58,7 @@ fn ago(at: u64) -> Duration {
 
 impl ScopeInner {
     pub(crate) fn open(name: Arc<str>, parent: Option<Arc<ScopeInner>>) -> Arc<ScopeInner> {
+        let name = text::name(name);
         let token = parent
             .as_ref()
             .map_or_else(CancellationToken::new, |parent| parent.token.child_token());
@@ -140,6 +141,7 @@ impl ScopeInner {
     }
 
     pub(crate) fn set_label(&self, key: Arc<str>, value: Arc<str>) {
+        let (key, value) = (text::name(key), text::name(value));
         let mut labels = lock(&self.labels);
         match labels.iter_mut().find(|(existing, _)| *existing == key) {
             Some((_, existing)) => *existing = value,

@@ -71,7 +71,7 @@ impl Scope {
         Scope { inner }
     }
 
-    /// Opens a scope without a parent.
+    /// Opens a scope without a parent. Its name is cut to [`MAX_NAME`](crate::text::MAX_NAME) characters.
     pub fn new(name: impl Into<Arc<str>>) -> Scope {
         Scope::counted(ScopeInner::open(name.into(), None))
     }
@@ -86,7 +86,8 @@ impl Scope {
         current::scope().map(ScopeRef::from_inner)
     }
 
-    /// Adds a label, for example a request id. A key that was there gets the new value.
+    /// Adds a label, for example a request id. A key that was there gets the new value. Both are cut to
+    /// [`MAX_NAME`](crate::text::MAX_NAME) characters.
     pub fn label(self, key: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> Scope {
         self.inner.set_label(key.into(), value.into());
         self

@@ -20,6 +20,8 @@ use super::ScopeInner;
 use super::keeper::Keeper;
 use super::{ENDED_SCOPES, SETTLE};
 use crate::dump::{self, TaskDump};
+use crate::heap::{self, Held};
+use crate::text::plain;
 
 /// So much later the keeper looks: other things of a second are measured by another clock, and have passed then.
 const SLACK: Duration = Duration::from_millis(20);
@@ -144,6 +146,7 @@ fn report_all(due: &[(Arc<ScopeInner>, Dispatch)]) -> Duration {
         .collect();
     placed.sort_by_key(|(at, task)| (*at, Reverse(task.age), task.id));
     let took = started.elapsed();
+    let held = Holdings::of(&placed);
     for (at, task) in placed {
         let (ended, dispatch) = &due[at];
         // The subscriber is the application's code.
@@ -156,7 +159,55 @@ fn report_all(due: &[(Arc<ScopeInner>, Dispatch)]) -> Duration {
             }
         }));
     }
+    for (at, holding) in held.by_place {
+        let (ended, dispatch) = &due[at];
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            if dispatch.is::<NoSubscriber>() {
+                holding.report(ended);
+            } else {
+                with_default(dispatch, || holding.report(ended));
+            }
+        }));
+    }
     took
+}
+
+/// The survivors of each scope, and what they hold together. Empty if nothing that they hold is sampled.
+struct Holdings {
+    by_place: BTreeMap<usize, Holding>,
+}
+
+#[derive(Default)]
+struct Holding {
+    survivors: u64,
+    held: Held,
+}
+
+impl Holdings {
+    fn of(placed: &[(usize, TaskDump)]) -> Self {
+        let mut by_place: BTreeMap<usize, Holding> = BTreeMap::new();
+        if let Some(by_task) = heap::held_by_task() {
+            for (at, task) in placed.iter().filter(|(_, task)| !task.background) {
+                let holding = by_place.entry(*at).or_default();
+                holding.survivors += 1;
+                holding.held += by_task.get(&task.id).copied().unwrap_or_default();
+            }
+        }
+        by_place.retain(|_, holding| !holding.held.is_nothing());
+        Holdings { by_place }
+    }
+}
+
+impl Holding {
+    fn report(&self, ended: &ScopeInner) {
+        if !is_unheard() {
+            tracing::warn!(
+                target: "taskscope::leak",
+                { scope = &*plain(ended.name()), survivors = self.survivors, held_bytes = self.held.bytes(), held = %self.held },
+                "survivors of a scope hold memory (sampled)"
+            );
+        }
+    }
 }
 
 /// Whether this thread has no subscriber, although others have one.
@@ -178,10 +229,12 @@ pub(super) fn report(task: &TaskDump, ended: &ScopeInner) {
         return;
     }
     let waits_for = task.trace.is_ok().then(|| task.wait_reason().to_string());
+    // Subscribers write to terminals, and most of them write a text as it is.
+    let name = task.name.as_deref().map(plain);
     tracing::warn!(
         target: "taskscope::leak",
-        { task.id = task.id, task.name = task.name.as_deref(), loc.file = task.site.file(), loc.line = task.site.line(),
-          loc.col = task.site.column(), scope = ended.name(), verdict = task.verdict.name(),
+        { task.id = task.id, task.name = name.as_deref(), loc.file = &*plain(task.site.file()), loc.line = task.site.line(),
+          loc.col = task.site.column(), scope = &*plain(ended.name()), verdict = task.verdict.name(),
           age_ms = task.age.as_millis() as u64, waits_for },
         "task outlived its scope"
     );

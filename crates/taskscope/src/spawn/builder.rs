@@ -15,7 +15,7 @@ use crate::instrument::Instrumented;
 use crate::record::{self, Inherited, Meta, Record, Tags, TaskGuard, TaskRef, Traits};
 use crate::runtime::RuntimeEntry;
 use crate::scope::ScopeInner;
-use crate::{JoinHandle, JoinSet, Name, ScopeRef, clock, current, ids, pool, runtime};
+use crate::{JoinHandle, JoinSet, Name, ScopeRef, clock, current, ids, pool, runtime, text};
 
 /// What a task is declared to be before it is spawned.
 ///
@@ -79,11 +79,12 @@ impl Builder {
         self
     }
 
-    /// Adds a label that dumps show with this task. A key that was there gets the new value.
+    /// Adds a label that dumps show with this task. A key that was there gets the new value. Both are cut to
+    /// [`MAX_NAME`](crate::text::MAX_NAME) characters.
     ///
     /// What is common to all tasks of a request belongs on its [`Scope`](crate::Scope).
     pub fn label(mut self, key: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> Builder {
-        let (key, value) = (key.into(), value.into());
+        let (key, value) = (text::name(key.into()), text::name(value.into()));
         let labels = &mut self.tags.get_or_insert_default().labels;
         match labels.iter_mut().find(|(existing, _)| *existing == key) {
             Some((_, existing)) => *existing = value,

@@ -19,7 +19,7 @@ use std::sync::Arc;
 #[cfg(feature = "enable")]
 pub(crate) use self::classify::classify;
 pub use self::kind::WaitKind;
-use crate::words::Plain;
+use crate::text::Plain;
 
 /// What is said of a wait that only debug information can tell.
 const NEEDS_DEBUG_INFO: &str = " (needs debug = 1)";

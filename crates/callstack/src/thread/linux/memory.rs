@@ -19,7 +19,7 @@ const PAGE: usize = 4096;
 /// # Safety
 ///
 /// `into` must be valid for writes of `end - start` bytes.
-pub(super) unsafe fn copy(start: usize, end: usize, into: *mut u8) -> usize {
+pub(crate) unsafe fn copy(start: usize, end: usize, into: *mut u8) -> usize {
     let tid = current_tid() as libc::pid_t;
     let mut at = start;
     let mut piece = PIECE;
@@ -49,7 +49,7 @@ pub(super) unsafe fn copy(start: usize, end: usize, into: *mut u8) -> usize {
 }
 
 /// Whether the system allows it at all.
-pub(super) fn can_be_copied() -> bool {
+pub(crate) fn can_be_copied() -> bool {
     let original = 0x5eed_u64;
     let mut copied = 0_u64;
     let start = (&raw const original).expose_provenance();
@@ -61,7 +61,7 @@ pub(super) fn can_be_copied() -> bool {
 /// An address that is above this thread's stack, if it is near: the C library keeps its own data of a thread on top of the
 /// stack that it has mapped for it, and the thread pointer points there. Only saves copying what lies behind.
 #[cfg(target_arch = "x86_64")]
-pub(super) fn thread_pointer() -> usize {
+pub(crate) fn thread_pointer() -> usize {
     let pointer: usize;
     // SAFETY: the ABI demands that the first word that `fs` points to is its own address.
     unsafe {
@@ -77,7 +77,7 @@ pub(super) fn thread_pointer() -> usize {
 /// An address that is above this thread's stack, if it is near: the C library keeps its own data of a thread on top of the
 /// stack that it has mapped for it, and the thread pointer points there. Only saves copying what lies behind.
 #[cfg(target_arch = "aarch64")]
-pub(super) fn thread_pointer() -> usize {
+pub(crate) fn thread_pointer() -> usize {
     let pointer: usize;
     // SAFETY: only reads a register.
     unsafe {

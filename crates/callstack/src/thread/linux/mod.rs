@@ -7,7 +7,7 @@
 mod exchange;
 mod futex;
 mod handler;
-mod memory;
+pub(crate) mod memory;
 mod signal;
 mod status;
 

@@ -6,7 +6,8 @@ use std::panic::Location;
 use std::time::Duration;
 
 use maud::{DOCTYPE, Markup, html};
-use taskscope::{Age, Plain, Verdict};
+use taskscope::text::lines;
+use taskscope::{Age, OneLine, Plain, Verdict};
 
 use super::links::Links;
 
@@ -102,7 +103,8 @@ impl Page<'_> {
                 }
             }
         };
-        page.into_string()
+        // Whatever a page shows, nothing in it hides.
+        lines(&page.into_string()).into_owned()
     }
 }
 
@@ -115,9 +117,14 @@ pub(super) fn process() -> String {
     Plain(name.unwrap_or_else(|| "this process".to_owned())).to_string()
 }
 
-/// A text of the program on one line, whatever is in it.
-pub(super) fn plain(text: &str) -> String {
-    Plain(text).to_string()
+/// A name of the program on one line, whatever is in it.
+pub(super) fn plain(name: &str) -> String {
+    Plain(name).to_string()
+}
+
+/// A sentence on one line, in which names have been treated already.
+pub(super) fn sentence(text: &str) -> String {
+    OneLine(text).to_string()
 }
 
 pub(super) fn age(time: Duration) -> String {
@@ -136,7 +143,7 @@ pub(in crate::http) fn slug(verdict: Verdict) -> String {
 
 /// A place in the source: the end of its path can be seen where there is no room for all of it.
 pub(super) fn place(site: &Location<'_>) -> Markup {
-    let all = site.to_string();
+    let all = plain(&site.to_string());
     html! { span.place title=(all) { (short(site)) } }
 }
 
@@ -144,7 +151,7 @@ pub(super) fn place(site: &Location<'_>) -> Markup {
 pub(super) fn short(site: &Location<'_>) -> String {
     let file = site.file();
     let from = file.rmatch_indices('/').nth(1).map_or(0, |(at, _)| at + 1);
-    format!("{}:{}:{}", &file[from..], site.line(), site.column())
+    format!("{}:{}:{}", Plain(&file[from..]), site.line(), site.column())
 }
 
 /// `1 task`, `2 tasks`.

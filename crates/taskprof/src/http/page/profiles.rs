@@ -3,7 +3,6 @@
 //! Not here: how one is taken (`take.rs`), what is kept (`kept.rs`).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -144,7 +143,7 @@ fn in_place(links: &Links, open: &Open) -> Markup {
             @if !comparable {
                 p.bad role="alert" { "These two cannot be compared: their columns differ. Choose two captures of the same source." }
             } @else if kept.profile.samples.is_empty() && base.is_none() {
-                @if kept.source.seconds == Seconds::Instantaneous && kept.profile.duration >= Duration::from_secs(1) {
+                @if kept.profile.is_difference {
                     p { "Nothing has changed in that time. For what is there at one moment, leave the seconds empty." }
                 } @else {
                     p { "Nothing was seen: the profile has no samples." }
@@ -154,15 +153,19 @@ fn in_place(links: &Links, open: &Open) -> Markup {
                 iframe #graph title={ "Flame graph: " (title) } src=(to("svg")) {}
                 p.note { "Click a frame to zoom, Ctrl+F or the word Search at its top right to find. " a href=(to("svg")) { "The graph alone" } " · " a href=(to("icicle")) { "Upside down" } }
             }
-            @if comparable { p.downloads { "Keep it as " (formats(&to)) } }
-            @for comment in &kept.profile.comments { p.note { (super::frame::plain(comment)) } }
+            @if comparable { p.downloads { "Keep it as " (formats(&to, base.is_some() || kept.profile.is_difference)) } }
+            @for comment in &kept.profile.comments { p.note { (super::frame::sentence(comment)) } }
         }
     }
 }
 
-fn formats(to: &dyn Fn(&str) -> String) -> Markup {
+/// Those that can show it; `is_difference`: some of it may be negative.
+fn formats(to: &dyn Fn(&str) -> String, is_difference: bool) -> Markup {
+    let formats = FORMATS
+        .iter()
+        .filter(|format| format.negative || !is_difference);
     html! {
-        @for (at, format) in FORMATS.iter().enumerate() {
+        @for (at, format) in formats.enumerate() {
             @if at > 0 { " · " }
             a href=(to(format.name)) title=(format.summary) { (format.name) }
         }
@@ -198,7 +201,7 @@ fn kept(links: &Links, open: Option<&Open>, captures: &[Arc<Kept>]) -> Markup {
                                         td.n { (format!("{:.1}", kept.profile.duration.as_secs_f64())) }
                                         td { input type="radio" name="open" value=(kept.id) checked[is_open(kept)] required aria-label={ "Show capture " (kept.id) }; }
                                         td { input type="radio" name="base" value=(kept.id) checked[is_base(kept)] aria-label={ "Compare with capture " (kept.id) }; }
-                                        td { (formats(&|format| links.to(&format!("captures/{}?format={format}", kept.id)))) }
+                                        td { (formats(&|format| links.to(&format!("captures/{}?format={format}", kept.id)), kept.profile.is_difference)) }
                                     }
                                 }
                             }

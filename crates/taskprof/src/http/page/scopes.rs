@@ -11,12 +11,14 @@ use std::time::Duration;
 use axum::http::request::Parts;
 use axum::response::Response;
 use maud::{Markup, html};
+use taskscope::heap::Held;
 use taskscope::{CancelReason, Dump, ScopeRef, TaskDump, Verdict};
 
-use super::frame::{Page, Tab, age, count, plain, verdict};
+use super::frame::{Page, Tab, age, count, plain, sentence, verdict};
 use super::links::Links;
 use super::tasks::{glance, pair};
 use super::{PAGE, answer};
+use crate::heap::held;
 use crate::http::desk::Desk;
 use crate::http::endpoint::Endpoint;
 use crate::http::error::HttpError;
@@ -56,6 +58,8 @@ struct Node {
     oldest: Duration,
     verdicts: BTreeMap<Verdict, usize>,
     resources: usize,
+    /// Memory, as far as it is sampled.
+    held: Held,
 }
 
 /// A scope, and the tasks of its own that the look has met.
@@ -65,7 +69,8 @@ struct Owner {
 }
 
 impl Node {
-    fn add(&mut self, task: &TaskDump) {
+    fn add(&mut self, task: &TaskDump, held: Held) {
+        self.held += held;
         self.tasks += 1;
         self.suspects += usize::from(task.is_leak_suspect());
         self.oldest = self.oldest.max(task.age);
@@ -105,9 +110,11 @@ impl Node {
 
 fn tree(dump: &Dump) -> Node {
     let mut root = Node::default();
+    let held = held::by_task();
     for task in &dump.tasks {
         if let Some(scope) = &task.scope {
-            root.reach(scope, |node| node.add(task)).own(scope, 1);
+            let held = held.get(&task.id).copied().unwrap_or_default();
+            root.reach(scope, |node| node.add(task, held)).own(scope, 1);
         }
     }
     for resource in &dump.resources {
@@ -183,6 +190,7 @@ fn branch(
                 @if node.suspects > 0 { ", " strong.bad { (count(node.suspects, "leak suspect")) } }
                 @if node.tasks > 0 { ", oldest " (age(node.oldest)) }
                 @if node.resources > 0 { ", " (count(node.resources, "resource")) }
+                @if !node.held.is_nothing() { ", holds " (node.held) " (sampled)" }
                 "; " (count(scopes.len(), "scope")) @if ended > 0 { ", " (ended) " ended" }
             }
             p {
@@ -217,7 +225,7 @@ fn one(links: &Links, owner: &Owner) -> Markup {
             td {
                 @match scope.ended() { Some(ago) => { "ended " (age(ago)) " ago" } None => "open" }
                 @if scope.end_reason() == Some(CancelReason::ClientGone) { " (" (CancelReason::ClientGone) ")" }
-                @if let Some(cancellation) = scope.cancellation() { ", cancelled (" (plain(&cancellation.to_string())) ")" }
+                @if let Some(cancellation) = scope.cancellation() { ", cancelled (" (sentence(&cancellation.to_string())) ")" }
                 @if let Some(left) = scope.remaining() {
                     @if left.is_zero() { ", deadline passed" } @else { ", deadline in " (age(left)) }
                 }

@@ -8,7 +8,8 @@ use taskscope::{SiteGrowth, TaskDump, Verdict};
 
 use super::chart::{self, chart, spark};
 use super::seen::{SHOWN, Seen, Suspect, Wait};
-use crate::http::page::frame::{Page, Tab, age, count, place, plain, slug, verdict};
+use crate::heap::held;
+use crate::http::page::frame::{Page, Tab, age, count, place, plain, sentence, slug, verdict};
 use crate::http::page::links::Links;
 use crate::http::page::tasks::{label, pair};
 use crate::tasks::remarks;
@@ -112,9 +113,11 @@ fn suspects(links: &Links, seen: &Seen) -> Markup {
                         caption.hidden { "Leak suspects, the most first" }
                         thead { tr {
                             th.n scope="col" { "tasks" } th scope="col" { "what" } th scope="col" { "trend of the spawn site" }
-                            th scope="col" { "verdict" } th.n scope="col" { "oldest" } th scope="col" { "scope" } th scope="col" { "spawned at" }
+                            th scope="col" { "verdict" } th.n scope="col" { "oldest" }
+                            @if !seen.held.is_empty() { th.n scope="col" { "holds (sampled)" } }
+                            th scope="col" { "scope" } th scope="col" { "spawned at" }
                         } }
-                        tbody { @for suspect in suspects.iter().take(SHOWN) { (suspect_row(links, suspect)) } }
+                        tbody { @for suspect in suspects.iter().take(SHOWN) { (suspect_row(links, seen, suspect)) } }
                     }
                 }
                 @if suspects.len() > SHOWN { p.note { "and " (count(suspects.len() - SHOWN, "more place")) } }
@@ -123,7 +126,7 @@ fn suspects(links: &Links, seen: &Seen) -> Markup {
     }
 }
 
-fn suspect_row(links: &Links, suspect: &Suspect<'_>) -> Markup {
+fn suspect_row(links: &Links, seen: &Seen, suspect: &Suspect<'_>) -> Markup {
     let mut verdicts: Vec<Verdict> = suspect.tasks.iter().map(|task| task.verdict).collect();
     verdicts.sort_unstable();
     verdicts.dedup();
@@ -140,6 +143,9 @@ fn suspect_row(links: &Links, suspect: &Suspect<'_>) -> Markup {
             td { @match suspect.trend { Some(trend) => (grew(trend)), None => "not counted yet" } }
             td { @for each in verdicts { (verdict(each)) " " } }
             td.n { @if let Some(oldest) = oldest { (age(oldest)) } }
+            @if !seen.held.is_empty() {
+                td.n { @if let Some(held) = held::together(&seen.held, suspect.tasks.iter().copied()) { (held) } }
+            }
             td { @if let Some(scope) = suspect.scope { (plain(scope)) } }
             td { (place(suspect.site)) }
         }
@@ -240,7 +246,7 @@ fn oldest(links: &Links, seen: &Seen) -> Markup {
 fn waits_for(task: &TaskDump) -> String {
     match task.wait_reason().to_string().as_str() {
         "unknown" => "not looked at yet".to_owned(),
-        wait => plain(wait),
+        wait => sentence(wait),
     }
 }
 
@@ -283,7 +289,7 @@ fn unseen(seen: &Seen) -> Markup {
         section #unseen data-live aria-labelledby="unseen-head" {
             @if !remarks.is_empty() {
                 h2 #unseen-head { "What could not be seen" }
-                ul.notes { @for remark in &remarks { li { (plain(remark)) } } }
+                ul.notes { @for remark in &remarks { li { (sentence(remark)) } } }
             }
         }
     }

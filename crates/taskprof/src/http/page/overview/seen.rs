@@ -9,6 +9,7 @@ use std::time::Duration;
 use taskscope::census::{self, Census};
 use taskscope::{Dump, Group, SiteGrowth, State, TaskDump};
 
+use crate::heap::held::{self, HeldByTask};
 use crate::http::page::tasks::label;
 
 /// Rows of each table; more are counted.
@@ -22,6 +23,8 @@ pub(super) struct Seen {
     /// Oldest first.
     pub(super) history: Vec<Census>,
     growth: Vec<SiteGrowth>,
+    /// Memory that tasks hold; empty if the program's allocator does not sample.
+    pub(super) held: HeldByTask,
 }
 
 /// Tasks that look leaked and have the same name, scope and spawn site.
@@ -58,6 +61,7 @@ impl Seen {
             now,
             history,
             growth: taskscope::growth(),
+            held: held::by_task(),
         }
     }
 

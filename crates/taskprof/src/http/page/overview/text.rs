@@ -2,9 +2,11 @@
 
 use std::fmt::{self, Write as _};
 
-use taskscope::{Age, Plain, Verdict};
+use taskscope::text::lines;
+use taskscope::{Age, OneLine, Plain, Verdict};
 
 use super::seen::{SHOWN, Seen, Wait};
+use crate::heap::held;
 use crate::http::page::frame::process;
 use crate::http::page::tasks::label;
 use crate::tasks::remarks;
@@ -13,7 +15,7 @@ pub(super) fn text(seen: &Seen) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = write(&mut out, seen);
-    out
+    lines(&out).into_owned()
 }
 
 fn write(out: &mut String, seen: &Seen) -> fmt::Result {
@@ -90,10 +92,10 @@ fn write(out: &mut String, seen: &Seen) -> fmt::Result {
             out,
             "{:>9}  {}  task {} {}, spawned at {}",
             Age(task.state.since()).to_string(),
-            Plain(task.activity()),
+            OneLine(task.activity()),
             task.id,
             Plain(label(task)),
-            task.site
+            Plain(task.site.to_string())
         )?;
         match alike {
             0 => writeln!(out)?,
@@ -115,12 +117,12 @@ fn write(out: &mut String, seen: &Seen) -> fmt::Result {
             Age(poll.lasted).to_string(),
             poll.task.id,
             Plain(label(poll.task)),
-            poll.task.site
+            Plain(poll.task.site.to_string())
         )?;
     }
     writeln!(out)?;
     for remark in remarks(dump) {
-        writeln!(out, "note: {remark}")?;
+        writeln!(out, "note: {}", OneLine(remark))?;
     }
     writeln!(
         out,
@@ -139,7 +141,10 @@ fn write_suspects(out: &mut String, seen: &Seen) -> fmt::Result {
         if let Some(scope) = suspect.scope {
             write!(out, ", scope {}", Plain(scope))?;
         }
-        write!(out, ", spawned at {}", suspect.site)?;
+        write!(out, ", spawned at {}", Plain(suspect.site.to_string()))?;
+        if let Some(held) = held::together(&seen.held, suspect.tasks.iter().copied()) {
+            write!(out, "; hold {held} (sampled)")?;
+        }
         if let Some(trend) = suspect.trend.filter(|trend| trend.only_grows()) {
             write!(out, "; only grows, by {}", trend.grew_by())?;
         }

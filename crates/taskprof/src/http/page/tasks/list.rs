@@ -5,7 +5,7 @@ use taskscope::{Dump, TaskDump};
 
 use super::select::{self, Choices, Known, Together, label};
 use super::wanted::{Grouping, Sort, Wanted};
-use crate::http::page::frame::{Page, Tab, age, count, place, plain, slug, verdict};
+use crate::http::page::frame::{Page, Tab, age, count, place, plain, sentence, slug, verdict};
 use crate::http::page::links::Links;
 use crate::tasks::remarks;
 
@@ -39,7 +39,7 @@ pub(super) fn html(links: &Links, dump: &Dump, wanted: &Wanted, is_new: bool) ->
         @let remarks = remarks(dump);
         @if !remarks.is_empty() {
             h2 { "What could not be seen" }
-            ul.notes { @for remark in &remarks { li { (plain(remark)) } } }
+            ul.notes { @for remark in &remarks { li { (sentence(remark)) } } }
         }
     };
     let page = Page {
@@ -186,7 +186,7 @@ fn row(links: &Links, task: &TaskDump, at: usize, known: &mut Known) -> Markup {
             td { a href=(links.to(&format!("page/tasks/{}", task.id))) { (task.id) } }
             th scope="row" title=(name) { (name) }
             td { (verdict(task.verdict)) }
-            td { (plain(&doing(task, known))) }
+            td { (sentence(&doing(task, known))) }
             td.n { (age(task.state.since())) }
             td.n { (age(task.age)) }
             td.n { (task.polls) }

@@ -9,8 +9,10 @@ use taskscope::{
 };
 
 use super::select::label;
-use crate::http::page::frame::{Page, Tab, age, count, plain, verdict};
+use crate::heap::held;
+use crate::http::page::frame::{Page, Tab, age, count, plain, sentence, verdict};
 use crate::http::page::links::Links;
+use crate::tasks::CUT;
 
 /// Children, siblings of a level, that are listed; more are counted.
 const CHILDREN: usize = 50;
@@ -28,7 +30,7 @@ pub(super) fn html(links: &Links, dump: &Dump, id: u64) -> Option<String> {
         p.lead {
             (verdict(task.verdict)) ": " (task.verdict.meaning()) ". "
             @if task.is_leak_suspect() { strong { "A leak suspect. " } }
-            (plain(&task.activity())) " for " (age(task.state.since())) "."
+            (sentence(&task.activity())) " for " (age(task.state.since())) "."
         }
         p.note { "What to do: " (task.verdict.advice()) "." }
         @if let Some(poll) = &task.long_poll { (long_poll(poll)) }
@@ -75,7 +77,7 @@ fn stack(task: &TaskDump) -> Markup {
     let branches = trace.branches();
     html! {
         @for (at, branch) in branches.iter().enumerate() {
-            @if branches.len() > 1 { h3 { "Branch " (at + 1) " of " (branches.len()) ": waits for " (plain(&branch.wait.to_string())) } }
+            @if branches.len() > 1 { h3 { "Branch " (at + 1) " of " (branches.len()) ": waits for " (sentence(&branch.wait.to_string())) } }
             (frames(branch))
         }
         @if task.branches_dropped > 0 { p.note { (count(task.branches_dropped as usize, "more branch")) " not kept." } }
@@ -113,8 +115,11 @@ fn long_poll(poll: &LongPoll) -> Markup {
                 "."
             }
             @match &poll.trace {
-                Ok(trace) => @for branch in trace.branches() { (frames(branch)) },
-                Err(why) => p.note { "No stack of the thread: " (plain(why)) "." },
+                Ok(trace) => {
+                    @for branch in trace.branches() { (frames(branch)) }
+                    @if trace.is_cut() { p.note { (CUT) } }
+                }
+                Err(why) => p.note { "No stack of the thread: " (sentence(why)) "." },
             }
         }
     }
@@ -135,13 +140,14 @@ fn facts(links: &Links, task: &TaskDump) -> Markup {
             (fact("Kind", html! { (kind(task.kind)) @if task.background { ", declared a background task" } }))
             (fact("Spawned", html! {
                 (age(task.age)) " ago at "
-                a href=(links.to(&format!("page/tasks?{}", pair("site", &task.site.to_string())))) { code { (task.site) } }
+                a href=(links.to(&format!("page/tasks?{}", pair("site", &task.site.to_string())))) { code { (plain(&task.site.to_string())) } }
             }))
             (fact("Polls", html! { (task.polls) ", busy for " (age(task.busy)) " in all" }))
             @if task.kind != TaskKind::Observed {
                 (fact("Wakers", html! { (task.wakers) @if task.wakers == 0 { " are out: nothing can wake it unless it is running or about to" } @else { " out" } }))
             }
             (fact("JoinHandle", html! { @match task.detached { Some(ago) => { "dropped " (age(ago)) " ago: nobody waits for it" } None => "kept" } }))
+            @if let Some(held) = held::together(&held::by_task(), [task]) { (fact("Memory", html! { "holds " (held) " (sampled)" })) }
             (fact("Runtime", html! { (task.runtime) }))
         }
     }
@@ -188,7 +194,7 @@ fn scopes(links: &Links, task: &TaskDump) -> Markup {
                         @if scope.end_reason() == Some(CancelReason::ClientGone) { " (client gone)" }
                     } @else { ", open" }
                     ", " (count(scope.tasks(), "live task"))
-                    @if let Some(cancellation) = scope.cancellation() { ", cancelled (" (plain(&cancellation.to_string())) ")" }
+                    @if let Some(cancellation) = scope.cancellation() { ", cancelled (" (sentence(&cancellation.to_string())) ")" }
                     @if let Some(left) = scope.remaining() {
                         @if left.is_zero() { ", its deadline has passed" } @else { ", deadline in " (age(left)) }
                     }
@@ -236,6 +242,6 @@ fn spawned(links: &Links, tree: &SpawnTree<'_>, task: &TaskDump) -> Markup {
 fn resources(held: &[&ResourceDump]) -> Markup {
     html! {
         @if held.is_empty() { p { "It holds nothing that is tracked." } }
-        @else { ul { @for resource in held { li { (plain(&resource.to_string())) } } } }
+        @else { ul { @for resource in held { li { (sentence(&resource.to_string())) } } } }
     }
 }

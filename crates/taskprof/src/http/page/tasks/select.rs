@@ -2,15 +2,16 @@
 //!
 //! What is said of a stack is looked up once for each distinct one, because thousands of tasks share a few. Not here: how they are shown.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
+use taskscope::text::plain;
 use taskscope::{Dump, Group, TaskDump, Trace};
 
 use super::wanted::{Grouping, Sort, Wanted};
-use crate::http::page::frame::plain;
 
 /// What has been found out about the stacks of a look.
 #[derive(Default)]
@@ -49,9 +50,9 @@ fn has(within: &str, text: &str) -> bool {
     within.to_lowercase().contains(text)
 }
 
-/// Whether a name is the one that was asked for; in a form, control characters are escapes, which it would lose.
+/// Whether a name is the one that was asked for: as it is, or as a form shows it, which would lose what cannot be seen.
 fn is(name: &str, asked: &str) -> bool {
-    name == asked || (name.contains(char::is_control) && plain(name) == asked)
+    name == asked || matches!(plain(name), Cow::Owned(shown) if shown == asked)
 }
 
 /// The kinds that a wait reason names.
@@ -70,7 +71,7 @@ impl Wanted {
             && self
                 .site
                 .as_deref()
-                .is_none_or(|site| task.site.to_string() == site)
+                .is_none_or(|site| is(&task.site.to_string(), site))
             && self.scope.as_deref().is_none_or(|name| {
                 std::iter::successors(task.scope.clone(), |scope| scope.parent())
                     .any(|scope| is(scope.name(), name))

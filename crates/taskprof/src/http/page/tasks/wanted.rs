@@ -2,6 +2,7 @@
 //!
 //! Strict as everywhere, but that an empty value counts as none: that is what a form sends. Not here: which tasks that are (`select.rs`).
 
+use taskscope::text::{MAX_NAME, bounded};
 use taskscope::{Stacks, Verdict};
 
 use crate::http::choose::STACKS;
@@ -127,6 +128,11 @@ const PARAMETERS: [(&str, &str); 12] = [
     ),
 ];
 
+/// Characters of a filter.
+const MAX_FILTER: usize = 2048;
+/// Filters that are names.
+const NAMES: [&str; 2] = ["scope", "name"];
+
 impl Wanted {
     pub(super) fn endpoint() -> Endpoint {
         Endpoint::taking(&PARAMETERS)
@@ -153,14 +159,28 @@ impl Wanted {
         let sorts = sorts.iter().map(|(word, by)| (word.as_str(), *by));
         let (sort, reversed) = query.choice("sort", (Sort::Age, false), sorts)?;
         let most = u64::from(u32::MAX);
+        // All of it is repeated in every link of the page.
+        if let Some((name, _)) = PARAMETERS.iter().find(|(name, _)| {
+            let value = query.get(name).unwrap_or_default();
+            value.chars().nth(MAX_FILTER).is_some() && !NAMES.contains(name)
+        }) {
+            return Err(HttpError::bad_request(format!(
+                "parameter {name} is longer than {MAX_FILTER} characters; give it shorter"
+            )));
+        }
         let text = |name| query.get(name).map(str::to_owned);
+        // Names were cut when they were made.
+        let name_of = |name| {
+            let name = query.get(name)?;
+            Some(bounded(name, MAX_NAME).into_owned())
+        };
         Ok(Wanted {
             text: query.get("q").map(str::to_lowercase),
             verdict: query.choice("verdict", None, verdicts)?,
             wait: text("wait"),
-            scope: text("scope"),
+            scope: name_of("scope"),
             site: text("site"),
-            name: text("name"),
+            name: name_of("name"),
             suspects: query.integer("suspects", 0, 0..=1)? == 1,
             grouping: query.choice("group", Grouping::default(), groupings)?,
             sort,
@@ -256,5 +276,16 @@ mod tests {
         ] {
             assert!(Wanted::parse(Some(bad)).is_err(), "{bad}");
         }
+        for name in ["q", "site", "wait"] {
+            let text = |chars| format!("{name}={}", "x".repeat(chars));
+            assert!(Wanted::parse(Some(&text(MAX_FILTER))).is_ok(), "{name}");
+            assert!(
+                Wanted::parse(Some(&text(MAX_FILTER + 1))).is_err(),
+                "{name}"
+            );
+        }
+        let long = format!("name={}", "x".repeat(100_000));
+        let name = Wanted::parse(Some(&long)).unwrap().name.unwrap();
+        assert!(name.ends_with(" more characters)") && name.chars().count() <= MAX_NAME);
     }
 }
