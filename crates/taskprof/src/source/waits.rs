@@ -32,7 +32,7 @@ pub(super) static LOCK: Source = Source {
     summary: "Where tasks have waited for tokio's Mutex, RwLock and Semaphore since sampling was switched on, and for how long: by the stack of who waited.",
     sample_types: CONTENTION,
     seconds: Seconds::Cumulative,
-    what: What::Profile(|| captured(CONTENTION, waits_for_lock)),
+    what: What::Profile(locks),
     ready,
 };
 
@@ -79,10 +79,45 @@ fn waits_for_lock(row: &Row) -> bool {
             .is_ok_and(|trace| waits(&trace.wait_reason().kinds))
 }
 
+/// Waits for locks, and how much more there is that may be one or not.
+fn locks() -> Result<Profile, Error> {
+    ready()?;
+    let report = sampling::report();
+    let mut profile = profile(&report, CONTENTION, waits_for_lock);
+    profile.comments.extend(untold(&report));
+    Ok(profile)
+}
+
+/// A sentence about the waits that debug information would tell from others; `None` if there are none.
+fn untold(report: &Report) -> Option<String> {
+    let (mut count, mut time) = (0, Duration::ZERO);
+    for row in report.rows.iter() {
+        let untold = row.activity == Activity::Waiting
+            && row
+                .trace
+                .as_ref()
+                .is_ok_and(|trace| trace.wait_reason().needs_debug_info);
+        if untold {
+            count += row.count;
+            time += row.time;
+        }
+    }
+    (count > 0).then(|| {
+        format!(
+            "of {count} waits, {:.1} s in all, cannot be told whether they were for locks, because the program has no debug information: \
+             needs debug = 1; those in a semaphore, which other things are made of, are counted here",
+            time.as_secs_f64()
+        )
+    })
+}
+
 /// How often and how many nanoseconds, by stack. Labels: `scope`, `wait`, `stack` and `background`.
 fn captured(types: &Types, wanted: impl Fn(&Row) -> bool) -> Result<Profile, Error> {
     ready()?;
-    let report = sampling::report();
+    Ok(profile(&sampling::report(), types, wanted))
+}
+
+fn profile(report: &Report, types: &Types, wanted: impl Fn(&Row) -> bool) -> Profile {
     let [count, time] = types.map(|(kind, unit)| SampleType::new(kind, unit));
     let mut profile = Profile::new([count.clone(), time]);
     profile.period_type = Some(count);
@@ -92,8 +127,8 @@ fn captured(types: &Types, wanted: impl Fn(&Row) -> bool) -> Result<Profile, Err
     profile.samples = rows.map(sample).collect();
     // Rows of different stacks can read the same: by what functions call each other, not by which instruction.
     profile.aggregate();
-    profile.comments = remarks(&report);
-    Ok(profile)
+    profile.comments = remarks(report);
+    profile
 }
 
 fn sample(row: &Row) -> Sample {

@@ -38,6 +38,7 @@ mod hooked;
 mod inner;
 mod last_stack;
 mod poll;
+pub(crate) mod probe;
 mod refs;
 mod side;
 mod state;
@@ -65,7 +66,7 @@ pub(crate) use self::poll::{Inherited, current, inherited, scoped, set_scoped, w
 pub(crate) use self::refs::{Attached, Hold, TaskGuard, TaskRef, hold_sampled};
 pub(crate) use self::side::{Label, LongPoll, Missing, Side};
 pub(crate) use self::state::Request;
-pub(crate) use self::waker::Identity;
+pub(crate) use self::waker::{Identity, capturing_functions};
 
 /// What is known about a task from its birth and never changes.
 pub(crate) struct Meta {
