@@ -8,6 +8,7 @@
 //! ([`crate::resolve`]).
 
 pub(crate) mod dl;
+mod functions;
 pub(crate) mod note;
 
 use std::ops::Range;
