@@ -44,11 +44,13 @@ pub mod console;
 pub mod cpu;
 mod error;
 mod escape;
+mod fork;
 pub mod guard;
 mod http;
 mod metrics;
 mod offload;
 mod our_thread;
+#[cfg(feature = "pprof-rs")]
 mod pprof_sampler;
 pub mod profile;
 mod resolve;
@@ -57,8 +59,8 @@ mod serve;
 pub mod source;
 mod steady;
 pub mod tasks;
+mod thread_sampler;
 mod turn;
-mod warm;
 pub mod write;
 
 pub use crate::error::Error;

@@ -21,6 +21,7 @@ mod own;
 mod page;
 mod params;
 mod progress;
+mod sampling;
 mod stream;
 mod symbol;
 

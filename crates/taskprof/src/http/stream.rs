@@ -11,8 +11,8 @@ use http_body::Frame;
 use tokio::sync::mpsc;
 
 use crate::error::Error;
-use crate::our_thread;
 use crate::turn::Turn;
+use crate::{fork, our_thread};
 
 /// Bytes in one piece.
 const PIECE: usize = 64 * 1024;
@@ -31,6 +31,7 @@ pub(super) fn body(
     name: &str,
     produce: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
 ) -> Result<Body, Error> {
+    fork::check()?;
     let (sender, receiver) = mpsc::channel(AHEAD);
     our_thread::start(name, move || {
         let mut pieces = Pieces {

@@ -8,10 +8,9 @@ use taskscope::{Dump, DumpOptions};
 use super::{Source, What, shared};
 use crate::cpu::{Cpu, DEFAULT_DURATION, MAX_DURATION};
 use crate::error::Error;
-use crate::offload;
 use crate::profile::Profile;
 use crate::turn::Turn;
-use crate::warm;
+use crate::{fork, offload};
 
 /// The thread that looks.
 const LOOK: &str = "taskprof-look";
@@ -33,6 +32,7 @@ pub struct Ask {
     source: &'static Source,
     duration: Option<Duration>,
     options: DumpOptions,
+    cpu: Cpu,
 }
 
 impl Ask {
@@ -41,6 +41,7 @@ impl Ask {
             source,
             duration: None,
             options: DumpOptions::new(),
+            cpu: Cpu::new(),
         }
     }
 
@@ -61,6 +62,12 @@ impl Ask {
         self
     }
 
+    /// How to sample, and which samples to show; the duration is that of this question. Other sources than `cpu` take no notice.
+    pub fn with(mut self, cpu: Cpu) -> Self {
+        self.cpu = cpu;
+        self
+    }
+
     /// Looks, and gives what there is to see.
     ///
     /// Works on a thread of its own; the future may be awaited on any executor.
@@ -75,8 +82,12 @@ impl Ask {
     ///
     /// Dropping the future ends a capture that takes time at once, and leaves one of this moment to end by itself on its thread.
     pub async fn capture(self) -> Result<Profile, Error> {
+        fork::check()?;
         self.source.available()?;
+        // Of the past one may ask for more, which `cpu` knows.
+        let is_cpu = matches!(self.source.what, What::Cpu);
         if let Some(duration) = self.duration
+            && !is_cpu
             && (duration.is_zero() || duration > MAX_DURATION)
         {
             return Err(Error::invalid_argument(format!(
@@ -87,11 +98,10 @@ impl Ask {
         let (options, duration) = (self.options, self.duration);
         match &self.source.what {
             What::Cpu => {
-                let cpu = Cpu::new().duration(duration.unwrap_or(DEFAULT_DURATION));
+                let cpu = self.cpu.duration(duration.unwrap_or(DEFAULT_DURATION));
                 cpu.capture().await
             }
             What::Tasks(dump, profile) if duration.is_none() => {
-                warm::symbols();
                 let dump = shared::dump(LOOK, *dump, options).await?;
                 offload::work(LOOK, move |_| profile(&dump)).await
             }
@@ -123,7 +133,7 @@ impl Ask {
         let What::Tasks(dump, _) = &self.source.what else {
             return Ok(None);
         };
-        warm::symbols();
+        fork::check()?;
         shared::dump(LOOK, *dump, self.options).await.map(Some)
     }
 }
@@ -133,7 +143,6 @@ async fn look(
     duration: Option<Duration>,
     take: impl Fn() -> Result<Profile, Error> + Send + 'static,
 ) -> Result<Profile, Error> {
-    warm::symbols();
     offload::run(LOOK, move |wanted| {
         let first = take()?;
         let Some(duration) = duration else {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use taskscope::census::{self, Census};
 use taskscope::{Dump, Group, SiteGrowth, State, TaskDump};
 
+use crate::cpu::Recent;
 use crate::http::page::tasks::label;
 
 /// Rows of each table; more are counted.
@@ -22,6 +23,8 @@ pub(super) struct Seen {
     /// Oldest first.
     pub(super) history: Vec<Census>,
     growth: Vec<SiteGrowth>,
+    /// While sampling is always on, and ten minutes longer.
+    pub(super) cpu: Option<Recent>,
 }
 
 /// Tasks that look leaked and have the same name, scope and spawn site.
@@ -58,6 +61,7 @@ impl Seen {
             now,
             history,
             growth: taskscope::growth(),
+            cpu: crate::cpu::recent(),
         }
     }
 
