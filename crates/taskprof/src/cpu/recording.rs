@@ -179,10 +179,10 @@ impl Recording {
         }
     }
 
-    fn add_lost(&mut self, why: &Cow<'static, str>, count: u64) {
+    fn add_lost(&mut self, why: &str, count: u64) {
         match self.lost.iter_mut().find(|(known, _)| known == why) {
             Some((_, sum)) => *sum = sum.saturating_add(count),
-            None => self.lost.push((why.clone(), count)),
+            None => self.lost.push((why.to_owned().into(), count)),
         }
     }
 

@@ -359,7 +359,7 @@ impl<'a> Sampling<'a> {
     }
 
     /// Those whose time is up, and those who have gone.
-    fn change_members(&mut self, now: Instant) -> (Vec<Box<Window>>, Vec<Member>) {
+    fn change_members(&mut self, now: Instant) -> (Vec<Window>, Vec<Member>) {
         let mut state = self.session.lock();
         let left = std::mem::take(&mut state.left);
         let before = self.members.len();
@@ -379,7 +379,7 @@ impl<'a> Sampling<'a> {
             match member.sink {
                 Sink::Window(mut window) if !left.contains(&member.number) => {
                     window.recording.end(now);
-                    done.push(window);
+                    done.push(*window);
                 }
                 sink => gone.push(Member { sink, ..member }),
             }

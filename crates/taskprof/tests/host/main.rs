@@ -40,10 +40,8 @@ static CASES: &[Case] = &[
     ("panics_by_the_thousand", panics::storm),
     ("a_rust_thread_with_16_kib_of_stack", || stacks::rust(16)),
     ("a_rust_thread_with_20_kib_of_stack", || stacks::rust(20)),
-    ("a_thread_with_16_kib_of_its_stack_left", || {
-        stacks::left(16)
-    }),
-    ("a_thread_with_4_kib_of_its_stack_left", || stacks::left(4)),
+    ("a_thread_with_16_kib_left", || stacks::left(16)),
+    ("a_thread_with_4_kib_left", || stacks::left(4)),
     ("a_c_thread_with_the_smallest_stack", || stacks::c(16)),
     ("a_c_thread_with_24_kib_of_stack", || stacks::c(24)),
     ("a_handler_on_its_own_alternate_stack", stacks::alternate),
