@@ -155,7 +155,7 @@ fn the_past_is_refused_with_the_way_to_have_it_and_then_answered_at_once() {
         )
     };
     let answer = past();
-    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert_eq!(answer.status, 404, "{}", answer.text());
     assert!(
         answer.text().contains("taskprof::cpu().always_on()"),
         "{}",
