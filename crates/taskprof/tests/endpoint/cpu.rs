@@ -169,7 +169,7 @@ fn the_past_is_refused_with_the_way_to_have_it_and_then_answered_at_once() {
     }
     // And the first page tells of it.
     let page = get(server.local_addr(), "/debug/profile");
-    assert!(page.text().contains("CPU by route: "), "{}", page.text());
+    assert!(page.text().contains("CPU by route</h2>"), "{}", page.text());
     let metrics = get(server.local_addr(), "/debug/profile/metrics");
     let text = metrics.text();
     assert!(text.contains("taskscope_cpu_sampling_enabled 1"), "{text}");
