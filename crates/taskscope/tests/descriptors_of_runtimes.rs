@@ -33,11 +33,9 @@ fn lower_the_limit() {
         rlim_cur: 256,
         rlim_max: 256,
     };
-    // SAFETY: a call with a valid argument, of a process in which nothing else runs.
-    assert_eq!(
-        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) },
-        0
-    );
+    // SAFETY: a call with a valid argument.
+    let done = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+    assert_eq!(done, 0);
 }
 
 #[test]
@@ -66,7 +64,7 @@ fn dropped_runtimes_keep_few_descriptors_however_they_were_touched() {
             current_thread().block_on(async { taskscope::spawn_blocking(|| {}).await.unwrap() });
         }),
         ("watch", || {
-            drop(taskscope::watch(current_thread().handle()))
+            drop(taskscope::watch(current_thread().handle()));
         }),
         ("a thread each", || {
             let one =

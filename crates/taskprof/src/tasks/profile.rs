@@ -19,7 +19,9 @@ use crate::profile::{Frame, Label, Profile, Sample, SampleType};
 /// that names what it waits for. Labels: `verdict`, `wait`, `state`, and where they apply `name`, `scope`, `route` (the scope's label of this key) and `background`.
 /// Task ids are not among them: stores make a series of each distinct label.
 ///
-/// Comments say how many stacks are missing and why, and how many live tasks have no record.
+/// Where there are more than 1,024 different samples, tasks that would make a new one are shown without their names, then without scopes, then without stacks.
+///
+/// Comments say how many stacks are missing and why, how many tasks are shown without something, and how many live tasks have no record.
 ///
 /// # Examples
 ///
