@@ -11,7 +11,7 @@ const MEGABYTE: usize = 1_000_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_is_known_by_route_and_task() {
-    sample_closely();
+    let _turn = sample_closely();
     let (orders, items) = (Scope::new("POST /known"), Scope::new("GET /known"));
     let mut holders = Vec::new();
     for (scope, task, megabytes) in [
@@ -89,7 +89,7 @@ async fn memory_is_known_by_route_and_task() {
 
 #[tokio::test]
 async fn the_columns_are_those_of_go() {
-    sample_closely();
+    let _turn = sample_closely();
     let heap = taskprof::heap().capture().await.unwrap();
     let allocs = taskprof::allocs().capture().await.unwrap();
     for (profile, first) in [(&heap, "inuse_space"), (&allocs, "alloc_space")] {
@@ -116,7 +116,7 @@ async fn the_columns_are_those_of_go() {
 
 #[tokio::test]
 async fn gos_clients_find_both_under_their_names() {
-    sample_closely();
+    let _turn = sample_closely();
     let app = app();
     for (path, name) in [
         ("heap", "heap"),
@@ -157,7 +157,7 @@ async fn gos_clients_find_both_under_their_names() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_format_writes_it() {
-    sample_closely();
+    let _turn = sample_closely();
     let app = app();
     for format in write::FORMATS {
         for source in ["heap", "allocs"] {
@@ -172,7 +172,7 @@ async fn every_format_writes_it() {
 // In the window is what was allocated in it, and what it left.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delta_is_what_has_changed_meanwhile() {
-    sample_closely();
+    let _turn = sample_closely();
     let scope = Scope::new("GET /delta");
     let before = holds(&scope, "before", 4 * MEGABYTE).await;
     let first = taskprof::allocs().capture().await.unwrap();
@@ -184,6 +184,7 @@ async fn a_delta_is_what_has_changed_meanwhile() {
     assert_within_five_percent(sum("alloc_space", "during"), 8e6);
     assert_within_five_percent(sum("inuse_space", "during"), 4e6);
     assert_within_five_percent(sum("inuse_space", "before"), -4e6);
-    assert!(sum("alloc_space", "before").abs() < 1e4);
+    // A capture of its stack, for a test beside this one, counts as its own.
+    assert!(sum("alloc_space", "before").abs() < 2e5);
     during.end().await;
 }

@@ -41,7 +41,7 @@ async fn survivors(route: &'static str) -> Vec<Holder> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dump_says_what_each_task_holds() {
-    sample_closely();
+    let _turn = sample_closely();
     let scope = Scope::new("GET /dump");
     let holder = holds(&scope, "holder", 6_000_000).await;
     let dump = DumpOptions::new().scope(&scope.to_ref()).capture().await;
@@ -59,7 +59,7 @@ async fn a_dump_says_what_each_task_holds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn survivors_of_a_route_hold_memory_in_reports_and_on_the_page() {
-    sample_closely();
+    let _turn = sample_closely();
     let holders = survivors("POST /survivors").await;
     // Survivors count after a second: what is just about to end is none.
     let app = app();
@@ -105,7 +105,7 @@ async fn survivors_of_a_route_hold_memory_in_reports_and_on_the_page() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn finish_says_what_the_survivors_hold() {
-    sample_closely();
+    let _turn = sample_closely();
     let scope = Scope::new("GET /finish");
     let holder = holds(&scope, "holder", 5_000_000).await;
     let survivors = scope.finish(Duration::ZERO).await.unwrap_err();
@@ -119,7 +119,7 @@ async fn finish_says_what_the_survivors_hold() {
 // Memory outlives its task: a cache that a request has filled is still the request's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_of_a_task_that_has_ended_belongs_to_its_route() {
-    sample_closely();
+    let _turn = sample_closely();
     let scope = Scope::new("GET /ended");
     let kept = scope
         .spawn(async {

@@ -18,7 +18,7 @@ mod go;
 mod holders;
 
 use std::alloc::System;
-use std::sync::Once;
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use taskprof::heap::Sampler;
 use taskprof::profile::{LabelValue, Profile};
@@ -28,11 +28,19 @@ use tokio::sync::oneshot;
 #[global_allocator]
 static ALLOC: Sampler<System> = Sampler::new(System);
 
+/// A test that has the process for itself: at this rate the queue of samples has no room for two.
+struct Turn {
+    _turn: MutexGuard<'static, ()>,
+}
+
 /// Samples closely from now on, on this thread and on those that it starts.
-fn sample_closely() {
+fn sample_closely() -> Turn {
+    static TURN: Mutex<()> = Mutex::new(());
     static ONCE: Once = Once::new();
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     taskprof::heap::set_rate(1 << 10);
     ONCE.call_once(|| drop(taskprof::router::<()>()));
+    Turn { _turn: turn }
 }
 
 /// A task that holds memory until it is told to end.
