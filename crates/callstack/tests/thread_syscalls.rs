@@ -426,8 +426,8 @@ mod never_started_again {
                 tv_sec: 0,
                 tv_nsec: SHORT.as_nanos() as libc::c_long,
             };
-            // SAFETY: one operation, and a valid timeout.
             let number = libc::SYS_semtimedop;
+            // SAFETY: one operation, and a valid timeout.
             let taken = unsafe { libc::syscall(number, set, &raw mut take, 1, &raw const timeout) };
             black_box(result(taken))
         }
@@ -497,7 +497,6 @@ mod never_started_again {
                 captured += u32::from(taken.is_ok());
             }
             let interrupted = working.join().unwrap();
-            println!("{captured} captures in {ROUNDS} sleeps");
             assert!(captured > 0);
             // On ARM the first argument of the call is lost.
             if cfg!(target_arch = "x86_64") {

@@ -2,7 +2,7 @@
 #![cfg(feature = "enable")]
 #![allow(missing_docs, reason = "tests")]
 
-use std::sync::mpsc;
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use taskscope::{Dump, DumpOptions, NoTrace, TaskDump};
@@ -10,6 +10,12 @@ use tokio::runtime::{Builder, Runtime};
 
 /// A dump that waits for anybody who does not answer takes as long as this.
 const NEVER: Duration = Duration::from_secs(20);
+
+/// One at a time: a dump waits for all runtimes, and two would wait for each other.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn current_thread() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
@@ -58,6 +64,7 @@ fn another_runtime(name: &'static str) -> (mpsc::Sender<()>, std::thread::JoinHa
 
 #[test]
 fn called_in_a_task_it_asks_neither_that_task_nor_the_others_of_its_runtime() {
+    let _turn = turn();
     let (end, other) = another_runtime("other");
     let dump = current_thread().block_on(async {
         let waits = taskscope::spawn_named("waits", async {
@@ -81,6 +88,7 @@ fn called_in_a_task_it_asks_neither_that_task_nor_the_others_of_its_runtime() {
 
 #[test]
 fn called_beside_the_tasks_of_block_on_it_asks_none_of_them() {
+    let _turn = turn();
     let dump = current_thread().block_on(async {
         let waits = taskscope::spawn_named("waits for block_on", async {
             tokio::time::sleep(Duration::from_secs(3600)).await;
@@ -97,6 +105,7 @@ fn called_beside_the_tasks_of_block_on_it_asks_none_of_them() {
 /// The control: from outside they are asked, and answer.
 #[test]
 fn called_on_another_thread_it_asks_them() {
+    let _turn = turn();
     let trace = current_thread().block_on(async {
         let waits = taskscope::spawn_named("answers", async {
             tokio::time::sleep(Duration::from_secs(3600)).await;

@@ -558,6 +558,7 @@ fn sampled() {
         sampling::MAX_ROWS,
     );
     let _: (bool, bool, Duration) = (sampling::start(), sampling::is_on(), sampling::sampled());
+    sampling::poll_long_waits(false);
     let all: sampling::Histograms = sampling::histograms();
     for one in [all.waiting, all.scheduled, all.running] {
         let one: sampling::Histogram = one;
@@ -572,7 +573,7 @@ fn sampled() {
     let _: (Duration, [u64; 2], u64) = (report.sampled, report.one_in, report.lost);
     for row in report.rows {
         let row: sampling::Row = row;
-        let _: bool = row.activity == sampling::Activity::Waiting && row.background;
+        let _: bool = row.activity == sampling::Activity::Waiting && row.background && !row.earlier;
         let _: (&Location<'_>, &str, Option<Arc<str>>) = (row.site, row.future, row.scope);
         let _: (u64, Duration) = (row.count, row.time);
         if let Ok(waits) = &row.trace {
@@ -583,6 +584,12 @@ fn sampled() {
 }
 
 fn counted() {
+    let lost: Vec<taskscope::TaskDump> = taskscope::lost_wakeups::take(|task| task.background);
+    let _: (usize, u64, usize) = (
+        lost.len(),
+        taskscope::lost_wakeups::count(),
+        taskscope::lost_wakeups::MAX_KEPT,
+    );
     let _: [bool; 2] = [census::start(), census::is_on()];
     let mut all: Vec<Census> = census::history();
     all.push(census::take());

@@ -132,7 +132,7 @@ pub struct Blocked {
 ///
 /// Reads `/proc/self/task`, for which it needs a file descriptor for a moment. Where `/proc` is not mounted, in a process
 /// that may not be dumped (`PR_SET_DUMPABLE`), and in sandboxes without `/proc/self/task/N/syscall`, every thread is
-/// [`NotBlocked::Unseen`].
+/// [`NotBlocked::Unseen`]; so is one that called from code that is not of a known module.
 ///
 /// Of the registers only stack pointer and instruction are known. On x86-64 the frame pointer of a function that needs it
 /// is worked out from the function's first instructions, and checked; where that fails (a function with `alloca`) the stack

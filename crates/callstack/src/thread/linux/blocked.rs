@@ -65,6 +65,10 @@ fn attempt(
     if look::at(tid) != doing || switches.is_none() || Switches::of(tid) != switches {
         return Err(NotBlocked::Moved);
     }
+    // Not code of this program as it knows it: a library that has just been loaded, or the kernel speaks of an emulator.
+    if code.0.image_at(ip).is_none() {
+        return Err(NotBlocked::Unseen);
+    }
     let registers = Registers::blocked(ip, sp);
     let stack = CopiedStack::new(start, &words[..copied], copied == words.len());
     let completeness = unwind::walk_blocked(&registers, &stack, code, out);
