@@ -18,8 +18,8 @@ use callstack::heap::{self, Sampler};
 static BARE: System = System;
 static SAMPLED: Sampler<System> = Sampler::new(System);
 
-const ROUNDS: usize = 60;
-const CALLS: u32 = 100_000;
+const ROUNDS: usize = 300;
+const CALLS: u32 = 20_000;
 
 fn box64(allocator: &impl GlobalAlloc) {
     let layout = Layout::new::<[u64; 8]>();

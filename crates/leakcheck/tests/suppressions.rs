@@ -121,7 +121,7 @@ fn a_pipe_instead_of_a_file_is_refused_and_keeps_nobody_waiting() {
             }
         });
         let said = child::run(&mut command);
-        drop(over.send(()));
+        let _ = over.send(());
         rescue.join().unwrap();
         has(&said, "it is not a regular file");
         assert_eq!(said.passed, passes, "{variables:?}: {}", said.text);
@@ -169,6 +169,31 @@ fn what_is_listed_passes_and_is_named() {
     );
     // Fewer are no failure.
     assert!(checked(&file, "shop::refund: mail").passed);
+}
+
+/// To open a FIFO waits for whoever may open its other end.
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_not_opened() {
+    let directory = child::directory("not_regular");
+    let fifo = directory.join("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    for not_a_file in [&*fifo, &*directory, Path::new("/dev/zero")] {
+        for update in ["0", "1"] {
+            let said = child::run(
+                child::checks("shop::refund: mail")
+                    .env(FILE, not_a_file)
+                    .env(UPDATE, update),
+            );
+            assert!(!said.passed, "{}", said.text);
+            has(&said, "it is not a regular file, and is not opened");
+        }
+    }
+    // A report that cannot be written fails nothing.
+    let said = child::run(child::checks("shop::refund:").env("LEAKCHECK_REPORT", &fifo));
+    assert!(said.passed, "{}", said.text);
+    has(&said, "it is not a regular file, and is not opened");
 }
 
 /// The control of the test above.

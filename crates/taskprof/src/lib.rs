@@ -44,12 +44,14 @@ pub mod console;
 pub mod cpu;
 mod error;
 mod escape;
+mod fork;
 pub mod guard;
 pub mod heap;
 mod http;
 mod metrics;
 mod offload;
 mod our_thread;
+#[cfg(feature = "pprof-rs")]
 mod pprof_sampler;
 pub mod profile;
 mod resolve;
@@ -58,8 +60,8 @@ mod serve;
 pub mod source;
 mod steady;
 pub mod tasks;
+mod thread_sampler;
 mod turn;
-mod warm;
 pub mod write;
 
 pub use crate::error::Error;

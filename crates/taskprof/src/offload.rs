@@ -8,9 +8,9 @@ use std::sync::mpsc;
 use tokio::sync::oneshot;
 
 use crate::error::Error;
-use crate::our_thread;
 use crate::steady::Steady;
 use crate::turn::Turn;
+use crate::{fork, our_thread};
 
 /// The thread of [`work`].
 static WORK: Steady = Steady::new("taskprof-work");
@@ -47,6 +47,7 @@ pub(crate) async fn work<T: Send + 'static>(
     name: &str,
     work: impl FnOnce(&Wanted) -> T + Send + 'static,
 ) -> Result<T, Error> {
+    fork::check()?;
     let turn = Turn::wait().await;
     let (result_tx, result_rx) = oneshot::channel();
     let (alive, dropped) = mpsc::channel::<()>();
@@ -80,6 +81,7 @@ pub(crate) async fn run<T: Send + 'static>(
     name: &str,
     work: impl FnOnce(&Wanted) -> T + Send + 'static,
 ) -> Result<T, Error> {
+    fork::check()?;
     let (result_tx, result_rx) = oneshot::channel();
     let (alive, dropped) = mpsc::channel::<()>();
     our_thread::start(name, move || {

@@ -5,13 +5,13 @@
 //! glibc 2.35 and newer the unwinder takes no lock. This file is the only one that knows that crate.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use ::pprof::{MAX_DEPTH, ProfilerGuard, ProfilerGuardBuilder, UnresolvedReport};
-use rustix::time::{ClockId, clock_gettime};
 
 use crate::error::Error;
-use crate::sampler::{RawProfile, RawStack, Running, Sampler};
+use crate::sampler::{Collected, RawSample, Running, Sampler, StackEnd};
+use crate::thread_sampler::{check_hz, process_cpu_time};
 
 /// The name of the signal handler, the outermost of its own frames in a stack.
 const HANDLER: &str = "perf_signal_handler";
@@ -19,31 +19,50 @@ const HANDLER: &str = "perf_signal_handler";
 const HANDLER_DEPTH: usize = 16;
 
 /// With more distinct stacks than this, the tables are emptied by a new start.
-const LAP_STACKS: usize = 8192;
+const MOST_STACKS: usize = 8192;
 
-/// Samples CPU time of the whole process by `SIGPROF`, through the `pprof` crate.
+/// Samples CPU time of the whole process by `SIGPROF`, through the `pprof` crate. Not the default: [`ThreadSampler`](super::ThreadSampler) is.
+///
+/// With the feature `pprof-rs`, for platforms that have no other sampler, and for comparisons:
+///
+/// ```no_run
+/// # async fn f() -> Result<(), taskprof::Error> {
+/// use taskprof::{cpu::Cpu, sampler::PprofSampler};
+///
+/// let profile = Cpu::with_sampler(PprofSampler::new()).seconds(5).capture().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Dangers
+///
+/// It can end or freeze the process that it samples. Each of these was seen:
+///
+/// - It unwinds inside the signal handler, with the unwinder of the platform. A signal that interrupts that same unwinder, while a task panics say, ends in `SIGSEGV`.
+/// - The handler needs some 20 KiB of the stack that it interrupts: threads with small stacks, of C libraries and of applications, overflow.
+/// - `ITIMER_PROF` survives `exec` and the handler does not: a process that replaces itself during a capture is killed by `SIGPROF`.
+/// - A handler of the application for `SIGPROF` is gone after a capture, and the signal is ignored then, which child processes inherit.
+/// - A child that was forked and captures hangs.
+/// - Memory: some 120 MB while it runs for the first time, about 200 MB from then on.
 ///
 /// # Overhead
 ///
-/// 3 to 12 microseconds per sample, by stack depth: not measurable at 99 Hz. The first start takes 60 to 220 ms, because
-/// it loads debug information. Memory: some 120 MB while it runs for the first time and about 200 MB from then on (its
-/// tables, which glibc's allocator keeps and later captures use again). Nothing before the first start.
+/// 3 to 12 microseconds per sample, by stack depth. The first start takes 60 to 220 ms, because it loads debug information.
 ///
 /// # Requirements
 ///
 /// Linux with glibc 2.35 or newer and a writable temporary directory. Nothing else in the process may use `SIGPROF`
-/// (another pprof, a pyroscope agent); the signal is ignored after the first capture. Other features of the `pprof` crate
+/// (another pprof, a pyroscope agent). Other features of the `pprof` crate
 /// that change its unwinder (`frame-pointer`, `framehop-unwinder`) must not be enabled by another dependency.
 ///
 /// # Limitations
 ///
-/// - CPU time only: a thread that sleeps or waits is not seen.
-/// - The kernel checks the timer on its tick (often 250 Hz), so rates above that lose samples, and one process-wide timer
-///   picks among threads unevenly: two equally busy threads may differ by a factor of three in a short capture.
+/// - CPU time only: a thread that sleeps or waits is not seen. No sample knows its task.
+/// - The kernel checks the timer on its tick (often 250 Hz), so rates above that lose samples, threads that are woken by ticks are hardly seen, and one process-wide
+///   timer picks among threads unevenly: two equally busy threads may differ by a factor of three in a short capture.
 /// - Samples in the same functions with the same callers are one stack, whatever the line: the line shown is that of
 ///   the first sample.
 /// - In a stripped program its own frames stay at the leaf of every stack, because the signal handler is found by name.
-///   [`RawProfile::remarks`] counts the samples.
 /// - Each process that has sampled leaves one empty file (`.tmp…`) in the temporary directory when it exits.
 /// - System calls that are never restarted (`epoll_wait`, `nanosleep`) return `EINTR` more often while it runs.
 #[derive(Debug, Clone, Copy, Default)]
@@ -62,143 +81,132 @@ impl PprofSampler {
 }
 
 impl Sampler for PprofSampler {
+    fn check(&self, hz: i32) -> Result<(), Error> {
+        check_hz(hz, &Self::HZ)
+    }
+
     fn start(&self, hz: i32) -> Result<Box<dyn Running>, Error> {
-        if !Self::HZ.contains(&hz) {
-            return Err(Error::invalid_argument(format!(
-                "a sampling frequency of {hz} Hz is out of range; choose {} to {}",
-                Self::HZ.start(),
-                Self::HZ.end()
-            )));
-        }
-        let guard = ProfilerGuardBuilder::default()
-            .frequency(hz)
-            .build()
-            .map_err(|e| match e {
-                ::pprof::Error::Running => Error::sampler(
-                    "another user of the pprof crate is sampling in this process; SIGPROF has one owner at a time",
-                ),
-                ::pprof::Error::CreatingError => Error::sampler(
-                    "the pprof sampler could not be created; it needs a writable temporary directory",
-                ),
-                e => Error::sampler("the pprof sampler could not be started").caused_by(e),
-            })?;
+        self.check(hz)?;
         Ok(Box::new(Started {
-            guard,
+            guard: Some(start(hz)?),
             hz,
-            started: SystemTime::now(),
-            began: Instant::now(),
             cpu_before: process_cpu_time(),
             counts: None,
+            untrimmed: 0,
         }))
     }
 }
 
+fn start(hz: i32) -> Result<ProfilerGuard<'static>, Error> {
+    let started = ProfilerGuardBuilder::default().frequency(hz).build();
+    started.map_err(|e| match e {
+        ::pprof::Error::Running => Error::sampler(
+            "another user of the pprof crate is sampling in this process; SIGPROF has one owner at a time",
+        ),
+        ::pprof::Error::CreatingError => Error::sampler(
+            "the pprof sampler could not be created; it needs a writable temporary directory",
+        ),
+        e => Error::sampler("the pprof sampler could not be started").caused_by(e),
+    })
+}
+
 /// Drop stops: that is what the guard does.
 struct Started {
-    guard: ProfilerGuard<'static>,
+    /// `None` only while it is started anew, or if that has failed.
+    guard: Option<ProfilerGuard<'static>>,
     hz: i32,
-    /// As of the last lap, as are all that follow.
-    started: SystemTime,
-    began: Instant,
+    /// As of the last collection.
     cpu_before: Duration,
     /// Everything that was counted up to then.
     counts: Option<UnresolvedReport>,
-}
-
-impl Started {
-    fn read(&self) -> Result<UnresolvedReport, Error> {
-        let report = self.guard.report().build_unresolved();
-        report.map_err(|e| Error::sampler("the samples could not be read").caused_by(e))
-    }
+    /// Samples that still have the profiler's own frames.
+    untrimmed: u64,
 }
 
 impl Running for Started {
     /// The crate's tables can be read while it samples, but only grow: when they have, a new start empties them. Samples of the moments in which
     /// they are read are lost.
-    fn lap(&mut self) -> Result<Option<RawProfile>, Error> {
-        let kept = self.counts.as_ref().map_or(0, |counts| counts.data.len());
-        if kept > LAP_STACKS {
-            return Ok(None);
-        }
+    fn collect(&mut self, each: &mut dyn FnMut(RawSample<'_>)) -> Result<Collected, Error> {
+        let Some(guard) = &self.guard else {
+            return Err(Error::sampler(
+                "the pprof sampler could not be started anew",
+            ));
+        };
         let now = process_cpu_time();
-        let (cpu_time, lasted) = (now.saturating_sub(self.cpu_before), self.began.elapsed());
-        let started = std::mem::replace(&mut self.started, SystemTime::now());
-        self.cpu_before = now;
-        self.began = Instant::now();
-        let counts = self.read()?;
-        let raw = raw(&counts, self.counts.as_ref(), self.hz);
-        self.counts = Some(counts);
-        Ok(Some(RawProfile {
-            started,
-            duration: lasted,
+        let cpu_time = now.saturating_sub(std::mem::replace(&mut self.cpu_before, now));
+        let counts = guard.report().build_unresolved();
+        let counts =
+            counts.map_err(|e| Error::sampler("the samples could not be read").caused_by(e))?;
+        self.give(&counts, each);
+        if counts.data.len() > MOST_STACKS {
+            self.counts = None;
+            // One at a time: the old one has to go first.
+            self.guard = None;
+            self.guard = Some(start(self.hz)?);
+        } else {
+            self.counts = Some(counts);
+        }
+        Ok(Collected {
             cpu_time: Some(cpu_time),
-            ..raw
-        }))
+            ..Collected::default()
+        })
     }
 
-    fn stop(self: Box<Self>) -> Result<RawProfile, Error> {
-        let cpu_time = process_cpu_time().saturating_sub(self.cpu_before);
-        let duration = self.began.elapsed();
-        let counts = self.read()?;
-        // Stops the timer and the handler. Only now may anything slow follow.
-        drop(self.guard);
-        Ok(RawProfile {
-            started: self.started,
-            duration,
-            cpu_time: Some(cpu_time),
-            ..raw(&counts, self.counts.as_ref(), self.hz)
-        })
+    fn remarks(&self) -> Vec<String> {
+        let mut remarks = vec![
+            "sampled by the pprof crate: SIGPROF from one timer for the whole process".to_owned(),
+        ];
+        if self.untrimmed > 0 {
+            remarks.push(
+                "some samples end in frames of the profiler itself, because its signal handler has no symbol; build without strip to cut them off".to_owned(),
+            );
+        }
+        remarks
     }
 }
 
-/// What was counted since `before`; times are the caller's to fill in.
-fn raw(counts: &UnresolvedReport, before: Option<&UnresolvedReport>, hz: i32) -> RawProfile {
-    let mut untrimmed = 0_u64;
-    let mut stacks = Vec::new();
-    for (key, count) in &counts.data {
-        let counted = before.and_then(|before| before.data.get(key));
-        let count = count - counted.copied().unwrap_or(0);
-        let count = u64::try_from(count).unwrap_or(0);
-        if count == 0 {
-            continue;
-        }
-        // The unwinder ends a complete stack with an address of zero, which is no frame.
-        let addresses: Vec<usize> = key
-            .frames
-            .iter()
-            .map(|frame| frame.ip() as usize)
-            .take_while(|&address| address != 0)
-            .collect();
-        let truncated = addresses.len() >= MAX_DEPTH;
-        let frames = match interrupted_at(&addresses) {
-            Some(leaf) => interrupted_stack(&addresses[leaf..]),
-            None => {
-                untrimmed += count;
-                addresses
+impl Started {
+    /// What was counted since the last time.
+    fn give(&mut self, counts: &UnresolvedReport, each: &mut dyn FnMut(RawSample<'_>)) {
+        let period = Duration::from_secs(1) / self.hz.unsigned_abs();
+        for (key, count) in &counts.data {
+            let before = self.counts.as_ref();
+            let counted = before.and_then(|before| before.data.get(key));
+            let count = count - counted.copied().unwrap_or(0);
+            let count = u64::try_from(count).unwrap_or(0);
+            if count == 0 {
+                continue;
             }
-        };
-        let name = &key.thread_name[..key.thread_name_length];
-        stacks.push(RawStack {
-            frames,
-            truncated,
-            count,
-            thread: Arc::from(String::from_utf8_lossy(name)),
-        });
-    }
-    let mut remarks = Vec::new();
-    if untrimmed > 0 {
-        remarks.push(format!(
-            "{untrimmed} samples end in frames of the profiler itself, because its signal handler has no symbol; \
-             build without strip to cut them off"
-        ));
-    }
-    RawProfile {
-        stacks,
-        started: SystemTime::now(),
-        duration: Duration::ZERO,
-        period: Duration::from_secs(1) / hz.unsigned_abs(),
-        cpu_time: None,
-        remarks,
+            // The unwinder ends a complete stack with an address of zero, which is no frame.
+            let addresses: Vec<usize> = key
+                .frames
+                .iter()
+                .map(|frame| frame.ip() as usize)
+                .take_while(|&address| address != 0)
+                .collect();
+            let is_deep = addresses.len() >= MAX_DEPTH;
+            let frames = match interrupted_at(&addresses) {
+                Some(leaf) => interrupted_stack(&addresses[leaf..]),
+                None => {
+                    self.untrimmed += count;
+                    addresses
+                }
+            };
+            let name = &key.thread_name[..key.thread_name_length];
+            each(RawSample {
+                frames: &frames,
+                end: if is_deep {
+                    StackEnd::Deep
+                } else {
+                    StackEnd::Root
+                },
+                count,
+                cpu: period.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX)),
+                thread: &Arc::from(String::from_utf8_lossy(name)),
+                task: None,
+                request: None,
+            });
+        }
     }
 }
 
@@ -225,15 +233,6 @@ fn interrupted_stack(addresses: &[usize]) -> Vec<usize> {
         *leaf = leaf.wrapping_add(1);
     }
     frames
-}
-
-/// User and system time of all threads, which is what `ITIMER_PROF` counts.
-fn process_cpu_time() -> Duration {
-    let now = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(
-        u64::try_from(now.tv_sec).unwrap_or(0),
-        u32::try_from(now.tv_nsec).unwrap_or(0),
-    )
 }
 
 #[cfg(test)]

@@ -1,18 +1,21 @@
-//! What a CPU sampler is: something that is started, runs by itself, and gives raw stacks when it is stopped.
+//! What a CPU sampler is: something that is started, interrupts running threads by itself, and is asked for its samples again and again.
 //!
-//! The seam between the capture (`cpu.rs`) and whatever interrupts threads and unwinds (`pprof_sampler.rs`). Raw means
-//! addresses: no names, no profile. Not here: who may sample at what time (`slot.rs`).
+//! The seam between captures (`cpu/`) and whatever interrupts threads and unwinds (`thread_sampler.rs`, `pprof_sampler.rs`). Raw means
+//! addresses: no names, no profile. Not here: who shares a sampler (`cpu/session.rs`).
 
+use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::error::Error;
+#[cfg(feature = "pprof-rs")]
 pub use crate::pprof_sampler::PprofSampler;
+pub use crate::thread_sampler::ThreadSampler;
 
 /// How many samples a second of CPU time gives, unless told otherwise.
 ///
 /// Not 100, so that sampling does not run in step with work that happens every 10 ms. More gives finer results for more
-/// overhead, up to the tick of the kernel (often 250 a second), above which samples are lost; fewer needs longer captures.
+/// overhead; fewer needs longer captures.
 pub const DEFAULT_HZ: i32 = 99;
 
 /// Interrupts running threads and records their stacks.
@@ -26,73 +29,113 @@ pub trait Sampler: Send + Sync {
     /// [`is_invalid_argument`](Error::is_invalid_argument) for a frequency that the sampler cannot honour,
     /// [`is_sampler`](Error::is_sampler) if it cannot start, for example because somebody else samples.
     fn start(&self, hz: i32) -> Result<Box<dyn Running>, Error>;
+
+    /// Checks a frequency before anything is started.
+    ///
+    /// # Errors
+    ///
+    /// [`is_invalid_argument`](Error::is_invalid_argument) if the sampler cannot honour it. The default takes every frequency.
+    fn check(&self, hz: i32) -> Result<(), Error> {
+        let _ = hz;
+        Ok(())
+    }
 }
 
-/// A sampler at work. Dropping it stops the sampler and throws the samples away.
-#[must_use = "dropping it stops the sampler and discards its samples; call `stop` to get them"]
+/// A sampler at work. Dropping it stops the sampler and throws away what was not collected.
+#[must_use = "dropping it stops the sampler and discards its samples; call `collect` to get them"]
 pub trait Running: Send {
-    /// Returns what was recorded since the start or the last lap, and goes on sampling. `None`, which is the default: this sampler cannot do
-    /// that, or not just now, and must be stopped and started anew. May block: call it off async workers.
+    /// Hands over what was recorded since the start or the last call, and goes on sampling. May block: call it off async workers.
     ///
     /// # Errors
     ///
     /// [`is_sampler`](Error::is_sampler) if the samples cannot be read.
-    fn lap(&mut self) -> Result<Option<RawProfile>, Error> {
-        Ok(None)
+    fn collect(&mut self, each: &mut dyn FnMut(RawSample<'_>)) -> Result<Collected, Error>;
+
+    /// Changes the frequency while it runs. False, which is the default: this sampler cannot do that, and is to be dropped and started anew.
+    fn set_hz(&mut self, hz: i32) -> bool {
+        let _ = hz;
+        false
     }
 
-    /// Stops sampling and returns what was recorded. May block: call it off async workers.
-    ///
-    /// # Errors
-    ///
-    /// [`is_sampler`](Error::is_sampler) if the samples cannot be read. The sampler is stopped all the same.
-    fn stop(self: Box<Self>) -> Result<RawProfile, Error>;
-}
-
-/// What a sampler recorded between start and stop.
-#[derive(Debug, Clone)]
-pub struct RawProfile {
-    /// Every distinct stack.
-    pub stacks: Vec<RawStack>,
-    /// When it was started.
-    pub started: SystemTime,
-    /// Wall-clock time from start to stop.
-    pub duration: Duration,
-    /// CPU time between two samples.
-    pub period: Duration,
-    /// CPU time that the process used between start and stop, if it is known; with `period` it says how many samples
-    /// there should have been.
-    pub cpu_time: Option<Duration>,
-    /// Sentences about what this sampler could not see.
-    pub remarks: Vec<String>,
-}
-
-impl RawProfile {
-    /// How many samples were recorded.
-    pub fn recorded(&self) -> u64 {
-        self.stacks.iter().map(|stack| stack.count).sum()
+    /// How often it has to be collected; a second by default. It is also collected whenever a capture begins or ends.
+    fn collect_every(&self) -> Duration {
+        Duration::from_secs(1)
     }
 
-    /// How many samples the CPU time used should have given; `None` if the CPU time is not known.
-    ///
-    /// A difference of one or two is the phase of the timer; a larger one means that samples were lost.
-    pub fn expected(&self) -> Option<u64> {
-        let period = self.period.as_nanos();
-        let cpu = self.cpu_time?.as_nanos();
-        u64::try_from(cpu.checked_div(period)?).ok()
+    /// Sentences about this sampler as of now, such as which timers it uses. Asked for once a second, and when a capture ends.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
     }
 }
 
-/// A stack and how often it was met.
-#[derive(Debug, Clone)]
-pub struct RawStack {
+/// A stack, and how much CPU time it stands for.
+#[derive(Debug, Clone, Copy)]
+pub struct RawSample<'a> {
     /// Addresses, leaf first, as [`Frame::Address`](crate::profile::Frame::Address) has them: return addresses, and the
     /// interrupted program counter plus one. The sampler's own frames are cut off.
-    pub frames: Vec<usize>,
-    /// True if the stack was deeper than the sampler records: frames at the root are missing.
-    pub truncated: bool,
-    /// How many samples had this stack.
+    pub frames: &'a [usize],
+    /// How far the stack was walked.
+    pub end: StackEnd,
+    /// How many periods the sample stands for.
     pub count: u64,
+    /// How much CPU time the sample stands for.
+    pub cpu: Duration,
     /// The name of the thread; empty if it has none.
-    pub thread: Arc<str>,
+    pub thread: &'a Arc<str>,
+    /// The task that the thread was polling, if there was one and the sampler knows.
+    pub task: Option<&'a Arc<TaskLabels>>,
+    /// Which request it was for, if that is known.
+    pub request: Option<&'a Arc<RequestIds>>,
+}
+
+/// How far a stack was walked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum StackEnd {
+    /// To the first function of the thread.
+    #[default]
+    Root,
+    /// Deeper than the sampler records: frames at the root are missing.
+    Deep,
+    /// The unwinder lost its way: callers are missing.
+    Lost,
+}
+
+/// The task that a sample is about, in the labels that it gives to the sample. Equal for tasks that are alike.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub struct TaskLabels {
+    /// The task's name.
+    pub name: Option<Arc<str>>,
+    /// Where it was spawned, as `file:line:column`.
+    pub site: Option<Arc<str>>,
+    /// The name of its scope.
+    pub scope: Option<Arc<str>>,
+    /// The route of the request that it works for: the scope's label of this name, or the scope's name.
+    pub route: Option<Arc<str>>,
+    /// Whether it is a closure on the blocking pool and no future.
+    pub blocking: bool,
+}
+
+/// Which request a task works for. Apart from [`TaskLabels`], because every request has its own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub struct RequestIds {
+    /// The trace that the request belongs to.
+    pub trace_id: Option<Arc<str>>,
+    /// The request's own number.
+    pub request_id: Option<Arc<str>>,
+}
+
+/// What is known of the time since the last collection, besides its samples.
+#[derive(Debug, Clone, Default)]
+pub struct Collected {
+    /// CPU time that all threads used in it, if it is known; it says how many samples there should have been.
+    pub cpu_time: Option<Duration>,
+    /// Samples that are missing, by reason.
+    pub lost: Vec<(Cow<'static, str>, u64)>,
+    /// CPU time of threads that have ended without ever being sampled.
+    pub unseen: Duration,
+    /// Samples that were handed over without their task, because it had ended too long ago.
+    pub unnamed: u64,
 }

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError, mpsc};
 
 use crate::error::Error;
-use crate::our_thread;
+use crate::{fork, our_thread};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -27,16 +27,13 @@ impl Steady {
         }
     }
 
-    pub(crate) fn name(&self) -> &'static str {
-        self.name
-    }
-
     /// Has the job done when those before it are. A panic in it harms no other job; whoever waits for it has to notice by himself.
     ///
     /// # Errors
     ///
-    /// If the thread could not be started.
+    /// If the thread could not be started, or is another process's.
     pub(crate) fn give(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+        fork::check()?;
         // Plain values that are never left half-written.
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let sender = match &*jobs {

@@ -70,6 +70,8 @@ mod capture;
 pub mod census;
 #[cfg_attr(not(feature = "enable"), path = "off/clock.rs")]
 mod clock;
+#[cfg(feature = "enable")]
+mod count;
 mod current;
 mod dump;
 #[cfg(feature = "enable")]
@@ -86,6 +88,7 @@ mod join;
 mod join_set;
 #[cfg(feature = "tower")]
 mod layer;
+pub mod lost_wakeups;
 #[cfg(feature = "enable")]
 mod marks;
 mod name;

@@ -52,6 +52,11 @@ static LIMIT: AtomicUsize = AtomicUsize::new(FEW);
 /// No thread's slot of its own.
 const SEVERAL: u16 = u16::MAX;
 
+/// How often runtimes have been removed.
+pub(crate) fn removals() -> u32 {
+    REMOVALS.load(Ordering::Acquire)
+}
+
 /// The index of futures that no runtime drives.
 pub(crate) const NONE: u16 = 0;
 

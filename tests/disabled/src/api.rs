@@ -25,7 +25,7 @@ use taskscope::{
 };
 #[cfg(tokio_unstable)]
 use taskscope::{Observe, observe};
-use taskscope::{attribution, census, sampling, text};
+use taskscope::{attribution, census, heap, sampling, text};
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 use tokio::task::{AbortHandle, JoinError, LocalSet};
 use tokio_util::sync::CancellationToken;
@@ -238,7 +238,7 @@ async fn scopes() {
     let left = scope.spawn(pending::<()>());
     let result: Result<(), Survivors> = scope.finish(Duration::from_millis(1)).await;
     let survivors = result.expect_err("a task is left");
-    let _: &Dump = survivors.dump();
+    let _: (&Dump, heap::Held) = (survivors.dump(), survivors.held());
     assert!(survivors.to_string().contains("1 task is still alive"));
     left.abort();
 }
@@ -544,6 +544,11 @@ fn attributed() {
         let _: (&[(Arc<str>, Arc<str>)], Option<&ScopeRef>) = (&facts.labels, facts.scope.as_ref());
     }
     let _: usize = attribution::MAX_ENDED;
+    heap::attribute();
+    let held: Option<HashMap<u64, heap::Held>> = heap::held_by_task();
+    assert_eq!(held, None);
+    let held = heap::Held::new(1, 1.0);
+    let _: (u64, u64, bool) = (held.bytes(), held.objects(), held.is_nothing());
 }
 
 fn sampled() {

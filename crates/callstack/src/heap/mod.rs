@@ -53,6 +53,9 @@ use crate::Completeness;
 /// A smaller one costs more and sees smaller things; one of 64 KiB is eight times as dear.
 pub const DEFAULT_RATE: usize = 512 << 10;
 
+/// Samples that wait for [`drain`] at the most.
+pub const QUEUE: usize = 1 << 15;
+
 /// Two words that say on whose behalf something was allocated; `[0, 0]` is nobody.
 pub type Label = [u64; 2];
 

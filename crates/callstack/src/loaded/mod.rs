@@ -2,24 +2,23 @@
 //!
 //! A snapshot is read without holding any lock of ours, then published under a short one, and [`generation`] goes up.
 //! Readers that kept a snapshot compare its generation with one atomic load and need no lock while nothing changes.
-//! An [`Image`] that is still loaded moves on to the next snapshot, with its copied sections and its open debug file.
+//! An [`Image`] that is still loaded moves on to the next snapshot, with its copied sections.
 //!
 //! Not here: how the sections are used for unwinding ([`crate::unwind`]), how an image is symbolised
 //! ([`crate::resolve`]).
 
 pub(crate) mod dl;
+mod functions;
 pub(crate) mod note;
 
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use libc::{PF_X, PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE};
-use once_cell::sync::OnceCell;
 
 use crate::Module;
-use crate::resolve::DebugInfo;
 use dl::{Counters, Object, Section};
 
 /// Where the unwind tables of an image are: file addresses and bytes.
@@ -44,8 +43,8 @@ pub(crate) struct Image {
     pub(crate) unwind: Option<UnwindTables>,
     /// Executable mappings, page-aligned as in `/proc/self/maps`, and their offsets in the file.
     executable: Vec<(Range<usize>, u64)>,
-    /// Opened by the first lookup that can. Not std's `OnceLock`: a failure must not be remembered.
-    pub(crate) debug: OnceCell<Option<DebugInfo>>,
+    /// Neither symbols nor debug information, now or later.
+    pub(crate) has_nothing_to_read: AtomicBool,
 }
 
 /// All images at one moment.
@@ -219,7 +218,7 @@ fn image(object: &Object<'_>, previous: Option<&Snapshot>) -> Option<Arc<Image>>
         range,
         unwind,
         executable,
-        debug: OnceCell::new(),
+        has_nothing_to_read: AtomicBool::new(false),
     }))
 }
 
@@ -273,6 +272,7 @@ fn modules(images: &[Arc<Image>]) -> Arc<[Module]> {
                     start: range.start,
                     end: range.end,
                     file_offset: *file_offset,
+                    base: image.base,
                     build_id: Arc::clone(&image.build_id),
                 };
                 (!image.is_main, module)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CaptureError, ClaimError};
+use super::{Blocked, CaptureError, ClaimError, NotBlocked};
 use crate::Completeness;
 
 /// Never exists.
@@ -30,4 +30,12 @@ pub(super) fn capture(
     _out: &mut Vec<usize>,
 ) -> Result<Completeness, CaptureError> {
     match signal {}
+}
+
+pub(super) fn capture_blocked(_tid: u32, _out: &mut Vec<usize>) -> Result<Blocked, NotBlocked> {
+    Err(NotBlocked::Unseen)
+}
+
+pub(super) fn interrupted_calls() -> u64 {
+    0
 }

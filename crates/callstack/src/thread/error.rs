@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use super::SystemCall;
+
 /// Why no signal could be claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -76,6 +78,13 @@ pub enum CaptureError {
         /// What is known about the reason.
         silence: Silence,
     },
+    /// The thread is blocked in a system call that a signal might end, and its stack could not be read without one.
+    InCall {
+        /// The call.
+        call: SystemCall,
+    },
+    /// The system does not tell what the thread is doing, so a signal might end a system call: none was sent.
+    Unseen,
     /// Captures by other threads, or a late answer to one of them, took all the time.
     Busy,
     /// Somebody has installed another handler for our signal. Nothing was sent, and their handler was left alone.
@@ -124,6 +133,12 @@ impl fmt::Display for CaptureError {
             Self::NoAnswer { silence } => {
                 write!(f, "the thread did not answer in time: {silence}")
             }
+            Self::InCall { call } => {
+                write!(f, "the thread is in {call}, which a signal would end")
+            }
+            Self::Unseen => f.write_str(
+                "/proc/self/task/N/syscall cannot be read here, so a signal might end a system call of the thread",
+            ),
             Self::Busy => f.write_str("other captures took all the time; try again"),
             Self::HandlerReplaced { number } => write!(
                 f,
@@ -142,3 +157,30 @@ impl fmt::Display for CaptureError {
 }
 
 impl Error for CaptureError {}
+
+/// Why the stack of a thread could not be read without a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NotBlocked {
+    /// There is no such thread in this process (any more).
+    Gone,
+    /// The thread is running or about to, or it is the calling one.
+    Running,
+    /// The thread was blocked, and went on before its stack was read.
+    Moved,
+    /// The system does not tell what the thread is doing, or this platform is not supported.
+    Unseen,
+}
+
+impl fmt::Display for NotBlocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gone => "the thread has ended",
+            Self::Running => "the thread is running",
+            Self::Moved => "the thread went on while its stack was being read",
+            Self::Unseen => "the system does not tell what the thread is doing",
+        })
+    }
+}
+
+impl Error for NotBlocked {}

@@ -79,6 +79,9 @@ const MOST_CACHES: usize = 8;
 /// So many evictions make the number of caches double.
 const EVICTIONS: u64 = 1000;
 
+/// Tells the frame pointer of a function by a return address within it and the stack pointer there.
+pub(crate) type FindFramePointer<'a> = &'a mut dyn FnMut(usize, usize) -> Option<usize>;
+
 /// What one thread needs to walk its stack.
 pub(crate) struct Walker {
     generation: u64,
@@ -179,10 +182,12 @@ impl Walker {
     }
 
     /// Passes every frame above the one of `start` to `frames`, as [`UnwinderTrait::walk`] does; reads the stack by `read`.
+    /// A frame pointer that is [unknown](Registers::UNKNOWN) where it is needed is asked of `find`.
     pub(crate) fn hop(
         &mut self,
         start: &Registers,
         mut read: impl FnMut(u64) -> Result<u64, ()>,
+        mut find: Option<FindFramePointer<'_>>,
         frames: &mut Frames<'_>,
     ) -> Completeness {
         let unwinder = &self.unwinder.framehop;
@@ -192,6 +197,10 @@ impl Walker {
         loop {
             let cache = &mut self.caches[(address.address_for_lookup() / SLOTS) as usize & most];
             match unwinder.unwind_frame(address, &mut registers, cache, &mut read) {
+                // Only the link register of the first function can still be unknown.
+                Ok(Some(return_address)) if return_address == Registers::UNKNOWN as u64 => {
+                    return Completeness::Broken;
+                }
                 Ok(Some(return_address)) => {
                     let Some(next) = FrameAddress::from_return_address(return_address) else {
                         return frames.at_root();
@@ -208,6 +217,16 @@ impl Walker {
                     return frames.in_first_function(registers.sp());
                 }
                 Ok(None) => return frames.at_root(),
+                Err(_) if frame_pointer(&registers) == Registers::UNKNOWN as u64 => {
+                    let sp = registers.sp() as usize;
+                    let found = find
+                        .as_mut()
+                        .and_then(|find| find(address.address() as usize, sp));
+                    let Some(found) = found else {
+                        return Completeness::Broken;
+                    };
+                    set_frame_pointer(&mut registers, found as u64);
+                }
                 Err(Error::CouldNotReadStack(address)) => return frames.at_end_of_window(address),
                 Err(_) => return Completeness::Broken,
             }
@@ -222,7 +241,7 @@ impl UnwinderTrait for Walker {
         window: &Window<'_>,
         frames: &mut Frames<'_>,
     ) -> Completeness {
-        self.hop(start, |address| window.read(address), frames)
+        self.hop(start, |address| window.read(address), None, frames)
     }
 }
 
@@ -241,6 +260,26 @@ fn native(start: &Registers, highest_code: u64) -> UnwindRegsNative {
         start.sp as u64,
         start.fp as u64,
     )
+}
+
+#[cfg(target_arch = "x86_64")]
+fn frame_pointer(registers: &UnwindRegsNative) -> u64 {
+    registers.bp()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn set_frame_pointer(registers: &mut UnwindRegsNative, value: u64) {
+    registers.set_bp(value);
+}
+
+#[cfg(target_arch = "aarch64")]
+fn frame_pointer(registers: &UnwindRegsNative) -> u64 {
+    registers.fp()
+}
+
+#[cfg(target_arch = "aarch64")]
+fn set_frame_pointer(registers: &mut UnwindRegsNative, value: u64) {
+    registers.set_fp(value);
 }
 
 #[cfg(all(test, target_env = "gnu"))]

@@ -15,6 +15,12 @@ pub(crate) mod copied;
     target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
+pub(crate) mod frame_pointer;
+#[cfg(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
 pub(crate) mod hop;
 #[cfg(all(
     target_os = "linux",
@@ -209,6 +215,44 @@ pub(crate) fn walk_interrupted(
     stack: &copied::CopiedStack<'_>,
     out: &mut Vec<usize>,
 ) -> Completeness {
+    walk_copy(start, stack, out, None)
+}
+
+/// The same for a thread that was not interrupted, of which only the instruction and the stack pointer are known. The
+/// frame pointer is found out with the help of `code` where it is needed.
+#[cfg(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub(crate) fn walk_blocked(
+    start: &Registers,
+    stack: &copied::CopiedStack<'_>,
+    code: &impl frame_pointer::Code,
+    out: &mut Vec<usize>,
+) -> Completeness {
+    let mut find = |address, sp| {
+        // Elsewhere a function says in another way how large its frame is.
+        if cfg!(target_arch = "x86_64") {
+            frame_pointer::find(code, address, sp, &mut |address| stack.read(address))
+        } else {
+            None
+        }
+    };
+    walk_copy(start, stack, out, Some(&mut find))
+}
+
+#[cfg(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+fn walk_copy(
+    start: &Registers,
+    stack: &copied::CopiedStack<'_>,
+    out: &mut Vec<usize>,
+    find: Option<hop::FindFramePointer<'_>>,
+) -> Completeness {
     out.reserve(MAX_FRAMES);
     let mut frames = Frames {
         out,
@@ -225,7 +269,7 @@ pub(crate) fn walk_interrupted(
         stack.read(address)
     };
     let walked = hop::with(|unwinder| match unwinder {
-        Some(unwinder) => unwinder.hop(start, read, &mut frames),
+        Some(unwinder) => unwinder.hop(start, read, find, &mut frames),
         None => Completeness::Broken,
     });
     match walked {

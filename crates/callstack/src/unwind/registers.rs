@@ -31,6 +31,20 @@ impl Registers {
         lr: 0,
     };
 
+    /// In place of a register that is not known. No frame and no function is there, and it is not 0, which means the end.
+    pub(crate) const UNKNOWN: usize = 1;
+
+    /// What the kernel tells of a thread that is blocked: where it goes on, and the stack pointer.
+    pub(crate) fn blocked(ip: usize, sp: usize) -> Self {
+        Self {
+            ip,
+            sp,
+            fp: Self::UNKNOWN,
+            #[cfg(target_arch = "aarch64")]
+            lr: Self::UNKNOWN,
+        }
+    }
+
     /// The registers of whatever a signal has interrupted. The address is that of the next instruction, and the frame may
     /// be half-way built or taken down.
     #[cfg(target_arch = "x86_64")]

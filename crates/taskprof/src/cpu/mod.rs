@@ -1,22 +1,37 @@
-//! The CPU source: samples the process for a while and makes a profile of it.
+//! The CPU source: samples the process for a while and makes a profile of it, or tells what was sampled before.
 //!
-//! Owns the capture through code. Not here: how several captures share one sampler (`share.rs`), how threads are interrupted
-//! (`pprof_sampler.rs`), any format.
+//! Owns the capture through code. Not here: how several captures share one sampler (`session.rs`), how threads are interrupted
+//! (`thread_sampler.rs`, on `callstack`), any format.
 
+mod choice;
+mod history;
+mod labels;
 mod profile;
-mod recorded;
-mod share;
+mod recording;
+mod session;
+mod wall;
 
-use std::sync::{Arc, LazyLock};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
-pub use self::profile::TRUNCATED;
-pub use self::share::MAX_ASKERS;
+pub use self::choice::By;
+use self::choice::Choice;
+#[cfg(feature = "metrics")]
+pub(crate) use self::history::ByScope;
+use self::history::HISTORY;
+pub(crate) use self::history::Recent;
+pub use self::history::{RETENTION, SLICE};
+pub use self::profile::{LOST, NO_ROOM, TRUNCATED};
+use self::recording::Recording;
+pub use self::session::MAX_ASKERS;
+use self::session::Session;
 use crate::error::Error;
-use crate::offload::{self, Wanted};
 use crate::profile::Profile;
-use crate::sampler::{DEFAULT_HZ, PprofSampler, RawProfile, Sampler};
-use crate::warm;
+use crate::sampler::{DEFAULT_HZ, Sampler, ThreadSampler};
+use crate::{fork, offload};
 
 /// The longest capture: five minutes are enough for any average.
 pub const MAX_DURATION: Duration = Duration::from_secs(300);
@@ -24,10 +39,15 @@ pub const MAX_DURATION: Duration = Duration::from_secs(300);
 /// How long a capture takes if nobody says: what Go's endpoint does.
 pub const DEFAULT_DURATION: Duration = Duration::from_secs(30);
 
-/// One for all captures that name no other, so that they share it.
-static PPROF: LazyLock<Arc<dyn Sampler>> = LazyLock::new(|| Arc::new(PprofSampler::new()));
+/// The frequency of [`Cpu::always_on`]: in ten seconds a function that takes 5 % of a processor gives ten samples.
+///
+/// More costs more, and fills the bounded memory of each slice sooner; fewer makes short windows coarse.
+pub const ALWAYS_ON_HZ: i32 = 19;
 
-/// Captures a CPU profile of the process: [`PprofSampler`] at [`DEFAULT_HZ`].
+/// One for all captures that name no other, so that they share it.
+static SESSION: LazyLock<Arc<Session>> = LazyLock::new(|| Session::new(ThreadSampler::new()));
+
+/// Captures a CPU profile of the process: [`ThreadSampler`] at [`DEFAULT_HZ`].
 ///
 /// Short for `taskprof::cpu().duration(duration).capture()`, see [`Cpu::capture`].
 ///
@@ -42,9 +62,14 @@ pub async fn capture(duration: Duration) -> Result<Profile, Error> {
 #[derive(Clone)]
 #[must_use = "nothing is captured until `capture` is called"]
 pub struct Cpu {
-    sampler: Arc<dyn Sampler>,
-    hz: i32,
+    session: Arc<Session>,
+    /// `None`: the usual one.
+    hz: Option<i32>,
     duration: Duration,
+    ago: Option<Duration>,
+    choice: Choice,
+    request_ids: bool,
+    wall: bool,
 }
 
 impl std::fmt::Debug for Cpu {
@@ -52,6 +77,8 @@ impl std::fmt::Debug for Cpu {
         f.debug_struct("Cpu")
             .field("hz", &self.hz)
             .field("duration", &self.duration)
+            .field("ago", &self.ago)
+            .field("choice", &self.choice)
             .finish_non_exhaustive()
     }
 }
@@ -63,27 +90,31 @@ impl Default for Cpu {
 }
 
 impl Cpu {
-    /// [`PprofSampler`] at [`DEFAULT_HZ`], for [`DEFAULT_DURATION`].
+    /// [`ThreadSampler`] at [`DEFAULT_HZ`], for [`DEFAULT_DURATION`].
     pub fn new() -> Self {
-        Self::with(Arc::clone(&PPROF))
+        Self::with(Arc::clone(&SESSION))
     }
 
     /// Another sampler, at [`DEFAULT_HZ`], for [`DEFAULT_DURATION`]. Clones share it, and nothing else does.
     pub fn with_sampler(sampler: impl Sampler + 'static) -> Self {
-        Self::with(Arc::new(sampler))
+        Self::with(Session::new(sampler))
     }
 
-    fn with(sampler: Arc<dyn Sampler>) -> Self {
+    fn with(session: Arc<Session>) -> Self {
         Cpu {
-            sampler,
-            hz: DEFAULT_HZ,
+            session,
+            hz: None,
             duration: DEFAULT_DURATION,
+            ago: None,
+            choice: Choice::default(),
+            request_ids: true,
+            wall: false,
         }
     }
 
     /// Samples per second of CPU time; see [`DEFAULT_HZ`] for what more and fewer cost.
     pub fn hz(mut self, hz: i32) -> Self {
-        self.hz = hz;
+        self.hz = Some(hz);
         self
     }
 
@@ -98,62 +129,227 @@ impl Cpu {
         self
     }
 
+    /// Answers at once with what was sampled in the past: [`duration`](Self::duration) of it, which began so long ago.
+    ///
+    /// Needs [`always_on`](Self::always_on). The past is kept in slices of [`SLICE`] for [`RETENTION`]; all that overlap the window are added up, and a comment says
+    /// what they span.
+    pub fn ago(mut self, ago: Duration) -> Self {
+        self.ago = Some(ago);
+        self
+    }
+
+    /// Only samples of tasks that worked for this route, such as `POST /orders`.
+    pub fn route(mut self, route: impl Into<Arc<str>>) -> Self {
+        self.choice.route = Some(route.into());
+        self
+    }
+
+    /// Only samples of tasks in scopes of this name.
+    pub fn scope(mut self, scope: impl Into<Arc<str>>) -> Self {
+        self.choice.scope = Some(scope.into());
+        self
+    }
+
+    /// Only samples of tasks of this name.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.choice.name = Some(name.into());
+        self
+    }
+
+    /// What stands at the root of every stack, so that a flame graph has a tower for each route, say. The default is [`By::Stack`].
+    pub fn by(mut self, by: By) -> Self {
+        self.choice.by = by;
+        self
+    }
+
+    /// All threads at all times instead of running ones: the column is `wall`/`nanoseconds`, the time that threads ran, waited for a processor and were blocked, by
+    /// stack.
+    ///
+    /// Nothing is interrupted for it that is not interrupted for the CPU: a blocked thread is read from outside. Of a task that a blocked thread is polling, nothing is
+    /// known but the stack. Not together with [`ago`](Self::ago).
+    pub fn wall(mut self) -> Self {
+        self.wall = true;
+        self
+    }
+
+    /// Without the label `request_id`, for stores that make a series of each distinct label.
+    pub(crate) fn without_request_ids(mut self) -> Self {
+        self.request_ids = false;
+        self
+    }
+
     /// Samples the process for as long as was asked for.
     ///
-    /// The profile has the columns `samples`/`count` and `cpu`/`nanoseconds` and a label `thread` with the thread's name.
+    /// The profile has the columns `samples`/`count` and `cpu`/`nanoseconds`. Labels say whose time it is: `name`, `spawned`, `scope`, `route`, `trace_id` and
+    /// `request_id` of a task that has them, `thread`, and `where`: `task`, `blocking call`, `untracked task`, `block_on`, `blocking pool`, `runtime`,
+    /// `profiler` or `other`.
     /// A comment says how many samples the CPU time used should have given and how many there are, and why there are
     /// none if there are none. Names have been looked up when the future completes, so writing is fast.
     ///
-    /// Captures that overlap share one sampler, up to [`MAX_ASKERS`] at a time, and each gets what was sampled in its own time. When one begins or
-    /// ends, the sampler is started anew for the others; a comment says how often, and how much time that took.
+    /// Captures that overlap share one running sampler, at any mix of frequencies, up to [`MAX_ASKERS`] at a time, and each gets what was sampled in its own time.
+    /// It runs at the highest frequency that anybody asks for; nanoseconds are right for all.
     ///
-    /// Starting, waiting and stopping happen on a thread `taskprof-cpu`, looking up names on `taskprof-work`. No runtime is needed: the future
+    /// Sampling happens on a thread `taskprof-cpu`, looking up names on `taskprof-work`. No runtime is needed: the future
     /// may be awaited on any executor.
     ///
     /// # Errors
     ///
-    /// [`is_busy`](Error::is_busy) if a capture with another sampler or another frequency is running in this process, or too many are,
+    /// [`is_busy`](Error::is_busy) if too many captures are running in this process,
     /// [`is_invalid_argument`](Error::is_invalid_argument) if the duration is zero or above [`MAX_DURATION`] or the sampler
-    /// does not like the frequency, [`is_sampler`](Error::is_sampler) if the sampler fails.
+    /// does not like the frequency, [`is_sampler`](Error::is_sampler) if the sampler fails,
+    /// [`is_unavailable`](Error::is_unavailable) in a process that was forked from one that had used the profiler, and, with [`ago`](Self::ago), if nothing is kept.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future ends the capture at once, without anybody waiting for it. If nobody else asks, the sampler stops and the samples are
-    /// discarded; a capture with another sampler that is asked for in the meantime waits those milliseconds and is not refused.
+    /// discarded.
     ///
     /// # Overhead
     ///
-    /// That of the sampler; see [`PprofSampler`].
+    /// That of the sampler; see [`ThreadSampler`].
     pub async fn capture(self) -> Result<Profile, Error> {
+        fork::check()?;
         let duration = self.duration;
-        if duration.is_zero() || duration > MAX_DURATION {
+        let most = match self.ago {
+            Some(_) => RETENTION,
+            None => MAX_DURATION,
+        };
+        if duration.is_zero() || duration > most {
             return Err(Error::invalid_argument(format!(
                 "a capture of {duration:?} is out of range; choose more than nothing and at most {} seconds",
-                MAX_DURATION.as_secs()
+                most.as_secs()
             )));
         }
-        warm::symbols();
-        let recorded = share::record(&self.sampler, self.hz, duration).await?;
+        let hz = self.hz.unwrap_or(DEFAULT_HZ);
+        let (recorded, waits) = match (self.ago, self.wall) {
+            (Some(_), true) => {
+                return Err(Error::invalid_argument(
+                    "of the past only CPU time is kept, and not time on the wall",
+                ));
+            }
+            (Some(ago), false) => (HISTORY.window(ago, duration)?, None),
+            (None, false) => (self.session.record(hz, duration).await?, None),
+            (None, true) => {
+                let watch = offload::run(wall::THREAD, move |wanted| wall::watch(duration, wanted));
+                let (recorded, waits) = both(self.session.record(hz, duration), watch).await;
+                (recorded?, Some(waits?))
+            }
+        };
+        let (choice, ago, request_ids) = (self.choice, self.ago, self.request_ids);
         offload::work("taskprof-names", move |wanted| {
-            let Some(raw) = &recorded.raw else {
-                return Err(Error::sampler("the sampler recorded nothing at all"));
-            };
-            let profile = profile::profile(&recorded, raw, self.hz);
-            look_up(raw, wanted);
-            Ok(profile)
+            let mut profile = profile::profile(&recorded, &choice, wanted);
+            if !request_ids {
+                for sample in &mut profile.samples {
+                    sample.labels.retain(|label| label.key != "request_id");
+                }
+                profile.aggregate();
+            }
+            if let Some(waits) = &waits {
+                profile = wall::add(profile, waits, &choice, &recorded);
+            }
+            if ago.is_some() {
+                profile.comments.insert(0, past(&recorded));
+            }
+            profile
         })
-        .await?
+        .await
+    }
+
+    /// Samples from now on until [`stop_always_on`] is called, at [`ALWAYS_ON_HZ`] unless told otherwise, and keeps the last [`RETENTION`].
+    ///
+    /// Afterwards [`ago`](Self::ago), and `cpu?ago=300&seconds=60` of the endpoint, tell what happened five minutes ago; metrics and the page show CPU time by route. Captures
+    /// go on as before, on the same sampler. Always the default sampler, whatever this one was made with. If it is on already, only the frequency changes.
+    ///
+    /// # Errors
+    ///
+    /// As [`capture`](Self::capture), if sampling could not begin.
+    ///
+    /// # Overhead
+    ///
+    /// That of the sampler at this frequency, and at most 13 MB.
+    pub fn always_on(self) -> Result<(), Error> {
+        fork::check()?;
+        let hz = self.hz.unwrap_or(ALWAYS_ON_HZ);
+        let _switch = switch();
+        match HISTORY.on() {
+            Some((_, on)) if on == hz => return Ok(()),
+            // Before the new one comes: nothing is to be counted twice.
+            Some((number, _)) => SESSION.leave(number),
+            None => {}
+        }
+        let begun = SESSION.record_always(hz, &HISTORY);
+        match &begun {
+            Ok(number) => HISTORY.switched_on(*number, hz),
+            Err(_) => HISTORY.switched_off(),
+        }
+        begun.map(drop)
     }
 }
 
-/// Fills the symbol cache, so that writers find every name there.
-fn look_up(raw: &RawProfile, wanted: &Wanted) {
-    for stack in &raw.stacks {
-        if !wanted.is_wanted() {
-            return;
-        }
-        for &address in &stack.frames {
-            callstack::symbolize(address);
-        }
+/// Ends what [`Cpu::always_on`] began. What was sampled is kept, and grows old.
+pub fn stop_always_on() {
+    if fork::check().is_err() {
+        return;
     }
+    let _switch = switch();
+    if let Some((number, _)) = HISTORY.on() {
+        SESSION.leave(number);
+        HISTORY.switched_off();
+    }
+}
+
+/// Switching on and off happens one at a time.
+fn switch() -> MutexGuard<'static, ()> {
+    static SWITCH: Mutex<()> = Mutex::new(());
+    SWITCH.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// CPU time by route in the past that is kept.
+pub(crate) fn recent() -> Option<Recent> {
+    fork::check().ok()?;
+    HISTORY.recent()
+}
+
+/// CPU time by scope, as far as sampling was always on.
+#[cfg(feature = "metrics")]
+pub(crate) fn by_scope() -> ByScope {
+    if fork::check().is_err() {
+        return ByScope::default();
+    }
+    HISTORY.by_scope()
+}
+
+/// Waits for two futures at the same time.
+async fn both<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
+    let (mut a, mut b) = (pin!(a), pin!(b));
+    let (mut of_a, mut of_b) = (None, None);
+    poll_fn(move |context| {
+        if of_a.is_none()
+            && let Poll::Ready(output) = a.as_mut().poll(context)
+        {
+            of_a = Some(output);
+        }
+        if of_b.is_none()
+            && let Poll::Ready(output) = b.as_mut().poll(context)
+        {
+            of_b = Some(output);
+        }
+        match (of_a.take(), of_b.take()) {
+            (Some(of_a), Some(of_b)) => Poll::Ready((of_a, of_b)),
+            (a, b) => {
+                (of_a, of_b) = (a, b);
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+fn past(recorded: &Recording) -> String {
+    let from = httpdate::fmt_http_date(recorded.started);
+    format!(
+        "sampled in the past, for {:.1} s from {from} on; the past is kept in slices of {} s",
+        recorded.duration.as_secs_f64(),
+        SLICE.as_secs()
+    )
 }

@@ -1,95 +1,188 @@
-//! What a sampler recorded, as a profile: columns, labels, and sentences about what was lost.
+//! A recording as a profile: columns, labels, and sentences about what was lost.
 
-use std::sync::Arc;
-
-use super::recorded::Recorded;
-use crate::profile::{Frame, Label, Profile, Sample, SampleType};
-use crate::sampler::RawProfile;
+use super::choice::Choice;
+use super::labels::{Place, labels};
+use super::recording::Recording;
+use crate::offload::Wanted;
+use crate::profile::{Frame, Profile, Sample, SampleType};
+use crate::sampler::StackEnd;
 
 /// The root frame of a stack that was deeper than the sampler records.
 pub const TRUNCATED: &str = "(stack cut here: deeper than the sampler records)";
+/// The root frame of a stack that the unwinder could not walk to its end.
+pub const LOST: &str = "(callers unknown)";
+/// The only frame of samples whose stack had no room in memory.
+pub const NO_ROOM: &str = "(stack not kept: too many different ones)";
 
-pub(super) fn profile(recorded: &Recorded, raw: &RawProfile, hz: i32) -> Profile {
-    let period = i64::try_from(raw.period.as_nanos()).unwrap_or(i64::MAX);
+/// Names are looked up as far as somebody still waits for them.
+pub(super) fn profile(recorded: &Recording, choice: &Choice, wanted: &Wanted) -> Profile {
+    let period = period(recorded);
     let mut profile = Profile::new([
         SampleType::new("samples", "count"),
         SampleType::new("cpu", "nanoseconds"),
     ]);
     profile.period_type = Some(SampleType::new("cpu", "nanoseconds"));
     profile.period = period;
-    profile.time = raw.started;
-    profile.duration = raw.duration;
-    for stack in &raw.stacks {
-        let count = i64::try_from(stack.count).unwrap_or(i64::MAX);
-        let mut frames: Vec<Frame> = stack.frames.iter().copied().map(Frame::Address).collect();
-        if stack.truncated {
-            frames.push(Frame::named(TRUNCATED));
+    profile.time = recorded.started;
+    profile.duration = recorded.duration;
+    let (mut deep, mut cut) = (0_u64, 0_u64);
+    for (key, weight) in recorded.rows().filter(|(key, _)| choice.has(key)) {
+        if !wanted.is_wanted() {
+            break;
         }
-        let labels = if stack.thread.is_empty() {
-            Vec::new()
-        } else {
-            vec![Label::str("thread", Arc::clone(&stack.thread))]
-        };
+        let mut stack: Vec<Frame> = key.stack.iter().copied().map(Frame::Address).collect();
+        match key.end {
+            StackEnd::Root => {}
+            StackEnd::Deep => {
+                deep += weight.count;
+                stack.push(Frame::named(TRUNCATED));
+            }
+            StackEnd::Lost if stack.is_empty() => stack.push(Frame::named(NO_ROOM)),
+            StackEnd::Lost => {
+                cut += weight.count;
+                stack.push(Frame::named(LOST));
+            }
+        }
+        let place = Place::of(key);
+        stack.extend(choice.root(key, place));
+        let count = i64::try_from(weight.count).unwrap_or(i64::MAX);
+        let cpu = i64::try_from(weight.cpu.as_nanos()).unwrap_or(i64::MAX);
         profile.samples.push(Sample {
-            stack: frames,
-            values: vec![count, count.saturating_mul(period)],
-            labels,
+            stack,
+            values: vec![count, cpu],
+            labels: labels(key, place),
         });
     }
     // Threads of the same name, such as the workers of a runtime, become one.
     profile.aggregate();
-    profile.comments = comments(recorded, raw, hz);
+    // Rows come in no order; readers like the same order every time.
+    profile
+        .samples
+        .sort_by(|a, b| (&b.values, &a.stack, &a.labels).cmp(&(&a.values, &b.stack, &b.labels)));
+    profile.comments = comments(recorded, choice, (deep, cut));
+    // So that writers find every name.
+    for address in recorded
+        .rows()
+        .filter(|(key, _)| choice.has(key))
+        .flat_map(|(key, _)| key.stack.iter())
+    {
+        if !wanted.is_wanted() {
+            break;
+        }
+        callstack::symbolize(*address);
+    }
     profile
 }
 
-/// What was recorded against what should have been, and what is missing.
-fn comments(sum: &Recorded, raw: &RawProfile, hz: i32) -> Vec<String> {
-    let recorded = raw.recorded();
-    let seconds = raw.duration.as_secs_f64();
+fn period(recorded: &Recording) -> i64 {
+    let hz = match recorded.sampled_hz {
+        0 => recorded.hz,
+        hz => hz,
+    };
+    1_000_000_000 / i64::from(hz).max(1)
+}
+
+/// How much was recorded against how much should have been, and what is missing.
+fn comments(recorded: &Recording, choice: &Choice, (deep, cut): (u64, u64)) -> Vec<String> {
+    let samples = recorded.total.count;
+    let seconds = recorded.duration.as_secs_f64();
     let mut comments = Vec::new();
-    match (raw.cpu_time, raw.expected()) {
-        (Some(cpu), Some(expected)) => {
-            let cpu = cpu.as_secs_f64();
-            comments.push(format!(
-                "{recorded} samples at {hz} Hz; {expected} expected for {cpu:.3} s of CPU time in {seconds:.3} s"
-            ));
-            // One in ten is far above the phase of the timer.
-            if recorded + 2 < expected && recorded * 10 < expected * 9 {
+    let at = match (recorded.hz, recorded.sampled_hz) {
+        (asked, sampled) if sampled > asked => {
+            format!("{asked} to {sampled} Hz (somebody else asked for more)")
+        }
+        (asked, _) => format!("{asked} Hz"),
+    };
+    let seen = recorded.total.cpu;
+    match recorded.cpu_time {
+        Some(used) => {
+            let constant = recorded.sampled_hz <= recorded.hz;
+            let expected = used.as_nanos() / u128::try_from(period(recorded)).unwrap_or(1).max(1);
+            if constant {
                 comments.push(format!(
-                    "{} samples were lost, so the profile shows less CPU time than was used; \
-                     frequencies above the kernel's tick and other users of SIGPROF lose samples",
-                    expected - recorded
+                    "{samples} samples at {at}; {expected} expected for {:.3} s of CPU time in {seconds:.3} s",
+                    used.as_secs_f64()
+                ));
+            } else {
+                comments.push(format!(
+                    "{samples} samples at {at} stand for {:.3} s of the {:.3} s of CPU time that were used in {seconds:.3} s",
+                    seen.as_secs_f64(),
+                    used.as_secs_f64()
+                ));
+            }
+            // Two in a hundred are above the phase of the timers.
+            let missing = used.saturating_sub(seen);
+            let two = std::time::Duration::from_nanos(2 * period(recorded).unsigned_abs());
+            if missing > two && missing * 50 > used {
+                comments.push(format!(
+                    "{:.3} s of CPU time are not in the profile",
+                    missing.as_secs_f64()
                 ));
             }
         }
-        _ => comments.push(format!(
-            "{recorded} samples at {hz} Hz in {seconds:.3} s; how many were lost is not known"
+        None => comments.push(format!(
+            "{samples} samples at {at} in {seconds:.3} s; how many were lost is not known"
         )),
     }
-    if sum.slices > 1 {
+    if recorded.unseen > std::time::Duration::ZERO {
         comments.push(format!(
-            "sampled in {} slices, because others asked at the same time; {:.3} s between them were not sampled",
-            sum.slices,
-            sum.gaps.as_secs_f64()
+            "{:.3} s of CPU time were used by threads that had ended before they were sampled",
+            recorded.unseen.as_secs_f64()
         ));
     }
-    if recorded == 0 {
+    for (why, count) in &recorded.lost {
+        comments.push(format!("{count} samples were lost: {why}"));
+    }
+    if recorded.restarts > 0 {
+        comments.push(format!(
+            "the sampler was started anew {} times, because others asked for a higher frequency; what ran in those moments was not sampled",
+            recorded.restarts
+        ));
+    }
+    if samples == 0 {
         comments.push(
             "a CPU profile samples only threads that run; a process that waits uses no CPU time and gives no samples"
                 .to_owned(),
         );
-    }
-    let truncated: u64 = raw
-        .stacks
-        .iter()
-        .filter(|stack| stack.truncated)
-        .map(|stack| stack.count)
-        .sum();
-    if truncated > 0 {
+    } else if !choice.is_everything() {
+        let chosen = recorded.rows().filter(|(key, _)| choice.has(key));
+        let chosen: std::time::Duration = chosen.map(|(_, weight)| weight.cpu).sum();
         comments.push(format!(
-            "{truncated} samples had stacks deeper than the sampler records; their frames at the root are missing"
+            "only what was chosen: {:.3} s of {:.3} s",
+            chosen.as_secs_f64(),
+            seen.as_secs_f64()
         ));
     }
-    comments.extend(raw.remarks.iter().cloned());
+    for (count, text) in [
+        (
+            deep,
+            "samples had stacks deeper than the sampler records; their frames at the root are missing",
+        ),
+        (
+            cut,
+            "samples have a stack that could not be walked to its root; their callers are missing",
+        ),
+        (
+            recorded.unnamed,
+            "samples are without their task, which had ended too long ago",
+        ),
+        (
+            recorded.without_request,
+            "samples are without the id of their request, because too many different ones were sampled",
+        ),
+        (
+            recorded.without_stack,
+            "samples are without their stack, because too many different ones were sampled",
+        ),
+        (
+            recorded.without_task,
+            "samples are also without their task, for the same reason",
+        ),
+    ] {
+        if count > 0 {
+            comments.push(format!("{count} {text}"));
+        }
+    }
+    comments.extend(recorded.remarks.iter().cloned());
     comments
 }

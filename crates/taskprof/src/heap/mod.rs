@@ -24,10 +24,19 @@ pub(crate) mod held;
 mod profile;
 mod table;
 
-pub use callstack::heap::{DEFAULT_RATE, Sampler, is_installed, is_supported, rate, set_rate};
+pub use callstack::heap::{DEFAULT_RATE, Sampler, is_installed, is_supported, rate};
 
 pub(crate) use self::collector::start;
 pub(crate) use self::profile::{COLUMNS, captured, ready};
+
+/// Changes the mean distance between two samples, in bytes; 0 switches sampling off.
+///
+/// As [`callstack::heap::set_rate`]: unbiased at every moment; other threads follow with their next sample. A small one fills memory
+/// for samples sooner: 131,072 live ones are known at most, and the profile says how many are not.
+pub fn set_rate(bytes: usize) {
+    callstack::heap::set_rate(bytes);
+    collector::wake();
+}
 
 /// What is missing in a program without a sampler.
 pub(crate) const NOT_INSTALLED: &str = "no heap sampler is installed in this process, so there is no profile of allocations; add \

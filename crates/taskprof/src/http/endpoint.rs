@@ -54,7 +54,11 @@ impl Endpoint {
                 page.dump(source);
                 page.profile(source);
             }
-            What::Profile(_) | What::Cpu => page.profile(source),
+            What::Cpu => {
+                page.sampling();
+                page.profile(source);
+            }
+            What::Profile(_) => page.profile(source),
             What::Text(views) => {
                 let names: Vec<&str> = views.iter().map(|view| view.format).collect();
                 page.parameters.push(parameter(
@@ -122,6 +126,30 @@ impl Endpoint {
         ]);
         self.example("grouped", "debug=1");
         self.example("every task", "debug=2");
+    }
+
+    /// How the CPU is sampled, and whose samples are shown.
+    fn sampling(&mut self) {
+        self.parameters.extend([
+            parameter(
+                "mode",
+                "wall: all threads at all times, running, waiting or blocked; cpu, running ones only, if absent",
+            ),
+            parameter("hz", "samples per second of CPU time, 1 to 1000; 99 if absent"),
+            parameter(
+                "ago",
+                "what was sampled in the past: so many seconds ago it begins, 1 to 600, and lasts for seconds; only while sampling is always on",
+            ),
+            parameter("route", "only tasks that worked for this route"),
+            parameter("scope", "only tasks of scopes with this name"),
+            parameter("name", "only tasks with this name"),
+            parameter(
+                "by",
+                "route, task or thread: what stands at the root of every stack; stack (nothing) if absent",
+            ),
+        ]);
+        self.example("by route, 5 s", "seconds=5&format=svg&by=route");
+        self.example("all threads, 5 s", "seconds=5&format=svg&mode=wall");
     }
 
     fn profile(&mut self, source: &Source) {

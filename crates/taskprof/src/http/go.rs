@@ -23,7 +23,7 @@ use super::error::HttpError;
 use super::kept::Rank;
 use super::params::Query;
 use super::{OwnRuntime, dump, end, watch_application};
-use crate::cpu::{DEFAULT_DURATION, MAX_DURATION};
+use crate::cpu::{Cpu, DEFAULT_DURATION, MAX_DURATION};
 use crate::offload;
 use crate::profile::{Profile, SampleType};
 use crate::source::{self, Source};
@@ -172,7 +172,9 @@ pub(super) async fn get(
     let profile = match &asked {
         Asked::Cpu(duration) => {
             let _permit = desk.capture()?;
-            end::or_ended(async { Ok(crate::cpu::capture(*duration).await?) }).await?
+            // Stores make a series of each distinct label.
+            let cpu = Cpu::new().without_request_ids().duration(*duration);
+            end::or_ended(async { Ok(cpu.capture().await?) }).await?
         }
         Asked::Delta(source, duration) => {
             let _permit = desk.capture()?;

@@ -22,6 +22,7 @@ mod page;
 mod params;
 mod progress;
 mod reading;
+mod sampling;
 mod stream;
 mod symbol;
 

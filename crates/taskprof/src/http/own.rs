@@ -21,8 +21,8 @@ use super::endpoint::Endpoint;
 use super::error::HttpError;
 use super::kept::{Kept, Rank};
 use super::params::Query;
-use super::{OwnRuntime, dump, end, progress, watch_application};
-use crate::cpu::{DEFAULT_DURATION, MAX_DURATION};
+use super::{OwnRuntime, dump, end, progress, sampling, watch_application};
+use crate::cpu::{DEFAULT_DURATION, MAX_DURATION, RETENTION};
 use crate::source::{Ask, Seconds, Source, TextView, What};
 use crate::write::{FORMATS, Format};
 use crate::{offload, tasks};
@@ -196,7 +196,17 @@ fn parse(source: &'static Source, desk: &Desk, query: Option<&str>) -> Result<As
     query.only_known(&page, answer::is_svg(format))?;
     asked.state = query.svg_state();
     asked.base = base(&query, desk)?;
-    let takes_time = query.has("seconds") || source.seconds == Seconds::Timed;
+    if let What::Cpu = source.what {
+        asked.ask = asked.ask.with(sampling::cpu(&query)?);
+    }
+    // The past is there already.
+    let past = query.has("ago");
+    let takes_time = !past && (query.has("seconds") || source.seconds == Seconds::Timed);
+    if past {
+        let most = RETENTION.as_secs();
+        let seconds = query.integer("seconds", DEFAULT_DURATION.as_secs(), 1..=most)?;
+        asked.ask = asked.ask.seconds(seconds);
+    }
     if takes_time {
         let most = MAX_DURATION.as_secs();
         let takes = query.integer("seconds", DEFAULT_DURATION.as_secs(), 1..=most)?;

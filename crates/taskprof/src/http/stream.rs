@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 
 use super::reading::{Pieces, SMALL};
 use crate::error::Error;
-use crate::our_thread;
 use crate::turn::Turn;
+use crate::{fork, our_thread};
 
 /// Bytes in one piece.
 const PIECE: usize = 64 * 1024;
@@ -29,6 +29,7 @@ pub(super) fn pieces(
     name: &str,
     produce: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
 ) -> Result<Pieces, Error> {
+    fork::check()?;
     let (sender, receiver) = mpsc::channel(AHEAD);
     our_thread::start(name, move || {
         let mut out = Out {

@@ -8,6 +8,7 @@ use taskscope::census::{self, Breakdown};
 use taskscope::sampling::{self, Histograms, Losses};
 
 use super::labels::{self, OfScope};
+use crate::cpu::ByScope;
 use crate::offload::Wanted;
 use crate::source;
 use crate::turn::Turn;
@@ -28,6 +29,9 @@ pub(super) struct Seen {
     pub(super) histograms: Histograms,
     pub(super) losses: Losses,
     pub(super) stats: Stats,
+    pub(super) cpu: ByScope,
+    /// CPU seconds by the label of the scope.
+    pub(super) cpu_by_scope: BTreeMap<String, f64>,
     pub(super) held: HeldMemory,
 }
 
@@ -62,6 +66,11 @@ impl Seen {
         let (growing, growing_sites) = growing();
         let (resources, resources_without_place) = resources();
         let scopes = labels::by_scope(&breakdown);
+        let cpu = crate::cpu::by_scope();
+        let mut cpu_by_scope = BTreeMap::new();
+        for (scope, time) in &cpu.scopes {
+            *cpu_by_scope.entry(labels::cut(scope)).or_default() += time.as_secs_f64();
+        }
         drop(turn);
         // 50 ms, in which others have their turns.
         let (runtimes, runtimes_without_place) = runtimes(&breakdown, wanted);
@@ -80,6 +89,8 @@ impl Seen {
             losses: sampling::losses(),
             stats,
             held: held(),
+            cpu,
+            cpu_by_scope,
         }
     }
 }

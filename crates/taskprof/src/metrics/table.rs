@@ -345,6 +345,43 @@ pub(super) static METRICS: &[Metric] = &[
         |seen, points| points.push([], seen.stats.scopes_unreported as f64),
     ),
     gauge(
+        "taskscope_cpu_sampling_enabled",
+        &[],
+        "1 while the CPU is sampled all the time, which the following need; while it is 0 they stand still.",
+        |seen, points| points.push([], f64::from(u8::from(seen.cpu.enabled))),
+    ),
+    counter(
+        "taskscope_scope_cpu_seconds",
+        &["scope"],
+        "CPU time of tasks by the name of their scope, estimated from samples. The first 100 names have a series.",
+        |seen, points| {
+            for (scope, seconds) in &seen.cpu_by_scope {
+                points.push([scope], *seconds);
+            }
+        },
+    )
+    .in_unit("seconds"),
+    counter(
+        "taskscope_overflow_scope_cpu_seconds",
+        &[],
+        "CPU time of tasks in scopes whose name came after the first 100 and has no series.",
+        |seen, points| points.push([], seen.cpu.overflow.as_secs_f64()),
+    )
+    .in_unit("seconds"),
+    counter(
+        "taskscope_unscoped_cpu_seconds",
+        &[],
+        "CPU time of tasks without a scope, and of everything else that the process does.",
+        |seen, points| points.push([], seen.cpu.unscoped.as_secs_f64()),
+    )
+    .in_unit("seconds"),
+    counter(
+        "taskscope_cpu_samples_lost",
+        &[],
+        "Samples of the CPU that are missing from these figures.",
+        |seen, points| points.push([], seen.cpu.lost as f64),
+    ),
+    gauge(
         "taskscope_record_bytes",
         &[],
         "Memory of the records: as many as there were tasks at the busiest moment.",

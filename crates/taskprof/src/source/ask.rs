@@ -9,11 +9,10 @@ use super::shared::{self, Line};
 use super::{Source, What};
 use crate::cpu::{Cpu, DEFAULT_DURATION, MAX_DURATION};
 use crate::error::Error;
-use crate::offload;
 use crate::profile::Profile;
 use crate::tasks::{self, Chosen, Head, ProfileFold};
 use crate::turn::Turn;
-use crate::warm;
+use crate::{fork, offload};
 
 /// The thread that looks.
 const LOOK: &str = "taskprof-look";
@@ -35,6 +34,7 @@ pub struct Ask {
     source: &'static Source,
     duration: Option<Duration>,
     options: DumpOptions,
+    cpu: Cpu,
 }
 
 impl Ask {
@@ -43,6 +43,7 @@ impl Ask {
             source,
             duration: None,
             options: DumpOptions::new(),
+            cpu: Cpu::new(),
         }
     }
 
@@ -63,6 +64,12 @@ impl Ask {
         self
     }
 
+    /// How to sample, and which samples to show; the duration is that of this question. Other sources than `cpu` take no notice.
+    pub fn with(mut self, cpu: Cpu) -> Self {
+        self.cpu = cpu;
+        self
+    }
+
     /// Looks, and gives what there is to see.
     ///
     /// Works on a thread of its own; the future may be awaited on any executor.
@@ -77,8 +84,12 @@ impl Ask {
     ///
     /// Dropping the future ends a capture that takes time at once, and leaves one of this moment to end by itself on its thread.
     pub async fn capture(self) -> Result<Profile, Error> {
+        fork::check()?;
         self.source.available()?;
+        // Of the past one may ask for more, which `cpu` knows.
+        let is_cpu = matches!(self.source.what, What::Cpu);
         if let Some(duration) = self.duration
+            && !is_cpu
             && (duration.is_zero() || duration > MAX_DURATION)
         {
             return Err(Error::invalid_argument(format!(
@@ -89,12 +100,11 @@ impl Ask {
         let (options, duration) = (self.options, self.duration);
         match &self.source.what {
             What::Cpu => {
-                let cpu = Cpu::new().duration(duration.unwrap_or(DEFAULT_DURATION));
+                let cpu = self.cpu.duration(duration.unwrap_or(DEFAULT_DURATION));
                 cpu.capture().await
             }
             What::Tasks(choose) if duration.is_none() => {
                 let choose = *choose;
-                warm::symbols();
                 let look = move |options| Folded::take(choose(options));
                 let folded =
                     shared::look(LOOK, self.source.name, Line::Usual, options, look).await?;
@@ -139,7 +149,7 @@ impl Ask {
         let What::Tasks(choose) = self.source.what else {
             return Ok(None);
         };
-        warm::symbols();
+        fork::check()?;
         let look = move |options| make(choose(options));
         shared::look(LOOK, self.source.name, line, self.options, look)
             .await
@@ -154,7 +164,6 @@ impl Ask {
         let What::Tasks(choose) = self.source.what else {
             return Ok(None);
         };
-        warm::symbols();
         offload::run(LOOK, move |wanted| {
             let _turn = Turn::take_in_line();
             if !wanted.is_wanted() {
@@ -198,7 +207,6 @@ async fn look(
     duration: Option<Duration>,
     mut take: impl FnMut() -> Result<Profile, Error> + Send + 'static,
 ) -> Result<Profile, Error> {
-    warm::symbols();
     offload::run(LOOK, move |wanted| {
         let first = take()?;
         let Some(duration) = duration else {

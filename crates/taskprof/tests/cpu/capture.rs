@@ -1,16 +1,15 @@
-//! The protocol: one sampler at a time, ended by dropping, nothing hidden.
+//! The protocol: started for the first, ended by dropping, nothing hidden; what a profile says of its samples.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use taskprof::Profile;
-use taskprof::cpu::{Cpu, MAX_DURATION, TRUNCATED};
+use taskprof::cpu::{By, Cpu, MAX_DURATION, TRUNCATED};
 use taskprof::profile::{Frame, Label};
+use taskprof::sampler::StackEnd;
 
 use crate::script::{Event, Script};
 use crate::{block_on, my_turn};
@@ -26,6 +25,11 @@ fn capture(script: Script, duration: Duration) -> Capture {
     Box::pin(cpu.duration(duration).capture())
 }
 
+/// Waits until the sampler is stopped.
+fn await_drop(events: &Receiver<Event>) {
+    while events.recv_timeout(PATIENCE).unwrap() != Event::Dropped {}
+}
+
 /// Polls once and waits until the sampler has been started.
 fn begin(capture: &mut Capture, events: &Receiver<Event>) {
     let mut context = Context::from_waker(Waker::noop());
@@ -34,135 +38,28 @@ fn begin(capture: &mut Capture, events: &Receiver<Event>) {
 }
 
 #[test]
-fn who_asks_with_another_sampler_is_told_that_a_capture_is_running() {
+fn who_asks_with_another_sampler_is_served_beside() {
     let _turn = my_turn();
     let (script, events) = Script::new();
     let mut first = capture(script, MAX_DURATION);
     begin(&mut first, &events);
 
     let (script, second_events) = Script::new();
-    let error = block_on(capture(script, SHORT)).unwrap_err();
-    assert!(error.is_busy());
-    assert_eq!(
-        error.to_string(),
-        "a CPU capture with another sampler or frequency is running in this process; ask again when it has ended"
-    );
-    assert!(
-        second_events.try_recv().is_err(),
-        "the second sampler was not touched"
-    );
-}
-
-#[test]
-fn dropping_the_capture_stops_the_sampler_at_once_and_the_next_is_not_refused() {
-    let _turn = my_turn();
-    let (script, events) = Script::new();
-    let mut first = capture(script, MAX_DURATION);
-    begin(&mut first, &events);
-    drop(first);
-
-    // At once, and not refused: five minutes have not passed.
-    let (script, _events) = Script::new();
     block_on(capture(script, SHORT)).unwrap();
-    assert_eq!(events.recv_timeout(PATIENCE), Ok(Event::Dropped));
+    assert_eq!(second_events.recv(), Ok(Event::Started { hz: 99 }));
+    let first_events: Vec<Event> = events.try_iter().collect();
+    assert!(!first_events.contains(&Event::Dropped), "{first_events:?}");
 }
 
 #[test]
-fn a_capture_asked_for_while_an_abandoned_one_still_starts_waits_for_it() {
+fn dropping_the_capture_stops_the_sampler_at_once() {
     let _turn = my_turn();
     let (script, events) = Script::new();
-    let (script, open) = script.gated();
     let mut first = capture(script, MAX_DURATION);
     begin(&mut first, &events);
     drop(first);
-
-    let (script, second_events) = Script::new();
-    let mut second = capture(script, SHORT);
-    let mut context = Context::from_waker(Waker::noop());
-    assert!(second.as_mut().poll(&mut context).is_pending());
-    assert!(
-        second_events.try_recv().is_err(),
-        "the first sampler is still starting"
-    );
-
-    drop(open);
-    block_on(second).unwrap();
-    assert_eq!(events.recv_timeout(PATIENCE), Ok(Event::Dropped));
-    assert_eq!(
-        second_events.recv_timeout(PATIENCE),
-        Ok(Event::Started { hz: 99 })
-    );
-}
-
-/// A waker that can be asked whether it was used.
-struct Woken(AtomicBool);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
-#[test]
-fn nobody_overtakes_the_one_that_waits_for_an_abandoned_capture() {
-    let _turn = my_turn();
-    let (script, events) = Script::new();
-    let (script, open) = script.gated();
-    let mut first = capture(script, MAX_DURATION);
-    begin(&mut first, &events);
-    drop(first);
-
-    let woken = Arc::new(Woken(AtomicBool::new(false)));
-    let (script, second_events) = Script::new();
-    let mut second = capture(script, SHORT);
-    let waker = Waker::from(woken.clone());
-    let polled = second.as_mut().poll(&mut Context::from_waker(&waker));
-    assert!(polled.is_pending());
-
-    let is_refused = || {
-        let (script, events) = Script::new();
-        let mut context = Context::from_waker(Waker::noop());
-        let Poll::Ready(Err(error)) = capture(script, SHORT).as_mut().poll(&mut context) else {
-            return false;
-        };
-        error.is_busy() && events.try_recv().is_err()
-    };
-    assert!(is_refused(), "while the first one still starts");
-    drop(open);
-    while !woken.0.load(Ordering::Acquire) {
-        std::thread::yield_now();
-    }
-    assert!(
-        is_refused(),
-        "when the first one is over and it is the second's turn"
-    );
-    block_on(second).unwrap();
-    assert_eq!(
-        second_events.recv_timeout(PATIENCE),
-        Ok(Event::Started { hz: 99 })
-    );
-}
-
-#[test]
-fn one_that_no_longer_waits_for_an_abandoned_capture_is_in_nobodys_way() {
-    let _turn = my_turn();
-    let (script, events) = Script::new();
-    let (script, open) = script.gated();
-    let mut first = capture(script, MAX_DURATION);
-    begin(&mut first, &events);
-    drop(first);
-
-    let mut context = Context::from_waker(Waker::noop());
-    let (script, _events) = Script::new();
-    let mut second = capture(script, SHORT);
-    assert!(second.as_mut().poll(&mut context).is_pending());
-    drop(second);
-
-    let (script, _events) = Script::new();
-    let mut third = capture(script, SHORT);
-    assert!(third.as_mut().poll(&mut context).is_pending());
-    drop(open);
-    block_on(third).unwrap();
+    // At once: five minutes have not passed.
+    await_drop(&events);
 }
 
 #[test]
@@ -172,7 +69,8 @@ fn a_finished_capture_frees_the_slot() {
         let (script, events) = Script::new();
         block_on(capture(script, SHORT)).unwrap();
         assert_eq!(events.recv(), Ok(Event::Started { hz: 99 }));
-        assert_eq!(events.recv(), Ok(Event::Stopped));
+        let rest: Vec<Event> = events.try_iter().collect();
+        assert_eq!(rest.last(), Some(&Event::Dropped), "before the answer");
     }
 }
 
@@ -227,10 +125,10 @@ fn samples_become_counts_and_nanoseconds_and_equal_thread_names_are_one() {
     let _turn = my_turn();
     let (script, _events) = Script::new();
     let script = script
-        .stack("worker", 3, &[0x11, 0x21], false)
-        .stack("worker", 4, &[0x11, 0x21], false)
-        .stack("main", 1, &[0x11, 0x21], false)
-        .stack("", 1, &[0x31], true);
+        .stack("worker", 3, &[0x11, 0x21], StackEnd::Root)
+        .stack("worker", 4, &[0x11, 0x21], StackEnd::Root)
+        .stack("main", 2, &[0x11, 0x21], StackEnd::Root)
+        .stack("", 1, &[0x31], StackEnd::Deep);
     let cpu = Cpu::with_sampler(script).hz(100);
     let profile = block_on(cpu.duration(SHORT).capture()).unwrap();
 
@@ -244,22 +142,33 @@ fn samples_become_counts_and_nanoseconds_and_equal_thread_names_are_one() {
         types,
         ["samples/count", "cpu/nanoseconds", "cpu/nanoseconds"]
     );
-    assert_eq!(profile.duration, Duration::from_secs(2));
+    assert!(profile.duration >= SHORT);
 
     let samples = &profile.samples;
     assert_eq!(samples.len(), 3);
     assert_eq!(samples[0].values, [7, 70_000_000]);
-    assert_eq!(samples[0].labels, [Label::str("thread", "worker")]);
+    let elsewhere = Label::str("where", "other");
+    assert_eq!(
+        samples[0].labels,
+        [Label::str("thread", "worker"), elsewhere.clone()]
+    );
     assert_eq!(
         samples[0].stack,
         [Frame::Address(0x11), Frame::Address(0x21)]
     );
-    assert_eq!(samples[1].values, [1, 10_000_000]);
-    assert_eq!(samples[2].labels, []);
+    assert_eq!(samples[1].values, [2, 20_000_000]);
+    assert_eq!(samples[2].labels, [elsewhere]);
     assert_eq!(
         samples[2].stack,
         [Frame::Address(0x31), Frame::named(TRUNCATED)]
     );
+}
+
+/// The comments, without how long it took.
+fn comments(profile: &Profile) -> Vec<String> {
+    let took = format!(" in {:.3} s", profile.duration.as_secs_f64());
+    let comments = profile.comments.iter();
+    comments.map(|text| text.replace(&took, "")).collect()
 }
 
 #[test]
@@ -268,16 +177,20 @@ fn lost_and_cut_samples_are_counted_and_said() {
     let (script, _events) = Script::new();
     let script = script
         .cpu_time(Duration::from_secs(1))
-        .stack("main", 40, &[0x11], false)
-        .stack("main", 10, &[0x21], true);
+        .lost("there was no room for their stacks", 7)
+        .stack("main", 40, &[0x11], StackEnd::Root)
+        .stack("main", 10, &[0x21], StackEnd::Deep)
+        .stack("main", 5, &[0x31], StackEnd::Lost);
     let cpu = Cpu::with_sampler(script).hz(100);
     let profile = block_on(cpu.duration(SHORT).capture()).unwrap();
     assert_eq!(
-        profile.comments,
+        comments(&profile),
         [
-            "50 samples at 100 Hz; 100 expected for 1.000 s of CPU time in 2.000 s",
-            "50 samples were lost, so the profile shows less CPU time than was used; frequencies above the kernel's tick and other users of SIGPROF lose samples",
+            "55 samples at 100 Hz; 100 expected for 1.000 s of CPU time",
+            "0.450 s of CPU time are not in the profile",
+            "7 samples were lost: there was no room for their stacks",
             "10 samples had stacks deeper than the sampler records; their frames at the root are missing",
+            "5 samples have a stack that could not be walked to its root; their callers are missing",
             "a remark",
         ]
     );
@@ -289,13 +202,86 @@ fn a_profile_without_samples_says_why() {
     let (script, _events) = Script::new();
     let profile = block_on(capture(script, SHORT)).unwrap();
     assert_eq!(
-        profile.comments,
+        comments(&profile),
         [
-            "0 samples at 99 Hz in 2.000 s; how many were lost is not known",
+            "0 samples at 99 Hz; how many were lost is not known",
             "a CPU profile samples only threads that run; a process that waits uses no CPU time and gives no samples",
             "a remark",
         ]
     );
+}
+
+/// Two routes and something outside of them.
+fn routes() -> Script {
+    let (script, _events) = Script::new();
+    script
+        .stack("worker", 6, &[0x11], StackEnd::Root)
+        .of_task("handler", Some("POST /orders"), Some("7"))
+        .stack("worker", 3, &[0x11], StackEnd::Root)
+        .of_task("handler", Some("GET /health"), None)
+        .stack("other", 1, &[0x11], StackEnd::Root)
+}
+
+#[test]
+fn samples_have_the_labels_of_their_task() {
+    let _turn = my_turn();
+    let cpu = Cpu::with_sampler(routes());
+    let profile = block_on(cpu.duration(SHORT).capture()).unwrap();
+    assert_eq!(
+        profile.samples[0].labels,
+        [
+            Label::str("name", "handler"),
+            Label::str("request_id", "7"),
+            Label::str("route", "POST /orders"),
+            Label::str("scope", "POST /orders"),
+            Label::str("spawned", "src/main.rs:1:1"),
+            Label::str("thread", "worker"),
+            Label::str("where", "task"),
+        ]
+    );
+}
+
+#[test]
+fn a_profile_of_one_route_has_no_samples_of_others_and_says_how_much_that_is() {
+    let _turn = my_turn();
+    let cpu = Cpu::with_sampler(routes()).hz(100);
+    let route = cpu.clone().route("POST /orders").duration(SHORT);
+    let profile = block_on(route.capture()).unwrap();
+    assert_eq!(profile.total(0), 6);
+    let said = "only what was chosen: 0.060 s of 0.100 s";
+    assert!(comments(&profile).contains(&said.to_owned()), "{profile:?}");
+    for (cpu, samples) in [
+        (cpu.clone().scope("GET /health"), 3),
+        (cpu.clone().name("handler"), 9),
+        (cpu.clone().name("handler").route("GET /"), 0),
+    ] {
+        let profile = block_on(cpu.duration(SHORT).capture()).unwrap();
+        assert_eq!(profile.total(0), samples);
+    }
+}
+
+#[test]
+fn by_route_every_route_has_a_tower_of_its_own_and_the_rest_says_what_it_is() {
+    let _turn = my_turn();
+    let roots = |by| {
+        let cpu = Cpu::with_sampler(routes()).by(by).duration(SHORT);
+        let profile = block_on(cpu.capture()).unwrap();
+        let roots = profile.samples.iter().map(|sample| {
+            assert_eq!(sample.stack.len(), 2);
+            sample.stack[1].clone()
+        });
+        roots.collect::<Vec<_>>()
+    };
+    let named = |names: [&str; 3]| names.map(Frame::named);
+    assert_eq!(
+        roots(By::Route),
+        named(["POST /orders", "GET /health", "(no route: other)"])
+    );
+    assert_eq!(
+        roots(By::Task),
+        named(["handler", "handler", "(no task: other)"])
+    );
+    assert_eq!(roots(By::Thread), named(["worker", "worker", "other"]));
 }
 
 #[test]

@@ -6,6 +6,7 @@
     reason = "helpers of tests; the exemption in clippy.toml covers only test functions"
 )]
 
+mod always;
 #[path = "../common/busy.rs"]
 mod busy;
 mod capture;
@@ -14,6 +15,7 @@ mod go;
 mod real;
 mod script;
 mod shared;
+mod tasks;
 #[path = "../common/xml.rs"]
 mod xml;
 

@@ -121,6 +121,65 @@ fn folded_text_is_plain_text() {
     );
 }
 
+#[test]
+fn a_flame_graph_by_route_and_one_of_all_threads_are_a_parameter_away() {
+    let _turn = my_turn();
+    let _busy = Busy::start("grinder");
+    let server = server();
+    let folded = |query: &str| {
+        let path = format!("{CPU}?seconds=1&format=folded&{query}");
+        let answer = get(server.local_addr(), &path);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.text().to_owned()
+    };
+    let by_route = folded("by=route&hz=500");
+    assert!(
+        by_route
+            .lines()
+            .any(|line| line.starts_with("(no route: other);")),
+        "{by_route}"
+    );
+    let wall = folded("mode=wall");
+    assert!(wall.contains("(blocked in "), "{wall}");
+}
+
+#[test]
+fn the_past_is_refused_with_the_way_to_have_it_and_then_answered_at_once() {
+    let _turn = my_turn();
+    let _busy = Busy::start("grinder");
+    let server = server();
+    let past = || {
+        get(
+            server.local_addr(),
+            &format!("{CPU}?ago=60&seconds=60&format=folded"),
+        )
+    };
+    let answer = past();
+    assert_eq!(answer.status, 404, "{}", answer.text());
+    assert!(
+        answer.text().contains("taskprof::cpu().always_on()"),
+        "{}",
+        answer.text()
+    );
+
+    taskprof::cpu().hz(500).always_on().unwrap();
+    let asked = Instant::now();
+    while !past().text().contains("Grinder<") {
+        assert!(asked.elapsed() < Duration::from_secs(60));
+    }
+    // And the first page tells of it.
+    let page = get(server.local_addr(), "/debug/profile");
+    assert!(page.text().contains("CPU by route</h2>"), "{}", page.text());
+    let metrics = get(server.local_addr(), "/debug/profile/metrics");
+    let text = metrics.text();
+    assert!(text.contains("taskscope_cpu_sampling_enabled 1"), "{text}");
+    assert!(
+        text.contains("taskscope_unscoped_cpu_seconds_total "),
+        "{text}"
+    );
+    taskprof::cpu::stop_always_on();
+}
+
 // What a scraper does that profiles all day.
 #[test]
 fn a_second_asker_is_served_while_another_capture_runs() {

@@ -54,38 +54,65 @@ fn a_bad_query_is_400_and_the_sentence_names_the_parameter() {
             "parameter format must be one of FORMATS, not \"SVG\"",
         ),
         (
-            "second=5",
-            "unknown parameter \"second\"; known here: seconds, format, base",
+            "mode=off",
+            "parameter mode must be one of cpu, wall, not \"off\"",
         ),
         (
-            "x=5",
-            "unknown parameter \"x\"; known here: seconds, format, base",
+            "by=user",
+            "parameter by must be one of stack, route, task, thread, not \"user\"",
         ),
+        (
+            "hz=1001",
+            "parameter hz must be a whole number from 1 to 1000, not \"1001\"",
+        ),
+        (
+            "ago=601",
+            "parameter ago must be a whole number from 1 to 600, not \"601\"",
+        ),
+        (
+            "ago=60&hz=99",
+            "parameters ago and hz exclude each other; the past was sampled as it was",
+        ),
+        (
+            "ago=60&mode=wall",
+            "parameters ago and mode=wall exclude each other; of the past only CPU time is kept",
+        ),
+        (
+            "route=",
+            "parameter route is empty; leave it out to see everything",
+        ),
+        (
+            "second=5",
+            "unknown parameter \"second\"; known here: KNOWN",
+        ),
+        ("x=5", "unknown parameter \"x\"; known here: KNOWN"),
         (
             "format=folded&s=a",
-            "unknown parameter \"s\"; known here: seconds, format, base",
+            "unknown parameter \"s\"; known here: KNOWN",
         ),
         (
             "format=svg&z=1",
-            "unknown parameter \"z\"; known here: seconds, format, base",
+            "unknown parameter \"z\"; known here: KNOWN",
         ),
         (
             "%0d%0aa%1b=1",
-            r#"unknown parameter "\r\na\u{1b}"; known here: seconds, format, base"#,
+            r#"unknown parameter "\r\na\u{1b}"; known here: KNOWN"#,
         ),
         (
             "%3Cscript%3E=1",
-            "unknown parameter \"<script>\"; known here: seconds, format, base",
+            "unknown parameter \"<script>\"; known here: KNOWN",
         ),
         (
             &format!("{long}=1"),
-            &format!("unknown parameter \"{shown}\"…; known here: seconds, format, base"),
+            &format!("unknown parameter \"{shown}\"…; known here: KNOWN"),
         ),
     ] {
         let answer = get(server.local_addr(), &format!("/debug/profile/cpu?{query}"));
         assert_eq!(answer.status, 400, "{query}");
         let formats: Vec<&str> = taskprof::write::FORMATS.iter().map(|f| f.name).collect();
         let sentence = sentence.replace("FORMATS", &formats.join(", "));
+        let known = "mode, hz, ago, route, scope, name, by, seconds, format, base";
+        let sentence = sentence.replace("KNOWN", known);
         assert_eq!(answer.sentence(), sentence, "{query}");
     }
 }

@@ -13,22 +13,27 @@ const MEGABYTE: usize = 1_000_000;
 async fn memory_is_known_by_route_and_task() {
     sample_closely();
     let (orders, items) = (Scope::new("POST /known"), Scope::new("GET /known"));
-    let holders = [
-        holds(&orders, "audit", 24 * MEGABYTE).await,
-        holds(&items, "cache", 8 * MEGABYTE).await,
-        holds(&items, "index", 16 * MEGABYTE).await,
-    ];
+    let mut holders = Vec::new();
+    for (scope, task, megabytes) in [
+        (&orders, "audit", 12),
+        (&items, "cache", 8),
+        (&items, "index", 10),
+    ] {
+        holders.push(holds(scope, task, megabytes * MEGABYTE).await);
+        // At this rate that nearly fills the queue: each is added up before the next, however busy the machine is.
+        taskprof::heap().capture().await.unwrap();
+    }
     let profile = taskprof::heap().capture().await.unwrap();
     for (route, task, megabytes) in [
-        ("POST /known", "audit", 24),
+        ("POST /known", "audit", 12),
         ("GET /known", "cache", 8),
-        ("GET /known", "index", 16),
+        ("GET /known", "index", 10),
     ] {
         let labels = [("route", route), ("task", task)];
         let truth = (megabytes * MEGABYTE) as f64;
         assert_within_five_percent(sum(&profile, "inuse_space", &labels), truth);
         assert_within_five_percent(sum(&profile, "alloc_space", &labels), 2.0 * truth);
-        let objects = truth / 1000.0;
+        let objects = truth / 4000.0;
         let estimate = sum(&profile, "inuse_objects", &labels);
         assert!(
             (0.7..1.3).contains(&(estimate / objects)),
@@ -55,10 +60,10 @@ async fn memory_is_known_by_route_and_task() {
         (number, text)
     };
     let (bytes, text) = focused("route=POST /known", "inuse_space");
-    assert_within_five_percent(bytes, 24e6);
+    assert_within_five_percent(bytes, 12e6);
     assert!(text.contains("heap::fill"), "{text}");
     assert!(!text.contains("__rust_alloc"), "{text}");
-    assert_within_five_percent(focused("task=index", "alloc_space").0, 32e6);
+    assert_within_five_percent(focused("task=index", "alloc_space").0, 20e6);
     // And as JSON.
     let json: serde_json::Value = serde_json::from_str(&write::json(&profile).unwrap()).unwrap();
     let cache: i64 = json["samples"]
@@ -78,7 +83,7 @@ async fn memory_is_known_by_route_and_task() {
     // What was allocated stays.
     assert_within_five_percent(
         sum(&after, "alloc_space", &[("route", "POST /known")]),
-        48e6,
+        24e6,
     );
 }
 

@@ -10,9 +10,11 @@ use std::collections::{HashMap, TryReserveError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+
 use crate::capture::{self, Feed, Waiter};
-use crate::clock;
-use crate::record::{Hold, Record};
+use crate::record::{self, Hold, Record};
+use crate::{clock, runtime, threads};
 
 /// Tasks of one runtime that are marked at a time: enough to keep its workers busy for a tenth of a millisecond, few enough that
 /// other tasks of the runtime do not notice.
@@ -23,6 +25,39 @@ const BLOCK: usize = 8192;
 
 /// How often a dump looks who has answered, unless the last of all marks is gone before.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// The tasks that cannot be polled before the calling thread goes on: those that it is polling itself, and all of a runtime that has no other thread.
+struct InTheWay {
+    thread: u16,
+    runtime: Option<u16>,
+}
+
+impl InTheWay {
+    fn here() -> InTheWay {
+        let slot = threads::slot();
+        let runtime = Handle::try_current()
+            .ok()
+            .filter(|runtime| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread);
+        // Having entered a runtime is not the same as driving it: this thread has polled its tasks, and nobody else does meanwhile.
+        let driven = runtime.and_then(|entered| {
+            let index = match record::current() {
+                Some(task) => task.runtime(),
+                None => slot.worked_for(runtime::removals())?,
+            };
+            (runtime::get(index)?.id() == entered.id()).then_some(index)
+        });
+        InTheWay {
+            // The slot that many threads share says nothing of this one.
+            thread: if slot.is_shared() { 0 } else { slot.index() },
+            runtime: driven,
+        }
+    }
+
+    fn of(&self, record: &Record) -> bool {
+        self.runtime == Some(record.runtime())
+            || (record.thread() != 0 && record.thread() == self.thread)
+    }
+}
 
 /// How a task that was asked stands.
 enum Standing {
@@ -185,7 +220,7 @@ fn in_long_poll(record: &Record, stall: Duration) -> bool {
     record.thread() != 0 && clock::between(record.since(), clock::precise()) >= stall
 }
 
-/// Captures every task whose last capture is no longer true, except those in a long poll. `look` is called again and again, and told which
+/// Captures every task whose last capture is no longer true, except those in a long poll and those that cannot answer before the caller goes on. `look` is called again and again, and told which
 /// tasks are still awaited.
 pub(super) fn for_captures(
     holds: &[Hold],
@@ -196,10 +231,13 @@ pub(super) fn for_captures(
 ) {
     let start = Instant::now();
     let mut queues: HashMap<u16, Queue<'_>> = HashMap::new();
+    let in_the_way = InTheWay::here();
     lines.awaited.clear();
-    lines
-        .awaited
-        .extend(holds.iter().map(|hold| needs(hold, stall)));
+    lines.awaited.extend(
+        holds
+            .iter()
+            .map(|hold| needs(hold, stall) && !in_the_way.of(hold.record())),
+    );
     lines.next.clear();
     lines.next.resize(holds.len(), END);
     // From the last to the first, so that each line begins with its oldest task.

@@ -13,7 +13,10 @@ use crate::evidence::Moments;
 use crate::record::Hold;
 use crate::scope::ScopeInner;
 use crate::verdict::WATCH;
-use crate::{Verdict, clock, pool};
+use crate::{Verdict, clock, lost_wakeups, pool};
+
+/// A wake comes so soon after what it is about, also on a machine under load.
+const WAKE_FOLLOWS: Duration = Duration::from_millis(50);
 
 pub(super) fn collect(options: &DumpOptions) -> Dump {
     let mut held = match HeldTasks::new(options.clone()) {
@@ -75,6 +78,23 @@ impl DumpOptions {
     /// Whether tasks with this verdict are to be shown.
     pub(super) fn wants_verdict(&self, verdict: Verdict) -> bool {
         self.verdicts.is_empty() || self.verdicts.contains(&verdict)
+    }
+}
+
+/// Keeps those that have ended only because they were polled for their stacks.
+///
+/// `since`: when each last did anything before.
+pub(super) fn keep_lost_wakeups(holds: &[Hold], since: &[u64], began: u64) {
+    let ended = |hold: &&Hold| hold.record().ended_unwoken();
+    if !holds.iter().any(|hold| ended(&hold)) {
+        return;
+    }
+    // Whoever had just made a task ready is about to wake it.
+    thread::sleep(WAKE_FOLLOWS);
+    let moments = Moments { began, now: began };
+    let mut known = Known::default();
+    for (hold, since) in holds.iter().zip(since).filter(|(hold, _)| ended(hold)) {
+        lost_wakeups::add(read::ended_unwoken(hold, *since, moments, &mut known));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The tasks of one dump, held so that they can be read one after the other.
 //!
-//! What is kept for a task is its record and a few numbers, 21 bytes in all; what is said of it exists only while it is visited. The tables are reserved before anything else is done,
+//! What is kept for a task is its record and a few numbers, 29 bytes in all; what is said of it exists only while it is visited. The tables are reserved before anything else is done,
 //! so that a process without memory gets an error and does not abort. Not here: how tasks are asked (`ask.rs`) and read (`reader.rs`, `read.rs`).
 
 use std::collections::TryReserveError;
@@ -34,8 +34,9 @@ pub struct HeldTasks {
     tally: Tally,
     /// Oldest first.
     holds: Vec<Hold>,
-    /// Polls of each when the dump began.
+    /// Polls of each when the dump began, and when it last did anything before.
     polls: Vec<u64>,
+    since: Vec<u64>,
     lines: Lines,
     left_out: usize,
     resources: Vec<ResourceDump>,
@@ -86,13 +87,15 @@ impl HeldTasks {
         }
         left_out += holds.len().saturating_sub(options.limit);
         holds.truncate(options.limit);
-        let (mut polls, mut lines) = (Vec::new(), Lines::default());
+        let (mut polls, mut since, mut lines) = (Vec::new(), Vec::new(), Lines::default());
         polls.try_reserve_exact(holds.len()).map_err(no_memory)?;
+        since.try_reserve_exact(holds.len()).map_err(no_memory)?;
         lines.reserve(holds.len()).map_err(no_memory)?;
         polls.extend(holds.iter().map(|hold| {
             hold.record().forget_wakers();
             hold.record().polls()
         }));
+        since.extend(holds.iter().map(|hold| hold.record().since()));
         let resources = resources::collect(options.scope.as_ref(), options.runtime, began);
         Ok(HeldTasks {
             options,
@@ -103,6 +106,7 @@ impl HeldTasks {
             tally,
             holds,
             polls,
+            since,
             lines,
             left_out,
         })
@@ -133,8 +137,8 @@ impl HeldTasks {
     pub fn capture(&mut self, visit: &mut dyn FnMut(usize, TaskDump)) -> Dump {
         let options = &self.options;
         let (holds, polls) = (&self.holds[..], &self.polls[..]);
-        let since = (self.started, self.began);
-        let mut reader = Reader::new(holds, polls, options.stacks, since, visit);
+        let began = (self.started, self.began);
+        let mut reader = Reader::new(holds, polls, options.stacks, began, visit);
         let mut now = None;
         if options.stacks == Stacks::Fresh && !holds.is_empty() {
             callstack::refresh();
@@ -147,6 +151,7 @@ impl HeldTasks {
                 }
             });
             super::collect::watch(holds, polls, self.started, deadline);
+            super::collect::keep_lost_wakeups(holds, &self.since, self.began);
             // Polls that began to take too long just now: those that are called blocking below, as of the same moment.
             let caught_at = clock::precise();
             watchdog::catch_late(caught_at, deadline);

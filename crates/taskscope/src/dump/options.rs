@@ -155,8 +155,9 @@ impl DumpOptions {
     ///
     /// # Limitations
     ///
-    /// Called from a task of a current-thread runtime, the other tasks of that runtime cannot answer, because this call is in their way:
-    /// use [`DumpOptions::capture`] there.
+    /// Called from a task of a current-thread runtime, the other tasks of that runtime cannot answer, because this call is in their way. They are not
+    /// asked and not waited for; those that no earlier capture shows have [`NoTrace::NoAnswer`](crate::NoTrace::NoAnswer). The calling task is running
+    /// and has no stack. Use [`DumpOptions::capture`] there.
     #[must_use]
     pub fn capture_blocking(self) -> Dump {
         collect::collect(&self)

@@ -8,7 +8,7 @@ use super::known::Known;
 use super::{LongPoll, NoTrace, Stacks, State, TaskDump, TaskKind, ThreadInfo, Trace};
 use crate::evidence::{self, Moments, Reading};
 use crate::record::{Hold, Record, Side, Traits};
-use crate::{ScopeRef, capture, clock, threads};
+use crate::{ScopeRef, Verdict, capture, clock, threads};
 
 /// A capture may be so many polls later than the reading of its task.
 const LATER: u32 = 1024;
@@ -67,11 +67,36 @@ pub(super) fn read(
     moments: Moments,
     known: &mut Known,
 ) -> Option<TaskDump> {
-    let (record, meta) = (hold.record(), hold.meta());
-    let reading = Reading::steady(record);
-    if record.is_finished() {
+    if hold.record().is_finished() {
         return None;
     }
+    let task = describe(hold, asked, moments, known);
+    (!hold.record().is_finished()).then_some(task)
+}
+
+/// A task that has ended in the poll that a capture asked for, as it was before that.
+pub(super) fn ended_unwoken(
+    hold: &Hold,
+    since: u64,
+    moments: Moments,
+    known: &mut Known,
+) -> TaskDump {
+    let task = describe(hold, Asked::NOTHING, moments, known);
+    let stack = hold.record().captured(Clone::clone).0;
+    TaskDump {
+        verdict: Verdict::LostWakeup,
+        state: State::Idle {
+            since: clock::between(since, moments.began),
+        },
+        // Where it waited in an earlier poll, if anybody has looked.
+        trace: stack.map_or(Err(NoTrace::NotAsked), |stack| Ok(known.of_task(&stack))),
+        ..task
+    }
+}
+
+fn describe(hold: &Hold, asked: Asked, moments: Moments, known: &mut Known) -> TaskDump {
+    let (record, meta) = (hold.record(), hold.meta());
+    let reading = Reading::steady(record);
     let now = reading.now(moments);
     let long_poll = record.long_poll();
     let seen = long_poll
@@ -110,7 +135,7 @@ pub(super) fn read(
         }
         None => (None, Vec::new()),
     };
-    Some(TaskDump {
+    TaskDump {
         id: record.id(),
         kind: TaskKind::of(traits),
         name,
@@ -141,7 +166,7 @@ pub(super) fn read(
         branches_dropped,
         branches_cut,
         state,
-    })
+    }
 }
 
 fn trace(

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::inner::Finishing;
 use super::{Scope, ScopeRef};
-use crate::heap::{self, Held};
+#[cfg(feature = "enable")]
+use crate::heap;
+use crate::heap::Held;
 use crate::{Dump, DumpOptions, record};
 
 impl Scope {

@@ -7,10 +7,10 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use crate::heap::{Allocated, StackId, Weight};
+use crate::heap::{Allocated, QUEUE, StackId, Weight};
 
-/// A power of two. Half a minute of a program that allocates a gigabyte a second.
-pub(super) const PLACES: usize = 1 << 15;
+/// A power of two. At the default rate some seconds of a program that allocates gigabytes in each.
+pub(super) const PLACES: usize = QUEUE;
 
 #[repr(C)]
 struct Place {

@@ -4,7 +4,7 @@
 //!
 //! It may have interrupted anything: an allocator, the dynamic loader, a walk of this crate, an async-signal-unsafe
 //! function of somebody else's. So: no lock, no allocation, no thread-local, no lazy initialisation, nothing that can
-//! panic, a small frame, `errno` as it was. It uses three system calls and the memory of [`super::exchange`], nothing else.
+//! panic, a small frame, `errno` as it was. It uses four system calls and the memory of [`super::exchange`], nothing else.
 
 #![allow(unsafe_code)]
 
@@ -12,6 +12,7 @@ use libc::{c_int, c_void, siginfo_t, ucontext_t};
 
 use super::exchange::EXCHANGE;
 use super::memory;
+use super::resume;
 use super::signal::current_tid;
 use crate::unwind::registers::Registers;
 
@@ -21,8 +22,11 @@ pub(super) extern "C" fn on_signal(_: c_int, _: *mut siginfo_t, context: *mut c_
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: as above.
     let before = unsafe { errno.read() };
-    // SAFETY: the kernel passes the context of what was interrupted to a handler with `SA_SIGINFO`.
-    answer(unsafe { &*context.cast::<ucontext_t>() });
+    // SAFETY: the kernel passes the context of what was interrupted to a handler with `SA_SIGINFO`, and nobody else uses
+    // it until the handler returns.
+    let context = unsafe { &mut *context.cast::<ucontext_t>() };
+    answer(context);
+    resume::resume(context);
     // SAFETY: as above.
     unsafe { errno.write(before) };
 }

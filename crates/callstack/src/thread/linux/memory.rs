@@ -48,6 +48,20 @@ pub(crate) unsafe fn copy(start: usize, end: usize, into: *mut u8) -> usize {
     at - start
 }
 
+/// Copies memory of this process from `start` on, as much as has room and can be read, and returns how many words.
+pub(super) fn copy_into(start: usize, into: &mut [u64]) -> usize {
+    let end = start.saturating_add(size_of_val(into));
+    // SAFETY: there is room for `end - start` bytes, and any bytes are words.
+    let copied = unsafe { copy(start, end, into.as_mut_ptr().cast()) };
+    copied / size_of::<u64>()
+}
+
+/// The same of bytes.
+pub(super) fn copy_bytes(start: usize, into: &mut [u8]) -> usize {
+    // SAFETY: there is room for so many bytes.
+    unsafe { copy(start, start.saturating_add(into.len()), into.as_mut_ptr()) }
+}
+
 /// Whether the system allows it at all.
 pub(crate) fn can_be_copied() -> bool {
     let original = 0x5eed_u64;

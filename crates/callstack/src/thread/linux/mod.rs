@@ -1,23 +1,31 @@
 //! One capture, as the asking thread goes through it.
 //!
-//! The parts: [`signal`] claims, checks and sends the signal; [`handler`] is what runs on the interrupted thread, with
-//! [`memory`] to copy a stack whose bounds nobody knows; [`exchange`] is where the two threads meet; [`status`] says why a
+//! A thread that is in a system call is read without a signal ([`blocked`]), if [`look`] says so. The parts of the other
+//! way: [`signal`] claims, checks and sends the signal; [`handler`] is what runs on the interrupted thread, with
+//! [`memory`] to copy a stack whose bounds nobody knows, and [`resume`] to send the thread back into a system call that
+//! the signal has ended after all; [`exchange`] is where the two threads meet; [`status`] says why a
 //! thread does not answer.
 
+mod blocked;
 mod exchange;
 mod futex;
 mod handler;
+mod look;
 pub(crate) mod memory;
+mod resume;
 mod signal;
 mod status;
 
 use std::time::{Duration, Instant};
 
+pub(super) use blocked::capture as capture_blocked;
+pub(super) use resume::not_resumed as interrupted_calls;
 pub(super) use signal::{Claimed, claim, current_tid};
 
-use super::{CaptureError, Silence};
+use super::{CaptureError, NotBlocked, Silence, SystemCall};
 use crate::{Completeness, unwind};
 use exchange::{EXCHANGE, Turn};
+use look::Doing;
 use status::Status;
 
 /// So often somebody who waits makes sure that the thread still exists.
@@ -34,6 +42,33 @@ pub(super) fn capture(
     out: &mut Vec<usize>,
 ) -> Result<Completeness, CaptureError> {
     let deadline = Instant::now() + timeout.min(FOREVER);
+    loop {
+        let before = out.len();
+        match capture_blocked(tid, out) {
+            Ok(blocked) if blocked.completeness != Completeness::Broken => {
+                return Ok(blocked.completeness);
+            }
+            // More can be had by a signal.
+            Ok(blocked) if blocked.call.is_restarted() => out.truncate(before),
+            Ok(blocked) if out.len() > before => return Ok(blocked.completeness),
+            Ok(blocked) => return Err(CaptureError::InCall { call: blocked.call }),
+            Err(NotBlocked::Gone) => return Err(CaptureError::Gone),
+            Err(NotBlocked::Running | NotBlocked::Moved | NotBlocked::Unseen) => {}
+        }
+        match capture_running(signal, tid, deadline, out) {
+            Err(CaptureError::InCall { .. }) if Instant::now() < deadline => {}
+            captured => return captured,
+        }
+    }
+}
+
+/// Captures the thread by the signal, unless it is in a system call that this might end.
+fn capture_running(
+    signal: Claimed,
+    tid: u32,
+    deadline: Instant,
+    out: &mut Vec<usize>,
+) -> Result<Completeness, CaptureError> {
     let mut turn = EXCHANGE.turn(deadline).ok_or(CaptureError::Busy)?;
     settle(&mut turn, deadline)?;
     interrupt(&mut turn, signal, tid, deadline)?;
@@ -41,6 +76,24 @@ pub(super) fn capture(
         silence: Silence::Unknown,
     })?;
     Ok(unwind::walk_interrupted(&registers, &stack, out))
+}
+
+/// Makes sure that a signal ends no system call of the thread. The last thing before it is sent.
+fn check_interruptible(tid: u32) -> Result<(), CaptureError> {
+    let in_call = |call: SystemCall| CaptureError::InCall { call };
+    if tid == current_tid() {
+        return Ok(());
+    }
+    match look::at(tid) {
+        Doing::Running => Ok(()),
+        Doing::Blocked { call, .. } if call.is_restarted() => Ok(()),
+        Doing::Blocked { call, .. } => Err(in_call(call)),
+        Doing::Gone => Err(CaptureError::Gone),
+        Doing::Unknown => match Status::of(tid) {
+            Some(status) if status.is_running() => Ok(()),
+            _ => Err(CaptureError::Unseen),
+        },
+    }
 }
 
 /// Waits until a late answer to an earlier request is complete.
@@ -102,7 +155,10 @@ fn send_once(signal: Claimed, tid: u32) -> Result<(), CaptureError> {
     match Status::of(tid) {
         Some(status) if status.is_dead() => Err(CaptureError::Gone),
         Some(status) if status.is_pending(signal.number()) => Ok(()),
-        _ => signal::send(signal, tid),
+        _ => {
+            check_interruptible(tid)?;
+            signal::send(signal, tid)
+        }
     }
 }
 

@@ -37,6 +37,10 @@ impl Status {
         matches!(self.state, b'Z' | b'X' | b'x')
     }
 
+    pub(super) fn is_running(&self) -> bool {
+        self.state == b'R'
+    }
+
     pub(super) fn is_uninterruptible(&self) -> bool {
         self.state == b'D'
     }

@@ -7,6 +7,7 @@ use taskscope::census::WorkerLoad;
 use taskscope::{SiteGrowth, TaskDump, Verdict};
 
 use super::chart::{self, chart, spark};
+use super::cpu;
 use super::seen::{SHOWN, Seen, Suspect};
 use crate::http::page::frame::{Page, Tab, age, count, place, plain, sentence, slug, verdict};
 use crate::http::page::links::Links;
@@ -23,6 +24,7 @@ pub(super) fn html(links: &Links, seen: &Seen, every: Duration) -> String {
             }
         }
         (suspects(links, seen))
+        @if let Some(recent) = &seen.cpu { (cpu::html(links, recent)) }
         (oldest(links, seen))
         (longest(links, seen))
         (unseen(seen))

@@ -4,6 +4,7 @@
 //! Not here: the count of all tasks that is taken every other second, which is taskscope's.
 
 mod chart;
+mod cpu;
 mod html;
 mod seen;
 mod text;
@@ -27,9 +28,9 @@ use crate::http::endpoint::Endpoint;
 use crate::http::error::HttpError;
 use crate::http::params::Query;
 use crate::http::{OwnRuntime, watch_application};
+use crate::offload;
 use crate::source::Line;
 use crate::turn::Turn;
-use crate::{offload, warm};
 
 /// How often the page may ask again at the most, and at the least: what is old helps nobody.
 const EVERY: Duration = Duration::from_secs(2);
@@ -45,8 +46,6 @@ pub(in crate::http) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Respo
     let began = Instant::now();
     let _look = desk.look_promptly().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
-    // Whoever looks here asks for more in a moment.
-    warm::all();
     let tasks = glance(Line::Prompt, Tasks::take).await?;
     let page = offload::run(PAGE, move |_| {
         let _turn = Turn::take_promptly();

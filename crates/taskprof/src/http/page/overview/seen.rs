@@ -10,6 +10,7 @@ use taskscope::census::{self, Census};
 use taskscope::heap::Held;
 use taskscope::{SiteGrowth, State, TaskDump, Verdict};
 
+use crate::cpu::Recent;
 use crate::error::Error;
 use crate::http::page::tasks::label;
 use crate::tasks::{self, Chosen, Groups, Head, Holds, Likeness, Summary};
@@ -26,6 +27,8 @@ pub(super) struct Seen {
     pub(super) now: Census,
     /// Oldest first.
     pub(super) history: Vec<Census>,
+    /// While sampling is always on, and ten minutes longer.
+    pub(super) cpu: Option<Recent>,
 }
 
 /// What the first page shows of the tasks, summed up while they were read.
@@ -212,6 +215,7 @@ impl Seen {
             tasks,
             now,
             history,
+            cpu: crate::cpu::recent(),
         }
     }
 

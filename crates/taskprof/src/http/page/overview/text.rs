@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use taskscope::text::lines;
 use taskscope::{Age, OneLine, Plain, Verdict};
 
+use super::cpu;
 use super::seen::{SHOWN, Seen};
 use crate::http::page::frame::process;
 use crate::http::page::tasks::label;
@@ -80,6 +81,9 @@ fn write(out: &mut String, seen: &Seen) -> fmt::Result {
                 }
             )?;
         }
+    }
+    if let Some(recent) = &seen.cpu {
+        cpu::text(out, recent)?;
     }
     let waits = &seen.tasks.waits;
     if !waits.is_empty() {

@@ -1,0 +1,92 @@
+//! The stack of a thread that is blocked in a system call, without a signal.
+//!
+//! Such a thread does not touch its stack, so it can be copied from another thread. The kernel tells where the thread
+//! goes on and its stack pointer; the other registers are on its kernel stack, out of reach, and are found out as far as
+//! the walk needs them. Whether the thread has stayed off all processors all the while is told by its count of switches: if that
+//! is the same before and after, it has not run, however often it might have come back to the same call.
+
+use std::sync::Arc;
+
+use super::look::{self, Doing, Switches};
+use super::{memory, signal};
+use crate::loaded::{self, Snapshot};
+use crate::thread::{Blocked, NotBlocked};
+use crate::unwind::copied::CopiedStack;
+use crate::unwind::frame_pointer::Code;
+use crate::unwind::registers::Registers;
+use crate::{Completeness, unwind};
+
+/// As much of the stack as is copied at first, and then, as long as that is not enough. In bytes.
+const SIZES: [usize; 3] = [16 << 10, 128 << 10, 1 << 20];
+
+/// Appends the stack of the thread to `out`, if it is blocked. `out` is unchanged otherwise.
+pub(in crate::thread) fn capture(tid: u32, out: &mut Vec<usize>) -> Result<Blocked, NotBlocked> {
+    if tid == signal::current_tid() {
+        return Err(NotBlocked::Running);
+    }
+    let before = out.len();
+    let code = Known(loaded::current());
+    for bytes in SIZES {
+        out.truncate(before);
+        let blocked = attempt(tid, bytes, &code, out);
+        if blocked.is_err() {
+            out.truncate(before);
+        }
+        match blocked {
+            Ok(Blocked {
+                completeness: Completeness::Truncated,
+                ..
+            }) if out.len() - before < crate::MAX_FRAMES && bytes != SIZES[SIZES.len() - 1] => {}
+            blocked => return blocked,
+        }
+    }
+    Err(NotBlocked::Moved)
+}
+
+fn attempt(
+    tid: u32,
+    bytes: usize,
+    code: &Known,
+    out: &mut Vec<usize>,
+) -> Result<Blocked, NotBlocked> {
+    let switches = Switches::of(tid);
+    let doing = look::at(tid);
+    let Doing::Blocked { call, sp, ip } = doing else {
+        return Err(match doing {
+            Doing::Gone => NotBlocked::Gone,
+            Doing::Running => NotBlocked::Running,
+            _ => NotBlocked::Unseen,
+        });
+    };
+    let mut words = vec![0_u64; bytes / size_of::<u64>()];
+    let start = sp & !(size_of::<u64>() - 1);
+    let copied = memory::copy_into(start, &mut words);
+    // What it was doing first: the switches must enclose both looks.
+    if look::at(tid) != doing || switches.is_none() || Switches::of(tid) != switches {
+        return Err(NotBlocked::Moved);
+    }
+    let registers = Registers::blocked(ip, sp);
+    let stack = CopiedStack::new(start, &words[..copied], copied == words.len());
+    let completeness = unwind::walk_blocked(&registers, &stack, code, out);
+    Ok(Blocked { call, completeness })
+}
+
+/// The code that is loaded, as of the last refresh.
+struct Known(Arc<Snapshot>);
+
+impl Code for Known {
+    fn function(&self, address: usize) -> Option<std::ops::Range<usize>> {
+        self.0.image_at(address)?.function_at(address)
+    }
+
+    fn bytes(&self, start: usize, len: usize) -> Vec<u8> {
+        if self.0.image_at(start).is_none() {
+            return Vec::new();
+        }
+        let mut bytes = vec![0; len];
+        // The kernel copies: a library may just be unloaded.
+        let copied = memory::copy_bytes(start, &mut bytes);
+        bytes.truncate(copied);
+        bytes
+    }
+}

@@ -1,0 +1,289 @@
+//! The last ten minutes of CPU samples, kept while sampling is always on: what happened before anybody asked.
+//!
+//! Slices of ten seconds, each of bounded size, the oldest goes when a new one begins; and sums by scope since the process began, for metrics.
+//! Ids of requests are not kept here. Not here: who samples (`session.rs`).
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::recording::Recording;
+use crate::error::Error;
+use crate::sampler::{Collected, RawSample};
+
+/// How far back one can ask.
+pub const RETENTION: Duration = Duration::from_secs(600);
+/// The window of one slice: how exactly a moment of the past can be chosen.
+pub const SLICE: Duration = Duration::from_secs(10);
+
+/// Distinct stacks with labels in a slice,
+const ROWS: usize = 512;
+/// and addresses in them: 128 KiB. With the rows, sixty slices take 13 MB at the most, and far less as equal stacks are shared.
+const FRAMES: usize = 16 * 1024;
+/// Names of scopes that have a sum of their own; later ones share one.
+pub(super) const MAX_SCOPES: usize = 100;
+
+/// CPU time by scope, as sampled since sampling was first switched on to stay.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ByScope {
+    pub(crate) scopes: BTreeMap<Arc<str>, Duration>,
+    /// Of scopes that came after the first [`MAX_SCOPES`].
+    pub(crate) overflow: Duration,
+    /// In tasks without a scope, and outside of tasks.
+    pub(crate) unscoped: Duration,
+    pub(crate) lost: u64,
+    /// Whether it is on at this moment.
+    pub(crate) enabled: bool,
+}
+
+/// CPU time of the last minutes.
+#[derive(Debug, Clone)]
+pub(crate) struct Recent {
+    /// The most first. `None`: no route, or outside of any task.
+    pub(crate) by_route: Vec<(Option<Arc<str>>, Duration)>,
+    pub(crate) total: Duration,
+    /// How long ago the first of it was.
+    pub(crate) over: Duration,
+}
+
+/// The slices, and what is summed up for ever.
+pub(super) struct History {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// The session's number for it, and the frequency, while it is on.
+    on: Option<(u64, i32)>,
+    slices: VecDeque<Slice>,
+    sums: ByScope,
+    failed: Option<String>,
+}
+
+#[derive(Debug)]
+struct Slice {
+    began: Instant,
+    /// `None`: it goes on.
+    ended: Option<Instant>,
+    recording: Recording,
+}
+
+impl Slice {
+    fn new(now: Instant, hz: i32) -> Slice {
+        let mut recording = Recording::bounded(hz, ROWS, FRAMES);
+        recording.begin(now);
+        Slice {
+            began: now,
+            ended: None,
+            recording,
+        }
+    }
+
+    fn end(&mut self, now: Instant) {
+        if self.ended.is_none() {
+            self.ended = Some(now);
+            self.recording.end(now);
+        }
+    }
+}
+
+pub(super) static HISTORY: History = History {
+    inner: Mutex::new(Inner {
+        on: None,
+        slices: VecDeque::new(),
+        sums: ByScope {
+            scopes: BTreeMap::new(),
+            overflow: Duration::ZERO,
+            unscoped: Duration::ZERO,
+            lost: 0,
+            enabled: false,
+        },
+        failed: None,
+    }),
+};
+
+impl History {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Sums and slices that are never left half-written.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number and the frequency under which it is on.
+    pub(super) fn on(&self) -> Option<(u64, i32)> {
+        self.lock().on
+    }
+
+    pub(super) fn switched_on(&self, number: u64, hz: i32) {
+        let mut inner = self.lock();
+        inner.on = Some((number, hz));
+        inner.failed = None;
+    }
+
+    pub(super) fn switched_off(&self) {
+        let mut inner = self.lock();
+        inner.on = None;
+        inner.end(Instant::now());
+    }
+
+    // ---- the sampling thread's side ------------------------------------------------------------------------------
+
+    pub(super) fn begin(&self, now: Instant, hz: i32) {
+        self.lock().begin(now, hz);
+    }
+
+    pub(super) fn failed(&self, error: &Error) {
+        let mut inner = self.lock();
+        inner.on = None;
+        inner.failed = Some(error.to_string());
+        inner.end(Instant::now());
+    }
+
+    pub(super) fn add(&self, sample: &RawSample<'_>, stack: &Arc<[usize]>) {
+        let mut inner = self.lock();
+        let sample = RawSample {
+            request: None,
+            ..*sample
+        };
+        if let Some(slice) = inner.slices.back_mut() {
+            slice.recording.add(&sample, stack);
+        }
+        inner.sums.add(&sample);
+    }
+
+    pub(super) fn remark(&self, remarks: &[String]) {
+        let mut inner = self.lock();
+        if let Some(slice) = inner.slices.back_mut() {
+            slice.recording.remarks = remarks.to_vec();
+        }
+    }
+
+    pub(super) fn account(&self, collected: &Collected, hz: i32) {
+        let mut inner = self.lock();
+        let lost: u64 = collected.lost.iter().map(|(_, count)| count).sum();
+        inner.sums.lost += lost;
+        let now = Instant::now();
+        let Some(slice) = inner.slices.back_mut() else {
+            return;
+        };
+        slice.recording.account(collected, hz);
+        if now.saturating_duration_since(slice.began) >= SLICE {
+            let hz = slice.recording.hz;
+            inner.begin(now, hz);
+        }
+    }
+
+    // ---- the askers' side ----------------------------------------------------------------------------------------
+
+    /// CPU time by scope.
+    pub(super) fn by_scope(&self) -> ByScope {
+        let inner = self.lock();
+        ByScope {
+            enabled: inner.on.is_some(),
+            ..inner.sums.clone()
+        }
+    }
+
+    /// CPU time by route in all slices that are kept. `None` if there are none.
+    pub(super) fn recent(&self) -> Option<Recent> {
+        let inner = self.lock();
+        let first = inner.slices.front()?;
+        let now = Instant::now();
+        let mut sums: BTreeMap<Option<Arc<str>>, Duration> = BTreeMap::new();
+        for (key, weight) in inner.slices.iter().flat_map(|slice| slice.recording.rows()) {
+            let route = key.task.as_ref().and_then(|task| task.route.clone());
+            *sums.entry(route).or_default() += weight.cpu;
+        }
+        let over = now.saturating_duration_since(first.began);
+        drop(inner);
+        let total = sums.values().sum();
+        let mut by_route: Vec<_> = sums.into_iter().collect();
+        by_route.sort_by_key(|(_, cpu)| Reverse(*cpu));
+        Some(Recent {
+            by_route,
+            total,
+            over,
+        })
+    }
+
+    /// The sum of all slices that lie, in part at least, between these two times ago.
+    pub(super) fn window(&self, ago: Duration, duration: Duration) -> Result<Recording, Error> {
+        let inner = self.lock();
+        let now = Instant::now();
+        let overlaps = |slice: &&Slice| {
+            let begins = now.saturating_duration_since(slice.began);
+            let ends = slice
+                .ended
+                .map_or(Duration::ZERO, |ended| now.saturating_duration_since(ended));
+            begins > ago.saturating_sub(duration) && ends < ago
+        };
+        let mut sum: Option<Recording> = None;
+        for slice in inner.slices.iter().filter(overlaps) {
+            let mut recording = slice.recording.clone();
+            if slice.ended.is_none() {
+                recording.end(now);
+            }
+            match &mut sum {
+                // Wide enough for them all: nothing is folded that was not folded when it was sampled.
+                None => {
+                    let mut wide = Recording::new(recording.hz);
+                    wide.started = recording.started;
+                    wide.merge(&recording);
+                    sum = Some(wide);
+                }
+                Some(sum) => sum.merge(&recording),
+            }
+        }
+        match (sum, &inner.failed, inner.on) {
+            (Some(sum), ..) => Ok(sum),
+            (None, Some(why), _) => Err(Error::unavailable(format!(
+                "nothing was sampled then: sampling that is always on has ended: {why}"
+            ))),
+            (None, None, None) => Err(Error::unavailable(
+                "the past is not kept in this process; switch it on with taskprof::cpu().always_on(), which samples at 19 Hz from then on",
+            )),
+            (None, None, Some(_)) => Err(Error::unavailable(format!(
+                "nothing was sampled then: the last {} seconds are kept, and sampling began {} seconds ago",
+                RETENTION.as_secs(),
+                inner.slices.front().map_or(0, |slice| now
+                    .saturating_duration_since(slice.began)
+                    .as_secs())
+            ))),
+        }
+    }
+}
+
+impl Inner {
+    fn begin(&mut self, now: Instant, hz: i32) {
+        self.end(now);
+        self.slices.push_back(Slice::new(now, hz));
+        let old = |slice: &Slice| {
+            slice
+                .ended
+                .is_some_and(|ended| now.saturating_duration_since(ended) > RETENTION)
+        };
+        while self.slices.front().is_some_and(old) {
+            self.slices.pop_front();
+        }
+    }
+
+    fn end(&mut self, now: Instant) {
+        if let Some(slice) = self.slices.back_mut() {
+            slice.end(now);
+        }
+    }
+}
+
+impl ByScope {
+    fn add(&mut self, sample: &RawSample<'_>) {
+        let scope = sample.task.and_then(|task| task.scope.as_ref());
+        let sum = match scope {
+            None => &mut self.unscoped,
+            Some(scope) if self.scopes.contains_key(scope) || self.scopes.len() < MAX_SCOPES => {
+                self.scopes.entry(Arc::clone(scope)).or_default()
+            }
+            Some(_) => &mut self.overflow,
+        };
+        *sum = sum.saturating_add(sample.cpu);
+    }
+}
