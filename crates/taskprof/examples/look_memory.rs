@@ -1,5 +1,7 @@
 //! What each kind of answer about N tasks takes in memory, and what stays of it: `look_memory [N]`. `scripts/look-memory` runs it with many.
 
+#![expect(clippy::print_stdout, reason = "it is what it is for")]
+
 use std::io::{Error, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};

@@ -48,7 +48,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Newcomers at the same time who get the metrics or the overview, or else are told to come back.
 const MAX_REFUSED: usize = 16;
 /// How long one of them may take to ask, and to take the next bytes of its answer.
-const REFUSED_STAYS: Duration = Duration::from_secs(1);
+const REFUSED_STAYS: Duration = Duration::from_secs(3);
 /// What they are told to wait, in seconds.
 const AGAIN: u64 = 2;
 

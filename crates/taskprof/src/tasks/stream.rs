@@ -49,7 +49,7 @@ impl Listed {
             }
             let mut tasks: Vec<(usize, TaskDump)> = Vec::with_capacity(held.len());
             let head = fold::visit(&chosen, &mut held, &mut |at, task, _| {
-                tasks.push((at, task))
+                tasks.push((at, task));
             });
             tasks.sort_unstable_by_key(|(at, _)| *at);
             let mut dump = head.dump;
