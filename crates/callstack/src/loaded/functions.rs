@@ -40,17 +40,17 @@ impl UnwindTables {
             .get(..count.checked_mul(ENTRY)?)?
             .as_chunks::<ENTRY>()
             .0;
-        let start_of = |entry: &[u8; ENTRY]| self.from_header(entry, 0);
+        let start_of = |entry: &[u8; ENTRY]| self.behind_header(entry, 0);
         let after = entries
             .partition_point(|entry| start_of(entry).is_some_and(|start| start <= instruction));
         let entry = &entries[after.checked_sub(1)?];
         let start = start_of(entry)?;
-        let len = self.function_len(start, self.from_header(entry, 4)?)?;
+        let len = self.function_len(start, self.behind_header(entry, 4)?)?;
         (instruction - start < u64::from(len)).then_some(start)
     }
 
     /// The address that is written at this place of the table, relative to the header.
-    fn from_header(&self, entry: &[u8], at: usize) -> Option<u64> {
+    fn behind_header(&self, entry: &[u8], at: usize) -> Option<u64> {
         let offset = i32::from_ne_bytes(bytes(entry, at)?);
         self.header_range.start.checked_add_signed(offset.into())
     }
