@@ -1,6 +1,11 @@
 //! Memory for names: the debug information of a large program is read, and let go. Alone in its binary, since memory is the process's.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
-#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests"
+)]
 
 /// Anonymous memory in use, in KiB: the mapped file does not count.
 fn anonymous() -> i64 {

@@ -1,6 +1,11 @@
 //! What a dump says in a program without symbols: this one, stripped, runs again and prints.
 #![cfg(all(feature = "enable", target_os = "linux", target_arch = "x86_64"))]
-#![allow(missing_docs, clippy::unwrap_used, reason = "tests")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests"
+)]
 
 use std::path::Path;
 use std::process::Command;
@@ -99,7 +104,7 @@ fn waits_are_told_by_the_addresses_of_tokios_functions() {
         "TASK receives: mpsc recv",
         "TASK acquires: semaphore acquire (needs debug = 1)",
         "TASK notified: notify (needs debug = 1)",
-        "TASK sleeps: sleep",
+        "TASK sleeps: sleep (needs debug = 1)",
         "TASK joins: join (needs debug = 1)",
     ] {
         assert!(

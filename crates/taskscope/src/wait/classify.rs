@@ -258,7 +258,10 @@ mod tests {
         let tick = "tokio::time::interval::Interval::poll_tick";
         assert_eq!(wait(&[sleep, tick]).0, "interval tick");
         assert_eq!(wait(&[sleep, "shop::pause", tick]).0, "sleep");
-        assert_eq!(wait(&[sleep, "shop+0x10", tick]).0, "sleep");
+        assert_eq!(
+            wait(&[sleep, "shop+0x10", tick]).0,
+            "sleep (needs debug = 1)"
+        );
         // Glue of the compiler is nobody's.
         assert_eq!(wait(&[sleep, "__rust_try", tick]).0, "interval tick");
     }
@@ -338,7 +341,7 @@ mod tests {
                     "<tokio::time::sleep::Sleep as core::future::future::Future>::poll",
                 ],
                 "sleep",
-                "sleep",
+                "sleep (needs debug = 1)",
             ),
             (
                 &["shop::main"],

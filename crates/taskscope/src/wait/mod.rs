@@ -77,6 +77,9 @@ fn is_vague(kind: WaitKind) -> bool {
             | WaitKind::Join
             | WaitKind::Io
             | WaitKind::EventListener
+            | WaitKind::AsyncMutex
+            | WaitKind::Sleep
+            | WaitKind::Yield
             | WaitKind::Other
     )
 }
