@@ -14,6 +14,8 @@ pub struct Module {
     pub end: usize,
     /// Offset of `start` in the file.
     pub file_offset: u64,
+    /// What must be added to an address in the file, as `addr2line` and `nm` know it, to get the address in memory.
+    pub base: usize,
     /// Lower-case hex of the GNU build id; empty if there is none.
     pub build_id: Arc<str>,
 }

@@ -6,12 +6,15 @@
 //! module list is still the one the lookup has started with; [`forget_libraries`] runs after a new list was published and
 //! takes every lock. So whatever is inserted too late is either refused or removed.
 //!
+//! At most [`MAX_CACHED_ADDRESSES`] are kept. Each shard has a young and an old half; when the young one is full it becomes
+//! the old one, and what nobody has asked for since the last such time is forgotten.
+//!
 //! Not here: how an address is looked up ([`crate::resolve`]). No lock of the cache is held during a lookup.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
-use crate::resolve::{self, Lookup};
+use crate::resolve::{self, Found, Lookup};
 
 /// One function at one place in the source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,9 +45,47 @@ impl Symbol {
 /// All symbols of one code address.
 type Symbols = Arc<[Arc<Symbol>]>;
 
-const SHARDS: usize = 16;
+/// The symbols of so many addresses are kept at the most; code that is compiled or loaded all the time must not fill the
+/// memory. Large programs show some ten thousand addresses in all their stacks.
+pub const MAX_CACHED_ADDRESSES: usize = 1 << 16;
 
-static CACHE: LazyLock<[Mutex<HashMap<usize, Symbols>>; SHARDS]> = LazyLock::new(Default::default);
+const SHARDS: usize = 16;
+/// The entries of half a shard.
+const HALF: usize = MAX_CACHED_ADDRESSES / SHARDS / 2;
+
+/// A sixteenth of the cache.
+#[derive(Default)]
+struct Shard {
+    young: HashMap<usize, Symbols>,
+    old: HashMap<usize, Symbols>,
+}
+
+impl Shard {
+    fn get(&mut self, address: usize) -> Option<Symbols> {
+        if let Some(known) = self.young.get(&address) {
+            return Some(Arc::clone(known));
+        }
+        let known = self.old.remove(&address)?;
+        self.insert(address, Arc::clone(&known));
+        Some(known)
+    }
+
+    fn insert(&mut self, address: usize, symbols: Symbols) {
+        if self.young.len() >= HALF {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(address, symbols);
+    }
+
+    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+    fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        for half in [&mut self.young, &mut self.old] {
+            half.retain(|&address, _| keep(address));
+        }
+    }
+}
+
+static CACHE: LazyLock<[Mutex<Shard>; SHARDS]> = LazyLock::new(Default::default);
 static UNKNOWN: LazyLock<Symbols> = LazyLock::new(|| Arc::new([Arc::new(Symbol::UNKNOWN)]));
 
 /// All symbols of one code address, innermost first; never empty.
@@ -62,8 +103,10 @@ static UNKNOWN: LazyLock<Symbols> = LazyLock::new(|| Arc::new([Arc::new(Symbol::
 /// # Overhead
 ///
 /// The first lookup in a module maps its file and indexes its debug information: some milliseconds for every 10 MB, and
-/// several times that in memory, kept until the module is unloaded. An address that was looked up before costs a hash
-/// table access. Allocates and takes locks, so not for hot paths.
+/// memory of the order of that debug information. A thread `callstack-names` does it, gives the memory back when nothing has
+/// been looked up for two seconds ([`release_debug_info`] does so at once), and ends. An address that was looked up before
+/// costs a hash table access, as long as it is among the last [`MAX_CACHED_ADDRESSES`]. Allocates and takes locks, so not
+/// for hot paths.
 pub fn symbolize(ip: usize) -> Arc<[Arc<Symbol>]> {
     look_up(ip).0
 }
@@ -74,8 +117,8 @@ pub(crate) fn look_up(ip: usize) -> (Symbols, bool) {
     let Some(address) = ip.checked_sub(1) else {
         return unknown(true);
     };
-    if let Some(known) = shard(address).get(&address) {
-        return (Arc::clone(known), true);
+    if let Some(known) = shard(address).get(address) {
+        return (known, true);
     }
     let list = resolve::Modules::now();
     let symbols: Symbols = match list.symbols(address) {
@@ -83,7 +126,7 @@ pub(crate) fn look_up(ip: usize) -> (Symbols, bool) {
         Lookup::Nowhere => return unknown(true),
         Lookup::Unreadable => return unknown(false),
         Lookup::Symbols(symbols) if symbols.is_empty() => Arc::clone(&UNKNOWN),
-        Lookup::Symbols(symbols) => symbols.into_iter().map(Arc::new).collect(),
+        Lookup::Symbols(symbols) => symbols.iter().map(kept).collect(),
     };
     let mut shard = shard(address);
     if list.is_current() {
@@ -98,16 +141,99 @@ pub(crate) fn look_up(ip: usize) -> (Symbols, bool) {
 pub(crate) fn forget_libraries() {
     let list = resolve::Modules::now();
     for shard in CACHE.iter() {
-        lock(shard).retain(|&address, _| list.in_main_program(address));
+        lock(shard).retain(|address| list.in_main_program(address));
     }
 }
 
-fn shard(address: usize) -> MutexGuard<'static, HashMap<usize, Symbols>> {
+/// Lets go of all debug information that is open: unmaps the files and drops what was made of them.
+///
+/// That happens by itself when nothing has been looked up for two seconds. Names that were looked up stay known. The next
+/// lookup of another address opens its module's file again, which takes some milliseconds. Waits for lookups that are
+/// going on.
+///
+/// # Examples
+///
+/// ```
+/// let before = callstack::symbolize(main as *const () as usize + 1);
+/// callstack::release_debug_info();
+/// assert_eq!(callstack::symbolize(main as *const () as usize + 1), before);
+/// # fn main() {}
+/// ```
+pub fn release_debug_info() {
+    resolve::release();
+}
+
+/// A symbol with texts of its own, which equal symbols share.
+fn kept(found: &Found) -> Arc<Symbol> {
+    let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut text = |text: &Option<String>| text.as_deref().map(|text| texts.shared(text));
+    Arc::new(Symbol {
+        name: text(&found.name),
+        file: text(&found.file),
+        line: found.line,
+        column: found.column,
+        inlined: found.inlined,
+    })
+}
+
+/// Names and files that symbols have. As large as there are symbols, in the cache or in somebody's hands.
+struct Texts {
+    all: BTreeSet<Arc<str>>,
+    /// At this size, those that no symbol has any more are dropped.
+    sweep_at: usize,
+}
+
+static TEXTS: Mutex<Texts> = Mutex::new(Texts {
+    all: BTreeSet::new(),
+    sweep_at: SMALLEST_SWEEP,
+});
+
+const SMALLEST_SWEEP: usize = 4096;
+
+impl Texts {
+    fn shared(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.all.get(text) {
+            return Arc::clone(known);
+        }
+        if self.all.len() >= self.sweep_at {
+            self.all.retain(|text| Arc::strong_count(text) > 1);
+            self.sweep_at = SMALLEST_SWEEP.max(2 * self.all.len());
+        }
+        let text: Arc<str> = text.into();
+        self.all.insert(Arc::clone(&text));
+        text
+    }
+}
+
+fn shard(address: usize) -> MutexGuard<'static, Shard> {
     // Return addresses are spread over all low bits on x86, and are multiples of 4 on ARM.
     lock(&CACHE[(address >> 2) % SHARDS])
 }
 
-fn lock(shard: &Mutex<HashMap<usize, Symbols>>) -> MutexGuard<'_, HashMap<usize, Symbols>> {
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     // Nothing in the critical sections can panic half-way.
     shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{HALF, Shard, Symbols};
+
+    #[test]
+    fn a_shard_is_bounded_and_keeps_what_is_asked_for() {
+        let nothing: Symbols = Arc::new([]);
+        let mut shard = Shard::default();
+        shard.insert(0, Arc::clone(&nothing));
+        for address in 1..10 * HALF {
+            shard.insert(address, Arc::clone(&nothing));
+            if address % (HALF / 2) == 0 {
+                assert!(shard.get(0).is_some(), "after {address}");
+            }
+            assert!(shard.young.len() + shard.old.len() <= 2 * HALF);
+        }
+        assert!(shard.get(10 * HALF - 1).is_some());
+        assert!(shard.get(1).is_none());
+    }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use callstack::{Completeness, Stack, capture, modules, refresh, symbolize};
+use callstack::{Completeness, Stack, capture, function_start, modules, refresh, symbolize};
 use library::{Library, compile_c, compile_rust};
 use support::names;
 
@@ -70,7 +70,7 @@ pub extern "C" fn enter(callback: extern "C" fn()) {
 
 #[test]
 fn names_keep_their_path_with_line_tables_only() {
-    let path = compile_rust("lines", LINE_TABLES_ONLY);
+    let path = compile_rust("lines", &["-Cdebuginfo=line-tables-only"], LINE_TABLES_ONLY);
     let library = Library::open(&path);
     refresh();
     let _alone = alone();
@@ -90,11 +90,11 @@ fn names_keep_their_path_with_line_tables_only() {
         .iter()
         .map(|symbol| symbol.name.as_deref().unwrap())
         .collect();
-    // The inlined one has lost its path for good; the physical ones have it from the symbol table.
+    // The inlined one has lost its path, and gets that of its file; the physical ones have it from the symbol table.
     assert_eq!(
         names,
         [
-            "inlined",
+            "lines::inlined",
             "lines::deep::Worker::run",
             "lines::enter::{{closure}}",
             "lines::apply",
@@ -104,6 +104,62 @@ fn names_keep_their_path_with_line_tables_only() {
     );
     assert_eq!(of_library[0].line, Some(17));
     assert!(of_library[0].inlined && !of_library[1].inlined);
+}
+
+#[test]
+fn names_are_whole_in_either_mangling() {
+    // The compiler's default, and the one that will be it.
+    let v0 = "-Csymbol-mangling-version=v0";
+    for (name, options) in [
+        ("plain", &["-Cdebuginfo=0"][..]),
+        ("newer", &["-Cdebuginfo=0", v0]),
+    ] {
+        let library = Library::open(&compile_rust(name, options, LINE_TABLES_ONLY));
+        refresh();
+        let _alone = alone();
+        library.call("enter", capture_all);
+        let stack = Stack::intern(&CAPTURED.lock().unwrap());
+        let symbols = stack.symbols();
+        let names = names(&symbols);
+        let expected = [
+            format!("{name}::deep::Worker::run"),
+            format!("{name}::enter::{{{{closure}}}}"),
+            format!("{name}::apply"),
+        ];
+        for expected in &expected {
+            let plain = |name: &&str| {
+                name.replace(['<', '>'], "")
+                    .replace("{closure#0}", "{{closure}}")
+            };
+            assert!(
+                names.iter().any(|name| plain(name) == *expected),
+                "{expected}: {names:#?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_function_is_recognised_in_a_stripped_library() {
+    let source = "__attribute__((noinline)) int own(int x) { return x * 3; }
+        int other(int x) { return own(x) + own(x + 1); }";
+    let path = compile_c("bare", "c", "-g0", source);
+    let strip = std::process::Command::new("strip")
+        .arg("--strip-all")
+        .arg(&path)
+        .status();
+    assert!(strip.unwrap().success());
+    let library = Library::open(&path);
+    refresh();
+    let (own, other) = (library.address("own"), library.address("other"));
+    assert_eq!(function_start(own + 1), Some(own));
+    assert_eq!(function_start(own + 2), Some(own));
+    assert_eq!(function_start(other + 5), Some(other));
+    // One is subtracted: this is the end of whatever is before.
+    assert_ne!(function_start(other), Some(other));
+    drop(library);
+    refresh();
+    assert_eq!(function_start(own + 1), None);
 }
 
 #[test]

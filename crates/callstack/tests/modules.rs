@@ -15,6 +15,18 @@ fn the_main_program_is_first_with_its_real_path_and_contains_this_function() {
         *std::env::current_exe().unwrap().to_str().unwrap()
     );
     assert!(main.start <= here && here < main.end);
+    // The address that it has in the file.
+    let symbols = std::process::Command::new("nm")
+        .arg(&*main.path)
+        .output()
+        .unwrap();
+    let symbols = String::from_utf8(symbols.stdout).unwrap();
+    let in_file = format!("{:016x} ", here - main.base);
+    let line = symbols.lines().find(|line| line.starts_with(&in_file));
+    assert!(
+        line.unwrap().contains("the_main_program_is_first"),
+        "{line:?}"
+    );
 }
 
 #[test]

@@ -13,11 +13,11 @@ mod support;
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use callstack::thread::{CaptureError, Signal, Silence, Tid};
+use callstack::thread::{CaptureError, Signal, Silence, Tid, capture_blocked};
 use callstack::{Completeness, Stack, Symbol, capture};
 use support::names;
 
@@ -403,13 +403,16 @@ fn pending() -> usize {
 
 #[test]
 fn a_thread_that_blocks_the_signal_does_not_answer_and_is_not_flooded() {
-    let (end, ended) = mpsc::channel();
     let (tell, told) = mpsc::channel();
-    let (tid, thread) = start(move || {
-        block(libc::SIG_BLOCK);
-        tell.send(()).unwrap();
-        waits_for_the_end(&ended);
-        pending()
+    let stop = Arc::new(AtomicBool::new(false));
+    let (tid, thread) = start({
+        let stop = Arc::clone(&stop);
+        move || {
+            block(libc::SIG_BLOCK);
+            tell.send(()).unwrap();
+            spins(&stop);
+            pending()
+        }
     });
     told.recv().unwrap();
     for _ in 0..5 {
@@ -417,13 +420,44 @@ fn a_thread_that_blocks_the_signal_does_not_answer_and_is_not_flooded() {
     }
     // Others are not affected by the request that was given up.
     assert_eq!(own(&symbols(Tid::current()))[0], "thread::take");
-    drop(end);
+    stop.store(true, Ordering::Relaxed);
     assert_eq!(thread.join().unwrap(), 1);
 }
 
 #[test]
+fn a_blocked_thread_is_seen_although_it_blocks_the_signal() {
+    let (end, ended) = mpsc::channel();
+    let (tid, thread) = start(move || {
+        block(libc::SIG_BLOCK);
+        waits_for_the_end(&ended);
+        pending()
+    });
+    until_asleep_in(tid, "thread::waits_for_the_end");
+    drop(end);
+    assert_eq!(thread.join().unwrap(), 0, "it got no signal");
+}
+
+/// Captures without a signal until the innermost function of this file that is on the stack is `function`.
+fn until_asleep_in(tid: Tid, function: &str) {
+    let deadline = Instant::now() + LONG;
+    loop {
+        let mut frames = Vec::new();
+        let blocked = capture_blocked(tid, &mut frames);
+        let symbols = Stack::intern(&frames).symbols();
+        if blocked.is_ok() && own(&symbols).first() == Some(&function) {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{blocked:?} {:#?}",
+            names(&symbols)
+        );
+    }
+}
+
+#[test]
 fn a_late_answer_is_none_and_the_thread_can_be_captured_again() {
-    let unblocks = Arc::new(Barrier::new(2));
+    let unblocks = Arc::new(AtomicBool::new(false));
     let (end, ended) = mpsc::channel();
     let (tell, told) = mpsc::channel();
     let (tid, thread) = start({
@@ -431,7 +465,7 @@ fn a_late_answer_is_none_and_the_thread_can_be_captured_again() {
         move || {
             block(libc::SIG_BLOCK);
             tell.send(()).unwrap();
-            unblocks.wait();
+            spins(&unblocks);
             // The late signal is delivered here.
             block(libc::SIG_UNBLOCK);
             waits_for_the_end(&ended);
@@ -439,7 +473,7 @@ fn a_late_answer_is_none_and_the_thread_can_be_captured_again() {
     });
     told.recv().unwrap();
     assert_eq!(unanswered(tid), BLOCKED);
-    unblocks.wait();
+    unblocks.store(true, Ordering::Relaxed);
     until_in(tid, "thread::waits_for_the_end");
     drop(end);
     thread.join().unwrap();
@@ -447,21 +481,24 @@ fn a_late_answer_is_none_and_the_thread_can_be_captured_again() {
 
 #[test]
 fn a_signal_that_is_pending_already_is_answered_as_soon_as_it_is_unblocked() {
-    let (unblock, unblocked) = mpsc::channel();
+    let unblocks = Arc::new(AtomicBool::new(false));
     let (end, ended) = mpsc::channel();
     let (tell, told) = mpsc::channel();
-    let (tid, thread) = start(move || {
-        block(libc::SIG_BLOCK);
-        tell.send(()).unwrap();
-        let () = unblocked.recv().unwrap();
-        block(libc::SIG_UNBLOCK);
-        waits_for_the_end(&ended);
+    let (tid, thread) = start({
+        let unblocks = Arc::clone(&unblocks);
+        move || {
+            block(libc::SIG_BLOCK);
+            tell.send(()).unwrap();
+            spins(&unblocks);
+            block(libc::SIG_UNBLOCK);
+            waits_for_the_end(&ended);
+        }
     });
     told.recv().unwrap();
     assert_eq!(unanswered(tid), BLOCKED);
     // This request sends nothing and waits for the signal of the first one.
     let asker = thread::spawn(move || take(tid));
-    unblock.send(()).unwrap();
+    unblocks.store(true, Ordering::Relaxed);
     assert!(asker.join().unwrap().is_ok());
     drop(end);
     thread.join().unwrap();

@@ -39,7 +39,8 @@ const PATIENCE: u32 = 10;
 ///
 /// # Errors
 ///
-/// [`Leaks`], if there are any.
+/// [`Leaks`], if there are any. A task that ends only because this check polls it for its stack, although nothing had woken it, is one: without the check it would still
+/// be there (verdict `lost wake-up`). So is one that an earlier dump has ended that way and nobody has been told of.
 ///
 /// # Panics
 ///

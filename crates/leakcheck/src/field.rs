@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use taskscope::{Dump, DumpOptions, RuntimeGuard, Stacks, TaskDump, Verdict};
+use taskscope::{Dump, DumpOptions, RuntimeGuard, ScopeRef, Stacks, TaskDump, Verdict};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task;
 
@@ -27,6 +27,8 @@ pub(crate) struct Field {
     matched: Vec<usize>,
     /// Looks so far.
     looks: u32,
+    /// Tasks that a look has ended by polling them for their stacks: nothing had woken them.
+    lost_wakeups: Vec<TaskDump>,
 }
 
 impl Field {
@@ -39,6 +41,7 @@ impl Field {
             listing: Listing::of(options.test.as_deref()),
             matched: vec![0; options.rules.len()],
             looks: 0,
+            lost_wakeups: Vec::new(),
             options,
         }
     }
@@ -98,7 +101,9 @@ impl Field {
             Some(scope) => (DumpOptions::new().stacks(stacks).scope(scope), true),
             None => (options, false),
         };
-        let dump = options.capture_blocking();
+        let mut dump = options.capture_blocking();
+        self.keep_lost_wakeups(&dump);
+        dump.tasks.extend(self.lost_wakeups.iter().cloned());
         let untracked = if owned { 0 } else { self.untracked(&dump) };
         let mut os = os::look(
             &self.options.os,
@@ -117,6 +122,22 @@ impl Field {
             os,
             ignored: 0,
         })
+    }
+
+    /// Keeps what this look, or one before it, has ended by its poll. Such a task has not ended well: without the look it would be there.
+    fn keep_lost_wakeups(&mut self, dump: &Dump) {
+        let id = self.runtime.id();
+        let runtime = dump.runtimes.iter().find(|runtime| runtime.id == id);
+        let number = runtime.map(|runtime| runtime.number);
+        let scope = self.options.scope.clone();
+        let lost = taskscope::lost_wakeups::take(|task| match &scope {
+            Some(scope) => {
+                let mut above = std::iter::successors(task.scope.clone(), ScopeRef::parent);
+                above.any(|above| above == *scope)
+            }
+            None => Some(task.runtime) == number,
+        });
+        self.lost_wakeups.extend(lost);
     }
 
     /// Untracked tasks that are not accounted for.
@@ -262,7 +283,8 @@ impl Left {
 
     /// Nothing that is left can ever end by itself.
     pub(crate) fn is_hopeless(&self) -> bool {
-        let stuck = |task: &TaskDump| task.verdict == Verdict::Stuck;
-        self.untracked == 0 && self.os.count() == 0 && self.dump.tasks.iter().all(stuck)
+        let hopeless =
+            |task: &TaskDump| matches!(task.verdict, Verdict::Stuck | Verdict::LostWakeup);
+        self.untracked == 0 && self.os.count() == 0 && self.dump.tasks.iter().all(hopeless)
     }
 }

@@ -1,5 +1,7 @@
 //! Where things are: source files as a report names them, and the root of the workspace.
 
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind};
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -40,6 +42,19 @@ pub(crate) fn named_by(variable: &str) -> Option<PathBuf> {
         Some(root) => root.join(path),
         None => path,
     })
+}
+
+/// Opens a regular file, or one that is not there yet.
+///
+/// Whatever else a path may lead to, a pipe or a terminal, could keep a test waiting for ever.
+pub(crate) fn open(options: &OpenOptions, path: &Path) -> io::Result<File> {
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(io::Error::new(
+            ErrorKind::InvalidInput,
+            "it is not a regular file",
+        )),
+        _ => options.open(path),
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub struct Error {
 enum Kind {
     Busy(&'static str),
     Unavailable(String),
+    NoMemory(String),
     Argument(String),
     Sampler(String),
     Write(String),
@@ -42,6 +43,7 @@ impl Error {
         let kind = match &self.kind {
             Kind::Busy(text) => Kind::Busy(text),
             Kind::Unavailable(text) => Kind::Unavailable(text.clone()),
+            Kind::NoMemory(text) => Kind::NoMemory(text.clone()),
             Kind::Argument(text) => Kind::Argument(text.clone()),
             Kind::Sampler(text) => Kind::Sampler(text.clone()),
             Kind::Write(text) => Kind::Write(text.clone()),
@@ -98,6 +100,11 @@ impl Error {
         matches!(self.kind, Kind::Unavailable(_))
     }
 
+    /// True when the process has no memory for what was asked for; ask for less, or again when it has.
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(self.kind, Kind::NoMemory(_))
+    }
+
     /// True when an argument was out of its range; the text names it.
     pub fn is_invalid_argument(&self) -> bool {
         matches!(self.kind, Kind::Argument(_))
@@ -114,11 +121,21 @@ impl Error {
     }
 }
 
+impl From<taskscope::NoMemory> for Error {
+    fn from(why: taskscope::NoMemory) -> Self {
+        Error {
+            kind: Kind::NoMemory(why.to_string()),
+            source: None,
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             Kind::Busy(text) => f.write_str(text),
             Kind::Unavailable(text)
+            | Kind::NoMemory(text)
             | Kind::Argument(text)
             | Kind::Sampler(text)
             | Kind::Write(text) => f.write_str(text),

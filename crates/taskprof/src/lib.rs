@@ -46,6 +46,7 @@ mod error;
 mod escape;
 mod fork;
 pub mod guard;
+pub mod heap;
 mod http;
 mod metrics;
 mod offload;
@@ -71,7 +72,9 @@ pub use crate::serve::{
     DEFAULT_HEADER_TIMEOUT, DEFAULT_MAX_CONNECTIONS, DEFAULT_WRITE_TIMEOUT, Server, ServerBuilder,
     UnixServer, serve, server,
 };
-pub use crate::source::short::{block, busy, leaks, lock, sched, stuck, tasks, threads};
+pub use crate::source::short::{
+    allocs, block, busy, heap, leaks, lock, sched, stuck, tasks, threads,
+};
 
 /// Asks where the process spends CPU time.
 pub fn cpu() -> cpu::Cpu {

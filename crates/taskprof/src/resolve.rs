@@ -1,6 +1,7 @@
 //! From a frame to the names that are printed: the one place where writers ask what an address is called.
 //!
-//! An address without a symbol is named `module+0xoffset` (stable across runs, unlike the address itself) and counted.
+//! An address without a symbol is named `module+0xoffset` and counted. The offset is the address in the file, as
+//! `addr2line -e module` takes it, and stable across runs.
 //! Not here: symbol lookup and its process-wide cache (`callstack`), escaping for a format (each writer's own).
 
 use std::borrow::Cow;
@@ -20,10 +21,21 @@ pub(crate) struct Line {
     pub(crate) line: Option<u32>,
 }
 
+/// What the addresses of a module that were looked up had: each is true if one of them did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Known {
+    pub(crate) functions: bool,
+    pub(crate) files: bool,
+    pub(crate) lines: bool,
+    pub(crate) inlined: bool,
+}
+
 /// Names the frames of one profile and remembers what had no name.
 #[derive(Debug)]
 pub(crate) struct Resolver {
     modules: Arc<[Module]>,
+    /// By index into `modules`.
+    known: Vec<Known>,
     /// Indexes into `modules`, by start address: the list itself has the main program first.
     by_start: Vec<usize>,
     lines: HashMap<usize, Arc<[Line]>>,
@@ -36,6 +48,7 @@ impl Resolver {
         let mut by_start: Vec<usize> = (0..modules.len()).collect();
         by_start.sort_unstable_by_key(|&at| modules[at].start);
         Resolver {
+            known: vec![Known::default(); modules.len()],
             modules,
             by_start,
             lines: HashMap::new(),
@@ -67,6 +80,15 @@ impl Resolver {
         if symbols.iter().all(|symbol| symbol.name.is_none()) {
             self.unknown.insert(address);
         }
+        if let Some(module) = self.module_at(address.wrapping_sub(1)) {
+            let known = &mut self.known[module];
+            for symbol in symbols.iter() {
+                known.functions |= symbol.name.is_some();
+                known.files |= symbol.file.is_some();
+                known.lines |= symbol.line.is_some();
+                known.inlined |= symbol.inlined;
+            }
+        }
         symbols
             .iter()
             .map(|symbol| Line {
@@ -87,7 +109,7 @@ impl Resolver {
             Some(at) => {
                 let module = &self.modules[at];
                 let file = module.path.rsplit('/').next().unwrap_or(&module.path);
-                let offset = (instruction - module.start) as u64 + module.file_offset;
+                let offset = instruction.wrapping_sub(module.base);
                 format!("{file}+{offset:#x}").into()
             }
         }
@@ -104,6 +126,11 @@ impl Resolver {
 
     pub(crate) fn modules(&self) -> &[Module] {
         &self.modules
+    }
+
+    /// What was found so far in the module with this index.
+    pub(crate) fn known(&self, module: usize) -> Known {
+        self.known[module]
     }
 
     /// A sentence about the addresses that had no symbol so far; `None` if all had one.

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 static TURNS: Semaphore = Semaphore::const_new(1);
+/// The turns of those who go on with a large answer while it is read.
+static DOWNLOADS: Semaphore = Semaphore::const_new(1);
 /// How many wait for their turn.
 static LINE: AtomicUsize = AtomicUsize::new(0);
 /// When the rest after the last turn is over.
@@ -65,6 +67,23 @@ impl Turn {
         }
         self.began = Some(Instant::now());
         self
+    }
+
+    /// For a scrape or the overview, which are few and short: one of these at a time, whoever else is busy or waits. Blocks.
+    pub(crate) fn take_promptly() -> Turn {
+        static PROMPT: Semaphore = Semaphore::const_new(1);
+        Turn {
+            _permit: block_on(PROMPT.acquire()).ok(),
+            began: None,
+        }
+    }
+
+    /// For the rest of a large answer, after its beginning: one of these at a time, and nobody else waits behind them. Blocks.
+    pub(crate) fn take_for_download() -> Turn {
+        Turn {
+            _permit: block_on(DOWNLOADS.acquire()).ok(),
+            began: None,
+        }
     }
 
     /// For work that mostly waits: a turn only if somebody waits for one, so that a few who ask together do not wait for each other.

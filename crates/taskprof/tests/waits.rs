@@ -10,12 +10,21 @@ use taskscope::{Scope, sampling};
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, oneshot};
 
+/// A runtime whose only worker knows that sampling is on, if it is: the very first poll of a thread is never chosen.
 fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .build()
-        .unwrap()
+        .unwrap();
+    runtime.block_on(async {
+        for _ in 0..3 {
+            taskscope::spawn(tokio::time::sleep(Duration::from_millis(3)))
+                .await
+                .unwrap();
+        }
+    });
+    runtime
 }
 
 fn ask(ask: taskprof::source::Ask) -> Profile {

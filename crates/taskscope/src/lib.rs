@@ -70,6 +70,8 @@ mod capture;
 pub mod census;
 #[cfg_attr(not(feature = "enable"), path = "off/clock.rs")]
 mod clock;
+#[cfg(feature = "enable")]
+mod count;
 mod current;
 mod dump;
 #[cfg(feature = "enable")]
@@ -77,6 +79,7 @@ mod evidence;
 #[cfg(feature = "enable")]
 mod free;
 mod growth;
+pub mod heap;
 #[cfg(feature = "enable")]
 mod ids;
 #[cfg_attr(not(feature = "enable"), path = "off/instrument.rs")]
@@ -85,6 +88,7 @@ mod join;
 mod join_set;
 #[cfg(feature = "tower")]
 mod layer;
+pub mod lost_wakeups;
 #[cfg(feature = "enable")]
 mod marks;
 mod name;
@@ -131,9 +135,9 @@ pub use callstack::Stack;
 
 pub use self::census::{CENSUS_PERIOD, CENSUS_RUNTIMES, CENSUSES, Census, RuntimeLoad, WorkerLoad};
 pub use self::dump::{
-    Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, Group, LongPoll,
-    MAX_BRANCHES, Missed, NoTrace, SpawnTree, Stacks, State, TaskDump, TaskKind, ThreadInfo, Trace,
-    dump,
+    Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, Group, HeldTasks, LongPoll,
+    MAX_BRANCHES, Missed, NoMemory, NoTrace, Parents, SpawnTree, Stacks, State, TaskDump, TaskKind,
+    ThreadInfo, Trace, dump,
 };
 pub use self::growth::{
     GROWTH_MIN_SAMPLES, GROWTH_PERIOD, GROWTH_SAMPLES, SiteGrowth, growth, sample_growth,

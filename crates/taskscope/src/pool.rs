@@ -297,11 +297,16 @@ pub(crate) fn live() -> impl Iterator<Item = Hold> {
     all().filter_map(Record::try_hold)
 }
 
+/// Records that have memory.
+pub(crate) fn exist() -> usize {
+    let first = pool().first();
+    segments(first)
+        .map(|segment| segment.pages().open_pages() * segment.records_in_page())
+        .sum()
+}
+
 /// Records that have memory, and those that somebody refers to.
 pub(crate) fn counts() -> (usize, usize) {
-    let first = pool().first();
-    let exist =
-        segments(first).map(|segment| segment.pages().open_pages() * segment.records_in_page());
     let in_use = all().filter(|record| record.is_in_use());
-    (exist.sum(), in_use.count())
+    (exist(), in_use.count())
 }

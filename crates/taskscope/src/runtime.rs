@@ -2,7 +2,8 @@
 //!
 //! A record has the index of its runtime in the table here. An entry holds a tokio `Handle`, which keeps the runtime's file descriptors
 //! open, so it must not stay longer than the program's own use of the runtime: [`sweep`] removes entries without a live task
-//! and without a guard, a moment after the last has gone. Nothing is counted per spawn: who wants to know counts the records.
+//! and without a guard, a moment after the last has gone. A program that makes runtimes faster than that sweeps itself, whenever the table has
+//! grown ([`make_room`]). Nothing is counted per spawn: who wants to know counts the records.
 //!
 //! Which runtime a new task is on costs as much to ask as everything else that a spawn does. So a task inherits its parent's,
 //! and its first poll checks that (the code in between may have entered another runtime), unless the
@@ -13,7 +14,8 @@ mod info;
 
 use std::cell::Cell;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
@@ -29,8 +31,9 @@ pub(crate) struct RuntimeEntry {
     number: u64,
     /// [`RuntimeGuard`]s.
     guards: AtomicUsize,
-    /// Looked up since the last sweep: a task may be about to be spawned.
-    touched: AtomicBool,
+    /// The slot of the thread that has looked it up since the last sweep: a task may be about to be spawned. 0: none has; [`SEVERAL`]: who
+    /// knows.
+    touched: AtomicU16,
     /// Whether tokio counts tasks of `spawn_local` with the runtime's: yes for a `LocalRuntime`, no for a `LocalSet`.
     locals_counted: AtomicBool,
 }
@@ -39,6 +42,20 @@ pub(crate) struct RuntimeEntry {
 static RUNTIMES: Mutex<Vec<Option<Arc<RuntimeEntry>>>> = Mutex::new(Vec::new());
 /// Counts removals: a thread that remembers an index forgets it when this moves.
 static REMOVALS: AtomicU32 = AtomicU32::new(1);
+
+/// So many runtimes are entered without a look whether others are gone.
+const FEW: usize = 4;
+/// Where there are many records, they are looked at for every so many of them a runtime.
+const RECORDS: usize = 1 << 14;
+/// Of the next look.
+static LIMIT: AtomicUsize = AtomicUsize::new(FEW);
+/// No thread's slot of its own.
+const SEVERAL: u16 = u16::MAX;
+
+/// How often runtimes have been removed.
+pub(crate) fn removals() -> u32 {
+    REMOVALS.load(Ordering::Acquire)
+}
 
 /// The index of futures that no runtime drives.
 pub(crate) const NONE: u16 = 0;
@@ -116,22 +133,37 @@ pub(crate) fn index_of(handle: &Handle) -> u16 {
 }
 
 fn find_or_insert(handle: &Handle, id: Id) -> u16 {
+    let by = threads::slot().index();
+    if let Some(index) = find(&table(), id, by) {
+        return index;
+    }
+    make_room(by);
     let mut table = table();
+    // Another thread may have been quicker.
+    find(&table, id, by).unwrap_or_else(|| insert(&mut table, handle, id, by))
+}
+
+fn find(table: &[Option<Arc<RuntimeEntry>>], id: Id, by: u16) -> Option<u16> {
+    let (index, entry) = table
+        .iter()
+        .enumerate()
+        .find_map(|(index, slot)| Some((index, slot.as_ref().filter(|entry| entry.id == id)?)))?;
+    let before = entry.touched.load(Ordering::Relaxed);
+    let touched = if before == 0 || before == by {
+        by
+    } else {
+        SEVERAL
+    };
+    entry.touched.store(touched, Ordering::Relaxed);
+    u16::try_from(index).ok()
+}
+
+fn insert(table: &mut Vec<Option<Arc<RuntimeEntry>>>, handle: &Handle, id: Id, by: u16) -> u16 {
     if table.is_empty() {
         table.push(None);
     }
-    let mut free = None;
-    for (index, slot) in table.iter().enumerate().skip(1) {
-        match slot {
-            Some(entry) if entry.id == id => {
-                entry.touched.store(true, Ordering::Relaxed);
-                return index as u16;
-            }
-            Some(_) => {}
-            None => free = free.or(Some(index)),
-        }
-    }
-    let index = free.unwrap_or(table.len());
+    let free = table.iter().skip(1).position(Option::is_none);
+    let index = free.map_or(table.len(), |free| free + 1);
     // More than 65,535 runtimes at the same time: they share the last place.
     let short = u16::try_from(index).unwrap_or(u16::MAX);
     let index = usize::from(short);
@@ -144,10 +176,24 @@ fn find_or_insert(handle: &Handle, id: Id) -> u16 {
         // Tokio shows the number only as text.
         number: id.to_string().parse().unwrap_or(0),
         guards: AtomicUsize::new(0),
-        touched: AtomicBool::new(true),
+        touched: AtomicU16::new(by),
         locals_counted: AtomicBool::new(false),
     }));
     short
+}
+
+/// Before a runtime is entered: forgets those that are gone, if there are many more than when that was last done. So the file descriptors of
+/// dropped runtimes are closed before there are many.
+#[cold]
+fn make_room(by: u16) {
+    let entries = || table().iter().flatten().count();
+    if entries() < LIMIT.load(Ordering::Relaxed) {
+        return;
+    }
+    forget_unused(Some(by));
+    // A sweep looks at every record, so that a runtime more costs no more than a number of them.
+    let limit = FEW.max(2 * entries()).max(pool::exist() / RECORDS);
+    LIMIT.store(limit, Ordering::Relaxed);
 }
 
 /// The runtime with this index, unless it has been removed.
@@ -166,14 +212,21 @@ pub(crate) fn alive() -> usize {
 pub(crate) fn sweep() {
     #[cfg(tokio_unstable)]
     crate::observe::sweep();
+    forget_unused(None);
+}
+
+/// The same; `by` is the slot of a thread that has done with all runtimes that it has looked up.
+fn forget_unused(by: Option<u16>) {
+    let by = by.filter(|by| *by != SEVERAL);
     let unused: Vec<usize> = {
         let table = table();
         let entries = table.iter().enumerate();
         entries
             .filter_map(|(index, slot)| {
                 let entry = slot.as_ref()?;
-                let unused = entry.guards.load(Ordering::Relaxed) == 0
-                    && !entry.touched.swap(false, Ordering::Relaxed);
+                let touched = entry.touched.swap(0, Ordering::Relaxed);
+                let free = touched == 0 || Some(touched) == by;
+                let unused = entry.guards.load(Ordering::Relaxed) == 0 && free;
                 unused.then_some(index)
             })
             .collect()
@@ -195,7 +248,8 @@ pub(crate) fn sweep() {
         let mut table = table();
         for index in waiting {
             let still = table[index].as_ref().is_some_and(|entry| {
-                entry.guards.load(Ordering::Relaxed) == 0 && !entry.touched.load(Ordering::Relaxed)
+                entry.guards.load(Ordering::Relaxed) == 0
+                    && entry.touched.load(Ordering::Relaxed) == 0
             });
             if still {
                 removed.push(table[index].take());
@@ -206,8 +260,11 @@ pub(crate) fn sweep() {
             REMOVALS.store(1, Ordering::Release);
         }
     }
-    // Outside the lock: dropping a handle may be the end of a runtime's driver.
-    drop(removed);
+    // Outside the lock: dropping a handle may be the end of a runtime's driver, and of what the application gave its builder. Whose
+    // destructor panics does not hurt the thread that happens to be here.
+    for entry in removed {
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(entry)));
+    }
 }
 
 /// Live records of one runtime.

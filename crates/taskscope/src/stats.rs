@@ -7,7 +7,7 @@ use crate::{RuntimeInfo, pool, resources, runtime, scope};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Records that exist. They are reused and never freed.
+    /// Records that have memory. They are used again; the memory of those that no task needs goes back to the system after a second or two.
     pub records: usize,
     /// Records that somebody refers to: a live task, a waker that was kept, or a dump.
     pub records_in_use: usize,

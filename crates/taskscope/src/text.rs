@@ -296,7 +296,7 @@ impl<W: io::Write> io::Write for Guard<W> {
 ///
 /// assert_eq!(bounded("audit", MAX_NAME), "audit");
 /// let long = bounded(&"x".repeat(2000), MAX_NAME).into_owned();
-/// assert!(long.ends_with("x… (1,771 more characters)"), "{long}");
+/// assert!(long.ends_with("x… (1,769 more characters)"), "{long}");
 /// assert!(long.chars().count() <= MAX_NAME);
 /// assert_eq!(bounded(&long, MAX_NAME), long);
 /// ```

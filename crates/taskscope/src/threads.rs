@@ -71,6 +71,12 @@ impl Slot {
         self.works_for.load(Ordering::Relaxed) == known(runtime, removals)
     }
 
+    /// The runtime that the thread was last seen to work for, if none has been removed since.
+    pub(crate) fn worked_for(&self, removals: u32) -> Option<u16> {
+        let known = self.works_for.load(Ordering::Relaxed);
+        (known as u32 == removals && known != 0).then_some((known >> 32) as u16)
+    }
+
     /// The thread works for that runtime.
     pub(crate) fn set_works_for(&self, runtime: u16, removals: u32) {
         self.works_for

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use crate::{clock, pool, runtime, threads, watchdog};
+use crate::{clock, count, pool, runtime, threads, watchdog};
 
 /// The name of the thread, as `top -H` shows it.
 pub(crate) const NAME: &str = "taskscope";
@@ -31,6 +31,7 @@ static THREAD: OnceLock<Option<Thread>> = OnceLock::new();
 /// Starts or wakes the thread. False if there is none.
 pub(crate) fn wake() -> bool {
     let thread = THREAD.get_or_init(|| {
+        crate::heap::attribute();
         let started = thread::Builder::new().name(NAME.into()).spawn(run);
         started.ok().map(|handle| handle.thread().clone())
     });
@@ -51,6 +52,7 @@ fn run() {
         clock::advance();
         if tick.is_multiple_of(WATCH) {
             chore(watchdog::look);
+            chore(count::look);
         }
         if !tick.is_multiple_of(LOOK) {
             continue;
@@ -80,7 +82,7 @@ fn sleep() {
         thread::park_timeout(NAP);
         chore(runtime::sweep);
         chore(pool::trim);
-        chore(watchdog::look_while_quiet);
+        chore(count::look_while_quiet);
         if threads::any_polls() {
             // A poll that began just before: nobody would wake us for it.
             return;

@@ -41,10 +41,13 @@ pub enum Verdict {
     Idle,
     /// None of the above: running, or about to.
     Active,
+    /// It has ended, and only because it was polled for its stack: it could have gone on all the time, and nothing had woken it. No live task has
+    /// this verdict; see [`lost_wakeups`](crate::lost_wakeups).
+    LostWakeup,
 }
 
 impl Verdict {
-    /// All of them, the strongest first.
+    /// All that a live task can have, the strongest first.
     pub const ALL: [Verdict; 8] = [
         Verdict::Stuck,
         Verdict::Blocking,
@@ -68,6 +71,7 @@ impl Verdict {
             Verdict::Outlived => "outlived",
             Verdict::Idle => "idle",
             Verdict::Active => "active",
+            Verdict::LostWakeup => "lost wake-up",
         }
     }
 
@@ -85,6 +89,7 @@ impl Verdict {
             Verdict::Outlived => "its scope has ended",
             Verdict::Idle => "waiting",
             Verdict::Active => "running, or about to",
+            Verdict::LostWakeup => "it ended only because it was polled for its stack",
         }
     }
 
@@ -114,6 +119,9 @@ impl Verdict {
                 "make whatever it waits for happen before the end, or abort it and await its handle"
             }
             Verdict::Active => "await its handle, or tell it to stop",
+            Verdict::LostWakeup => {
+                "it ended only because it was polled for its stack: nothing had woken it: look for a change of state without a wake, or before the waker is stored"
+            }
         }
     }
 }

@@ -15,12 +15,21 @@ use taskscope::{NoTrace, Scope, WaitKind};
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
+/// A runtime whose only worker knows that sampling is on: the very first poll of a thread is never chosen.
 fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
-        .unwrap()
+        .unwrap();
+    runtime.block_on(async {
+        for _ in 0..3 {
+            taskscope::spawn(tokio::time::sleep(Duration::from_millis(3)))
+                .await
+                .unwrap();
+        }
+    });
+    runtime
 }
 
 /// The rows of the tasks that were spawned in this line.
@@ -171,7 +180,7 @@ fn counted(polls: Arc<AtomicU64>, ended: oneshot::Receiver<()>) -> impl Future<O
 }
 
 #[test]
-fn a_long_wait_is_polled_at_most_once_more_and_one_that_may_not_be_captured_not_at_all() {
+fn a_long_wait_is_not_polled_and_charged_all_the_same() {
     sampling::start();
     let runtime = runtime();
     let _in_runtime = runtime.enter();
@@ -185,11 +194,14 @@ fn a_long_wait_is_polled_at_most_once_more_and_one_that_may_not_be_captured_not_
         .spawn(counted(polls[1].clone(), ended));
     let shy_line = line!() - 1;
     let many_looks = 5 * sampling::LONG;
-    await_row(line, |row| row.trace.is_ok() && row.time > many_looks);
+    await_row(line, |row| {
+        row.activity == Activity::Waiting && row.time > many_looks
+    });
     let row = await_row(shy_line, |row| {
         row.activity == Activity::Waiting && row.time > many_looks
     });
     assert_eq!(row.trace.unwrap_err(), NoTrace::NotAllowed);
+    // Twice, if sampling has chosen its first poll and it had moved on in it: nothing has polled it since.
     assert!(polls[0].load(Ordering::SeqCst) <= 2);
     assert_eq!(polls[1].load(Ordering::SeqCst), 1);
     end.send(()).unwrap();

@@ -15,17 +15,17 @@ use taskscope::{
     CENSUSES, CancelReason, Cancellation, Cancelled, CancelledOwned, Carry, Census,
     DEFAULT_DEADLINE, DEFAULT_STALL, DeadlineHeader, DropGuard, DropGuardRef, Dump, DumpOptions,
     ENDED_SCOPES, ForwardDeadline, ForwardDeadlineLayer, Frame, GROWTH_MIN_SAMPLES, GROWTH_PERIOD,
-    GROWTH_SAMPLES, Group, Holder, HolderState, InSet, Instrumented, JoinHandle, JoinSet, LISTED,
-    LayerStats, Listed, LongPoll, MAX_BRANCHES, MAX_REQUEST_ID, Missed, Name, NoTrace, Plain,
-    ResourceDump, Run, RunUntilCancelled, RunUntilCancelledOwned, RuntimeGuard, RuntimeInfo,
-    RuntimeLoad, SETTLE, SPINNING_RATE, Scope, ScopeBody, ScopeFuture, ScopeLayer, ScopeRef,
-    ScopeService, SiteGrowth, SpawnTree, Stack, Stacks, State, Stats, Survivors, TaskDump,
-    TaskExecutor, TaskKind, ThreadInfo, Token, Trace, Tracked, Verdict, WaitKind, WaitReason,
-    Watchdog, WatchdogError, WorkerLoad,
+    GROWTH_SAMPLES, Group, HeldTasks, Holder, HolderState, InSet, Instrumented, JoinHandle,
+    JoinSet, LISTED, LayerStats, Listed, LongPoll, MAX_BRANCHES, MAX_REQUEST_ID, Missed, Name,
+    NoMemory, NoTrace, OneLine, Parents, Plain, Quoted, ResourceDump, Run, RunUntilCancelled,
+    RunUntilCancelledOwned, RuntimeGuard, RuntimeInfo, RuntimeLoad, SETTLE, SPINNING_RATE, Scope,
+    ScopeBody, ScopeFuture, ScopeLayer, ScopeRef, ScopeService, SiteGrowth, SpawnTree, Stack,
+    Stacks, State, Stats, Survivors, TaskDump, TaskExecutor, TaskKind, ThreadInfo, Token, Trace,
+    Tracked, Verdict, WaitKind, WaitReason, Watchdog, WatchdogError, WorkerLoad,
 };
 #[cfg(tokio_unstable)]
 use taskscope::{Observe, observe};
-use taskscope::{attribution, census, sampling};
+use taskscope::{attribution, census, heap, sampling, text};
 use tokio::runtime::{Handle, Id, RuntimeFlavor};
 use tokio::task::{AbortHandle, JoinError, LocalSet};
 use tokio_util::sync::CancellationToken;
@@ -238,7 +238,7 @@ async fn scopes() {
     let left = scope.spawn(pending::<()>());
     let result: Result<(), Survivors> = scope.finish(Duration::from_millis(1)).await;
     let survivors = result.expect_err("a task is left");
-    let _: &Dump = survivors.dump();
+    let _: (&Dump, heap::Held) = (survivors.dump(), survivors.held());
     assert!(survivors.to_string().contains("1 task is still alive"));
     left.abort();
 }
@@ -278,15 +278,40 @@ fn resources() {
     assert!(kinds.is_empty());
 }
 
+fn texts() {
+    use std::io::Write as _;
+    let name = "a\u{200b}";
+    assert!(text::is_hidden('\n') && !text::is_hidden('n'));
+    assert_eq!(text::plain(name), "a\\u{200b}");
+    assert_eq!(text::read_plain(&text::plain(name)).as_deref(), Some(name));
+    assert_eq!(text::json(name), "a\\u200b");
+    assert_eq!(text::lines("a\n\r"), "a\n\\r");
+    assert_eq!(text::bounded(name, text::MAX_NAME), name);
+    assert_eq!(text::bounded_end(name, text::MAX_PATH), name);
+    let mut escaped = String::new();
+    text::write_escape(&mut escaped, '\n').unwrap();
+    assert_eq!(escaped, "\\n");
+    let mut out = Vec::new();
+    write!(text::Guard::lines(&mut out), "{name}").unwrap();
+    write!(text::Guard::json(&mut out), "{name}").unwrap();
+    assert_eq!(out, b"a\\u{200b}a\\u200b");
+    // Cut everywhere.
+    let long: Name = "x".repeat(1000).into();
+    assert!(long.chars().count() <= text::MAX_NAME);
+}
+
 fn words() {
     let name: Name = "name".into();
     let _: &str = name.as_str();
     let _ = format!(
-        "{} {} {}",
+        "{} {} {} {} {}",
         Age(Duration::ZERO),
         Plain("text"),
+        OneLine("text"),
+        Quoted("text"),
         Listed(&["one"])
     );
+    texts();
     for verdict in Verdict::ALL {
         let _: [&str; 3] = [verdict.name(), verdict.meaning(), verdict.advice()];
     }
@@ -404,8 +429,19 @@ async fn dumps() {
         .limit(10)
         .runtime(Handle::current().id());
     dump(&options.clone().capture().await);
-    dump(&options.capture_blocking());
+    dump(&options.clone().capture_blocking());
     dump(&taskscope::dump().await);
+    let held: Result<HeldTasks, NoMemory> = options.hold();
+    if let Ok(mut held) = held {
+        let _: (usize, bool, &[ResourceDump]) = (held.len(), held.is_empty(), held.resources());
+        let parents: Parents = held
+            .parents()
+            .unwrap_or_else(|why| panic!("{why}: {}", why.tasks()));
+        let _: Option<Option<&str>> = parents.name(1);
+        dump(&held.capture(&mut |_: usize, _: TaskDump| {}));
+        let _: Option<TaskDump> = held.task(1);
+        held.read(&mut |_: TaskDump| std::ops::ControlFlow::Continue(()));
+    }
     left.abort();
     taskscope::sample_growth();
     let sites: Vec<SiteGrowth> = taskscope::growth();
@@ -473,7 +509,7 @@ fn trace(trace: &Trace) {
     let stack: &Arc<Stack> = trace.stack();
     let _: (&[usize], u64, usize) = (stack.frames(), stack.id(), stack.branches().count());
     let _: (usize, usize) = (stack.symbols().len(), stack.branch_symbols().len());
-    let _: WaitReason = trace.wait_reason();
+    let _: (WaitReason, bool) = (trace.wait_reason(), trace.is_cut());
     for branch in trace.branches() {
         let branch: &Branch = branch;
         let frames: &[Frame] = &branch.frames;
@@ -508,6 +544,11 @@ fn attributed() {
         let _: (&[(Arc<str>, Arc<str>)], Option<&ScopeRef>) = (&facts.labels, facts.scope.as_ref());
     }
     let _: usize = attribution::MAX_ENDED;
+    heap::attribute();
+    let held: Option<HashMap<u64, heap::Held>> = heap::held_by_task();
+    assert_eq!(held, None);
+    let held = heap::Held::new(1, 1.0);
+    let _: (u64, u64, bool) = (held.bytes(), held.objects(), held.is_nothing());
 }
 
 fn sampled() {

@@ -128,6 +128,32 @@ pub(crate) fn for_each(mut visit: impl FnMut(&Object<'_>)) -> Counters {
     counters
 }
 
+/// Shows the main program to `visit`, as the kernel has told the process: without asking the loader, who may be waiting.
+/// `None` if the kernel has not.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) fn main_program<T>(visit: impl FnOnce(&Object<'_>) -> T) -> Option<T> {
+    // SAFETY: `getauxval` has no preconditions.
+    let [table, size, count] = [libc::AT_PHDR, libc::AT_PHENT, libc::AT_PHNUM]
+        .map(|entry| unsafe { libc::getauxval(entry) } as usize);
+    if table == 0 || size != size_of::<Elf64_Phdr>() {
+        return None;
+    }
+    // SAFETY: the kernel's own address of the main program's table of `count` headers, which stays mapped.
+    let headers: &[Elf64_Phdr] =
+        unsafe { slice::from_raw_parts(std::ptr::with_exposed_provenance(table), count) };
+    // The table says where it lies itself. In a program without that entry addresses are those of the file.
+    let base = headers
+        .iter()
+        .find(|header| header.p_type == libc::PT_PHDR)
+        .map_or(0, |header| table.wrapping_sub(header.p_vaddr as usize));
+    Some(visit(&Object {
+        is_main: true,
+        name: c"",
+        base,
+        headers,
+    }))
+}
+
 /// The size of a page, a power of two.
 pub(crate) fn page_size() -> u64 {
     const SMALLEST: u64 = 4096;

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::Image;
+use super::{Image, Snapshot};
 
 /// DWARF pointer encodings: 4 bytes without a sign; relative to the header, signed, 4 bytes.
 const UDATA4: u8 = 0x03;
@@ -13,6 +13,14 @@ const DATAREL_SDATA4: u8 = 0x3b;
 /// Bytes of the header before its list, and of each element of that.
 const BEFORE: usize = 12;
 const EACH: usize = 8;
+
+impl Snapshot {
+    /// The address at which the function with this instruction starts.
+    pub(crate) fn function_start(&self, instruction: usize) -> Option<usize> {
+        let function = self.image_at(instruction)?.function_at(instruction)?;
+        Some(function.start)
+    }
+}
 
 impl Image {
     /// The function around this address, if the tables know one.

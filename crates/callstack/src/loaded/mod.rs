@@ -2,7 +2,7 @@
 //!
 //! A snapshot is read without holding any lock of ours, then published under a short one, and [`generation`] goes up.
 //! Readers that kept a snapshot compare its generation with one atomic load and need no lock while nothing changes.
-//! An [`Image`] that is still loaded moves on to the next snapshot, with its copied sections and its open debug file.
+//! An [`Image`] that is still loaded moves on to the next snapshot, with its copied sections.
 //!
 //! Not here: how the sections are used for unwinding ([`crate::unwind`]), how an image is symbolised
 //! ([`crate::resolve`]).
@@ -13,14 +13,12 @@ pub(crate) mod note;
 
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use libc::{PF_X, PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE};
-use once_cell::sync::OnceCell;
 
 use crate::Module;
-use crate::resolve::DebugInfo;
 use dl::{Counters, Object, Section};
 
 /// Where the unwind tables of an image are: file addresses and bytes.
@@ -45,8 +43,8 @@ pub(crate) struct Image {
     pub(crate) unwind: Option<UnwindTables>,
     /// Executable mappings, page-aligned as in `/proc/self/maps`, and their offsets in the file.
     executable: Vec<(Range<usize>, u64)>,
-    /// Opened by the first lookup that can. Not std's `OnceLock`: a failure must not be remembered.
-    pub(crate) debug: OnceCell<Option<DebugInfo>>,
+    /// Neither symbols nor debug information, now or later.
+    pub(crate) has_nothing_to_read: AtomicBool,
 }
 
 /// All images at one moment.
@@ -86,6 +84,26 @@ pub(crate) fn generation() -> u64 {
 pub(crate) fn current() -> Arc<Snapshot> {
     let published = lock().clone();
     published.unwrap_or_else(|| publish(read(None)))
+}
+
+/// The unwinder of the newest snapshot and its generation, for the global allocator: waits for nobody and allocates nothing.
+/// `None` if there is no snapshot, or if somebody is just publishing one.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) fn try_current_unwinder() -> Option<(u64, Arc<crate::unwind::hop::Unwinder>)> {
+    let current = match CURRENT.try_lock() {
+        Ok(current) => current,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => return None,
+    };
+    let current = current.as_ref()?;
+    Some((current.generation, Arc::clone(&current.unwinder)))
+}
+
+/// An unwinder that knows only the main program, for which the loader need not be asked.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) fn main_unwinder() -> Option<Arc<crate::unwind::hop::Unwinder>> {
+    let image = dl::main_program(|object| image(object, None))??;
+    Some(Arc::new(crate::unwind::hop::unwinder(&[image])))
 }
 
 /// Makes a new snapshot if something was loaded or unloaded. True if something was unloaded.
@@ -200,7 +218,7 @@ fn image(object: &Object<'_>, previous: Option<&Snapshot>) -> Option<Arc<Image>>
         range,
         unwind,
         executable,
-        debug: OnceCell::new(),
+        has_nothing_to_read: AtomicBool::new(false),
     }))
 }
 
@@ -254,6 +272,7 @@ fn modules(images: &[Arc<Image>]) -> Arc<[Module]> {
                     start: range.start,
                     end: range.end,
                     file_offset: *file_offset,
+                    base: image.base,
                     build_id: Arc::clone(&image.build_id),
                 };
                 (!image.is_main, module)

@@ -1,19 +1,18 @@
 //! Symbols from the ELF files of the loaded images.
 //!
-//! Every image opens its file when the first address in it is looked up, and keeps it. The main program is opened through
-//! `/proc/self/exe`, which is the running program even if its file was deleted or replaced. A library that was replaced is
-//! recognised by its build id and has no symbols: none is better than wrong ones.
+//! The main program is opened through `/proc/self/exe` where its path is no longer the running program. A library that was
+//! replaced is recognised by its build id and has no symbols: none is better than wrong ones. Where debug information is:
+//! [`files`].
 
-use std::collections::HashSet;
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use addr2line::Loader;
 
-use super::{Lookup, name};
-use crate::Symbol;
+use super::{Found, Lookup, files, name, reader};
 use crate::loaded::{self, Image, Snapshot, note};
 
 /// The images at one moment.
@@ -38,60 +37,46 @@ impl Modules {
             return Lookup::Nowhere;
         };
         let in_file = address.wrapping_sub(image.base) as u64;
-        match image.debug.get_or_try_init(|| DebugInfo::open(image)) {
-            Ok(Some(debug)) => Lookup::Symbols(debug.symbols(in_file)),
-            Ok(None) => Lookup::Symbols(Vec::new()),
-            Err(_) => Lookup::Unreadable,
-        }
+        reader::look_up(image, in_file)
     }
 }
 
-/// The open file of an image.
-pub(crate) struct DebugInfo(Mutex<Open>);
+/// The files of an image, mapped, with the index of their debug information.
+pub(super) struct Opened(Loader);
 
-struct Open {
-    loader: Loader,
-    /// The names and files that were handed out, to hand them out again.
-    strings: HashSet<Arc<str>>,
-}
-
-impl std::fmt::Debug for DebugInfo {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DebugInfo").finish_non_exhaustive()
-    }
-}
-
-impl DebugInfo {
+impl Opened {
     /// `None` if there is nothing to read, now or later. An error may pass, and is not to be remembered.
-    fn open(image: &Image) -> io::Result<Option<Self>> {
-        let path = if image.is_main {
-            "/proc/self/exe"
-        } else {
-            &*image.path
-        };
+    pub(super) fn open(image: &Image) -> io::Result<Option<Self>> {
         // The vdso has a name, but no file.
-        if !path.contains('/') || !is_readable(path)? {
+        if !image.is_main && !image.path.contains('/') {
             return Ok(None);
         }
-        let in_file = note::of_file(Path::new(path)).unwrap_or_default();
+        let path = files::own(image);
+        if !is_readable(path)? {
+            return Ok(None);
+        }
+        let in_file = note::of_file(path).unwrap_or_default();
         if in_file[..] != image.build_id[..] {
             // If that is because the file could not be opened again, it may work later.
             is_readable(path)?;
             return Ok(None);
         }
-        let Ok(loader) = Loader::new(path) else {
+        let Ok(mut loader) = Loader::new(path) else {
             is_readable(path)?;
             return Ok(None);
         };
-        Ok(Some(Self(Mutex::new(Open {
-            loader,
-            strings: HashSet::new(),
-        }))))
+        if loader.get_section_range(b".debug_info").is_none()
+            && let Some(separate) = files::separate(image)
+            && let Ok(better) = Loader::new(separate)
+        {
+            loader = better;
+        }
+        Ok(Some(Self(loader)))
     }
 
-    fn symbols(&self, address: u64) -> Vec<Symbol> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Open { loader, strings } = &mut *open;
+    /// The symbols at an address in the file, innermost first.
+    pub(super) fn symbols(&mut self, address: u64) -> Vec<Found> {
+        let Opened(loader) = self;
         let mut symbols = Vec::new();
         let from_table = loader.find_symbol(address).map(name::demangle);
         // Damaged debug information ends the list early; what was found before is kept.
@@ -100,21 +85,21 @@ impl DebugInfo {
             while let Some(frame) = next {
                 next = frames.next().ok().flatten();
                 let inlined = next.is_some();
+                let location = frame.location.as_ref();
+                let file = location.and_then(|location| location.file);
                 let function = frame
                     .function
                     .as_ref()
                     .and_then(|function| function.demangle().ok());
-                let function = if inlined {
-                    function
-                } else {
-                    name::physical(function, from_table.clone())
+                let function = match &from_table {
+                    Some(symbol) if !inlined => {
+                        name::physical(function, Some(Cow::Borrowed(symbol)))
+                    }
+                    _ => function.map(|function| name::qualified(function, file)),
                 };
-                let location = frame.location.as_ref();
-                symbols.push(Symbol {
-                    name: function.map(|name| shared(strings, &name)),
-                    file: location
-                        .and_then(|location| location.file)
-                        .map(|file| shared(strings, file)),
+                symbols.push(Found {
+                    name: function.map(Cow::into_owned),
+                    file: file.map(str::to_owned),
                     // DWARF writes 0 for "unknown".
                     line: location
                         .and_then(|location| location.line)
@@ -129,9 +114,9 @@ impl DebugInfo {
         if symbols.is_empty()
             && let Some(name) = from_table
         {
-            symbols.push(Symbol {
-                name: Some(shared(strings, &name)),
-                ..Symbol::UNKNOWN
+            symbols.push(Found {
+                name: Some(name.into_owned()),
+                ..Found::default()
             });
         }
         symbols
@@ -140,7 +125,7 @@ impl DebugInfo {
 
 /// Whether the file is there for us. Everything else that can go wrong is an error: above all, no free file descriptor,
 /// which is how many a leak shows first.
-fn is_readable(path: &str) -> io::Result<bool> {
+fn is_readable(path: &Path) -> io::Result<bool> {
     match File::open(path) {
         Ok(_) => Ok(true),
         Err(error) => match error.kind() {
@@ -148,13 +133,4 @@ fn is_readable(path: &str) -> io::Result<bool> {
             _ => Err(error),
         },
     }
-}
-
-fn shared(strings: &mut HashSet<Arc<str>>, string: &str) -> Arc<str> {
-    if let Some(known) = strings.get(string) {
-        return Arc::clone(known);
-    }
-    let string: Arc<str> = string.into();
-    strings.insert(Arc::clone(&string));
-    string
 }

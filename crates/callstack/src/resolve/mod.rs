@@ -1,19 +1,27 @@
 //! From a code address to the functions it belongs to: `Modules::now().symbols(address)`.
 //!
-//! On 64-bit Linux by `addr2line`, one loader for every image ([`elf`]); elsewhere by the `backtrace` crate
-//! ([`portable`]). Nothing is cached here except for open files.
+//! On 64-bit Linux by `addr2line`, one loader for every image ([`elf`]), on a thread of its own and for as long as it is
+//! needed ([`reader`]); elsewhere by the `backtrace` crate ([`portable`]). No name is cached here.
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod elf;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod files;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod give_back;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod name;
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 mod portable;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod reader;
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-pub(crate) use elf::{DebugInfo, Modules};
+pub(crate) use elf::Modules;
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
-pub(crate) use portable::Modules;
+pub(crate) use portable::{Modules, release};
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+pub(crate) use reader::release;
 
 /// What a lookup found.
 pub(crate) enum Lookup {
@@ -22,5 +30,15 @@ pub(crate) enum Lookup {
     /// The module's file could not be read now, for example because the process has no file descriptor left. Later it may.
     Unreadable,
     /// Innermost first; empty if the module has no symbol there.
-    Symbols(Vec<crate::Symbol>),
+    Symbols(Vec<Found>),
+}
+
+/// A symbol whose texts belong to nobody yet.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) name: Option<String>,
+    pub(crate) file: Option<String>,
+    pub(crate) line: Option<u32>,
+    pub(crate) column: Option<u32>,
+    pub(crate) inlined: bool,
 }

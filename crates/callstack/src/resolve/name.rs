@@ -1,4 +1,4 @@
-//! Names of functions: demangling, and which of two sources to believe.
+//! Names of functions: demangling, which of two sources to believe, and a path for a name that has lost its own.
 
 use std::borrow::Cow;
 
@@ -22,6 +22,40 @@ pub(crate) fn physical<'a>(
     }
 }
 
+/// A name with a path: its own, or that of the Rust source file that the function's code is in.
+///
+/// `{closure#0}` in `…/tokio-1.54.1/src/sync/mpsc/chan.rs` is `tokio::sync::mpsc::chan::{closure#0}`. For inlined
+/// functions with `debug = "line-tables-only"`, which nothing else names: the symbol table has only what was not inlined.
+pub(crate) fn qualified<'a>(name: Cow<'a, str>, file: Option<&str>) -> Cow<'a, str> {
+    if has_path(&name) {
+        return name;
+    }
+    match file.and_then(module_of) {
+        Some(module) => Cow::Owned(format!("{module}::{name}")),
+        None => name,
+    }
+}
+
+/// The module that a source file holds: `…/tokio-1.54.1/src/sync/mpsc/chan.rs` is `tokio::sync::mpsc::chan`.
+fn module_of(file: &str) -> Option<String> {
+    let file = file.strip_suffix(".rs")?;
+    let (package, path) = match file.rsplit_once("/src/") {
+        // A program of its own, whatever package it is in.
+        Some((_, path)) if path.starts_with("bin/") => (None, &path["bin/".len()..]),
+        Some((package, path)) => (package.rsplit('/').next(), path),
+        None => (None, file.rsplit('/').next()?),
+    };
+    let package = package.map(|package| match package.rsplit_once('-') {
+        Some((name, version)) if version.starts_with(|c: char| c.is_ascii_digit()) => name,
+        _ => package,
+    });
+    let module = path
+        .split('/')
+        .filter(|part| !["lib", "main", "mod"].contains(part));
+    let parts: Vec<&str> = package.into_iter().chain(module).collect();
+    Some(parts.join("::").replace('-', "_")).filter(|path| !path.is_empty())
+}
+
 /// Whether the name itself is qualified, not only its generic arguments.
 fn has_path(name: &str) -> bool {
     let mut depth = 0_u32;
@@ -41,7 +75,7 @@ fn has_path(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{demangle, has_path, physical};
+    use super::{demangle, has_path, physical, qualified};
 
     #[test]
     fn paths_within_generic_arguments_do_not_count() {
@@ -75,6 +109,42 @@ mod tests {
         assert_eq!(pick(None, Some("malloc")).as_deref(), Some("malloc"));
         assert_eq!(pick(Some("malloc"), None).as_deref(), Some("malloc"));
         assert_eq!(pick(None, None), None);
+    }
+
+    #[test]
+    fn a_name_without_a_path_gets_that_of_its_file() {
+        for (name, file, expected) in [
+            (
+                "{closure#0}",
+                "/r/registry/src/index/tokio-1.54.1/src/sync/mpsc/chan.rs",
+                "tokio::sync::mpsc::chan::{closure#0}",
+            ),
+            (
+                "poll<T>",
+                "/rustc/1/library/core/src/future/mod.rs",
+                "core::future::poll<T>",
+            ),
+            ("run", "/home/me/my-shop/src/main.rs", "my_shop::run"),
+            ("leaf", "/home/me/shop/tests/leaks.rs", "leaks::leaf"),
+            ("sell", "/home/me/shop/src/bin/till.rs", "till::sell"),
+            ("sell", "/home/me/shop/src/bin/till/main.rs", "till::sell"),
+            ("shop::run", "/home/me/shop/src/lib.rs", "shop::run"),
+            (
+                "<T as shop::Run>::run",
+                "/home/me/shop/src/lib.rs",
+                "<T as shop::Run>::run",
+            ),
+            (
+                "call<shop::Run>",
+                "/home/me/shop/src/run.rs",
+                "shop::run::call<shop::Run>",
+            ),
+            ("memcpy", "../sysdeps/memcpy.S", "memcpy"),
+            ("odd", "main.rs", "odd"),
+        ] {
+            assert_eq!(qualified(name.into(), Some(file)), expected);
+        }
+        assert_eq!(qualified("main".into(), None), "main");
     }
 
     #[test]

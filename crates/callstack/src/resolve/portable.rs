@@ -1,7 +1,10 @@
 //! Symbols by the `backtrace` crate, for platforms whose module list this crate does not read.
 
-use super::Lookup;
-use crate::Symbol;
+use super::{Found, Lookup};
+
+pub(crate) fn release() {
+    backtrace::clear_symbol_cache();
+}
 
 /// Nothing: the `backtrace` crate keeps the list.
 pub(crate) struct Modules;
@@ -25,9 +28,11 @@ impl Modules {
         // `resolve` expects a return address and subtracts one, which our caller has done.
         let return_address = address.wrapping_add(1);
         backtrace::resolve(return_address as *mut _, |symbol| {
-            symbols.push(Symbol {
-                name: symbol.name().map(|name| format!("{name:#}").into()),
-                file: symbol.filename().map(|file| file.to_string_lossy().into()),
+            symbols.push(Found {
+                name: symbol.name().map(|name| format!("{name:#}")),
+                file: symbol
+                    .filename()
+                    .map(|file| file.to_string_lossy().into_owned()),
                 line: symbol.lineno(),
                 column: symbol.colno(),
                 inlined: true,

@@ -137,24 +137,48 @@ fn make(outdated: Option<Box<Walker>>) -> Option<Box<Walker>> {
     let _made = Made;
     drop(outdated);
     let snapshot = loaded::current();
-    Some(Box::new(Walker {
-        generation: snapshot.generation,
-        unwinder: Arc::clone(&snapshot.unwinder),
-        caches: vec![Cache::new_in()],
-        grow_at: EVICTIONS,
-    }))
+    Some(Box::new(Walker::new(
+        snapshot.generation,
+        Arc::clone(&snapshot.unwinder),
+    )))
 }
 
 impl Walker {
+    /// With an empty cache, for the modules of this generation. Allocates.
+    pub(crate) fn new(generation: u64, unwinder: Arc<Unwinder>) -> Self {
+        Walker {
+            generation,
+            unwinder,
+            caches: vec![Cache::new_in()],
+            grow_at: EVICTIONS,
+        }
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// False if not even the main program has unwind tables.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.unwinder.usable
+    }
+
     /// Allocates, so not during a walk.
-    fn grow_if_crowded(&mut self) {
+    pub(crate) fn grow_if_crowded(&mut self) {
         let evictions = |cache: &Cache| cache.stats().miss_wrong_address_count;
         let seen: u64 = self.caches.iter().map(evictions).sum();
         if seen >= self.grow_at && self.caches.len() < MOST_CACHES {
-            self.caches
-                .resize_with(self.caches.len() * 2, Cache::new_in);
-            self.grow_at = seen + EVICTIONS;
+            self.grow(seen);
         }
+    }
+
+    // Not inlined: a new cache is built on the stack, and a walk should not need so much of it.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, seen: u64) {
+        self.caches
+            .resize_with(self.caches.len() * 2, Cache::new_in);
+        self.grow_at = seen + EVICTIONS;
     }
 
     /// Passes every frame above the one of `start` to `frames`, as [`UnwinderTrait::walk`] does; reads the stack by `read`.

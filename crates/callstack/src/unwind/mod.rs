@@ -176,6 +176,31 @@ pub(crate) fn walk(
     }
 }
 
+/// As [`walk`], with this walker. Allocates nothing if `out` has room for [`MAX_FRAMES`] more.
+#[cfg(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub(crate) fn walk_with(
+    walker: &mut hop::Walker,
+    start: &Registers,
+    limit: usize,
+    out: &mut Vec<usize>,
+) -> Completeness {
+    out.reserve(MAX_FRAMES);
+    let window = Window::up_to(limit, start);
+    let leaf_only = window.is_none();
+    let mut frames = Frames {
+        out,
+        room: if leaf_only { 1 } else { MAX_FRAMES },
+        limit: if leaf_only { usize::MAX } else { limit },
+        leaf_only,
+    };
+    let window = window.unwrap_or_else(|| Window::own_frame(start));
+    walker.walk(start, &window, &mut frames)
+}
+
 /// Walks the copied stack of a thread that was interrupted, from the instruction in `start` to the first function.
 ///
 /// The address of that instruction is appended plus one, so that it is a return address as all others: who looks one up

@@ -77,6 +77,17 @@ impl<'a> Window<'a> {
     }
 }
 
+/// How much of this thread's own stack is left below `sp`; `None` on another stack, of which nothing is known.
+#[cfg(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+pub(crate) fn room_below(sp: usize) -> Option<usize> {
+    let own = bounds::own()?;
+    own.contains(&sp).then(|| sp - own.start)
+}
+
 fn window_end(sp: usize, limit: usize, own: Option<Range<usize>>) -> Option<usize> {
     if sp > limit {
         return None;

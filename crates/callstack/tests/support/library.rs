@@ -7,18 +7,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Compiles a library in Rust, optimised and with line tables only, and returns its path.
-pub fn compile_rust(name: &str, source: &str) -> PathBuf {
+/// Compiles a library in Rust, optimised and with these options, and returns its path.
+pub fn compile_rust(name: &str, options: &[&str], source: &str) -> PathBuf {
     let (source, library) = place(name, "rs", source);
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let mut command = Command::new(rustc);
-    command.args([
-        "--edition=2024",
-        "--crate-type=cdylib",
-        "-Cdebuginfo=line-tables-only",
-        "-Copt-level=2",
-    ]);
-    run(command.arg("-o").arg(&library).arg(source));
+    command.args(["--edition=2024", "--crate-type=cdylib", "-Copt-level=2"]);
+    run(command.args(options).arg("-o").arg(&library).arg(source));
     library
 }
 

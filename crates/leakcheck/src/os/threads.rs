@@ -17,6 +17,8 @@ const TICKS_PER_SECOND: u32 = 100;
 
 /// Begins the names of all of taskscope's threads.
 const TASKSCOPE: &str = "taskscope";
+/// The thread that reads debug information for the names of functions, and ends by itself.
+const NAMES: &str = "callstack-names";
 /// Begins the names of taskprof's threads. Once there, some stay for the next capture;
 const TASKPROF: &str = "taskprof-";
 /// but a server that was left running is a leak as any other is.
@@ -178,6 +180,7 @@ impl Seen {
     fn is_ending_or_ours(&self) -> bool {
         let ending = matches!(self.state, 'Z' | 'X');
         let ours = self.name.starts_with(TASKSCOPE)
+            || self.name == NAMES
             || self.name.starts_with(TASKPROF) && self.name != SERVER;
         ending || ours || own::is_own(self.os_id)
     }

@@ -27,7 +27,7 @@ pub(crate) fn report(found: &Found, outcome: Outcome) {
 }
 
 fn append(path: &Path, line: &str) -> io::Result<()> {
-    let mut file = File::options().append(true).create(true).open(path)?;
+    let mut file = place::open(File::options().append(true).create(true), path)?;
     // Long lines may take more than one write; nobody writes between those. Where a file cannot be locked, short lines are still whole.
     let _ = file.lock();
     file.write_all(line.as_bytes())

@@ -13,7 +13,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use taskscope::{Dump, Group};
+use taskscope::{Dump, Group, Verdict};
 
 use crate::os::{Descriptor, OsLeft, OsThread};
 use crate::rules::Allowed;
@@ -95,7 +95,8 @@ impl Found {
     fn groups(&self) -> Vec<Group<'_>> {
         let mut groups = self.dump.groups();
         // Verdicts are ordered from the strongest; the sort is stable.
-        groups.sort_by_key(|group| group.oldest().verdict);
+        let order = |verdict| (verdict != Verdict::LostWakeup, verdict);
+        groups.sort_by_key(|group| order(group.oldest().verdict));
         groups
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Blocks are whole or not there at all; those that do not fit are counted. Before that, long stacks are cut. Not here: how a stack is cut ([`super::stack`]).
 
+use taskscope::heap::Held;
 use taskscope::text::bounded;
 use taskscope::{Age, Group, Listed, OneLine, ResourceDump};
 
@@ -67,12 +68,18 @@ fn headline(found: &Found) -> Lines {
 fn blocks(found: &Found, room: usize) -> Lines {
     let groups = found.groups();
     let holdings = found.dump.holdings();
+    let memory = taskscope::heap::held_by_task().unwrap_or_default();
     let block = |at: usize, stack: usize| {
         let mut lines = vec![String::new()];
         match groups.get(at) {
             Some(group) => {
                 let held = group.tasks.iter().filter_map(|task| holdings.get(&task.id));
-                let held = ResourceDump::kinds(held.flatten().copied());
+                let mut held = ResourceDump::kinds(held.flatten().copied());
+                let bytes = group.tasks.iter().filter_map(|task| memory.get(&task.id));
+                let bytes: Held = bytes.copied().sum();
+                if !bytes.is_nothing() {
+                    held.push(format!("{bytes} (sampled)"));
+                }
                 describe(&mut lines, at + 1, group, &held, stack);
             }
             None => describe_untracked(&mut lines, at + 1, found.untracked),

@@ -1,6 +1,7 @@
 //! Where `leakcheck.toml` is, what may be in it, and what is said about what may not.
 
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -50,7 +51,12 @@ impl Source {
     ///
     /// A sentence with the file, the line and what to do.
     pub(super) fn read(&self) -> Result<Vec<Entry>, String> {
-        match std::fs::read_to_string(&self.path) {
+        let read = || {
+            let mut text = String::new();
+            place::open(File::options().read(true), &self.path)?.read_to_string(&mut text)?;
+            io::Result::Ok(text)
+        };
+        match read() {
             Ok(text) => self.parse(&text),
             Err(error) if error.kind() == ErrorKind::NotFound && !self.is_named => Ok(Vec::new()),
             Err(error) => Err(self.trouble(&error)),

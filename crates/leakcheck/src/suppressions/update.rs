@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use super::edit;
 use super::entry::Entry;
 use super::file::{NAME, Source};
+use crate::place;
 use crate::report::Found;
 
 /// Asks for it.
@@ -40,7 +41,7 @@ pub(super) fn record(test: &str, found: &Found, failed: bool) -> Result<Vec<Entr
     let trouble = |error| source.trouble(&error);
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
-    let mut file = options.open(&source.path).map_err(trouble)?;
+    let mut file = place::open(&options, &source.path).map_err(trouble)?;
     // Until the file is closed. It is written in place: a new file of the same name would not have the lock.
     file.lock().map_err(trouble)?;
     let mut text = String::new();

@@ -5,6 +5,7 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LOCATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 
+use super::desk::Desk;
 use super::error::HttpError;
 use super::kept::Kept;
 use crate::offload;
@@ -18,6 +19,7 @@ pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// A capture in a format, alone or against another one.
 pub(super) async fn write(
+    desk: &Desk,
     kept: &Kept,
     format: &'static Format,
     base: Option<&Kept>,
@@ -32,7 +34,7 @@ pub(super) async fn write(
     }
     let profile = kept.profile.clone();
     let body = offload::work(WRITER, move |_| (format.write)(&profile, &look)).await??;
-    Ok(body.into())
+    desk.bytes(body)
 }
 
 /// The headers of a format, and a body.

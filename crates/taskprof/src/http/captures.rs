@@ -25,7 +25,7 @@ pub(super) async fn get(
 ) -> Result<Response, HttpError> {
     let (kept, format, base) = parse(&id, &desk, parts.uri.query())?;
     let _look = desk.look().await?;
-    let body = answer::write(&kept, format, base.as_deref()).await?;
+    let body = answer::write(&desk, &kept, format, base.as_deref()).await?;
     Ok(answer::with(&name(&kept), format, body))
 }
 

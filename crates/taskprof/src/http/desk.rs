@@ -1,28 +1,30 @@
 //! What the pages of one router share: how much may go on at the same time, the captures that are kept, and the looks that are being read.
 //!
 //! Captures that take time are counted and refused above [`MAX_CAPTURES`]. Looks at this moment are short: a few run, some more wait in line,
-//! and whoever comes after them is refused. Dumps that their clients still read are counted by their tasks. A refusal is a 429 that says when to ask again: the more were refused, the later, so that a crowd comes
+//! and whoever comes after them is refused. Scrapes and the overview have a line of their own, so that they wait for nobody who downloads. When an answer is made, its place in line is
+//! free; what its client still reads is the business of `reading.rs`. A refusal is a 429 that says when to ask again: the more were refused, the later, so that a crowd comes
 //! back one by one and not all at once.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::body::{Body, Bytes};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::HttpError;
 use super::kept::Captures;
 use super::page::Looks;
+use super::reading::{Pieces, Readings};
 
 /// Captures of one router that take time and go on at the same time.
 pub(crate) const MAX_CAPTURES: usize = 32;
 /// Looks at this moment that run at the same time.
 const LOOKS: usize = 4;
-/// Looks that run, wait, or are being read by their client.
+/// Looks that run or wait.
 const ADMITTED: usize = 16;
-/// Tasks in all the dumps that are being read by their clients, in [`SHARE`]s: some 600 MB. A larger dump is alone.
-const READ: u32 = 2048;
-/// Tasks.
-const SHARE: usize = 1024;
+/// Scrapes and overviews that run, and that run or wait: they are short, and there are few who ask for them.
+const PROMPT: usize = 4;
+const PROMPT_ADMITTED: usize = 64;
 
 /// What a client that was refused is told to wait at least.
 const SOONEST: Duration = Duration::from_secs(2);
@@ -37,10 +39,10 @@ pub(super) struct Desk {
     pub(super) captures: Captures,
     pub(super) looks: Arc<Looks>,
     timed: Arc<Semaphore>,
-    running: Arc<Semaphore>,
-    admitted: Arc<Semaphore>,
-    read: Arc<Semaphore>,
-    again: Arc<Again>,
+    looking: Line,
+    prompt: Line,
+    reading: Arc<Readings>,
+    again: Again,
 }
 
 /// When those who were refused may come back.
@@ -62,39 +64,29 @@ impl Again {
     }
 }
 
+/// Some run, some more wait.
+#[derive(Debug)]
+struct Line {
+    running: Arc<Semaphore>,
+    admitted: Arc<Semaphore>,
+    most: usize,
+}
+
+impl Line {
+    fn new(running: usize, most: usize) -> Line {
+        Line {
+            running: Arc::new(Semaphore::new(running)),
+            admitted: Arc::new(Semaphore::new(most)),
+            most,
+        }
+    }
+}
+
 /// The right to look; dropping it lets the next one in.
 #[derive(Debug)]
 pub(super) struct Look {
     _running: OwnedSemaphorePermit,
-    admitted: OwnedSemaphorePermit,
-    read: Arc<Semaphore>,
-    again: Arc<Again>,
-}
-
-/// The right to have a dump in memory while the client reads.
-#[derive(Debug)]
-pub(super) struct Reading {
     _admitted: OwnedSemaphorePermit,
-    _share: OwnedSemaphorePermit,
-}
-
-impl Look {
-    /// The looking is over, and the client still reads so many tasks.
-    pub(super) fn over(self, tasks: usize) -> Result<Reading, HttpError> {
-        let shares = u32::try_from(tasks.div_ceil(SHARE)).map_or(READ, |shares| shares.min(READ));
-        let share = self.read.try_acquire_many_owned(shares).map_err(|_| {
-            HttpError::too_many(
-                format!(
-                    "other clients are reading dumps of so many tasks that these {tasks} have no room; ask again in a moment, or for fewer with limit"
-                ),
-                self.again.after(Instant::now()),
-            )
-        })?;
-        Ok(Reading {
-            _admitted: self.admitted,
-            _share: share,
-        })
-    }
 }
 
 impl Desk {
@@ -103,10 +95,10 @@ impl Desk {
             captures: Captures::new(),
             looks: Arc::default(),
             timed: Arc::new(Semaphore::new(MAX_CAPTURES)),
-            running: Arc::new(Semaphore::new(LOOKS)),
-            admitted: Arc::new(Semaphore::new(ADMITTED)),
-            read: Arc::new(Semaphore::new(READ as usize)),
-            again: Arc::default(),
+            looking: Line::new(LOOKS, ADMITTED),
+            prompt: Line::new(PROMPT, PROMPT_ADMITTED),
+            reading: Arc::default(),
+            again: Again::default(),
         }
     }
 
@@ -122,25 +114,57 @@ impl Desk {
 
     /// The right to look at this moment, when it is one's turn.
     pub(super) async fn look(&self) -> Result<Look, HttpError> {
+        self.wait_in(&self.looking).await
+    }
+
+    /// The same for a scrape or the overview.
+    pub(super) async fn look_promptly(&self) -> Result<Look, HttpError> {
+        self.wait_in(&self.prompt).await
+    }
+
+    async fn wait_in(&self, line: &Line) -> Result<Look, HttpError> {
         let full = |_| {
             HttpError::too_many(
                 format!(
-                    "{ADMITTED} answers are being made or read here, and more are not started; ask again in a moment"
+                    "{} answers are being made here, and more are not started; ask again in a moment",
+                    line.most
                 ),
                 self.again.after(Instant::now()),
             )
         };
-        let admitted = Arc::clone(&self.admitted)
+        let admitted = Arc::clone(&line.admitted)
             .try_acquire_owned()
             .map_err(full)?;
-        let running = Arc::clone(&self.running).acquire_owned().await;
+        let running = Arc::clone(&line.running).acquire_owned().await;
         Ok(Look {
             // Never closed.
             _running: running
                 .map_err(|_| HttpError::internal("the line of those who ask is closed"))?,
-            admitted,
-            read: Arc::clone(&self.read),
-            again: Arc::clone(&self.again),
+            _admitted: admitted,
+        })
+    }
+
+    /// An answer that a thread goes on writing while its client reads; it keeps the records of so many tasks.
+    pub(super) fn written(
+        &self,
+        tasks: usize,
+        first: Bytes,
+        rest: Pieces,
+    ) -> Result<Body, HttpError> {
+        self.or_no_room(self.reading.written(tasks, first, rest))
+    }
+
+    /// An answer that is in memory until its client has read it.
+    pub(super) fn bytes(&self, bytes: Vec<u8>) -> Result<Body, HttpError> {
+        self.or_no_room(self.reading.bytes(bytes))
+    }
+
+    fn or_no_room(&self, body: Option<Body>) -> Result<Body, HttpError> {
+        body.ok_or_else(|| {
+            HttpError::too_many(
+                "other clients are reading so many large answers that this one has no room; ask again in a moment, or for fewer tasks with limit",
+                self.again.after(Instant::now()),
+            )
         })
     }
 }
@@ -184,25 +208,7 @@ mod tests {
         assert!(pin!(desk.look()).poll(&mut context).is_ready(), "refused");
         drop(running.pop());
         assert!(line[0].as_mut().poll(&mut context).is_ready());
-    }
-
-    // Through a private door: from outside, these would be millions of tasks.
-    #[tokio::test]
-    async fn dumps_that_are_being_read_have_room_for_so_many_tasks_together() {
-        let desk = Desk::new();
-        let most = READ as usize * SHARE;
-        let half = desk.look().await.unwrap().over(most / 2).unwrap();
-        let other = desk.look().await.unwrap().over(most / 2).unwrap();
-        assert!(desk.look().await.unwrap().over(1).is_err());
-        // What is refused leaves the line.
-        drop(half);
-        desk.look().await.unwrap().over(most / 2).unwrap();
-        drop(other);
-        // One that is larger than everything is alone.
-        let large = desk.look().await.unwrap().over(10 * most).unwrap();
-        assert!(desk.look().await.unwrap().over(1).is_err());
-        drop(large);
-        assert_eq!(desk.read.available_permits(), READ as usize);
-        assert_eq!(desk.admitted.available_permits(), ADMITTED);
+        // All of which is nothing to a scrape.
+        desk.look_promptly().await.unwrap();
     }
 }

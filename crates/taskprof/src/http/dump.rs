@@ -1,31 +1,55 @@
-//! Dumps that are written while their client reads.
+//! Tasks as text or JSON, written while their client reads.
 //!
-//! A dump is in memory until then. How much all of them may take together, whatever the askers and however slowly they read, is the desk's
-//! business (`desk.rs`). Not here: how a dump looks (`tasks/`).
+//! Grouped, they are summed up before that; one by one, they are read a second time as they are written. How much may be held by all of them, whatever the askers and however slowly
+//! they read, is the desk's business (`desk.rs`). Not here: how tasks look (`tasks/`).
 
 use std::io;
 
 use axum::body::Body;
-use taskscope::Dump;
 
 use super::answer::WRITER;
 use super::desk::Desk;
 use super::error::HttpError;
 use super::stream;
-use crate::source::Ask;
+use crate::source::{Ask, Line};
+use crate::tasks::{Grouped, Listed, View};
 
-/// One way to write a dump.
-pub(super) type Write = fn(&Dump, &mut dyn io::Write) -> io::Result<()>;
-
-/// Takes a dump when it is one's turn, and writes it.
-pub(super) async fn body(desk: &Desk, ask: Ask, write: Write) -> Result<Body, HttpError> {
-    let look = desk.look().await?;
-    let Some(dump) = ask.dump().await? else {
-        return Err(HttpError::internal("this is no source of tasks"));
-    };
-    let reading = look.over(dump.tasks.len())?;
-    Ok(stream::body(WRITER, move |out| {
-        let _reading = reading;
-        write(&dump, out)
-    })?)
+/// Which form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Grouped,
+    Every(View),
 }
+
+/// Looks at tasks when it is one's turn, and writes them.
+pub(super) async fn body(desk: &Desk, ask: Ask, form: Form) -> Result<Body, HttpError> {
+    let look = desk.look().await?;
+    let no_tasks = || HttpError::internal("this is no source of tasks");
+    let (tasks, pieces) = match form {
+        Form::Grouped => {
+            let grouped = ask
+                .fold(Line::Usual, |chosen| Grouped::take(&chosen))
+                .await?;
+            let grouped = grouped.ok_or_else(no_tasks)?;
+            (0, stream::pieces(WRITER, move |out| grouped.write(out))?)
+        }
+        Form::Every(view) => {
+            let listed = ask.fold_alone(Listed::take).await?.ok_or_else(no_tasks)?;
+            let tasks = listed.tasks();
+            let write = move |out: &mut dyn io::Write| listed.write(view, out);
+            (tasks, stream::pieces(WRITER, write)?)
+        }
+    };
+    let (first, rest) = stream::first(pieces)
+        .await
+        .map_err(|why| HttpError::unavailable(why.to_string(), AGAIN))?;
+    // From here on the client is waited for.
+    drop(look);
+    match rest {
+        None => Ok(first.into()),
+        Some(rest) => desk.written(tasks, first, rest),
+    }
+}
+
+/// When there may be memory again, in seconds.
+const AGAIN: u64 = 5;

@@ -92,6 +92,9 @@ impl From<Error> for HttpError {
         let status = if error.is_busy() {
             crate::metrics::counters::refused();
             StatusCode::TOO_MANY_REQUESTS
+        } else if error.is_out_of_memory() {
+            crate::metrics::counters::refused();
+            StatusCode::SERVICE_UNAVAILABLE
         } else if error.is_unavailable() {
             StatusCode::NOT_FOUND
         } else if error.is_invalid_argument() {
@@ -107,7 +110,7 @@ impl From<Error> for HttpError {
             cause = error.source();
         }
         HttpError {
-            again: error.is_busy().then_some(BUSY_AGAIN),
+            again: (error.is_busy() || error.is_out_of_memory()).then_some(BUSY_AGAIN),
             ..Self::new(status, text)
         }
     }

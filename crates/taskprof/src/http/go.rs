@@ -18,15 +18,17 @@ use axum::response::Response;
 use super::answer::{self, WRITER};
 use super::choose;
 use super::desk::Desk;
+use super::dump::Form;
 use super::error::HttpError;
 use super::kept::Rank;
 use super::params::Query;
 use super::{OwnRuntime, dump, end, watch_application};
 use crate::cpu::{Cpu, DEFAULT_DURATION, MAX_DURATION};
+use crate::offload;
 use crate::profile::{Profile, SampleType};
 use crate::source::{self, Source};
+use crate::tasks::View;
 use crate::write::{self, Look};
-use crate::{offload, tasks};
 
 /// What Go calls something.
 #[derive(Debug)]
@@ -51,18 +53,16 @@ enum What {
     Missing(&'static str),
 }
 
-const NO_HEAP: &str =
-    "no heap sampler is installed in this process, so there is no profile of allocations";
 const NO_TRACE: &str = "execution traces are a thing of Go's runtime, and tokio has none; tasks?debug=2 shows what every task does";
 
 /// Everything that Go has, in the order of its own list.
 pub(super) static NAMES: &[Name] = &[
-    name("allocs", What::Missing(NO_HEAP)),
+    name("allocs", What::Same("allocs")),
     name("block", What::Same("block")),
     name("cmdline", What::Cmdline),
     name("goroutine", What::Counted("tasks")),
     name("goroutineleak", What::Counted("leaks")),
-    name("heap", What::Missing(NO_HEAP)),
+    name("heap", What::Same("heap")),
     name("mutex", What::Same("lock")),
     name("profile", What::Cpu),
     name("symbol", What::Symbol),
@@ -188,8 +188,8 @@ pub(super) async fn get(
             let _look = desk.look().await?;
             source.ask().of(choose::prompt()).capture().await?
         }
-        Asked::Grouped(source) => return dump(source, &desk, tasks::grouped).await,
-        Asked::Listed(source) => return dump(source, &desk, tasks::listed).await,
+        Asked::Grouped(source) => return dump(source, &desk, Form::Grouped).await,
+        Asked::Listed(source) => return dump(source, &desk, Form::Every(View::Text)).await,
         Asked::Cmdline => return Ok(typed(name, &asked, source::cmdline().into())),
     };
     let source = match &asked {
@@ -220,7 +220,7 @@ pub(super) async fn get(
         write::text(profile, &Look::new().title(called)).map(String::into_bytes)
     })
     .await??;
-    Ok(typed(name, &asked, body.into()))
+    Ok(typed(name, &asked, desk.bytes(body)?))
 }
 
 /// The headers that `get` would answer. Go collects everything for a HEAD, too, which helps nobody.
@@ -228,12 +228,8 @@ pub(super) async fn head(name: &'static Name, parts: Parts) -> Result<Response, 
     Ok(typed(name, &parse(name, &parts)?, Body::empty()))
 }
 
-async fn dump(
-    source: &'static Source,
-    desk: &Desk,
-    write: dump::Write,
-) -> Result<Response, HttpError> {
-    let body = dump::body(desk, source.ask().of(choose::prompt()), write).await?;
+async fn dump(source: &'static Source, desk: &Desk, form: Form) -> Result<Response, HttpError> {
+    let body = dump::body(desk, source.ask().of(choose::prompt()), form).await?;
     Ok(answer::plain(body))
 }
 

@@ -16,6 +16,8 @@ use crate::source::Source;
 pub(super) const MAX_KEPT: usize = 32;
 /// Of those, passing ones.
 const MAX_PASSING: usize = 8;
+/// Bytes that passing captures take together, about: whoever asks for a profile of the moment, and does not come back, leaves little.
+const MAX_PASSING_BYTES: usize = 4 << 20;
 /// Bytes that the kept captures take together, about.
 pub(super) const MAX_BYTES: usize = 64 << 20;
 
@@ -80,7 +82,14 @@ impl Captures {
         shelf.bytes += bytes;
         shelf.kept.push_back(Arc::clone(&kept));
         let passing = |kept: &Arc<Kept>| kept.rank == Rank::Passing;
-        if shelf.kept.iter().filter(|kept| passing(kept)).count() > MAX_PASSING {
+        loop {
+            let all = shelf.kept.iter().filter(|kept| passing(kept));
+            let (count, bytes) = all.fold((0, 0), |(count, bytes), kept| {
+                (count + 1, bytes + kept.bytes)
+            });
+            if count <= MAX_PASSING && bytes <= MAX_PASSING_BYTES {
+                break;
+            }
             let oldest = shelf.kept.iter().position(passing);
             dropped.extend(oldest.and_then(|at| shelf.kept.remove(at)));
         }

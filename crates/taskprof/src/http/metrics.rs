@@ -56,7 +56,7 @@ where
 async fn answer(desk: Arc<Desk>, parts: Parts) -> Result<Response, HttpError> {
     let format = parse(&parts)?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
-    let _look = desk.look().await?;
+    let _look = desk.look_promptly().await?;
     let body = offload::run("taskprof-look", move |wanted| {
         metrics::write(format == Format::Prometheus, wanted)
     })

@@ -21,6 +21,7 @@ mod own;
 mod page;
 mod params;
 mod progress;
+mod reading;
 mod sampling;
 mod stream;
 mod symbol;
@@ -71,7 +72,7 @@ fn watch_application(own: Option<&OwnRuntime>) -> Option<RuntimeGuard> {
 /// that is not known or given twice. Only a picture takes `x`, `y` and `s` besides, in which its own script keeps its state.
 ///
 /// Each finished capture is kept at `captures/<number>`, in every format, and the answer says where in `Content-Location`. 32 captures and 64 MB are
-/// kept at the most, the oldest go first; of captures that took no time, and those under Go's names, 8. `base=<number>` shows what
+/// kept at the most, the oldest go first; of captures that took no time, and those under Go's names, 8 and 4 MB. `base=<number>` shows what
 /// has become more or less since that capture. A browser that asks for a capture that takes time gets a page that shows progress and leads to the
 /// capture's address, so that reloading and sharing it samples nothing again; any other client gets the body. A capture ends when its client goes
 /// away.
@@ -87,11 +88,12 @@ fn watch_application(own: Option<&OwnRuntime>) -> Option<RuntimeGuard> {
 /// # Go's names
 ///
 /// Clients of Go's `net/http/pprof` find its pages below the same prefix: `profile`, `goroutine`, `goroutineleak`, `block`, `mutex`,
-/// `threadcreate`, `cmdline`, `symbol`, and `allocs`, `heap` and `trace`, which are a 404 that says why. There, Go's rules hold: unknown parameters are
+/// `threadcreate`, `heap`, `allocs`, `cmdline`, `symbol`, and `trace`, which is a 404 that says why, as `heap` and `allocs` are
+/// in a program without [`heap::Sampler`](crate::heap::Sampler). There, Go's rules hold: unknown parameters are
 /// ignored, a `profile` without a valid `seconds` takes 30, `seconds` on the others is what changes in that time, `debug=1` and `debug=2` are text,
 /// and columns and files are called as in Go. Nested at `/debug/pprof`, the router is found without telling anybody a path.
 ///
-/// `block`, `cmdline` and `symbol` are both ours and Go's. Such a request is taken for Go's, unless it has the parameter `format` or `base`,
+/// `block`, `heap`, `allocs`, `cmdline` and `symbol` are both ours and Go's. Such a request is taken for Go's, unless it has the parameter `format` or `base`,
 /// which Go does not know: then it is ours, and strict.
 ///
 /// # Who may ask
@@ -151,6 +153,7 @@ where
 {
     taskscope::sampling::start();
     taskscope::census::start();
+    crate::heap::start();
     let desk = Arc::new(Desk::new());
     let on_overview = Arc::clone(&desk);
     let overview = get(move |parts: Parts| page::overview::page(Arc::clone(&on_overview), parts));

@@ -16,6 +16,7 @@ use taskscope::RuntimeGuard;
 use super::answer::{self, TEXT, WRITER};
 use super::choose;
 use super::desk::{Desk, Look};
+use super::dump::Form;
 use super::endpoint::Endpoint;
 use super::error::HttpError;
 use super::kept::{Kept, Rank};
@@ -60,7 +61,11 @@ pub(super) async fn get(
         View::Text(view) => {
             let _look = desk.look().await?;
             let body = offload::run(WRITER, view.write).await??;
-            Ok(answer::typed(view.content_type, "inline", body.into()))
+            Ok(answer::typed(
+                view.content_type,
+                "inline",
+                desk.bytes(body)?,
+            ))
         }
         View::Profile(format) => {
             let Asked {
@@ -87,7 +92,7 @@ pub(super) async fn get(
                 return progress::page(source.name, takes, address);
             }
             let (kept, _look) = capture.await?;
-            answer(&kept, format, base.as_deref(), &state).await
+            answer(&desk, &kept, format, base.as_deref(), &state).await
         }
     }
 }
@@ -127,12 +132,13 @@ pub(super) fn kept(
 }
 
 async fn answer(
+    desk: &Desk,
     kept: &Kept,
     format: &'static Format,
     base: Option<&Kept>,
     state: &[(String, String)],
 ) -> Result<Response, HttpError> {
-    let body = answer::write(kept, format, base).await?;
+    let body = answer::write(desk, kept, format, base).await?;
     let response = answer::with(kept.source.name, format, body);
     Ok(answer::located(
         response,
@@ -158,12 +164,12 @@ pub(super) async fn head(
 
 /// The views of a dump that are no profiles: written while the client reads.
 async fn dump(desk: &Desk, asked: Asked) -> Result<Response, HttpError> {
-    let (content_type, write): (_, dump::Write) = match asked.view {
-        View::Grouped => (TEXT, tasks::grouped),
-        View::Listed => (TEXT, tasks::listed),
-        _ => ("application/json", tasks::json),
+    let (content_type, form) = match asked.view {
+        View::Grouped => (TEXT, Form::Grouped),
+        View::Listed => (TEXT, Form::Every(tasks::View::Text)),
+        _ => ("application/json", Form::Every(tasks::View::Json)),
     };
-    let body = dump::body(desk, asked.ask, write).await?;
+    let body = dump::body(desk, asked.ask, form).await?;
     Ok(answer::typed(content_type, "inline", body))
 }
 

@@ -1,15 +1,13 @@
 //! A body that a thread writes while the client reads: what is in memory does not grow with what is written.
 //!
-//! Not here: what is written.
+//! Not here: what is written; who may read for how long (`reading.rs`).
 
 use std::io::{self, Write};
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use axum::body::{Body, Bytes};
-use http_body::Frame;
+use axum::body::Bytes;
 use tokio::sync::mpsc;
 
+use super::reading::{Pieces, SMALL};
 use crate::error::Error;
 use crate::turn::Turn;
 use crate::{fork, our_thread};
@@ -19,36 +17,52 @@ const PIECE: usize = 64 * 1024;
 /// Pieces that the thread may be ahead of the client.
 const AHEAD: usize = 4;
 
-/// The body that `produce` writes, on a new thread of this name.
+/// What `produce` writes, on a new thread of this name.
 ///
 /// The thread waits while the client does not read, takes turns with others after each piece, and `produce` gets an error when the client is gone. A panic or an error of
-/// `produce` breaks the connection off, so that nobody takes the part for the whole.
+/// `produce` is the last piece, which breaks the connection off, so that nobody takes the part for the whole.
 ///
 /// # Errors
 ///
 /// If the thread could not be started.
-pub(super) fn body(
+pub(super) fn pieces(
     name: &str,
     produce: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
-) -> Result<Body, Error> {
+) -> Result<Pieces, Error> {
     fork::check()?;
     let (sender, receiver) = mpsc::channel(AHEAD);
     our_thread::start(name, move || {
-        let mut pieces = Pieces {
+        let mut out = Out {
             sender,
             piece: Vec::with_capacity(PIECE),
             complete: false,
             turn: Some(Turn::take()),
         };
         // An error means that the client is gone, or breaks the connection off below.
-        pieces.complete = produce(&mut pieces).and_then(|()| pieces.send()).is_ok();
+        out.complete = produce(&mut out).and_then(|()| out.send()).is_ok();
     })
     .map_err(|e| our_thread::not_started(name, e))?;
-    Ok(Body::new(Received(receiver)))
+    Ok(receiver)
+}
+
+/// The first [`SMALL`] bytes, or all that there are; then there are no more pieces.
+///
+/// # Errors
+///
+/// Those of the thread, as far as it has come.
+pub(super) async fn first(mut pieces: Pieces) -> io::Result<(Bytes, Option<Pieces>)> {
+    let mut first = Vec::new();
+    while first.len() < SMALL {
+        match pieces.recv().await {
+            Some(piece) => first.extend_from_slice(&piece?),
+            None => return Ok((first.into(), None)),
+        }
+    }
+    Ok((first.into(), Some(pieces)))
 }
 
 /// The thread's end.
-struct Pieces {
+struct Out {
     sender: mpsc::Sender<io::Result<Bytes>>,
     piece: Vec<u8>,
     complete: bool,
@@ -56,19 +70,20 @@ struct Pieces {
     turn: Option<Turn>,
 }
 
-impl Pieces {
+impl Out {
     fn send(&mut self) -> io::Result<()> {
         let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE));
         self.turn = None;
         self.sender
             .blocking_send(Ok(piece.into()))
             .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
-        self.turn = Some(Turn::take());
+        // Whoever reads more than that is in nobody's way from now on.
+        self.turn = Some(Turn::take_for_download());
         Ok(())
     }
 }
 
-impl Write for Pieces {
+impl Write for Out {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.piece.extend_from_slice(bytes);
         if self.piece.len() >= PIECE {
@@ -83,7 +98,7 @@ impl Write for Pieces {
     }
 }
 
-impl Drop for Pieces {
+impl Drop for Out {
     fn drop(&mut self) {
         self.turn = None;
         if !self.complete {
@@ -95,57 +110,53 @@ impl Drop for Pieces {
     }
 }
 
-/// The server's end.
-struct Received(mpsc::Receiver<io::Result<Bytes>>);
-
-impl http_body::Body for Received {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let received = self.0.poll_recv(cx);
-        received.map(|piece| piece.map(|piece| piece.map(Frame::data)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use http_body_util::BodyExt as _;
-
     use super::*;
 
     #[tokio::test]
     async fn everything_that_was_written_arrives() {
-        let body = body("test", |out| {
+        let pieces = pieces("test", |out| {
             (0..100_000).try_for_each(|n| writeln!(out, "{n}"))
         });
-        let bytes = body.unwrap().collect().await.unwrap().to_bytes();
+        let (first, rest) = first(pieces.unwrap()).await.unwrap();
+        let (mut bytes, mut rest) = (first.to_vec(), rest.unwrap());
+        while let Some(piece) = rest.recv().await {
+            bytes.extend_from_slice(&piece.unwrap());
+        }
         assert!(bytes.ends_with(b"\n99999\n"));
         assert_eq!(bytes.iter().filter(|&&byte| byte == b'\n').count(), 100_000);
     }
 
     #[tokio::test]
-    async fn a_panic_or_an_error_breaks_the_body_off() {
+    async fn a_panic_or_an_error_is_told_before_or_after_the_first_bytes() {
         let failing: [fn(&mut dyn Write) -> io::Result<()>; 2] = [
             |_| panic!("half-way"),
             |_| Err(io::Error::other("half-way")),
         ];
         for fail in failing {
-            let body = body("test", move |out| {
+            let early = pieces("test", move |out| {
                 writeln!(out, "half")?;
                 fail(out)
             });
-            assert!(body.unwrap().collect().await.is_err());
+            assert!(first(early.unwrap()).await.is_err());
+            let late = pieces("test", move |out| {
+                out.write_all(&[b'x'; 2 * SMALL])?;
+                fail(out)
+            });
+            let (_, rest) = first(late.unwrap()).await.unwrap();
+            let (mut rest, mut last) = (rest.unwrap(), None);
+            while let Some(piece) = rest.recv().await {
+                last = Some(piece);
+            }
+            assert!(last.unwrap().is_err());
         }
     }
 
     #[tokio::test]
     async fn the_thread_waits_for_a_slow_client_and_ends_when_the_client_is_gone() {
         let (done, ended) = tokio::sync::oneshot::channel();
-        let body = body("test", move |out| {
+        let pieces = pieces("test", move |out| {
             let result = loop {
                 if let Err(error) = out.write_all(&[b'x'; PIECE]) {
                     break error.kind();
@@ -154,13 +165,13 @@ mod tests {
             let _ = done.send(result);
             Ok(())
         });
-        let mut body = body.unwrap();
-        body.frame().await.unwrap().unwrap();
+        let mut pieces = pieces.unwrap();
+        pieces.recv().await.unwrap().unwrap();
         // While it waits, others have their turn.
         for _ in 0..10 * AHEAD {
             drop(Turn::wait().await);
         }
-        drop(body);
+        drop(pieces);
         assert_eq!(ended.await.unwrap(), io::ErrorKind::BrokenPipe);
     }
 }

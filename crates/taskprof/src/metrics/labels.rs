@@ -26,12 +26,15 @@ pub(super) struct Places {
     pub(super) scopes: Option<ScopeNames>,
     runtimes: Vec<u64>,
     kinds: Vec<&'static str>,
+    /// Names of scopes whose tasks have allocated what is held.
+    holders: Vec<String>,
 }
 
 static PLACES: Mutex<Places> = Mutex::new(Places {
     scopes: None,
     runtimes: Vec::new(),
     kinds: Vec::new(),
+    holders: Vec::new(),
 });
 
 /// Those that have a place. Only scrapes wait for this.
@@ -48,6 +51,10 @@ impl Places {
 
     pub(super) fn has_runtime(&mut self, number: u64) -> bool {
         has_place(&mut self.runtimes, number, MAX_RUNTIMES)
+    }
+
+    pub(super) fn has_holder(&mut self, scope: &str) -> bool {
+        has_place(&mut self.holders, scope.to_owned(), MAX_SCOPES)
     }
 
     pub(super) fn has_kind(&mut self, kind: &'static str) -> bool {

@@ -28,11 +28,11 @@ mod page {
     use crate::write::metrics::Family;
     use crate::write::{openmetrics, prometheus};
 
-    /// The metrics as text, of this moment. Takes its turns, and sleeps in between.
+    /// The metrics as text, of this moment. Takes its turns among scrapes, and sleeps in between.
     pub(crate) fn write(old_format: bool, wanted: &Wanted) -> Result<String, Error> {
         let began = Instant::now();
         let seen = Seen::look(began, wanted);
-        let _turn = Turn::take();
+        let _turn = Turn::take_promptly();
         let families: Vec<Family> = METRICS.iter().map(|metric| metric.family(&seen)).collect();
         if old_format {
             prometheus(&families)

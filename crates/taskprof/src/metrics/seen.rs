@@ -32,6 +32,15 @@ pub(super) struct Seen {
     pub(super) cpu: ByScope,
     /// CPU seconds by the label of the scope.
     pub(super) cpu_by_scope: BTreeMap<String, f64>,
+    pub(super) held: HeldMemory,
+}
+
+/// Memory that is held, in bytes, by the scope that it was allocated for.
+#[derive(Default)]
+pub(super) struct HeldMemory {
+    pub(super) by_scope: BTreeMap<String, usize>,
+    pub(super) without_place: u64,
+    pub(super) without_scope: u64,
 }
 
 /// What is told of one runtime.
@@ -50,7 +59,7 @@ pub(super) struct Runtime {
 
 impl Seen {
     pub(super) fn look(began: Instant, wanted: &Wanted) -> Seen {
-        let turn = Turn::take();
+        let turn = Turn::take_promptly();
         // Before the count: a runtime that is gone is forgotten first.
         let stats = taskscope::stats();
         let breakdown = census::take_by_scope(labels::places().scopes());
@@ -81,6 +90,7 @@ impl Seen {
             stats,
             cpu,
             cpu_by_scope,
+            held: held(),
         }
     }
 }
@@ -92,6 +102,23 @@ fn sum(counts: impl Iterator<Item = (String, usize)>) -> BTreeMap<String, usize>
         *sums.entry(label).or_default() += count;
     }
     sums
+}
+
+fn held() -> HeldMemory {
+    let mut held = HeldMemory::default();
+    let mut places = labels::places();
+    let mut told = Vec::new();
+    for (route, memory) in crate::heap::held::by_route() {
+        match route {
+            None => held.without_scope += memory.bytes(),
+            Some(route) if places.has_holder(&route) => {
+                told.push((labels::cut(&route), memory.bytes() as usize));
+            }
+            Some(_) => held.without_place += memory.bytes(),
+        }
+    }
+    held.by_scope = sum(told.into_iter());
+    held
 }
 
 fn growing() -> (BTreeMap<String, usize>, usize) {

@@ -171,6 +171,31 @@ pub(super) static METRICS: &[Metric] = &[
         |seen, points| by_verdict(&seen.breakdown.without_scope, points),
     ),
     gauge(
+        "taskscope_scope_held_bytes",
+        &["scope"],
+        "Memory that is held, by the name of the scope of the task that allocated it, ended or not; estimated from samples of taskprof::heap::Sampler. The first 100 names have a series.",
+        |seen, points| {
+            for (scope, bytes) in &seen.held.by_scope {
+                points.push([scope], *bytes as f64);
+            }
+        },
+    )
+    .in_unit("bytes"),
+    gauge(
+        "taskscope_overflow_scope_held_bytes",
+        &[],
+        "Memory that is held and was allocated for scopes whose name came after the first 100 and has no series.",
+        |seen, points| points.push([], seen.held.without_place as f64),
+    )
+    .in_unit("bytes"),
+    gauge(
+        "taskscope_unscoped_held_bytes",
+        &[],
+        "Memory that is held and was allocated by tasks without a scope, and outside of tasks; 0 in a program without taskprof::heap::Sampler.",
+        |seen, points| points.push([], seen.held.without_scope as f64),
+    )
+    .in_unit("bytes"),
+    gauge(
         "taskscope_growing_sites",
         &[],
         "Spawn sites whose number of live tasks has only grown in the last ten minutes.",
@@ -490,6 +515,8 @@ mod tests {
             ("taskscope_scope_tasks", labels::MAX_SCOPES),
             ("taskscope_overflow_scope_tasks", labels::MAX_SCOPES),
             ("taskscope_growing_site_tasks", labels::MAX_SITES),
+            ("taskscope_scope_held_bytes", labels::MAX_SCOPES),
+            ("taskscope_overflow_scope_held_bytes", labels::MAX_SCOPES),
             ("taskscope_resources", labels::MAX_KINDS),
             ("taskscope_overflow_resources", labels::MAX_KINDS),
             ("taskscope_runtime_workers", labels::MAX_RUNTIMES),

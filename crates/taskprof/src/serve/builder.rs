@@ -181,7 +181,8 @@ impl ServerBuilder {
     /// How many connections are open at the same time; at least 1.
     ///
     /// [`DEFAULT_MAX_CONNECTIONS`] if it is not said. One more takes the place of the one that has been idle for longest, at least for a quarter of a
-    /// second; if all of them stay busy for a second, it gets 503. Each may take a file descriptor and up to 64 KB for the head of a request.
+    /// second, or else of the one whose client has been slowest, at least for two seconds, to take the next 64 KB of its answer. If all of them stay busy with something else for a second, it
+    /// gets 503, unless it asks for the metrics or the overview: sixteen more are let in for those. Each may take a file descriptor and up to 64 KB for the head of a request.
     pub fn max_connections(mut self, number: usize) -> Self {
         if number == 0 {
             self.is_wrong("max_connections must be at least 1");

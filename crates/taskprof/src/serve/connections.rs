@@ -1,8 +1,9 @@
 //! Takes connections and answers what they ask, within limits.
 //!
 //! A connection has so much time to send a request, its first or its next, and so much to take the next bytes of an answer. There are so many
-//! connections and no more: a newcomer takes the place of the one that has been idle for longest, so that nobody can keep others out by
-//! holding connections open; if all stay busy, the newcomer is told to come back. `axum::serve` has none of this.
+//! connections and no more: a newcomer takes the place of the one that has been idle for longest, or else of the one whose client has been slowest to take its answer, so that
+//! nobody can keep others out by holding connections open; if all stay busy with something else, the newcomer is told to come back, unless it wants the metrics or the overview: a few
+//! places are kept for those. `axum::serve` has none of this.
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ use tokio::task::AbortHandle;
 use super::body::{Answer, Timely};
 #[cfg(feature = "console")]
 use super::http2;
+use super::is_prompt;
 use super::load::Load;
 #[cfg(feature = "console")]
 use super::overdue::overdue;
@@ -37,13 +39,15 @@ pub(super) const MAX_HEAD: usize = 64 * 1024;
 /// How long a connection may be idle before its place is given away: without this, many who come at once and are about to ask would push
 /// each other out.
 const GRACE: Duration = Duration::from_millis(250);
+/// A client that has not taken the next 64 KB of its answer in this time is slow.
+const SLOW: Duration = Duration::from_secs(2);
 /// How long everybody has to be busy before a newcomer is told to come back.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often to look for a place meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// Newcomers who are told to come back at the same time.
+/// Newcomers at the same time who get the metrics or the overview, or else are told to come back.
 const MAX_REFUSED: usize = 16;
-/// How long one of them may take to ask and to be told.
+/// How long one of them may take to ask, and to take the next bytes of its answer.
 const REFUSED_STAYS: Duration = Duration::from_secs(1);
 /// What they are told to wait, in seconds.
 const AGAIN: u64 = 2;
@@ -69,7 +73,7 @@ struct Open {
 
 /// Never returns: errors of `accept` are retried inside.
 pub(super) async fn run<L: Listener>(mut listener: L, app: Router, limits: Limits) {
-    let full = full();
+    let full = full(app.clone());
     let briefly = Limits {
         header_timeout: limits.header_timeout.min(REFUSED_STAYS),
         write_timeout: limits.write_timeout.min(REFUSED_STAYS),
@@ -128,6 +132,11 @@ impl Room {
                         return Place::Served;
                     }
                 }
+                None if let Some((_, at)) = self.slowest() => {
+                    self.full_since = None;
+                    self.open.swap_remove(at).task.abort();
+                    return Place::Served;
+                }
                 None => {
                     let full_since = *self.full_since.get_or_insert_with(Instant::now);
                     if full_since.elapsed() >= PATIENCE && self.refused.len() < MAX_REFUSED {
@@ -144,6 +153,13 @@ impl Room {
         let open = self.open.iter().enumerate();
         open.filter_map(|(at, open)| Some((open.load.idle_for()?, at)))
             .max()
+    }
+
+    /// For how long its client has been slow, and where it is.
+    fn slowest(&self) -> Option<(Duration, usize)> {
+        let open = self.open.iter().enumerate();
+        let slow = open.filter_map(|(at, open)| Some((open.load.slow_for()?, at)));
+        slow.filter(|(time, _)| *time >= SLOW).max()
     }
 
     fn take(&mut self, place: Place, connection: Open) {
@@ -234,17 +250,22 @@ fn answer(
     })
 }
 
-/// The pages of a server that has no room.
-fn full() -> Router {
-    let refusal = async || {
-        let why = "every connection of this server is busy; ask again when one has ended";
-        let mut response = HttpError::unavailable(why, AGAIN).into_response();
+/// The pages of a server that has no room: those that must never wait for others, and a refusal for the rest.
+fn full(app: Router) -> Router {
+    let answer = async move |request: Request<Body>| {
+        let mut response = if is_prompt(request.uri().path()) {
+            let Ok(response) = tower::Service::call(&mut app.clone(), request).await;
+            response
+        } else {
+            let why = "every connection of this server is busy; ask again when one has ended";
+            headers::set(HttpError::unavailable(why, AGAIN).into_response()).await
+        };
         response
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
-        headers::set(response).await
+        response
     };
-    let full = Router::new().fallback(refusal);
+    let full = Router::new().fallback(answer);
     #[cfg(feature = "console")]
     let full = full.layer(axum::middleware::from_fn(crate::console::in_grpc));
     full

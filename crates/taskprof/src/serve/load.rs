@@ -1,4 +1,4 @@
-//! What a connection is doing: how many things it is busy with, or since when with none.
+//! What a connection is doing: how many things it is busy with, or since when with none, and whether its client keeps pace.
 //!
 //! All of it happens on the server's one thread, so the lock is never waited for; it is there because futures have to be `Send`.
 
@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 #[cfg(feature = "console")]
 use super::connections::Limits;
+
+/// Bytes by which a client's pace is measured.
+const PACE: usize = 64 * 1024;
 
 /// The load of one connection.
 #[derive(Debug, Clone)]
@@ -19,6 +22,10 @@ struct State {
     busy_with: usize,
     /// When it became idle; of no meaning while it is busy.
     idle_since: Instant,
+    /// Whether bytes wait for the client to take some.
+    client_is_due: bool,
+    /// When it had last taken [`PACE`] bytes while some waited, and how many since.
+    paced: Option<(Instant, usize)>,
     /// Pieces of answers that the client has not taken yet, each with its number, and since when.
     #[cfg(feature = "console")]
     handed: Vec<(u64, Instant)>,
@@ -34,6 +41,8 @@ impl Load {
             state: Arc::new(Mutex::new(State {
                 busy_with: 0,
                 idle_since: Instant::now(),
+                client_is_due: false,
+                paced: None,
                 #[cfg(feature = "console")]
                 handed: Vec::new(),
                 #[cfg(feature = "console")]
@@ -52,6 +61,32 @@ impl Load {
     pub(super) fn idle_for(&self) -> Option<Duration> {
         let state = self.state();
         (state.busy_with == 0).then(|| state.idle_since.elapsed())
+    }
+
+    /// The client has not taken what is to be written.
+    pub(super) fn waits_for_client(&self) {
+        let mut state = self.state();
+        state.client_is_due = true;
+        state.paced.get_or_insert_with(|| (Instant::now(), 0));
+    }
+
+    /// The client has taken so many bytes.
+    pub(super) fn client_has_taken(&self, bytes: usize) {
+        let mut state = self.state();
+        state.client_is_due = false;
+        if let Some((_, taken)) = &mut state.paced {
+            *taken += bytes;
+            if *taken >= PACE {
+                state.paced = None;
+            }
+        }
+    }
+
+    /// How long the client has been taking the next [`PACE`] bytes. None while it is not the client that is waited for.
+    pub(super) fn slow_for(&self) -> Option<Duration> {
+        let state = self.state();
+        let (since, _) = state.paced.filter(|_| state.client_is_due)?;
+        Some(since.elapsed())
     }
 
     /// A piece of an answer is the client's to take, until what this returns is dropped.
@@ -94,6 +129,9 @@ impl Drop for Busy {
         let mut state = self.0.state();
         state.busy_with -= 1;
         state.idle_since = Instant::now();
+        if state.busy_with == 0 {
+            state.paced = None;
+        }
     }
 }
 

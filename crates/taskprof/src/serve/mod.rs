@@ -96,6 +96,14 @@ pub fn server() -> ServerBuilder {
     ServerBuilder::new()
 }
 
+/// Whether these are the metrics, or the overview.
+fn is_prompt(path: &str) -> bool {
+    [PREFIX, GO_PREFIX].into_iter().any(|prefix| {
+        let page = path.strip_prefix(prefix);
+        page.is_some_and(|page| ["", "/", "/metrics"].contains(&page))
+    })
+}
+
 fn explain(error: &io::Error, what: &str) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {error}"))
 }

@@ -37,16 +37,18 @@ impl<S: AsyncWrite + Unpin> Stall<S> {
         }
     }
 
-    fn watch<T>(
+    fn watch(
         &mut self,
         cx: &mut Context<'_>,
-        write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
+        write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         let done = write(Pin::new(&mut self.stream), cx);
-        if done.is_ready() {
+        if let Poll::Ready(written) = done {
             self.waiting = None;
-            return done;
+            self.load.client_has_taken(*written.as_ref().unwrap_or(&0));
+            return Poll::Ready(written);
         }
+        self.load.waits_for_client();
         let (limit, load) = (self.limit, &self.load);
         let waiting = self.waiting.get_or_insert_with(|| Waiting {
             deadline: Box::pin(tokio::time::sleep(limit)),

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use taskscope::{Dump, DumpOptions};
+use taskscope::DumpOptions;
 
-use super::{Source, What, shared};
+use super::shared::{self, Line};
+use super::{Source, What};
 use crate::cpu::{Cpu, DEFAULT_DURATION, MAX_DURATION};
 use crate::error::Error;
 use crate::profile::Profile;
+use crate::tasks::{self, Chosen, Head, ProfileFold};
 use crate::turn::Turn;
 use crate::{fork, offload};
 
@@ -101,16 +103,26 @@ impl Ask {
                 let cpu = self.cpu.duration(duration.unwrap_or(DEFAULT_DURATION));
                 cpu.capture().await
             }
-            What::Tasks(dump, profile) if duration.is_none() => {
-                let dump = shared::dump(LOOK, *dump, options).await?;
-                offload::work(LOOK, move |_| profile(&dump)).await
+            What::Tasks(choose) if duration.is_none() => {
+                let choose = *choose;
+                let look = move |options| Folded::take(choose(options));
+                let folded =
+                    shared::look(LOOK, self.source.name, Line::Usual, options, look).await?;
+                offload::work(LOOK, move |_| folded.profile()).await
             }
-            What::Tasks(dump, profile) => {
+            What::Tasks(choose) => {
+                let choose = *choose;
+                let mut folded: Option<Folded> = None;
                 look(duration, move || {
-                    let in_line = Turn::take_in_line();
-                    let dump = dump(options.clone());
-                    let _turn = in_line.unwrap_or_else(Turn::take);
-                    Ok(profile(&dump))
+                    let _turn = Turn::take_in_line();
+                    let folded = match &mut folded {
+                        Some(folded) => {
+                            folded.again()?;
+                            folded
+                        }
+                        None => folded.insert(Folded::take(choose(options.clone()))?),
+                    };
+                    Ok(folded.profile())
                 })
                 .await
             }
@@ -128,20 +140,72 @@ impl Ask {
         }
     }
 
-    /// The dump behind the profile; `None` if the source is none of tasks.
-    pub(crate) async fn dump(self) -> Result<Option<Arc<Dump>>, Error> {
-        let What::Tasks(dump, _) = &self.source.what else {
+    /// Makes something else of the tasks, for all who ask for the same; `None` if the source is none of tasks.
+    pub(crate) async fn fold<T: Send + Sync + 'static>(
+        self,
+        line: Line,
+        make: fn(Chosen) -> Result<T, Error>,
+    ) -> Result<Option<Arc<T>>, Error> {
+        let What::Tasks(choose) = self.source.what else {
             return Ok(None);
         };
         fork::check()?;
-        shared::dump(LOOK, *dump, self.options).await.map(Some)
+        let look = move |options| make(choose(options));
+        shared::look(LOOK, self.source.name, line, self.options, look)
+            .await
+            .map(Some)
+    }
+
+    /// The same for this asker alone.
+    pub(crate) async fn fold_alone<T: Send + 'static>(
+        self,
+        make: impl FnOnce(Chosen) -> Result<T, Error> + Send + 'static,
+    ) -> Result<Option<T>, Error> {
+        let What::Tasks(choose) = self.source.what else {
+            return Ok(None);
+        };
+        offload::run(LOOK, move |wanted| {
+            let _turn = Turn::take_in_line();
+            if !wanted.is_wanted() {
+                return Err(Error::sampler("the look was abandoned"));
+            }
+            make(choose(self.options)).map(Some)
+        })
+        .await?
+    }
+}
+
+/// Tasks summed up as samples.
+struct Folded {
+    chosen: Chosen,
+    fold: ProfileFold,
+    head: Head,
+}
+
+impl Folded {
+    fn take(chosen: Chosen) -> Result<Folded, Error> {
+        let mut fold = ProfileFold::new(chosen.suspects.clone());
+        let head = tasks::fold(&chosen, &mut |at, task, _| fold.add(at, &task))?;
+        Ok(Folded { chosen, fold, head })
+    }
+
+    /// A second look, at what was told apart in the first.
+    fn again(&mut self) -> Result<(), Error> {
+        let Folded { chosen, fold, .. } = self;
+        fold.restart();
+        self.head = tasks::fold(chosen, &mut |at, task, _| fold.add(at, &task))?;
+        Ok(())
+    }
+
+    fn profile(&self) -> Profile {
+        self.fold.profile(&self.head.dump, &self.head.counts)
     }
 }
 
 /// Looks once, or twice with that much time in between, and gives the difference.
 async fn look(
     duration: Option<Duration>,
-    take: impl Fn() -> Result<Profile, Error> + Send + 'static,
+    mut take: impl FnMut() -> Result<Profile, Error> + Send + 'static,
 ) -> Result<Profile, Error> {
     offload::run(LOOK, move |wanted| {
         let first = take()?;

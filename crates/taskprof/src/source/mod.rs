@@ -7,6 +7,7 @@
 mod ask;
 mod cmdline;
 mod cpu;
+mod heap;
 mod leaks;
 mod runtime;
 mod shared;
@@ -16,17 +17,19 @@ mod tasks;
 mod threads;
 mod waits;
 
-use taskscope::{Dump, DumpOptions};
+use taskscope::DumpOptions;
 
 pub use self::ask::Ask;
 pub use self::cmdline::cmdline;
 #[cfg(feature = "metrics")]
 pub(crate) use self::runtime::watch as watch_runtimes;
 pub use self::runtime::{json as runtime_json, text as runtime_text};
+pub(crate) use self::shared::Line;
 pub use self::symbol::{MAX_ADDRESSES, symbols};
 use crate::error::Error;
 use crate::offload::Wanted;
 use crate::profile::Profile;
+use crate::tasks::Chosen;
 
 /// Every source, in the order in which the pages show them.
 pub static ALL: &[&Source] = &[
@@ -38,6 +41,8 @@ pub static ALL: &[&Source] = &[
     &waits::SCHED,
     &waits::BUSY,
     &cpu::SOURCE,
+    &heap::HEAP,
+    &heap::ALLOCS,
     &threads::SOURCE,
     &runtime::SOURCE,
     &cmdline::SOURCE,
@@ -89,8 +94,8 @@ pub enum Seconds {
 /// How a source is read. Functions run on a thread of ours and may block.
 #[derive(Debug)]
 pub(crate) enum What {
-    /// Tasks: chosen by the first function, made a profile by the second.
-    Tasks(fn(DumpOptions) -> Dump, fn(&Dump) -> Profile),
+    /// Tasks: those that the function chooses of what was asked for.
+    Tasks(fn(DumpOptions) -> Chosen),
     /// A profile of this moment, or of everything up to now.
     Profile(fn() -> Result<Profile, Error>),
     /// Samples of the CPU.
@@ -162,6 +167,10 @@ pub(crate) mod short {
         sched => waits::SCHED;
         /// Asks which tasks have kept workers busy.
         busy => waits::BUSY;
+        /// Asks for memory that is held: Go's `heap`. Needs [`heap::Sampler`](crate::heap::Sampler).
+        heap => heap::HEAP;
+        /// Asks for memory that was allocated: Go's `allocs`. Needs [`heap::Sampler`](crate::heap::Sampler).
+        allocs => heap::ALLOCS;
         /// Asks which threads the process has.
         threads => threads::SOURCE;
     }

@@ -119,7 +119,9 @@ struct RuntimeOut {
 }
 
 fn look(wanted: &Wanted) -> RuntimesOut {
-    let dump = DumpOptions::new().stacks(Stacks::None).capture_blocking();
+    // The runtimes are told without the tasks.
+    let nothing = DumpOptions::new().stacks(Stacks::None).limit(0);
+    let dump = nothing.capture_blocking();
     let runtimes = watch(&dump.runtimes, wanted);
     let out = runtimes.into_iter().map(|(info, metrics)| {
         let metrics = metrics.unwrap_or_default();

@@ -1,28 +1,38 @@
-//! One dump for all who ask for the same tasks before it begins.
+//! One look for all who ask for the same of the same tasks before it begins.
 //!
 //! Where askers are in line (`turn.rs`), those who want the same need not wait for each other: what is taken when it is the first one's turn is younger than every one of their
-//! questions. Who asks alone has a dump of its own.
-//! Not here: how a dump is taken, what is made of it.
+//! questions. Who asks alone has a look of its own.
+//! Not here: how tasks are looked at, what is made of it.
 
+use std::any::{Any, TypeId};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use taskscope::{Dump, DumpOptions};
+use taskscope::DumpOptions;
 use tokio::sync::watch;
 
 use crate::error::Error;
 use crate::our_thread;
 use crate::turn::Turn;
 
-/// How a dump is taken.
-pub(super) type Take = fn(DumpOptions) -> Dump;
+/// What has come of a look.
+type Outcome = Result<Arc<dyn Any + Send + Sync>, Arc<Error>>;
+type Told = watch::Receiver<Option<Outcome>>;
 
-type Told = watch::Receiver<Option<Arc<Dump>>>;
+/// With whom a look takes turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// With all that keeps a processor busy, if somebody waits for that.
+    Usual,
+    /// With scrapes and overviews only.
+    Prompt,
+}
 
-/// A dump that was asked for and has not begun.
+/// A look that was asked for and has not begun.
 struct Open {
     round: u64,
-    take: Take,
+    /// The name of the source, and what is made of its tasks.
+    what: (&'static str, TypeId),
     options: DumpOptions,
     told: Told,
 }
@@ -34,10 +44,10 @@ fn open() -> MutexGuard<'static, Vec<Open>> {
     OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The end of a round that its thread has. Dropped without a dump, it tells those who wait that there will be none.
+/// The end of a round that its thread has. Dropped without an outcome, it tells those who wait that there will be none.
 struct Round {
     number: u64,
-    tell: watch::Sender<Option<Arc<Dump>>>,
+    tell: watch::Sender<Option<Outcome>>,
 }
 
 impl Round {
@@ -53,36 +63,49 @@ impl Drop for Round {
     }
 }
 
-/// A dump that is taken after this call, on a thread of this name.
+/// What `make` makes of the tasks of a source, looked at after this call, on a thread of this name. Of one source, what is made of the same type is the same.
 ///
 /// # Errors
 ///
-/// If the thread could not be started, or panicked.
+/// Those of `make`, and if the thread could not be started, or panicked.
 ///
 /// # Cancel safety
 ///
-/// A dump that nobody waits for when it is its turn is not taken.
-pub(super) async fn dump(
+/// A look that nobody waits for when it is its turn is not taken.
+pub(super) async fn look<T: Send + Sync + 'static>(
     thread: &str,
-    take: Take,
+    source: &'static str,
+    line: Line,
     options: DumpOptions,
-) -> Result<Arc<Dump>, Error> {
-    let mut told = join(thread, take, options)?;
-    let dump = told.wait_for(Option::is_some).await;
-    let dump = dump.ok().and_then(|dump| dump.clone());
-    dump.ok_or_else(|| {
+    make: impl FnOnce(DumpOptions) -> Result<T, Error> + Send + 'static,
+) -> Result<Arc<T>, Error> {
+    let panicked = || {
         Error::sampler(format!(
             "the thread {thread} panicked; its message is on standard error"
         ))
-    })
+    };
+    let mut told = join(thread, source, line, options, make)?;
+    let outcome = told.wait_for(Option::is_some).await;
+    let outcome = outcome.ok().and_then(|outcome| outcome.clone());
+    match outcome.ok_or_else(panicked)? {
+        Ok(made) => made.downcast().map_err(|_| panicked()),
+        Err(error) => Err(error.again()),
+    }
 }
 
-fn join(thread: &str, take: Take, options: DumpOptions) -> Result<Told, Error> {
+fn join<T: Send + Sync + 'static>(
+    thread: &str,
+    source: &'static str,
+    line: Line,
+    options: DumpOptions,
+    make: impl FnOnce(DumpOptions) -> Result<T, Error> + Send + 'static,
+) -> Result<Told, Error> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let what = (source, TypeId::of::<T>());
     let mut rounds = open();
     let same = rounds
         .iter()
-        .find(|open| std::ptr::fn_addr_eq(open.take, take) && open.options == options);
+        .find(|open| open.what == what && open.options == options);
     if let Some(same) = same {
         return Ok(same.told.clone());
     }
@@ -93,21 +116,32 @@ fn join(thread: &str, take: Take, options: DumpOptions) -> Result<Told, Error> {
     };
     rounds.push(Open {
         round: round.number,
-        take,
+        what,
         options: options.clone(),
         told: told.clone(),
     });
     drop(rounds);
-    our_thread::start(thread, move || run(&round, take, options))
+    our_thread::start(thread, move || run(&round, line, || make(options)))
         .map_err(|e| our_thread::not_started(thread, e))?;
     Ok(told)
 }
 
-fn run(round: &Round, take: Take, options: DumpOptions) {
-    let _turn = Turn::take_in_line();
+fn run<T: Send + Sync + 'static>(
+    round: &Round,
+    line: Line,
+    make: impl FnOnce() -> Result<T, Error>,
+) {
+    let _turn = match line {
+        Line::Usual => Turn::take_in_line(),
+        Line::Prompt => Some(Turn::take_promptly()),
+    };
     round.close();
     if !round.tell.is_closed() {
-        round.tell.send_replace(Some(Arc::new(take(options))));
+        let outcome: Outcome = match make() {
+            Ok(made) => Ok(Arc::new(made)),
+            Err(error) => Err(Arc::new(error)),
+        };
+        round.tell.send_replace(Some(outcome));
     }
 }
 
@@ -116,7 +150,7 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
     use std::thread;
 
-    use taskscope::Stacks;
+    use taskscope::{Dump, Stacks};
 
     use super::*;
 
@@ -129,11 +163,11 @@ mod tests {
     async fn who_asks_for_the_same_in_line_gets_the_same_and_who_comes_later_or_asks_for_other_tasks_does_not()
      {
         static TAKEN: AtomicUsize = AtomicUsize::new(0);
-        fn counted(options: DumpOptions) -> Dump {
+        fn counted(options: DumpOptions) -> Result<Dump, Error> {
             TAKEN.fetch_add(1, Ordering::SeqCst);
-            all(options)
+            Ok(all(options))
         }
-        let ask = |options| tokio::spawn(dump("test", counted, options));
+        let ask = |options| tokio::spawn(look("test", "counted", Line::Usual, options, counted));
         let turn = Turn::take();
         let line = thread::spawn(|| drop(Turn::take()));
         while !Turn::is_line() {
@@ -145,7 +179,7 @@ mod tests {
         // All have joined, or begun a round.
         while open()
             .iter()
-            .filter(|open| std::ptr::fn_addr_eq(open.take, counted as Take))
+            .filter(|open| open.what.0 == "counted")
             .count()
             < 3
         {
@@ -176,11 +210,20 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_told_and_the_next_one_is_not_spoiled() {
         static BROKEN: AtomicUsize = AtomicUsize::new(1);
-        fn breaks_once(options: DumpOptions) -> Dump {
+        fn breaks_once(options: DumpOptions) -> Result<Dump, Error> {
             assert_eq!(BROKEN.swap(0, Ordering::SeqCst), 0, "as asked");
-            all(options)
+            Ok(all(options))
         }
-        assert!(dump("test", breaks_once, DumpOptions::new()).await.is_err());
-        assert!(dump("test", breaks_once, DumpOptions::new()).await.is_ok());
+        let ask = || {
+            look(
+                "test",
+                "breaks",
+                Line::Usual,
+                DumpOptions::new(),
+                breaks_once,
+            )
+        };
+        assert!(ask().await.is_err());
+        assert!(ask().await.is_ok());
     }
 }

@@ -3,16 +3,13 @@
 use taskscope::Verdict;
 
 use super::{Seconds, Source, What, always};
-use crate::tasks;
+use crate::tasks::Chosen;
 
 pub(super) static SOURCE: Source = Source {
     name: "stuck",
     summary: "Tasks that nothing can ever wake: idle, and no waker of them exists.",
     sample_types: &[("tasks", "count")],
     seconds: Seconds::Instantaneous,
-    what: What::Tasks(
-        |options| options.verdict(Verdict::Stuck).capture_blocking(),
-        tasks::profile,
-    ),
+    what: What::Tasks(|options| Chosen::all(options.verdict(Verdict::Stuck))),
     ready: always,
 };

@@ -1,9 +1,7 @@
 //! Tasks that are alive.
 
-use taskscope::DumpOptions;
-
 use super::{Seconds, Source, What, always};
-use crate::tasks;
+use crate::tasks::Chosen;
 
 pub(super) static SOURCE: Source = Source {
     name: "tasks",
@@ -11,6 +9,6 @@ pub(super) static SOURCE: Source = Source {
               Each idle task is polled once more to find its stack, unless it has not been polled since the last time.",
     sample_types: &[("tasks", "count")],
     seconds: Seconds::Instantaneous,
-    what: What::Tasks(DumpOptions::capture_blocking, tasks::profile),
+    what: What::Tasks(Chosen::all),
     ready: always,
 };

@@ -2,10 +2,10 @@
 //!
 //! The numbers are those of [`taskscope::sampling`]; here they get columns, labels and a root.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use taskscope::sampling::{self, Activity, Report, Row};
-use taskscope::{DumpOptions, Stacks, WaitKind};
+use taskscope::{DumpOptions, NoTrace, Stacks, WaitKind};
 
 use super::{Seconds, Source, What};
 use crate::error::Error;
@@ -32,7 +32,7 @@ pub(super) static LOCK: Source = Source {
     summary: "Where tasks have waited for tokio's Mutex, RwLock and Semaphore since sampling was switched on, and for how long: by the stack of who waited.",
     sample_types: CONTENTION,
     seconds: Seconds::Cumulative,
-    what: What::Profile(|| captured(CONTENTION, waits_for_lock)),
+    what: What::Profile(locks),
     ready,
 };
 
@@ -79,10 +79,45 @@ fn waits_for_lock(row: &Row) -> bool {
             .is_ok_and(|trace| waits(&trace.wait_reason().kinds))
 }
 
-/// How often and how many nanoseconds, by stack. Labels: `scope`, `wait` and `background`.
-fn captured(types: &Types, wanted: impl Fn(&Row) -> bool) -> Result<Profile, Error> {
+/// Waits for locks, and how much more there is that may be one or not.
+fn locks() -> Result<Profile, Error> {
     ready()?;
     let report = sampling::report();
+    let mut profile = profile(&report, CONTENTION, waits_for_lock);
+    profile.comments.extend(untold(&report));
+    Ok(profile)
+}
+
+/// A sentence about the waits that debug information would tell from others; `None` if there are none.
+fn untold(report: &Report) -> Option<String> {
+    let (mut count, mut time) = (0, Duration::ZERO);
+    for row in report.rows.iter() {
+        let untold = row.activity == Activity::Waiting
+            && row
+                .trace
+                .as_ref()
+                .is_ok_and(|trace| trace.wait_reason().needs_debug_info);
+        if untold {
+            count += row.count;
+            time += row.time;
+        }
+    }
+    (count > 0).then(|| {
+        format!(
+            "of {count} waits, {:.1} s in all, cannot be told whether they were for locks, because the program has no debug information: \
+             needs debug = 1; those in a semaphore, which other things are made of, are counted here",
+            time.as_secs_f64()
+        )
+    })
+}
+
+/// How often and how many nanoseconds, by stack. Labels: `scope`, `wait`, `stack` and `background`.
+fn captured(types: &Types, wanted: impl Fn(&Row) -> bool) -> Result<Profile, Error> {
+    ready()?;
+    Ok(profile(&sampling::report(), types, wanted))
+}
+
+fn profile(report: &Report, types: &Types, wanted: impl Fn(&Row) -> bool) -> Profile {
     let [count, time] = types.map(|(kind, unit)| SampleType::new(kind, unit));
     let mut profile = Profile::new([count.clone(), time]);
     profile.period_type = Some(count);
@@ -92,8 +127,8 @@ fn captured(types: &Types, wanted: impl Fn(&Row) -> bool) -> Result<Profile, Err
     profile.samples = rows.map(sample).collect();
     // Rows of different stacks can read the same: by what functions call each other, not by which instruction.
     profile.aggregate();
-    profile.comments = remarks(&report);
-    Ok(profile)
+    profile.comments = remarks(report);
+    profile
 }
 
 fn sample(row: &Row) -> Sample {
@@ -108,6 +143,9 @@ fn sample(row: &Row) -> Sample {
     }
     if let (Activity::Waiting, Ok(trace)) = (row.activity, &row.trace) {
         labels.push(Label::str("wait", tag(&trace.wait_reason().to_string())));
+    }
+    if row.earlier {
+        labels.push(Label::str("stack", "of an earlier wait"));
     }
     if row.background {
         labels.push(Label::str("background", "yes"));
@@ -139,6 +177,24 @@ fn remarks(report: &Report) -> Vec<String> {
                 runtime.untracked, runtime.number
             ));
         }
+    }
+    let of_rows = |wanted: &dyn Fn(&Row) -> bool| {
+        let rows = report.rows.iter();
+        let rows = rows.filter(|row| row.activity == Activity::Waiting && wanted(row));
+        rows.map(|row| row.time).sum::<Duration>().as_secs_f64()
+    };
+    let earlier = of_rows(&|row| row.earlier);
+    let nowhere = of_rows(&|row| {
+        row.trace
+            .as_ref()
+            .is_err_and(|why| *why == NoTrace::NotAsked)
+    });
+    if earlier + nowhere > 0.0 {
+        remarks.push(format!(
+            "waits longer than {} ms whose place is not known, because no task is polled for its stack: {earlier:.1} s are charged to where the \
+             same tasks waited before (label stack), {nowhere:.1} s to the spawn site alone; taskscope::sampling::poll_long_waits(true) has them asked",
+            sampling::LONG.as_millis()
+        ));
     }
     if report.lost > 0 {
         remarks.push(format!(

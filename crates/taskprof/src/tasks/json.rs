@@ -1,20 +1,26 @@
 //! A dump as JSON: everything that the text has, for scripts.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use serde::ser::SerializeSeq as _;
 use serde::{Serialize, Serializer};
+use taskscope::heap::Held;
 use taskscope::text::{Guard, MAX_PATH, bounded};
 use taskscope::{
-    Branch, Cancellation, Dump, LongPoll, ResourceDump, RuntimeInfo, ScopeRef, State, TaskDump,
-    TaskKind,
+    Branch, Cancellation, Dump, HeldTasks, LongPoll, ResourceDump, RuntimeInfo, ScopeRef, State,
+    TaskDump, TaskKind,
 };
 
 use super::profile::remarks;
 use super::resources::{Holdings, ResourceOut};
+use super::{Chosen, Counts, Listing};
+use crate::heap::held::{self, HeldByTask};
 
 /// Writes a dump as one JSON object.
 ///
@@ -38,7 +44,7 @@ use super::resources::{Holdings, ResourceOut};
 ///       "runtime": 1, "age_seconds": 4.6, "busy_seconds": 0.00002, "polls": 2, "wakers": 1, "detached_seconds": 4.6,
 ///       "token_first_seconds": null, "token_last_seconds": null, "long_poll": null,
 ///       "branches": [{"wait": ["mpsc recv"], "frames": [{"function": "app::audit::{{closure}}", "file": "src/main.rs", "line": 41}]}],
-///       "no_stack": null, "branches_dropped": 0, "branches_cut": 0, "holds": ["pg connection"]
+///       "no_stack": null, "branches_dropped": 0, "branches_cut": 0, "holds": ["pg connection"], "held_bytes": 48000000
 ///     }
 ///   ],
 ///   "resources": [
@@ -58,12 +64,41 @@ use super::resources::{Holdings, ResourceOut};
 /// at its scope's cancellation token. `long_poll` is `{"seconds", "over", "frames", "no_stack"}` of the last poll that took too long.
 /// Tasks are listed oldest first; frames innermost first. `thread` is `{"name", "os_id"}` of a running task. `no_stack` says
 /// why `branches` is empty. `holds` are the kinds of the resources that the task used last; their `scope` is as that of a task.
+/// `held_bytes`: memory that the task has allocated and that is held, estimated from samples; `null` if there is no sample of it.
 /// `state` of a task that holds one is `alive`, `gone` or `untracked`. What is not known is `null`.
 ///
 /// # Errors
 ///
 /// Those of `out`.
 pub fn json(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
+    let holdings = dump.holdings();
+    let tasks = TasksOut {
+        tasks: &dump.tasks,
+        holdings: &holdings,
+        memory: &held::by_task(),
+    };
+    write(dump, &Counts::of(dump), &tasks, out)
+}
+
+/// As [`json`], of tasks that are read one after the other.
+pub(super) fn json_held(listing: Listing, out: &mut dyn Write) -> io::Result<()> {
+    let Listing { head, held, chosen } = listing;
+    let holdings = head.dump.holdings();
+    let tasks = HeldOut {
+        held: Cell::new(Some(held)),
+        chosen: &chosen,
+        holdings: &holdings,
+        memory: &held::by_task(),
+    };
+    write(&head.dump, &head.counts, &tasks, out)
+}
+
+fn write(
+    dump: &Dump,
+    counts: &Counts,
+    tasks: &impl Serialize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let object = DumpOut {
         version: 1,
         taken_unix_seconds: dump
@@ -71,7 +106,7 @@ pub fn json(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
             .duration_since(UNIX_EPOCH)
             .map_or(0.0, |since| since.as_secs_f64()),
         took_seconds: dump.took.as_secs_f64(),
-        notes: remarks(dump),
+        notes: remarks(dump, counts),
         missed: MissedOut {
             running: dump.missed.running,
             no_answer: dump.missed.no_answer,
@@ -82,10 +117,7 @@ pub fn json(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
         },
         left_out: dump.left_out,
         runtimes: dump.runtimes.iter().map(RuntimeOut::new).collect(),
-        tasks: TasksOut {
-            tasks: &dump.tasks,
-            holdings: dump.holdings(),
-        },
+        tasks,
         resources: dump.resources.iter().map(ResourceOut::new).collect(),
     };
     serde_json::to_writer_pretty(Guard::json(&mut *out), &object)?;
@@ -93,7 +125,7 @@ pub fn json(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
 }
 
 #[derive(Serialize)]
-struct DumpOut<'a> {
+struct DumpOut<'a, T> {
     version: u32,
     taken_unix_seconds: f64,
     took_seconds: f64,
@@ -101,25 +133,63 @@ struct DumpOut<'a> {
     missed: MissedOut,
     left_out: usize,
     runtimes: Vec<RuntimeOut<'a>>,
-    tasks: TasksOut<'a>,
+    tasks: &'a T,
     resources: Vec<ResourceOut<'a>>,
 }
 
 /// One task after the other: a million of them need not exist as objects at the same time.
 struct TasksOut<'a> {
     tasks: &'a [TaskDump],
-    holdings: Holdings<'a>,
+    holdings: &'a Holdings<'a>,
+    memory: &'a HeldByTask,
 }
 
 impl Serialize for TasksOut<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let holds = |task: &TaskDump| self.holdings.get(&task.id).map_or(&[][..], Vec::as_slice);
-        serializer.collect_seq(
-            self.tasks
-                .iter()
-                .map(|task| TaskOut::new(task, holds(task))),
-        )
+        let tasks = self.tasks.iter();
+        serializer.collect_seq(tasks.map(|task| {
+            let memory = self.memory.get(&task.id).copied();
+            TaskOut::new(task, held_by(task, self.holdings), memory)
+        }))
     }
+}
+
+/// The same of tasks that are read while they are written, which can be done once.
+struct HeldOut<'a> {
+    held: Cell<Option<HeldTasks>>,
+    chosen: &'a Chosen,
+    holdings: &'a Holdings<'a>,
+    memory: &'a HeldByTask,
+}
+
+impl Serialize for HeldOut<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut tasks = serializer.serialize_seq(None)?;
+        let mut result = Ok(());
+        if let Some(held) = self.held.take() {
+            held.read(&mut |task| {
+                if !self.chosen.keeps(&task) {
+                    return ControlFlow::Continue(());
+                }
+                let held = held_by(&task, self.holdings);
+                result = tasks.serialize_element(&TaskOut::new(
+                    &task,
+                    held,
+                    self.memory.get(&task.id).copied(),
+                ));
+                match result {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(_) => ControlFlow::Break(()),
+                }
+            });
+        }
+        result?;
+        tasks.end()
+    }
+}
+
+fn held_by<'a>(task: &TaskDump, holdings: &'a Holdings<'a>) -> &'a [&'a ResourceDump] {
+    holdings.get(&task.id).map_or(&[][..], Vec::as_slice)
 }
 
 #[derive(Serialize)]
@@ -185,6 +255,7 @@ struct TaskOut<'a> {
     branches_dropped: u32,
     branches_cut: u32,
     holds: Vec<&'a str>,
+    held_bytes: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -278,7 +349,7 @@ fn waits(reason: &taskscope::WaitReason) -> Vec<String> {
 }
 
 impl<'a> TaskOut<'a> {
-    fn new(task: &'a TaskDump, held: &[&'a ResourceDump]) -> Self {
+    fn new(task: &'a TaskDump, held: &[&'a ResourceDump], memory: Option<Held>) -> Self {
         let thread = match &task.state {
             State::Running {
                 thread: Some(thread),
@@ -325,6 +396,7 @@ impl<'a> TaskOut<'a> {
             branches_dropped: task.branches_dropped,
             branches_cut: task.branches_cut,
             holds: held.iter().map(|resource| resource.kind).collect(),
+            held_bytes: memory.map(Held::bytes),
         }
     }
 }

@@ -1,11 +1,15 @@
 //! A dump as a profile: one sample for tasks that are alike, so every profile format can show tasks.
 
+use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 use std::panic::Location;
 use std::sync::Arc;
 
 use taskscope::text::{MAX_NAME, bounded};
-use taskscope::{Branch, Dump, NoTrace, TaskDump, Trace};
+use taskscope::{Branch, Dump, NoTrace, ScopeRef, TaskDump, Trace};
 
+use super::{Counts, Growing};
 use crate::profile::{Frame, Label, Profile, Sample, SampleType};
 
 /// Counts live tasks by where they are suspended.
@@ -15,7 +19,9 @@ use crate::profile::{Frame, Label, Profile, Sample, SampleType};
 /// that names what it waits for. Labels: `verdict`, `wait`, `state`, and where they apply `name`, `scope`, `route` (the scope's label of this key) and `background`.
 /// Task ids are not among them: stores make a series of each distinct label.
 ///
-/// Comments say how many stacks are missing and why, and how many live tasks have no record.
+/// Where there are more than 1,024 different samples, tasks that would make a new one are shown without their names, then without scopes, then without stacks.
+///
+/// Comments say how many stacks are missing and why, how many tasks are shown without something, and how many live tasks have no record.
 ///
 /// # Examples
 ///
@@ -25,28 +31,163 @@ use crate::profile::{Frame, Label, Profile, Sample, SampleType};
 /// assert_eq!(profile.total(0), 0);
 /// ```
 pub fn profile(dump: &Dump) -> Profile {
-    profile_labelled(dump, |_| None)
+    let mut fold = Fold::new(None);
+    for (at, task) in dump.tasks.iter().enumerate() {
+        fold.add(at, task);
+    }
+    fold.profile(dump, &Counts::of(dump))
 }
 
-/// The same, with one more label for each task.
-pub(crate) fn profile_labelled(dump: &Dump, label: impl Fn(&TaskDump) -> Option<Label>) -> Profile {
-    let mut profile = Profile::new([SampleType::new("tasks", "count")]);
-    profile.period_type = Some(SampleType::new("tasks", "count"));
-    profile.period = 1;
-    profile.time = dump.taken_at;
-    let sample = |task| {
-        let mut sample = sample(task);
-        sample.labels.extend(label(task));
+/// Samples that are kept with all their labels; beyond that, names, then scopes, then stacks are left out. What a sample takes is about a kilobyte.
+const LEVELS: [usize; 3] = [1024, 2048, 4096];
+
+/// Tasks as samples, summed up while they are read.
+///
+/// May be read twice, for a difference: what was kept the first time is told apart the second time, too, so that both sums are about the same.
+#[derive(Debug)]
+pub(crate) struct Fold {
+    suspects: Option<Growing>,
+    hashes: RandomState,
+    /// By the hash of what tells a sample from others. Two of 4,096 are the same once in some 10^12 looks.
+    places: HashMap<u64, usize>,
+    samples: Vec<Sum>,
+    /// Tasks without their names, scopes, stacks.
+    blurred: [usize; LEVELS.len()],
+    /// Sites of the tasks.
+    met: HashSet<&'static Location<'static>>,
+}
+
+#[derive(Debug)]
+struct Sum {
+    at: usize,
+    tasks: i64,
+    sample: Sample,
+    /// While it is there, no other stack has its address.
+    _trace: Option<Arc<Trace>>,
+}
+
+impl Fold {
+    /// `suspects`: the reason why each task is shown becomes a label.
+    pub(crate) fn new(suspects: Option<Growing>) -> Fold {
+        Fold {
+            suspects,
+            hashes: RandomState::new(),
+            places: HashMap::new(),
+            samples: Vec::new(),
+            blurred: [0; LEVELS.len()],
+            met: HashSet::new(),
+        }
+    }
+
+    /// `at`: its place among all, oldest first.
+    pub(crate) fn add(&mut self, at: usize, task: &TaskDump) {
+        self.met.insert(task.site);
+        for level in 0..=LEVELS.len() {
+            let hash = self.hash(task, level);
+            let room = LEVELS
+                .get(level)
+                .is_none_or(|most| self.samples.len() < *most);
+            let place = match self.places.get(&hash) {
+                Some(place) => *place,
+                None if room => {
+                    self.places.insert(hash, self.samples.len());
+                    self.samples.push(Sum {
+                        at,
+                        tasks: 0,
+                        sample: self.sample(task, level),
+                        _trace: task.trace.as_ref().ok().cloned(),
+                    });
+                    self.samples.len() - 1
+                }
+                None => continue,
+            };
+            let sum = &mut self.samples[place];
+            sum.tasks += 1;
+            sum.at = at.min(sum.at);
+            if level > 0 {
+                self.blurred[level - 1] += 1;
+            }
+            return;
+        }
+    }
+
+    fn hash(&self, task: &TaskDump, level: usize) -> u64 {
+        let mut hasher = self.hashes.build_hasher();
+        let name = task.name.as_deref();
+        let scope = task.scope.as_ref();
+        (level, task.verdict, task.background, task.state.name()).hash(&mut hasher);
+        (task.site, task.future, name.is_some(), scope.is_some()).hash(&mut hasher);
+        (task.branches_cut > 0).hash(&mut hasher);
+        if level < 1 {
+            name.hash(&mut hasher);
+        }
+        if let Some(scope) = scope
+            && level < 2
+        {
+            scope.name().hash(&mut hasher);
+            route(scope).hash(&mut hasher);
+        }
+        match &task.trace {
+            Ok(trace) if level < 3 => Arc::as_ptr(trace.stack()).addr().hash(&mut hasher),
+            Ok(_) => {}
+            Err(why) => (why, task.wait_reason().kinds.first()).hash(&mut hasher),
+        }
+        if self.suspects.is_some() {
+            task.is_leak_suspect().hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
+    fn sample(&self, task: &TaskDump, level: usize) -> Sample {
+        let mut sample = sample(task, level);
+        if self.suspects.is_some() {
+            sample.labels.push(Growing::label(task));
+        }
         sample
-    };
-    profile.samples = dump.tasks.iter().map(sample).collect();
-    profile.aggregate();
-    profile.comments = remarks(dump);
-    profile
+    }
+
+    /// The profile of everything that was added.
+    pub(crate) fn profile(&self, dump: &Dump, counts: &Counts) -> Profile {
+        let mut profile = Profile::new([SampleType::new("tasks", "count")]);
+        profile.period_type = Some(SampleType::new("tasks", "count"));
+        profile.period = 1;
+        profile.time = dump.taken_at;
+        let mut sums: Vec<&Sum> = self.samples.iter().filter(|sum| sum.tasks > 0).collect();
+        sums.sort_by_key(|sum| sum.at);
+        let sample = |sum: &Sum| Sample {
+            values: vec![sum.tasks],
+            ..sum.sample.clone()
+        };
+        profile.samples = sums.into_iter().map(sample).collect();
+        profile.aggregate();
+        profile.comments = remarks(dump, counts);
+        let what = ["names", "names and scopes", "names, scopes and stacks"];
+        for (tasks, what) in self.blurred.into_iter().zip(what) {
+            if tasks > 0 {
+                profile.comments.push(format!(
+                    "{tasks} of {} tasks are shown without their {what}: there are more different ones than are kept",
+                    counts.tasks
+                ));
+            }
+        }
+        if let Some(growing) = &self.suspects {
+            profile.comments.extend(growing.remarks(&self.met));
+        }
+        profile
+    }
+
+    /// Counts anew, and goes on telling the same apart.
+    pub(crate) fn restart(&mut self) {
+        for sum in &mut self.samples {
+            (sum.tasks, sum.at) = (0, usize::MAX);
+        }
+        self.blurred = [0; LEVELS.len()];
+        self.met.clear();
+    }
 }
 
 /// What a dump could not see, in sentences; empty if it saw everything.
-pub(crate) fn remarks(dump: &Dump) -> Vec<String> {
+pub(crate) fn remarks(dump: &Dump, counts: &Counts) -> Vec<String> {
     let mut remarks = Vec::new();
     for (count, why) in [
         (dump.missed.running, "being polled"),
@@ -62,18 +203,17 @@ pub(crate) fn remarks(dump: &Dump) -> Vec<String> {
         if count > 0 {
             remarks.push(format!(
                 "{count} of {} tasks without a stack: {why}",
-                dump.tasks.len()
+                counts.tasks
             ));
         }
     }
     if dump.left_out > 0 {
         remarks.push(format!("{} more tasks beyond the limit", dump.left_out));
     }
-    let unnamed = dump.tasks.iter().filter(|task| has_unnamed(task)).count();
-    if unnamed > 0 {
+    if counts.unnamed > 0 {
         remarks.push(format!(
-            "{unnamed} of {} stacks have frames without a symbol (build with debug = 1, unstripped)",
-            dump.tasks.len()
+            "{} of {} stacks have frames without a symbol (build with debug = 1, unstripped)",
+            counts.unnamed, counts.tasks
         ));
     }
     for runtime in dump.runtimes.iter().filter(|runtime| runtime.untracked > 0) {
@@ -82,41 +222,50 @@ pub(crate) fn remarks(dump: &Dump) -> Vec<String> {
             runtime.untracked, runtime.number
         ));
     }
+    remarks.extend(counts.suspects.sentences());
     remarks
 }
 
-fn has_unnamed(task: &TaskDump) -> bool {
-    let branches = task.trace.as_ref().map(|trace| trace.branches());
-    let mut frames = branches
-        .unwrap_or_default()
-        .iter()
-        .flat_map(|branch| &branch.frames);
-    frames.any(|frame| !frame.has_symbol)
+/// The scope of a request is named after its route; one that says its route itself has it as a label.
+fn route(scope: &ScopeRef) -> Option<Arc<str>> {
+    let labels = scope.labels().into_iter();
+    let mut routes = labels.filter(|(key, _)| &**key == "route");
+    routes.next().map(|(_, route)| route)
 }
 
-fn sample(task: &TaskDump) -> Sample {
+/// `level`: how much of it is left out.
+fn sample(task: &TaskDump, level: usize) -> Sample {
+    let hidden = level >= 3 && task.trace.is_ok();
+    let wait = match hidden {
+        true => "(others)".to_owned(),
+        false => tag(&task.wait_reason().to_string()),
+    };
     let mut labels = vec![
         Label::str("verdict", task.verdict.name()),
-        Label::str("wait", tag(&task.wait_reason().to_string())),
+        Label::str("wait", wait),
         Label::str("state", task.state.name()),
     ];
     if let Some(name) = &task.name {
-        labels.push(Label::str("name", tag(name)));
+        let name = if level < 1 {
+            tag(name)
+        } else {
+            "(other names)".to_owned()
+        };
+        labels.push(Label::str("name", name));
     }
     if let Some(scope) = &task.scope {
-        labels.push(Label::str("scope", tag(scope.name())));
-        // The scope of a request is named after its route; one that says its route itself has it as a label.
-        let route = scope
-            .labels()
-            .into_iter()
-            .find(|(key, _)| &**key == "route");
-        labels.extend(route.map(|(_, route)| Label::str("route", tag(&route))));
+        if level < 2 {
+            labels.push(Label::str("scope", tag(scope.name())));
+            labels.extend(route(scope).map(|route| Label::str("route", tag(&route))));
+        } else {
+            labels.push(Label::str("scope", "(other scopes)"));
+        }
     }
     if task.background {
         labels.push(Label::str("background", "yes"));
     }
     Sample {
-        stack: stack(task),
+        stack: stack(task, hidden),
         values: vec![1],
         labels,
     }
@@ -128,8 +277,11 @@ pub(crate) fn tag(name: &str) -> String {
     bounded(name, MAX_NAME).replace('"', "'")
 }
 
-fn stack(task: &TaskDump) -> Vec<Frame> {
-    let mut stack = suspended(&task.trace, task.future);
+fn stack(task: &TaskDump, hidden: bool) -> Vec<Frame> {
+    let mut stack = match hidden {
+        true => vec![Frame::named("(other stacks)"), Frame::named(task.future)],
+        false => suspended(&task.trace, task.future),
+    };
     let is_deep = task.trace.as_ref().is_ok_and(|trace| trace.is_cut());
     if task.branches_cut > 0 && !is_deep {
         stack.push(Frame::named("(stack cut here: no unwind tables)"));

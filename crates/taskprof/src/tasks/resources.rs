@@ -26,14 +26,15 @@ pub(super) fn write_held(out: &mut dyn Write, held: &[&ResourceDump]) -> io::Res
 }
 
 /// One line for what many tasks hold: the kinds, and how many of each.
-pub(super) fn write_kinds<'a>(
+pub(super) fn write_kinds(
     out: &mut dyn Write,
-    held: impl Iterator<Item = &'a &'a ResourceDump>,
+    held: &BTreeMap<&'static str, usize>,
 ) -> io::Result<()> {
-    let kinds = ResourceDump::kinds(held.copied());
-    if kinds.is_empty() {
+    if held.is_empty() {
         return Ok(());
     }
+    let kinds = held.iter().map(|(kind, count)| format!("{count} {kind}"));
+    let kinds: Vec<String> = kinds.collect();
     writeln!(out, "  holds    {}", Listed(&kinds))
 }
 

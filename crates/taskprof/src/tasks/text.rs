@@ -4,15 +4,20 @@
 //! a line to the text or talk to the terminal.
 
 use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::time::Duration;
 
 use taskscope::text::Guard;
 use taskscope::{
-    Age, CancelReason, Dump, Group, Listed, Missed, OneLine, Plain, Quoted, SpawnTree, State,
-    TaskDump, TaskKind, Verdict,
+    Age, CancelReason, Dump, Missed, OneLine, Plain, Quoted, State, TaskDump, TaskKind, Verdict,
 };
 
+use super::distinct::Distinct;
 use super::profile::{CUT, remarks};
 use super::resources::{self, Holdings};
+use super::{Chosen, Counts, Groups, Head, Holds, Likeness, Listing, Summary, fold};
+use crate::error::Error;
+use crate::heap::held::{self, HeldByTask};
 
 /// Writes tasks that are alike together, the largest group first: verdict, wait reason, spawn site, names, scopes, ages and stack. After
 /// them the [tracked](taskscope::Tracked) resources, by kind and place.
@@ -31,12 +36,76 @@ use super::resources::{self, Holdings};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn grouped(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
+    let (holdings, memory) = (dump.holdings(), held::by_task());
+    let mut groups = Groups::default();
+    for (at, task) in dump.tasks.iter().enumerate() {
+        let held = holdings.get(&task.id).into_iter().flatten();
+        let kinds: Vec<&'static str> = held.map(|resource| resource.kind).collect();
+        groups.add(
+            Likeness::of(task),
+            at,
+            task.clone(),
+            Holds {
+                kinds: &kinds,
+                memory: memory.get(&task.id).copied().unwrap_or_default(),
+            },
+        );
+    }
+    let (left_out, groups) = (groups.left_out, groups.in_order());
+    write_grouped(dump, &Counts::of(dump), &groups, left_out, out)
+}
+
+/// Tasks that are alike together, summed up while they were read.
+#[derive(Debug)]
+pub(crate) struct Grouped {
+    head: Head,
+    groups: Vec<Summary>,
+    left_out: usize,
+}
+
+impl Grouped {
+    /// Looks at tasks.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for it.
+    pub(crate) fn take(chosen: &Chosen) -> Result<Grouped, Error> {
+        let mut groups = Groups::default();
+        let head = fold::fold(chosen, &mut |at, task, held| {
+            groups.add(Likeness::of(&task), at, task, held);
+        })?;
+        Ok(Grouped {
+            head,
+            left_out: groups.left_out,
+            groups: groups.in_order(),
+        })
+    }
+
+    /// As [`grouped`].
+    pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Head { dump, counts, .. } = &self.head;
+        write_grouped(dump, counts, &self.groups, self.left_out, out)
+    }
+}
+
+fn write_grouped(
+    dump: &Dump,
+    counts: &Counts,
+    groups: &[Summary],
+    left_out: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let out: &mut dyn Write = &mut Guard::lines(out);
-    write_header(out, dump)?;
-    let holdings = dump.holdings();
-    dump.groups()
+    write_header(out, dump, counts)?;
+    groups
         .iter()
-        .try_for_each(|group| write_group(out, group, &holdings))?;
+        .try_for_each(|group| write_group(out, group))?;
+    if left_out > 0 {
+        writeln!(
+            out,
+            "\nand {left_out} tasks of more different kinds than are shown"
+        )?;
+    }
     resources::write_grouped(out, dump)
 }
 
@@ -48,66 +117,81 @@ pub fn grouped(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
 /// Those of `out`.
 pub fn listed(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
     let out: &mut dyn Write = &mut Guard::lines(out);
-    write_header(out, dump)?;
-    let (tree, holdings) = (dump.tree(), dump.holdings());
+    write_header(out, dump, &Counts::of(dump))?;
+    let (tree, holdings, memory) = (dump.tree(), dump.holdings(), held::by_task());
+    let name = |id| tree.task(id).map(|parent| parent.name.as_deref());
     dump.tasks
         .iter()
-        .try_for_each(|task| write_task(out, task, &tree, &holdings))?;
+        .try_for_each(|task| write_task(out, task, &name, &holdings, &memory))?;
     resources::write_listed(out, dump)
 }
 
-fn write_header(out: &mut dyn Write, dump: &Dump) -> io::Result<()> {
+/// As [`listed`], of tasks that are read one after the other.
+pub(super) fn listed_held(listing: Listing, out: &mut dyn Write) -> io::Result<()> {
+    let Listing { head, held, chosen } = listing;
+    let dump = &head.dump;
+    let out: &mut dyn Write = &mut Guard::lines(out);
+    write_header(out, dump, &head.counts)?;
+    let parents = held.parents().map_err(io::Error::other)?;
+    let (holdings, memory) = (dump.holdings(), held::by_task());
+    let name = |id| parents.name(id);
+    let (mut written, mut result) = (0, Ok(()));
+    held.read(&mut |task| {
+        if !chosen.keeps(&task) {
+            return ControlFlow::Continue(());
+        }
+        written += 1;
+        result = write_task(out, &task, &name, &holdings, &memory);
+        match result {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    });
+    result?;
+    if written < head.counts.tasks {
+        writeln!(
+            out,
+            "\nnote: {} tasks have ended while this was written, or are otherwise no longer as asked for",
+            head.counts.tasks - written
+        )?;
+    }
+    resources::write_listed(out, dump)
+}
+
+fn write_header(out: &mut dyn Write, dump: &Dump, counts: &Counts) -> io::Result<()> {
     writeln!(
         out,
         "tasks: {} tracked, {} untracked; taken {} in {}",
-        dump.tasks.len(),
+        counts.tasks,
         dump.untracked(),
         httpdate::fmt_http_date(dump.taken_at),
         Age(dump.took)
     )?;
     let verdicts: Vec<String> = Verdict::ALL
         .iter()
-        .map(|verdict| {
-            let of = dump.tasks.iter().filter(|task| task.verdict == *verdict);
-            format!("{} {verdict}", of.count())
-        })
+        .map(|verdict| format!("{} {verdict}", counts.with(*verdict)))
         .collect();
     writeln!(out, "verdicts: {}", verdicts.join(", "))?;
-    for remark in remarks(dump) {
+    for remark in remarks(dump, counts) {
         writeln!(out, "note: {}", OneLine(remark))?;
     }
-    if dump.missed == Missed::default() && !dump.tasks.is_empty() {
+    if dump.missed == Missed::default() && counts.tasks > 0 {
         writeln!(out, "note: every stack was captured")?;
     }
     Ok(())
 }
 
-fn write_names<T: AsRef<str>>(out: &mut dyn Write, what: &str, names: &[T]) -> io::Result<()> {
+fn write_names(out: &mut dyn Write, what: &str, names: &Distinct) -> io::Result<()> {
     if names.is_empty() {
         return Ok(());
     }
-    writeln!(out, "  {what:<9}{}", Listed(names))
+    writeln!(out, "  {what:<9}{names}")
 }
 
-/// The thread that is polling the task, and the kernel's id of it.
-fn thread(task: &TaskDump) -> Option<String> {
-    match &task.state {
-        State::Running {
-            thread: Some(thread),
-            ..
-        } => Some(format!("{} ({})", thread.name, thread.os_id)),
-        _ => None,
-    }
-}
-
-fn write_group(out: &mut dyn Write, group: &Group<'_>, holdings: &Holdings<'_>) -> io::Result<()> {
-    let first = group.oldest();
-    let count = group.tasks.len();
-    let sinces = || group.tasks.iter().map(|task| task.state.since());
-    let ages = || group.tasks.iter().map(|task| task.age);
-    let range = |shortest: Option<_>, longest: Option<_>| {
-        let [shortest, longest] =
-            [shortest, longest].map(|age| Age(age.unwrap_or_default()).to_string());
+fn write_group(out: &mut dyn Write, group: &Summary) -> io::Result<()> {
+    let (first, count) = (&group.oldest, group.tasks);
+    let range = |(shortest, longest): (Duration, Duration)| {
+        let [shortest, longest] = [shortest, longest].map(|age| Age(age).to_string());
         if shortest == longest {
             longest
         } else {
@@ -120,43 +204,35 @@ fn write_group(out: &mut dyn Write, group: &Group<'_>, holdings: &Holdings<'_>) 
         "\n{count} {tasks}: {}, {}, for {}",
         first.verdict,
         OneLine(first.activity()),
-        range(sinces().min(), sinces().max())
+        range(group.since)
     )?;
-    write_names(out, "name", &group.names())?;
-    write_names(out, "scope", &group.scopes())?;
+    write_names(out, "name", &group.names)?;
+    write_names(out, "scope", &group.scopes)?;
     writeln!(out, "  spawned  at {}", Plain(first.site.to_string()))?;
     writeln!(out, "  future   {}", Plain(first.future))?;
-    writeln!(out, "  age      {}", range(ages().min(), ages().max()))?;
-    let detached = group
-        .tasks
-        .iter()
-        .filter(|task| task.detached.is_some())
-        .count();
-    if detached > 0 {
+    writeln!(out, "  age      {}", range(group.age))?;
+    if group.detached > 0 {
         writeln!(
             out,
-            "  detached {detached} of {count}: nobody has kept the JoinHandle"
+            "  detached {} of {count}: nobody has kept the JoinHandle",
+            group.detached
         )?;
     }
-    let mut threads: Vec<String> = group.tasks.iter().filter_map(|task| thread(task)).collect();
-    threads.sort_unstable();
-    threads.dedup();
-    if !threads.is_empty() {
-        writeln!(out, "  thread   {}", Listed(&threads))?;
-    }
+    write_names(out, "thread", &group.threads)?;
     if first.background {
         writeln!(out, "  declared background")?;
     }
-    let held = |task: &&TaskDump| holdings.get(&task.id);
-    resources::write_kinds(out, group.tasks.iter().filter_map(held).flatten())?;
+    resources::write_kinds(out, &group.held)?;
+    held::write(out, group.memory)?;
     write_stack(out, first)
 }
 
-fn write_task(
+fn write_task<'a>(
     out: &mut dyn Write,
     task: &TaskDump,
-    tree: &SpawnTree<'_>,
+    name: &dyn Fn(u64) -> Option<Option<&'a str>>,
     holdings: &Holdings<'_>,
+    memory: &HeldByTask,
 ) -> io::Result<()> {
     write!(out, "\ntask {}", task.id)?;
     if let Some(name) = &task.name {
@@ -221,7 +297,7 @@ fn write_task(
     )?;
     if let Some(parent) = task.parent {
         write!(out, ", by task {parent}")?;
-        match tree.task(parent).map(|parent| &parent.name) {
+        match name(parent) {
             Some(Some(name)) => write!(out, " {}", Quoted(name))?,
             Some(None) => {}
             // It has ended, or the dump was not about it.
@@ -250,6 +326,7 @@ fn write_task(
     if let Some(held) = holdings.get(&task.id) {
         resources::write_held(out, held)?;
     }
+    held::write(out, memory.get(&task.id).copied().unwrap_or_default())?;
     write_stack(out, task)
 }
 

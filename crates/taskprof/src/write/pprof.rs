@@ -33,9 +33,12 @@ pub(super) static FORMAT: Format = Format {
 ///
 /// Names are complete: `go tool pprof` shows a Rust name with its generics, because `system_name` stays empty (a
 /// `system_name` equal to `name` makes that tool strip everything between `<` and `>`). Inlined functions are lines of
-/// one location, innermost first. Every mapping says that it has functions, files, lines and inlined frames, so a client
-/// does not try to symbolise by itself; an address without a symbol carries the name `module+0xoffset`, and a comment
-/// tells how many there were.
+/// one location, innermost first.
+///
+/// A mapping says that it has functions, files, lines or inlined frames if any of its addresses in this profile has. A
+/// client that needs names and finds that there are none, as those of a stripped program, looks them up by itself:
+/// `go tool pprof FULL_PROGRAM profile.pb.gz`, with the same program before it was stripped, shows functions and lines.
+/// Until then an address without a symbol carries the name `module+0xoffset`, and a comment tells how many there were.
 ///
 /// `location.address` is the captured address minus one. The format wants an address inside the instruction ("a
 /// non-leaf address may be in the middle of a call instruction"), and a return address is the *next* instruction, which
@@ -123,7 +126,14 @@ impl Builder {
             });
         }
 
-        // Last: only now is it known what had no symbol.
+        // Last: only now is it known what had a symbol and what had none.
+        for (at, mapping) in self.out.mapping.iter_mut().enumerate() {
+            let known = self.resolver.known(at);
+            mapping.has_functions = known.functions;
+            mapping.has_filenames = known.files;
+            mapping.has_line_numbers = known.lines;
+            mapping.has_inline_frames = known.inlined;
+        }
         let unknown = self
             .resolver
             .unknown()
@@ -150,10 +160,7 @@ impl Builder {
                 file_offset: module.file_offset,
                 filename: self.sentence(&module.path),
                 build_id: self.text(&module.build_id),
-                has_functions: true,
-                has_filenames: true,
-                has_line_numbers: true,
-                has_inline_frames: true,
+                ..proto::Mapping::default()
             };
             self.out.mapping.push(mapping);
         }

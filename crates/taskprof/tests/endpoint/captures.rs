@@ -112,6 +112,52 @@ async fn what_is_not_kept_is_404_and_bad_parameters_are_400() {
 }
 
 #[tokio::test]
+async fn a_difference_in_a_format_without_negative_values_is_refused_before_anything_is_captured() {
+    let app = app();
+    let base = snapshot(&app).await;
+    let begun = std::time::Instant::now();
+    for path in [
+        format!("threads?format=speedscope&base={base}"),
+        "threads?format=speedscope&seconds=300".to_owned(),
+        format!("tasks?format=speedscope&seconds=300&base={base}"),
+        format!("captures/{base}?format=speedscope&base={base}"),
+    ] {
+        let answer = get(&app, &format!("/debug/pprof/{path}")).await;
+        assert_eq!(answer.status, 400, "{path}: {}", answer.text());
+        assert_eq!(
+            answer.text(),
+            "format speedscope cannot show a difference, because it has no negative values; choose one of pprof, svg, icicle, text, \
+             full, folded, json, or leave base and seconds out\n",
+            "{path}"
+        );
+    }
+    assert!(begun.elapsed() < std::time::Duration::from_secs(60));
+    // The controls: what is no difference is shown, and so is a difference elsewhere.
+    for path in [
+        "threads?format=speedscope".to_owned(),
+        format!("captures/{base}?format=speedscope"),
+        format!("captures/{base}?format=svg&base={base}"),
+    ] {
+        let answer = get(&app, &format!("/debug/pprof/{path}")).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    }
+    for (path, offers) in [
+        ("page/profiles?open=1", true),
+        ("page/profiles?open=2&base=1", false),
+    ] {
+        let page = get(&app, &format!("/debug/pprof/{path}")).await;
+        assert_eq!(page.status, 200, "{path}: {}", page.text());
+        let (_, shown) = page.text().split_once("Keep it as ").unwrap();
+        let (shown, _) = shown.split_once("</p>").unwrap();
+        assert_eq!(
+            shown.contains("format=speedscope"),
+            offers,
+            "{path}: {shown}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_base_gives_the_difference_and_one_of_another_kind_is_refused() {
     let app = app();
     let base = snapshot(&app).await;

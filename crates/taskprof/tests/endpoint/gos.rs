@@ -20,8 +20,9 @@ use Is::{File, Refused, Text};
 
 const NOT_POSITIVE: &str = "invalid value for \"seconds\" - must be a positive integer";
 const BOTH: &str = "seconds and debug params are incompatible";
-const NO_HEAP: &str =
-    ": no heap sampler is installed in this process, so there is no profile of allocations";
+const NO_HEAP: &str = "no heap sampler is installed in this process, so there is no profile of allocations; add \
+     #[global_allocator] static ALLOC: taskprof::heap::Sampler<std::alloc::System> = taskprof::heap::Sampler::new(std::alloc::System); \
+     to the program (any allocator can be in it)";
 
 /// Every route. Profiles of CPU are asked for one second here, and their default is tested by HEAD.
 const TABLE: &[(&str, Is)] = &[

@@ -31,6 +31,7 @@ mod serve_remote;
 mod serve_stall;
 mod serve_token;
 mod serve_unix;
+mod slow_readers;
 mod sources;
 #[path = "../common/xml.rs"]
 mod xml;

@@ -6,7 +6,7 @@
 //!  request(record)  ── mark, nudge ──▶  next poll of the task sees the mark
 //!      │                                poll_capturing: poll with the CAPTURING waker
 //!      │                                    leaf: stored.will_wake(cx.waker()) is false, so it clones
-//!      │                                    clone ─▶ on_waker_taken: unwind from here up to poll_capturing
+//!      │                                    clone ─▶ on_waker_taken: unwind from here up to poll_above
 //!      │                                intern the stack, keep it in the record, end the poll, take the mark away
 //!      ◀─ unparked when the last of all marks is gone, otherwise it looks again every millisecond
 //! ```
@@ -118,7 +118,7 @@ impl Drop for Waiter {
 /// The capture that this thread is in the middle of.
 struct Active {
     record: &'static Record,
-    /// Address on this thread's stack, inside the frame of `poll_capturing`.
+    /// Address on this thread's stack, inside the frame of `poll_above`.
     limit: usize,
     /// Return addresses, leaf first; 0 between two branches.
     frames: Vec<usize>,
@@ -171,6 +171,15 @@ pub(crate) fn on_waker_used(record: &'static Record) {
     on_suspension(record, 0);
 }
 
+/// The functions of this module and of the capturing waker that can be on the stack between a leaf and the unwinder, by address.
+pub(crate) fn own_functions() -> [usize; 5] {
+    let [clone, wake] = crate::record::capturing_functions();
+    let [taken, used] =
+        [on_waker_taken as fn(&'static Record), on_waker_used].map(|function| function as usize);
+    let suspension = on_suspension as fn(&'static Record, u64) as usize;
+    [clone, wake, taken, used, suspension]
+}
+
 fn on_suspension(record: &'static Record, taken: u64) {
     let _ = LOCAL.try_with(|local| {
         let Ok(mut local) = local.try_borrow_mut() else {
@@ -194,6 +203,10 @@ fn on_suspension(record: &'static Record, taken: u64) {
         }
         let branch = active.frames.len();
         let walked = callstack::capture(active.limit, &mut active.frames);
+        // The last frame is that of `poll_above`, if the walk has come to it.
+        if walked == Completeness::Complete && active.frames.len() > branch + 1 {
+            active.frames.pop();
+        }
         let (before, new) = active.frames.split_at(branch);
         if new.is_empty() || before.split(|&ip| ip == 0).any(|earlier| earlier == new) {
             active.frames.truncate(start);
@@ -212,13 +225,14 @@ struct Session {
 }
 
 impl Session {
-    fn begin(record: &'static Record, limit: usize) -> Session {
+    fn begin(record: &'static Record) -> Session {
         let outer = LOCAL.try_with(|local| {
             let mut local = local.try_borrow_mut().ok()?;
             let frames = std::mem::take(&mut local.spare);
             local.active.replace(Active {
                 record,
-                limit,
+                // Of a leaf that is not polled by `poll_above` nothing is on the stack.
+                limit: 0,
                 frames,
                 branches: 0,
                 dropped: 0,
@@ -285,18 +299,16 @@ fn in_order(frames: &[usize]) -> Cow<'_, [usize]> {
 }
 
 /// Polls a future once with the capturing waker (twice if it moved on meanwhile). The caller takes the mark away when the
-/// poll is over and the record says so, else a dump would see the task running. Frames up to and including this function's make the trace.
+/// poll is over and the record says so, else a dump would see the task running. The frames above those of this module make the trace.
 #[inline(never)]
 pub(crate) fn poll_capturing<F: Future>(
     mut future: Pin<&mut F>,
     record: &'static Record,
 ) -> Poll<F::Output> {
-    let anchor = 0_u8;
-    let limit = std::ptr::from_ref(black_box(&anchor)).addr();
-    let mut session = Session::begin(record, limit);
+    let mut session = Session::begin(record);
     let mut poll = || {
         record.with_waker(Identity::Capturing, |waker| {
-            future.as_mut().poll(&mut Context::from_waker(waker))
+            poll_above(future.as_mut(), &mut Context::from_waker(waker))
         })
     };
     let mut polled = poll();
@@ -305,4 +317,27 @@ pub(crate) fn poll_capturing<F: Future>(
     }
     session.pending = polled.is_pending();
     polled
+}
+
+/// Polls the future in a frame of its own: what is above this one is not ours, and needs no name to be told apart. The future comes as a
+/// trait object, or its code could be compiled into this function.
+#[inline(never)]
+fn poll_above<T>(future: Pin<&mut dyn Future<Output = T>>, cx: &mut Context<'_>) -> Poll<T> {
+    let anchor = 0_u8;
+    set_limit(std::ptr::from_ref(black_box(&anchor)).addr());
+    let polled = black_box(future).poll(cx);
+    // Something to do after the call, which could otherwise take the place of this frame.
+    black_box(&anchor);
+    polled
+}
+
+/// The capture that this thread is in the middle of ends with the frame that this address is in.
+fn set_limit(limit: usize) {
+    let _ = LOCAL.try_with(|local| {
+        if let Ok(mut local) = local.try_borrow_mut()
+            && let Some(active) = &mut local.active
+        {
+            active.limit = limit;
+        }
+    });
 }

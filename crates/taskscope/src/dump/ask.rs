@@ -6,13 +6,15 @@
 //!
 //! Not here: what a capture is ([`crate::capture`]); what becomes of it (`read.rs`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, TryReserveError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+
 use crate::capture::{self, Feed, Waiter};
-use crate::clock;
-use crate::record::{Hold, Record};
+use crate::record::{self, Hold, Record};
+use crate::{clock, runtime, threads};
 
 /// Tasks of one runtime that are marked at a time: enough to keep its workers busy for a tenth of a millisecond, few enough that
 /// other tasks of the runtime do not notice.
@@ -23,6 +25,39 @@ const BLOCK: usize = 8192;
 
 /// How often a dump looks who has answered, unless the last of all marks is gone before.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// The tasks that cannot be polled before the calling thread goes on: those that it is polling itself, and all of a runtime that has no other thread.
+struct InTheWay {
+    thread: u16,
+    runtime: Option<u16>,
+}
+
+impl InTheWay {
+    fn here() -> InTheWay {
+        let slot = threads::slot();
+        let runtime = Handle::try_current()
+            .ok()
+            .filter(|runtime| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread);
+        // Having entered a runtime is not the same as driving it: this thread has polled its tasks, and nobody else does meanwhile.
+        let driven = runtime.and_then(|entered| {
+            let index = match record::current() {
+                Some(task) => task.runtime(),
+                None => slot.worked_for(runtime::removals())?,
+            };
+            (runtime::get(index)?.id() == entered.id()).then_some(index)
+        });
+        InTheWay {
+            // The slot that many threads share says nothing of this one.
+            thread: if slot.is_shared() { 0 } else { slot.index() },
+            runtime: driven,
+        }
+    }
+
+    fn of(&self, record: &Record) -> bool {
+        self.runtime == Some(record.runtime())
+            || (record.thread() != 0 && record.thread() == self.thread)
+    }
+}
 
 /// How a task that was asked stands.
 enum Standing {
@@ -64,19 +99,45 @@ impl AskedTask<'_> {
     }
 }
 
+/// What is kept for each task that a dump is about: 5 bytes.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    /// Whether its capture is still to come.
+    awaited: Vec<bool>,
+    /// The next task of the same runtime that is to be asked, [`END`] for the last.
+    next: Vec<u32>,
+}
+
+/// After the last task of a runtime.
+const END: u32 = u32::MAX;
+
+impl Lines {
+    /// Room for so many tasks.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for them.
+    pub(super) fn reserve(&mut self, tasks: usize) -> Result<(), TryReserveError> {
+        self.awaited.try_reserve_exact(tasks)?;
+        self.next.try_reserve_exact(tasks)
+    }
+}
+
 /// The tasks of one runtime on their way to a capture.
 struct Queue<'a> {
-    /// The next one last.
-    todo: Vec<(usize, &'a Hold)>,
+    holds: &'a [Hold],
+    /// The first that has not been asked.
+    todo: u32,
     asked: Vec<AskedTask<'a>>,
     feed: Feed,
     answered_at: Instant,
 }
 
 impl<'a> Queue<'a> {
-    fn new(runtime: u16, now: Instant) -> Queue<'a> {
+    fn new(holds: &'a [Hold], runtime: u16, now: Instant) -> Queue<'a> {
         Queue {
-            todo: Vec::new(),
+            holds,
+            todo: END,
             asked: Vec::new(),
             feed: Feed::new(runtime),
             answered_at: now,
@@ -84,12 +145,12 @@ impl<'a> Queue<'a> {
     }
 
     /// Sees who has answered, asks more, gives up on a runtime that answers nothing. False: all done.
-    fn advance(&mut self, now: Instant, stall: Duration, awaited: &mut [bool]) -> bool {
+    fn advance(&mut self, now: Instant, stall: Duration, lines: &mut Lines) -> bool {
         let (before, mut marked) = (self.asked.len(), 0);
         let (feed, starved) = (&self.feed, self.feed.is_empty());
         self.asked.retain(|task| match task.standing(stall) {
             Standing::Done => {
-                awaited[task.at] = false;
+                lines.awaited[task.at] = false;
                 false
             }
             Standing::Marked => {
@@ -108,11 +169,11 @@ impl<'a> Queue<'a> {
         } else if before > 0 && now.duration_since(self.answered_at) > stall {
             self.give_up();
         }
-        if self.asked.len() <= BLOCK / 2 && !self.todo.is_empty() {
+        if self.asked.len() <= BLOCK / 2 && self.todo != END {
             if self.asked.is_empty() {
                 self.answered_at = now;
             }
-            self.take_in();
+            self.take_in(&lines.next);
         }
         for _ in marked..WINDOW {
             match self.feed.take() {
@@ -123,21 +184,24 @@ impl<'a> Queue<'a> {
         !self.asked.is_empty()
     }
 
-    fn take_in(&mut self) {
-        let count = self.todo.len().min(BLOCK - self.asked.len());
-        let new = self.todo.drain(self.todo.len() - count..).rev();
+    fn take_in(&mut self, next: &[u32]) {
         let from = self.asked.len();
-        self.asked.extend(new.map(|(at, hold)| AskedTask {
-            at,
-            hold,
-            polls: hold.record().polls(),
-        }));
+        while self.todo != END && self.asked.len() < BLOCK {
+            let at = self.todo as usize;
+            let hold = &self.holds[at];
+            self.asked.push(AskedTask {
+                at,
+                hold,
+                polls: hold.record().polls(),
+            });
+            self.todo = next[at];
+        }
         let records = self.asked[from..].iter().map(|task| task.hold.record());
         self.feed.put_all(records);
     }
 
     fn give_up(&mut self) {
-        self.todo.clear();
+        self.todo = END;
         self.feed.clear();
         for task in self.asked.drain(..) {
             capture::withdraw(task.hold.record());
@@ -156,28 +220,37 @@ fn in_long_poll(record: &Record, stall: Duration) -> bool {
     record.thread() != 0 && clock::between(record.since(), clock::precise()) >= stall
 }
 
-/// Captures every task whose last capture is no longer true, except those in a long poll. `look` is called again and again, and told which
+/// Captures every task whose last capture is no longer true, except those in a long poll and those that cannot answer before the caller goes on. `look` is called again and again, and told which
 /// tasks are still awaited.
 pub(super) fn for_captures(
     holds: &[Hold],
+    lines: &mut Lines,
     deadline: Instant,
     stall: Duration,
     mut look: impl FnMut(&[bool]),
 ) {
     let start = Instant::now();
     let mut queues: HashMap<u16, Queue<'_>> = HashMap::new();
-    let mut awaited: Vec<bool> = holds.iter().map(|hold| needs(hold, stall)).collect();
-    for (at, hold) in holds
-        .iter()
-        .enumerate()
-        .rev()
-        .filter(|(at, _)| awaited[*at])
-    {
+    let in_the_way = InTheWay::here();
+    lines.awaited.clear();
+    lines.awaited.extend(
+        holds
+            .iter()
+            .map(|hold| needs(hold, stall) && !in_the_way.of(hold.record())),
+    );
+    lines.next.clear();
+    lines.next.resize(holds.len(), END);
+    // From the last to the first, so that each line begins with its oldest task.
+    for (at, hold) in holds.iter().enumerate().rev() {
+        // So many records do not fit into any memory.
+        let (true, Ok(place)) = (lines.awaited[at], u32::try_from(at)) else {
+            continue;
+        };
         let runtime = hold.record().runtime();
         let queue = queues
             .entry(runtime)
-            .or_insert_with(|| Queue::new(runtime, start));
-        queue.todo.push((at, hold));
+            .or_insert_with(|| Queue::new(holds, runtime, start));
+        lines.next[at] = std::mem::replace(&mut queue.todo, place);
     }
     if queues.is_empty() {
         return;
@@ -190,12 +263,12 @@ pub(super) fn for_captures(
         }
         let mut busy = false;
         for queue in queues.values_mut() {
-            busy |= queue.advance(now, stall, &mut awaited);
+            busy |= queue.advance(now, stall, lines);
         }
         if !busy {
             return;
         }
-        look(&awaited);
+        look(&lines.awaited);
         thread::park_timeout(LOOK_AGAIN);
     }
 }

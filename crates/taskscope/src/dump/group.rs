@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::{NoTrace, TaskDump, Trace};
-use crate::Name;
+use super::{NoTrace, TaskDump};
 use crate::verdict::Verdict;
 use crate::wait::WaitKind;
+use crate::{Name, Stack};
 
 /// Tasks with the same verdict, spawn site, declaration and trace. Never empty.
 #[derive(Debug)]
@@ -58,8 +58,8 @@ struct Likeness {
     verdict: Verdict,
     background: bool,
     site: &'static Location<'static>,
-    /// A trace tells what is waited for, too.
-    trace: Result<*const Trace, (NoTrace, WaitKind)>,
+    /// A stack tells what is waited for, too.
+    stack: Result<*const Stack, (NoTrace, WaitKind)>,
 }
 
 impl Likeness {
@@ -68,8 +68,8 @@ impl Likeness {
             verdict: task.verdict,
             background: task.background,
             site: task.site,
-            trace: match &task.trace {
-                Ok(trace) => Ok(Arc::as_ptr(trace)),
+            stack: match &task.trace {
+                Ok(trace) => Ok(Arc::as_ptr(trace.stack())),
                 Err(why) => Err((*why, task.wait_without_trace(*why))),
             },
         }

@@ -8,6 +8,9 @@ use callstack::Stack;
 use super::Trace;
 use crate::runtime;
 
+/// So many traces are remembered at a time.
+const MAX_TRACES: usize = 8192;
+
 /// Known by stack: thousands of tasks share a few.
 #[derive(Default)]
 pub(crate) struct Known {
@@ -30,6 +33,9 @@ impl Known {
 
     /// The trace of a stack. The first of its kind has to be put into words.
     pub(crate) fn of_task(&mut self, stack: &Arc<Stack>) -> Arc<Trace> {
+        if self.tasks.len() >= MAX_TRACES {
+            self.tasks.clear();
+        }
         let trace = self
             .tasks
             .entry(Arc::as_ptr(stack))
@@ -51,6 +57,9 @@ impl Known {
     }
 
     pub(super) fn of_thread(&mut self, stack: &Arc<Stack>) -> Arc<Trace> {
+        if self.threads.len() >= MAX_TRACES {
+            self.threads.clear();
+        }
         self.threads
             .entry(Arc::as_ptr(stack))
             .or_insert_with(|| Arc::new(Trace::of_thread(stack.clone())))

@@ -11,9 +11,13 @@ mod ask;
 mod collect;
 mod frame;
 mod group;
+#[cfg_attr(not(feature = "enable"), path = "../off/held.rs")]
+mod held;
 #[cfg(feature = "enable")]
 mod known;
+mod no_memory;
 mod options;
+mod parents;
 #[cfg(feature = "enable")]
 mod read;
 #[cfg(feature = "enable")]
@@ -33,9 +37,12 @@ use std::time::{Duration, SystemTime};
 pub(crate) use self::collect::of_scopes;
 pub use self::frame::Frame;
 pub use self::group::Group;
+pub use self::held::HeldTasks;
 #[cfg(feature = "enable")]
 pub(crate) use self::known::Known;
+pub use self::no_memory::NoMemory;
 pub use self::options::{DEFAULT_DEADLINE, DEFAULT_STALL, DumpOptions, Stacks};
+pub use self::parents::Parents;
 pub use self::task::{LongPoll, NoTrace, State, TaskDump, TaskKind, ThreadInfo};
 pub use self::trace::{Branch, Trace};
 pub use self::tree::SpawnTree;

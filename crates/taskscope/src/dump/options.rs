@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::runtime::Id;
 
-use super::{Dump, collect};
+use super::{Dump, HeldTasks, NoMemory, collect};
 use crate::text::{MAX_NAME, bounded};
 use crate::{ScopeRef, Verdict};
 
@@ -155,11 +155,38 @@ impl DumpOptions {
     ///
     /// # Limitations
     ///
-    /// Called from a task of a current-thread runtime, the other tasks of that runtime cannot answer, because this call is in their way:
-    /// use [`DumpOptions::capture`] there.
+    /// Called from a task of a current-thread runtime, the other tasks of that runtime cannot answer, because this call is in their way. They are not
+    /// asked and not waited for; those that no earlier capture shows have [`NoTrace::NoAnswer`](crate::NoTrace::NoAnswer). The calling task is running
+    /// and has no stack. Use [`DumpOptions::capture`] there.
     #[must_use]
     pub fn capture_blocking(self) -> Dump {
         collect::collect(&self)
+    }
+
+    /// Holds the tasks that the dump is about, to be visited one after the other: for what is summed up, or written, of so many tasks that a [`Dump`] of
+    /// them would be too large.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for 21 bytes a task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use taskscope::DumpOptions;
+    ///
+    /// let mut held = DumpOptions::new().hold()?;
+    /// let mut detached = 0;
+    /// let dump = held.capture(&mut |_, task| detached += usize::from(task.detached.is_some()));
+    /// assert_eq!((detached, dump.untracked()), (0, 0));
+    /// # Ok::<(), taskscope::NoMemory>(())
+    /// ```
+    ///
+    /// # Overhead
+    ///
+    /// Records of tasks that end meanwhile are not used again until this is dropped.
+    pub fn hold(self) -> Result<HeldTasks, NoMemory> {
+        HeldTasks::new(self)
     }
 }
 

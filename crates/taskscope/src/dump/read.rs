@@ -5,10 +5,10 @@ use std::thread;
 use std::time::Duration;
 
 use super::known::Known;
-use super::{LongPoll, NoTrace, State, TaskDump, TaskKind, ThreadInfo, Trace};
+use super::{LongPoll, NoTrace, Stacks, State, TaskDump, TaskKind, ThreadInfo, Trace};
 use crate::evidence::{self, Moments, Reading};
 use crate::record::{Hold, Record, Side, Traits};
-use crate::{ScopeRef, capture, clock, threads};
+use crate::{ScopeRef, Verdict, capture, clock, threads};
 
 /// A capture may be so many polls later than the reading of its task.
 const LATER: u32 = 1024;
@@ -22,6 +22,16 @@ pub(super) enum Captures {
     Cached,
     /// None.
     No,
+}
+
+impl Captures {
+    pub(super) fn of(stacks: Stacks) -> Captures {
+        match stacks {
+            Stacks::Fresh => Captures::Fresh,
+            Stacks::Cached => Captures::Cached,
+            Stacks::None => Captures::No,
+        }
+    }
 }
 
 /// What a dump has to go by when it reads a record.
@@ -57,11 +67,36 @@ pub(super) fn read(
     moments: Moments,
     known: &mut Known,
 ) -> Option<TaskDump> {
-    let (record, meta) = (hold.record(), hold.meta());
-    let reading = Reading::steady(record);
-    if record.is_finished() {
+    if hold.record().is_finished() {
         return None;
     }
+    let task = describe(hold, asked, moments, known);
+    (!hold.record().is_finished()).then_some(task)
+}
+
+/// A task that has ended in the poll that a capture asked for, as it was before that.
+pub(super) fn ended_unwoken(
+    hold: &Hold,
+    since: u64,
+    moments: Moments,
+    known: &mut Known,
+) -> TaskDump {
+    let task = describe(hold, Asked::NOTHING, moments, known);
+    let stack = hold.record().captured(Clone::clone).0;
+    TaskDump {
+        verdict: Verdict::LostWakeup,
+        state: State::Idle {
+            since: clock::between(since, moments.began),
+        },
+        // Where it waited in an earlier poll, if anybody has looked.
+        trace: stack.map_or(Err(NoTrace::NotAsked), |stack| Ok(known.of_task(&stack))),
+        ..task
+    }
+}
+
+fn describe(hold: &Hold, asked: Asked, moments: Moments, known: &mut Known) -> TaskDump {
+    let (record, meta) = (hold.record(), hold.meta());
+    let reading = Reading::steady(record);
     let now = reading.now(moments);
     let long_poll = record.long_poll();
     let seen = long_poll
@@ -100,7 +135,7 @@ pub(super) fn read(
         }
         None => (None, Vec::new()),
     };
-    Some(TaskDump {
+    TaskDump {
         id: record.id(),
         kind: TaskKind::of(traits),
         name,
@@ -131,7 +166,7 @@ pub(super) fn read(
         branches_dropped,
         branches_cut,
         state,
-    })
+    }
 }
 
 fn trace(

@@ -1,6 +1,6 @@
-//! Reading all tasks of a dump, in their order: partly while captures of others are still under way.
+//! Reading all tasks of a dump, one after the other: partly while captures of others are still under way.
 //!
-//! Not here: how one task is read (`read.rs`); which are asked for captures (`ask.rs`).
+//! Each task is given away as soon as it has been read. Not here: how one task is read (`read.rs`); which are asked for captures (`ask.rs`).
 
 use std::time::{Duration, Instant};
 
@@ -31,11 +31,12 @@ pub(super) struct Reader<'a> {
     /// The same in raw ticks.
     began: u64,
     known: Known,
-    tasks: Vec<TaskDump>,
+    /// Is told each task, and its place among all.
+    visit: &'a mut dyn FnMut(usize, TaskDump),
     /// The first that has not been read.
     next: usize,
-    /// Those that have to be looked at again, and their places in `tasks`.
-    moving: Vec<(usize, usize)>,
+    /// Those that have to be looked at again.
+    moving: Vec<usize>,
     missed: Missed,
 }
 
@@ -45,19 +46,16 @@ impl<'a> Reader<'a> {
         polls: &'a [u64],
         stacks: Stacks,
         (started, began): (Instant, u64),
+        visit: &'a mut dyn FnMut(usize, TaskDump),
     ) -> Reader<'a> {
         Reader {
             holds,
             polls,
-            captures: match stacks {
-                Stacks::Fresh => Captures::Fresh,
-                Stacks::Cached => Captures::Cached,
-                Stacks::None => Captures::No,
-            },
+            captures: Captures::of(stacks),
             started,
             began,
             known: Known::default(),
-            tasks: Vec::with_capacity(holds.len()),
+            visit,
             next: 0,
             moving: Vec::new(),
             missed: Missed::default(),
@@ -76,37 +74,36 @@ impl<'a> Reader<'a> {
             let Some(task) = self.read(at, now, watched) else {
                 continue;
             };
-            if matches!(task.state, State::Running { .. }) || moves(&self.holds[at], self.polls[at])
-            {
-                self.moving.push((at, self.tasks.len()));
+            let moves = matches!(task.state, State::Running { .. })
+                || moves(&self.holds[at], self.polls[at]);
+            if moves && self.moving.try_reserve(1).is_ok() {
+                self.moving.push(at);
             } else {
-                self.missed.count(&task);
+                self.tell(at, task);
             }
-            self.tasks.push(task);
         }
     }
 
     /// Reads the rest, and again what was moving.
-    pub(super) fn finish(
-        mut self,
-        now: u64,
-        wanted: impl Fn(&TaskDump) -> bool,
-    ) -> (Vec<TaskDump>, Missed) {
+    pub(super) fn finish(mut self, now: u64, wanted: impl Fn(&TaskDump) -> bool) -> Missed {
         let watched = self.watched();
-        for (at, place) in std::mem::take(&mut self.moving) {
-            // One that has ended meanwhile was alive when it was read before.
+        // One that has ended meanwhile is no live task any more.
+        for at in std::mem::take(&mut self.moving) {
             if let Some(task) = self.read(at, now, watched) {
-                self.tasks[place] = task;
+                self.tell(at, task);
             }
-            self.missed.count(&self.tasks[place]);
         }
         for at in self.next..self.holds.len() {
             if let Some(task) = self.read(at, now, watched).filter(&wanted) {
-                self.missed.count(&task);
-                self.tasks.push(task);
+                self.tell(at, task);
             }
         }
-        (self.tasks, self.missed)
+        self.missed
+    }
+
+    fn tell(&mut self, at: usize, task: TaskDump) {
+        self.missed.count(&task);
+        (self.visit)(at, task);
     }
 
     fn watched(&self) -> Option<Duration> {

@@ -1,10 +1,11 @@
 //! From return addresses to the part of a stack that belongs to a task.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use callstack::Stack;
 
 use super::{Branch, Frame, Trace};
+use crate::capture::own_functions;
 use crate::wait::{self, WaitKind, WaitReason};
 
 impl Trace {
@@ -12,7 +13,9 @@ impl Trace {
         let mut branches: Vec<Branch> = stack.branches().map(Branch::new).collect();
         // By what is read, so that the order is that of every run and build.
         branches.sort_by_cached_key(|branch| {
-            let WaitReason { kinds, functions } = &branch.wait;
+            let WaitReason {
+                kinds, functions, ..
+            } = &branch.wait;
             (kinds.clone(), functions.clone())
         });
         Trace { stack, branches }
@@ -36,8 +39,8 @@ impl Trace {
 
 impl Branch {
     fn new(addresses: &[usize]) -> Branch {
-        let all = Frame::all(addresses);
-        // The function that polls for a capture is the root; what follows belongs to the runtime.
+        let all = Frame::all(above_own(addresses));
+        // Where the functions of ours cannot be told by address, their names do.
         let task = callstack::trim(&all, is_waker, is_root);
         let (wait, named_by) = wait::classify(task);
         let mut frames: Vec<_> = task[named_by..]
@@ -49,6 +52,22 @@ impl Branch {
             frames = task.to_vec();
         }
         Branch { frames, wait }
+    }
+}
+
+/// What is left when our own functions between the leaf and the unwinder are cut off: by their addresses, since a stripped program has no
+/// names. Those at the root are not captured.
+fn above_own(addresses: &[usize]) -> &[usize] {
+    /// No more of ours can be there.
+    const DEPTH: usize = 8;
+    static OWN: LazyLock<[usize; 5]> = LazyLock::new(own_functions);
+    let is_own = |address: &usize| {
+        callstack::function_start(*address).is_some_and(|start| OWN.contains(&start))
+    };
+    let lower = &addresses[..addresses.len().min(DEPTH)];
+    match lower.iter().rposition(is_own) {
+        Some(last) if last + 1 < addresses.len() => &addresses[last + 1..],
+        _ => addresses,
     }
 }
 

@@ -36,6 +36,11 @@ impl Special {
         Special(u8::from(marked) << 7)
     }
 
+    /// Captures its stack, besides whatever else it is.
+    pub(super) fn with_capture(self) -> Special {
+        Special(self.0 | Special::CAPTURES)
+    }
+
     #[inline]
     pub(super) fn is_any(self) -> bool {
         self.0 != 0

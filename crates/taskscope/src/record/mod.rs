@@ -38,6 +38,7 @@ mod hooked;
 mod inner;
 mod last_stack;
 mod poll;
+pub(crate) mod probe;
 mod refs;
 mod side;
 mod state;
@@ -65,7 +66,7 @@ pub(crate) use self::poll::{Inherited, current, inherited, scoped, set_scoped, w
 pub(crate) use self::refs::{Attached, Hold, TaskGuard, TaskRef, hold_sampled};
 pub(crate) use self::side::{Label, LongPoll, Missing, Side};
 pub(crate) use self::state::Request;
-pub(crate) use self::waker::Identity;
+pub(crate) use self::waker::{Identity, capturing_functions};
 
 /// What is known about a task from its birth and never changes.
 pub(crate) struct Meta {
@@ -131,6 +132,10 @@ const CHOSEN: u32 = 2;
 const ITSELF: u8 = 1;
 const OTHERS: u8 = 2;
 
+/// Bits of `hints`: sampling would like to know where the task waits; it ended in a poll that only a capture had asked for.
+const STACK_WELCOME: u8 = 1;
+const ENDED_UNWOKEN: u8 = 2;
+
 pub(crate) struct Record {
     state: State,
     /// Polls begun.
@@ -153,6 +158,7 @@ pub(crate) struct Record {
     flags: AtomicU8,
     woken_by: AtomicU8,
     traits: AtomicU8,
+    hints: AtomicU8,
     /// Tokio's number of the task; 0 until it is known.
     id: AtomicU64,
     /// Raw ticks when the `JoinHandle` was dropped with the task still alive; 0 if it was not.
@@ -212,6 +218,7 @@ impl Record {
         self.flags.store(0, Ordering::Relaxed);
         self.woken_by.store(0, Ordering::Relaxed);
         self.traits.store(traits.0, Ordering::Relaxed);
+        self.hints.store(0, Ordering::Relaxed);
         self.runtime.store(runtime, Ordering::Relaxed);
         if let Some(tags) = tags {
             let mut kept = self.side_or_new().kept();
@@ -394,6 +401,31 @@ impl Record {
     pub(crate) fn captured<R>(&self, f: impl FnOnce(&Arc<Stack>) -> R) -> (Option<R>, Missing) {
         let missing = self.side().map(|side| side.kept().missing);
         (self.last_stack.read(f), missing.unwrap_or_default())
+    }
+
+    /// Has the next late poll capture its stack, whoever wakes the task for it: nobody does for this. The caller holds the record.
+    pub(crate) fn welcome_stack(&self) {
+        self.hints.fetch_or(STACK_WELCOME, Ordering::Relaxed);
+    }
+
+    /// Whether the poll that begins is to capture its stack because that is welcome. Once for each time that it was said.
+    pub(super) fn takes_welcome(&self) -> bool {
+        self.hints.load(Ordering::Relaxed) & STACK_WELCOME != 0
+            && self.hints.fetch_and(!STACK_WELCOME, Ordering::Relaxed) & STACK_WELCOME != 0
+    }
+
+    /// The task is ready in a poll that only a capture has asked for. One that is driven may be polled by whoever drives it at any time.
+    pub(super) fn end_unwoken(&self) {
+        if self.woken_at.load(Ordering::Relaxed) == 0 && !self.traits().has(Traits::DRIVEN) {
+            self.hints.fetch_or(ENDED_UNWOKEN, Ordering::Release);
+        }
+    }
+
+    /// Whether the task ended in a poll that only a capture had asked for, and no wake has come since: the wake was lost.
+    ///
+    /// Whoever makes a task ready wakes it right after; the caller gives them the time.
+    pub(crate) fn ended_unwoken(&self) -> bool {
+        self.hints.load(Ordering::Acquire) & ENDED_UNWOKEN != 0 && self.woken_at() == 0
     }
 
     /// Whether the scopes of the task are being told that it has ended.

@@ -128,10 +128,14 @@ impl Guard {
         let now = clock::coarse();
         // SAFETY: `TaskGuard::poll` borrows both the guard and the waker for longer than this guard lives.
         let begun = unsafe { record.begin_poll(waker, slot.index(), now) };
-        let chosen = slot.begin_poll(record, sampling::is_late(begun.was_since, now));
+        let late = sampling::is_late(begun.was_since, now);
+        let chosen = slot.begin_poll(record, late);
         let mut special = Special::new(record.wants_capture());
         if let Some(stands_for) = chosen {
             special = record.choose(&begun, special, now, stands_for);
+        }
+        if late && record.takes_welcome() && begun.was_woken() && capture::may(record) {
+            special = special.with_capture();
         }
         let (outer, scoped) = LOCAL.with(|local| {
             (
@@ -198,6 +202,9 @@ impl Guard {
             if suspended {
                 capture::answered(self.record);
             } else {
+                if !self.begun.was_woken() && !std::thread::panicking() {
+                    self.record.end_unwoken();
+                }
                 capture::withdraw(self.record);
             }
         }

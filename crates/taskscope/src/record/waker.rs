@@ -39,6 +39,16 @@ impl Record {
     }
 }
 
+/// The addresses of the functions that a leaf calls of the capturing waker.
+pub(crate) fn capturing_functions() -> [usize; 2] {
+    type Clone = unsafe fn(*const ()) -> RawWaker;
+    type Wake = unsafe fn(*const ());
+    [
+        clone_capturing as Clone as usize,
+        wake_by_ref_capturing as Wake as usize,
+    ]
+}
+
 /// # Safety
 ///
 /// `data` is what [`Record::with_waker`] put into a waker.

@@ -4,6 +4,7 @@
 //! or dropped.
 
 use std::cell::Cell;
+use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,7 +16,10 @@ const SHARDS: usize = 32;
 /// Entries that a dump copies while it holds a shard's lock.
 const BATCH: usize = 256;
 
-/// Slots of one shard. Its memory is that of the busiest moment: eight bytes a slot.
+/// Slots that a shard without resources keeps.
+const FEW: usize = 64;
+
+/// Slots of one shard. Its memory is that of the busiest moment, eight bytes a slot, until no resource of the shard is left.
 struct Slots {
     entries: Vec<Option<Arc<Entry>>>,
     free: Vec<usize>,
@@ -74,9 +78,11 @@ impl Drop for Place {
         let mut slots = REGISTRY[self.shard].lock();
         let entry = slots.entries.get_mut(self.slot).and_then(Option::take);
         slots.free.push(self.slot);
+        let empty = slots.free.len() == slots.entries.len() && slots.free.len() > FEW;
+        let old = empty.then(|| (mem::take(&mut slots.entries), mem::take(&mut slots.free)));
         drop(slots);
         // Outside of the lock: with it goes, perhaps, the last reference to a scope.
-        drop(entry);
+        drop((entry, old));
     }
 }
 

@@ -65,6 +65,7 @@ pub(super) fn key(
         future: meta.future,
         scope: meta.scope.as_ref().map(|scope| scope.shared_name()),
         background: record.traits().has(Traits::BACKGROUND),
+        earlier: false,
     }
 }
 

@@ -14,7 +14,8 @@
 //!   Polls that come late (a millisecond or more after the task's last one) have an n of their own: the few tasks that really wait must not be lost among
 //!   millions of polls of those that do not.
 //! * **Beyond [`LONG`]**: a thread looks at all tasks about every [`LONG`], at random moments. Whoever has been at the same thing for longer than [`LONG`] is
-//!   charged with the time since the last look. If its stack is not known, it is captured, which is one poll more for each such wait.
+//!   charged with the time since the last look. If its stack is not known, its last known one stands for it ([`Row::earlier`]), or its spawn site alone;
+//!   its next poll then captures the stack, whenever that comes. No task is polled for it, unless [`poll_long_waits`] says so.
 //!
 //! Both are unbiased: a stretch of time is chosen, or looked at, independently of how long it is. Stretches that are still going on are included up to now.
 //!
@@ -123,9 +124,17 @@ pub const COARSE_BOUNDS: &[Duration] = BOUNDS.split_at(7).1;
 ///
 /// See the [module](self). A thread `taskscope-time`, which wakes ten times a second while tasks are being polled, and more and more rarely while none is: once a second after half a minute.
 ///
-/// A task that waits for longer than [`LONG`] in a place that is not known is polled once more, as by a dump: see [`Builder::no_capture`](crate::Builder::no_capture).
+/// No task is polled that would not be polled otherwise: see [`poll_long_waits`].
 pub fn start() -> bool {
     run::start()
+}
+
+/// Whether a task that waits for longer than [`LONG`] in a place that is not known is polled once more, as by a dump. The default is no.
+///
+/// With it, every long wait is charged to its own stack. But a poll that nothing has asked for can change what a program does: a task whose wake-up was lost
+/// would go on after 100 ms, instead of hanging as it does without sampling. [`Builder::no_capture`](crate::Builder::no_capture) keeps single tasks from it.
+pub fn poll_long_waits(poll: bool) {
+    run::poll_long_waits(poll);
 }
 
 /// Switches sampling off. What was summed up stays; waits that began before count as they end. True if it was on.
@@ -262,6 +271,8 @@ pub struct Row {
     pub scope: Option<Arc<str>>,
     /// Declared long-lived.
     pub background: bool,
+    /// `trace` is where the tasks waited in an earlier poll: where they wait this time is not known.
+    pub earlier: bool,
     /// How often: an estimate, like the time. At least 1.
     pub count: u64,
     /// For how long in all.

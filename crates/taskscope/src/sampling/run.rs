@@ -2,7 +2,7 @@
 
 use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -26,6 +26,8 @@ const QUIET: Duration = Duration::from_secs(1);
 /// And at the most this part of the time since when nobody does. What ends before the next look is charged up to the last one only:
 /// rests that grow faster than the time that is measured would lose a part of it.
 const PART_OF_QUIET: u32 = 32;
+
+static POLLS: AtomicBool = AtomicBool::new(false);
 
 struct Switch {
     on_since: Option<Instant>,
@@ -64,6 +66,15 @@ pub(super) fn start() -> bool {
         thread.unpark();
     }
     true
+}
+
+pub(super) fn poll_long_waits(poll: bool) {
+    POLLS.store(poll, Ordering::Relaxed);
+}
+
+/// Whether tasks may be polled for the stacks of their long waits.
+pub(super) fn polls_long_waits() -> bool {
+    POLLS.load(Ordering::Relaxed)
 }
 
 pub(super) fn stop() -> bool {
@@ -201,6 +212,7 @@ pub(super) fn report() -> Report {
         future: (key.future)(),
         scope: key.scope,
         background: key.background,
+        earlier: key.earlier,
         count: sum.count.max(1),
         time: Duration::from_nanos(sum.time),
     });

@@ -26,6 +26,8 @@ pub(super) struct Key {
     pub(super) future: fn() -> &'static str,
     pub(super) scope: Option<Arc<str>>,
     pub(super) background: bool,
+    /// The stack is that of an earlier wait of the task.
+    pub(super) earlier: bool,
 }
 
 impl Key {
@@ -37,7 +39,7 @@ impl Key {
         Result<*const Stack, NoTrace>,
         &Location<'_>,
         Option<&str>,
-        bool,
+        [bool; 2],
     ) {
         let stack = self.stack.as_ref().map(Arc::as_ptr).map_err(|why| *why);
         (
@@ -45,7 +47,7 @@ impl Key {
             stack,
             self.site,
             self.scope.as_deref(),
-            self.background,
+            [self.background, self.earlier],
         )
     }
 
@@ -57,6 +59,7 @@ impl Key {
                 .as_ref()
                 .map_or_else(|why| Err(*why), |_| Err(NoTrace::NoRoom)),
             scope: None,
+            earlier: false,
             ..*self
         }
     }
@@ -189,6 +192,7 @@ mod tests {
             future: || "",
             scope: None,
             background: false,
+            earlier: false,
         };
         let before = LOST.load(Ordering::Relaxed);
         let mut taken: Vec<_> = SUMS.iter().map(lock).collect();
@@ -217,6 +221,7 @@ mod tests {
             future: || "",
             scope: Some(scope.to_string().into()),
             background: false,
+            earlier: false,
         };
         let mut rows = Rows::new();
         for scope in 0..MAX_ROWS + 100 {
@@ -242,6 +247,7 @@ mod tests {
             future: || "one",
             scope: None,
             background: false,
+            earlier: false,
         };
         let named = |name: &str| Some(Arc::from(name));
         let stack = Stack::intern(&[7, 8, 9]);
@@ -303,6 +309,7 @@ mod tests {
             future: || "",
             scope: Some(scope.to_string().into()),
             background: false,
+            earlier: false,
         };
         let keys = 2 * MAX_ROWS;
         for _ in 0..2 {

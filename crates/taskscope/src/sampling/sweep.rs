@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use callstack::Stack;
 
 use super::sums::{Key, Rows, Sum};
-use super::{Activity, LONG, charge, sums};
+use super::{Activity, LONG, charge, run, sums};
 use crate::record::Hold;
 use crate::{NoTrace, capture, clock, pool};
 
@@ -62,6 +62,7 @@ pub(super) fn sweep(passed: Duration) -> Duration {
         }) {
             continue;
         }
+        let mut earlier = false;
         let stack = if activity != Activity::Waiting {
             Err(NoTrace::Running)
         } else if !capture::may(record) {
@@ -75,15 +76,23 @@ pub(super) fn sweep(passed: Duration) -> Duration {
         } else if record.wants_capture() {
             // It was asked before, by us or by a dump, and its next poll will tell.
             Err(NoTrace::NoAnswer)
+        } else if !run::polls_long_waits() {
+            record.welcome_stack();
+            let known = record.captured_ago(polls).is_some();
+            let stack = known.then(|| record.captured(Clone::clone).0).flatten();
+            earlier = stack.is_some();
+            stack.ok_or(NoTrace::NotAsked)
         } else if unknown.len() < CAPTURES {
             unknown.push(Unknown { hold, since });
             continue;
         } else {
             Err(NoTrace::NotAsked)
         };
-        rows.entry(key(&hold, activity, stack))
-            .or_default()
-            .add(passed);
+        let key = Key {
+            earlier,
+            ..key(&hold, activity, stack)
+        };
+        rows.entry(key).or_default().add(passed);
     }
     if !unknown.is_empty() {
         waited = ask(&unknown);

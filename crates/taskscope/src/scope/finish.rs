@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use super::inner::Finishing;
 use super::{Scope, ScopeRef};
+#[cfg(feature = "enable")]
+use crate::heap;
+use crate::heap::Held;
 use crate::{Dump, DumpOptions, record};
 
 impl Scope {
@@ -54,6 +57,8 @@ impl Scope {
 pub struct Survivors {
     scope: Box<str>,
     count: usize,
+    /// What they hold together, if that is sampled.
+    held: Held,
     dump: Dump,
 }
 
@@ -68,9 +73,13 @@ impl Survivors {
             super::survivors::report(task, scope.inner());
         }
         let count = dump.tasks.len();
+        let by_task = heap::held_by_task().unwrap_or_default();
+        let held = dump.tasks.iter().filter_map(|task| by_task.get(&task.id));
+        let held = held.copied().sum();
         (count > 0).then(|| Survivors {
             scope: scope.name().into(),
             count,
+            held,
             dump,
         })
     }
@@ -82,8 +91,15 @@ impl Survivors {
         (count > 0).then(|| Survivors {
             scope: scope.name().into(),
             count,
+            held: Held::default(),
             dump: DumpOptions::new().capture_blocking(),
         })
+    }
+
+    /// The memory that they hold together; nothing if the program's allocator does not sample.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        self.held
     }
 
     /// What is known about them. Without the feature `enable` that is nothing.
@@ -101,7 +117,12 @@ impl fmt::Display for Survivors {
             f,
             "scope {:?} has ended and {count} {tasks} still alive",
             self.scope
-        )
+        )?;
+        if !self.held.is_nothing() {
+            let hold = if count == 1 { "it holds" } else { "they hold" };
+            write!(f, "; {hold} {} (sampled)", self.held)?;
+        }
+        Ok(())
     }
 }
 

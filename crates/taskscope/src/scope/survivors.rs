@@ -20,6 +20,7 @@ use super::ScopeInner;
 use super::keeper::Keeper;
 use super::{ENDED_SCOPES, SETTLE};
 use crate::dump::{self, TaskDump};
+use crate::heap::{self, Held};
 use crate::text::plain;
 
 /// So much later the keeper looks: other things of a second are measured by another clock, and have passed then.
@@ -145,6 +146,7 @@ fn report_all(due: &[(Arc<ScopeInner>, Dispatch)]) -> Duration {
         .collect();
     placed.sort_by_key(|(at, task)| (*at, Reverse(task.age), task.id));
     let took = started.elapsed();
+    let held = Holdings::of(&placed);
     for (at, task) in placed {
         let (ended, dispatch) = &due[at];
         // The subscriber is the application's code.
@@ -157,7 +159,55 @@ fn report_all(due: &[(Arc<ScopeInner>, Dispatch)]) -> Duration {
             }
         }));
     }
+    for (at, holding) in held.by_place {
+        let (ended, dispatch) = &due[at];
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            if dispatch.is::<NoSubscriber>() {
+                holding.report(ended);
+            } else {
+                with_default(dispatch, || holding.report(ended));
+            }
+        }));
+    }
     took
+}
+
+/// The survivors of each scope, and what they hold together. Empty if nothing that they hold is sampled.
+struct Holdings {
+    by_place: BTreeMap<usize, Holding>,
+}
+
+#[derive(Default)]
+struct Holding {
+    survivors: u64,
+    held: Held,
+}
+
+impl Holdings {
+    fn of(placed: &[(usize, TaskDump)]) -> Self {
+        let mut by_place: BTreeMap<usize, Holding> = BTreeMap::new();
+        if let Some(by_task) = heap::held_by_task() {
+            for (at, task) in placed.iter().filter(|(_, task)| !task.background) {
+                let holding = by_place.entry(*at).or_default();
+                holding.survivors += 1;
+                holding.held += by_task.get(&task.id).copied().unwrap_or_default();
+            }
+        }
+        by_place.retain(|_, holding| !holding.held.is_nothing());
+        Holdings { by_place }
+    }
+}
+
+impl Holding {
+    fn report(&self, ended: &ScopeInner) {
+        if !is_unheard() {
+            tracing::warn!(
+                target: "taskscope::leak",
+                { scope = &*plain(ended.name()), survivors = self.survivors, held_bytes = self.held.bytes(), held = %self.held },
+                "survivors of a scope hold memory (sampled)"
+            );
+        }
+    }
 }
 
 /// Whether this thread has no subscriber, although others have one.

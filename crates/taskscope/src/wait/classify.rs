@@ -18,16 +18,19 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::path::Path;
-use super::table::{KEEPERS, LIBRARIES, Row, rows};
-use super::{WaitKind, WaitReason};
+use super::table::{KEEPERS, LIBRARIES, Row, TOKIO_KEEPER, rows};
+use super::{WaitKind, WaitReason, is_vague};
 use crate::dump::Frame;
 
 /// What the frames, leaf first, wait for. Also tells the frame that named it; those before are the library's own affair.
 pub(crate) fn classify(frames: &[Frame]) -> (WaitReason, usize) {
     let mut named: Option<(WaitKind, usize)> = None;
+    // The first function that is no library's.
+    let mut end = frames.len();
     for (at, frame) in frames.iter().enumerate() {
         let path = path(frame);
         if !is_glue(frame) && !is_library(path.krate()) {
+            end = at;
             break;
         }
         let so_far = named.map(|(kind, _)| kind);
@@ -35,10 +38,37 @@ pub(crate) fn classify(frames: &[Frame]) -> (WaitReason, usize) {
             .find(|row| so_far.is_none_or(|kind| kind == row.kind || row.made_of.contains(&kind)));
         named = row.map(|row| (row.kind, at)).or(named);
     }
-    match named {
-        Some((kind, at)) => (WaitReason::of(kind), at),
+    match named.or_else(|| by_keeper(frames, end)) {
+        Some((kind, at)) => {
+            let reason = WaitReason {
+                needs_debug_info: is_vague(kind) && lacks_inlined(frames, at, end),
+                ..WaitReason::of(kind)
+            };
+            (reason, at)
+        }
         None => other(frames),
     }
+}
+
+/// Whether a function may have been inlined, unseen, between the one that named the wait and the first that is no library's.
+fn lacks_inlined(frames: &[Frame], named: usize, end: usize) -> bool {
+    let last = frames.len().min(end + 1);
+    let until = frames.get(named..last).unwrap_or_default();
+    until
+        .iter()
+        .any(|frame| frame.file.is_none() && !is_glue(frame))
+}
+
+/// The receiver of an mpsc channel, where nothing but tokio's place for one waker is below the user's function: generic as it is, the
+/// receiver was compiled into that function. Only timers and a `LocalSet` have such a place besides, and functions of their own.
+fn by_keeper(frames: &[Frame], end: usize) -> Option<(WaitKind, usize)> {
+    let is_keeper = |frame: &Frame| path(frame).is_in(TOKIO_KEEPER);
+    let at = frames[..end].iter().rposition(is_keeper)?;
+    let nothing_else = frames[..end]
+        .iter()
+        .all(|frame| is_keeper(frame) || is_glue(frame) || path(frame).is_std());
+    let lacks_inlined = frames.get(end).is_some_and(|frame| frame.file.is_none());
+    (nothing_else && lacks_inlined).then_some((WaitKind::MpscRecv, at))
 }
 
 /// Nobody knows it: the function that took the waker has to do.
@@ -49,13 +79,15 @@ fn other(frames: &[Frame]) -> (WaitReason, usize) {
         !is_glue(frame) && !path.is_std() && !is_kept
     });
     let at = leaf.unwrap_or(0);
-    let function = frames.get(at).map(|frame| match path(frame).as_str() {
+    let frame = frames.get(at);
+    let function = frame.map(|frame| match path(frame).as_str() {
         "" => frame.function.clone(),
         path => path.into(),
     });
     let reason = WaitReason {
-        kinds: vec![WaitKind::Other],
         functions: function.into_iter().collect(),
+        needs_debug_info: frame.is_some_and(|frame| frame.file.is_none()),
+        ..WaitReason::of(WaitKind::Other)
     };
     (reason, at)
 }
@@ -117,11 +149,15 @@ mod tests {
 
     const POLL: &str = "core::future::future::Future>::poll";
 
-    /// The words, and the frame that named them.
+    /// The words, and the frame that named them, of functions with debug information.
     fn wait(names: &[&str]) -> (String, usize) {
+        of_build(names, Some("lib.rs"))
+    }
+
+    fn of_build(names: &[&str], file: Option<&str>) -> (String, usize) {
         let frame = |name: &&str| Frame {
             function: (*name).into(),
-            file: None,
+            file: file.filter(|_| !name.contains('+')).map(Into::into),
             line: None,
             has_symbol: !name.contains('+'),
         };
@@ -273,8 +309,51 @@ mod tests {
                 "{keeper}"
             );
         }
-        assert_eq!(wait(&["shop+0x10"]).0, "other: shop+0x10");
+        assert_eq!(wait(&["shop+0x10"]).0, "other: shop+0x10 (needs debug = 1)");
         assert_eq!(wait(&[]).0, "other");
+    }
+
+    #[test]
+    fn without_debug_information_it_is_said_where_that_would_tell_better() {
+        let acquire =
+            "<tokio::sync::batch_semaphore::Acquire as core::future::future::Future>::poll";
+        let recv = "<tokio::sync::oneshot::Receiver<T> as core::future::future::Future>::poll";
+        let keeper = super::super::known_functions::KEEPER;
+        let elapsed = "tokio::runtime::time::entry::TimerEntry::poll_elapsed";
+        for (names, with, without) in [
+            // A lock, for all that is known.
+            (
+                &[acquire, "shop::main"][..],
+                "semaphore acquire",
+                "semaphore acquire (needs debug = 1)",
+            ),
+            // Made of nothing and made into nothing.
+            (&[recv, "shop::main"], "oneshot recv", "oneshot recv"),
+            // Only where something can have been compiled into the user's function.
+            (&[keeper, "shop::main"], "other: shop::main", "mpsc recv"),
+            (
+                &[
+                    keeper,
+                    elapsed,
+                    "<tokio::time::sleep::Sleep as core::future::future::Future>::poll",
+                ],
+                "sleep",
+                "sleep",
+            ),
+            (
+                &["shop::main"],
+                "other: shop::main",
+                "other: shop::main (needs debug = 1)",
+            ),
+        ] {
+            assert_eq!(wait(names).0, with);
+            assert_eq!(of_build(names, None).0, without);
+        }
+        assert_eq!(of_build(&[keeper, "shop+0x10"], None).0, "mpsc recv");
+        assert_eq!(
+            of_build(&[keeper, keeper], None).0,
+            format!("other: {keeper} (needs debug = 1)")
+        );
     }
 
     #[test]

@@ -7,6 +7,8 @@
 mod classify;
 mod kind;
 #[cfg(feature = "enable")]
+pub(crate) mod known_functions;
+#[cfg(feature = "enable")]
 mod path;
 #[cfg(feature = "enable")]
 mod table;
@@ -19,6 +21,9 @@ pub(crate) use self::classify::classify;
 pub use self::kind::WaitKind;
 use crate::text::Plain;
 
+/// What is said of a wait that only debug information can tell.
+const NEEDS_DEBUG_INFO: &str = " (needs debug = 1)";
+
 /// What a task waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -27,6 +32,9 @@ pub struct WaitReason {
     pub kinds: Vec<WaitKind>,
     /// For [`WaitKind::Other`], the functions that took a waker, without generic arguments, each once, in alphabetical order.
     pub functions: Vec<Arc<str>>,
+    /// Whether the program lacks the debug information that would tell better: `debug = 1` in its profile would. Functions that were compiled
+    /// into others have no symbol of their own, and it is those that have the word for what they wait for.
+    pub needs_debug_info: bool,
 }
 
 impl WaitReason {
@@ -34,12 +42,15 @@ impl WaitReason {
         WaitReason {
             kinds: vec![kind],
             functions: Vec::new(),
+            needs_debug_info: false,
         }
     }
 
     pub(crate) fn any<'a>(reasons: impl Iterator<Item = &'a WaitReason>) -> WaitReason {
         let (mut kinds, mut functions) = (Vec::new(), Vec::new());
+        let mut needs_debug_info = false;
         for reason in reasons {
+            needs_debug_info |= reason.needs_debug_info;
             kinds.extend_from_slice(&reason.kinds);
             functions.extend_from_slice(&reason.functions);
         }
@@ -48,22 +59,45 @@ impl WaitReason {
         kinds.dedup();
         functions.sort_unstable();
         functions.dedup();
-        WaitReason { kinds, functions }
+        WaitReason {
+            kinds,
+            functions,
+            needs_debug_info,
+        }
     }
 }
 
+/// Kinds that other functions are made of, which are mostly compiled into their callers: without debug information a lock may be called a
+/// semaphore, and nothing tells whose a function is that takes a waker by itself.
+fn is_vague(kind: WaitKind) -> bool {
+    matches!(
+        kind,
+        WaitKind::Semaphore
+            | WaitKind::Notify
+            | WaitKind::Join
+            | WaitKind::Io
+            | WaitKind::EventListener
+            | WaitKind::Other
+    )
+}
+
 impl fmt::Display for WaitReason {
-    /// `mpsc recv | sleep`, `other: shop::Courier::poll`.
+    /// `mpsc recv | sleep`, `other: shop::Courier::poll`, `other: shop+0x1f3a0 (needs debug = 1)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut separator = "";
         for kind in &self.kinds {
+            let hint = if self.needs_debug_info && is_vague(*kind) {
+                NEEDS_DEBUG_INFO
+            } else {
+                ""
+            };
             if *kind == WaitKind::Other && !self.functions.is_empty() {
                 for function in &self.functions {
-                    write!(f, "{separator}{}: {}", kind.name(), Plain(function))?;
+                    write!(f, "{separator}{}: {}{hint}", kind.name(), Plain(function))?;
                     separator = " | ";
                 }
             } else {
-                write!(f, "{separator}{}", kind.name())?;
+                write!(f, "{separator}{}{hint}", kind.name())?;
             }
             separator = " | ";
         }

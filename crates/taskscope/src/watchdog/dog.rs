@@ -1,21 +1,24 @@
 //! The watchdog's thread.
 //!
 //! The upkeep thread notices a poll that takes too long; a thread of its own takes the native stack of the thread that is blocked, while it is
-//! blocked, once for each such poll, and keeps it with the task. So a dump that comes later still shows what blocked.
+//! blocked, once for each such poll, and keeps it with the task. So a dump that comes later still shows what blocked. A thread that is in a system
+//! call is not interrupted: the call could return early.
+//!
+//! The thread does nothing else, so that it comes in time. Not here: counts ([`crate::count`]).
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::thread::{self, Thread};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
-use callstack::Stack;
-use callstack::thread::{ClaimError, Signal, Tid};
+use callstack::thread::{self, ClaimError, Signal, Tid};
+use callstack::{Completeness, Stack};
 
 use super::Watchdog;
 use crate::record::{LongPoll, Record, Traits};
 use crate::verdict::BLOCKING_THRESHOLD;
-use crate::{census, clock, growth, threads};
+use crate::{clock, threads};
 
 /// How long the blocked thread may take to answer.
 const ANSWER: Duration = Duration::from_millis(100);
@@ -66,21 +69,14 @@ pub(crate) fn look() {
     let late = threads::polling()
         .iter()
         .any(|polling| polling.record.is_live() && is_late(polling.record, now));
-    if late || growth::is_due() || census::is_due() {
-        wake();
-    }
-}
-
-/// While nobody polls there is nothing that could take too long; but a series of counts goes on.
-pub(crate) fn look_while_quiet() {
-    if census::is_due() {
+    if late {
         wake();
     }
 }
 
 fn wake() {
     let thread = THREAD.get_or_init(|| {
-        let started = thread::Builder::new().name(NAME.into()).spawn(run);
+        let started = std::thread::Builder::new().name(NAME.into()).spawn(run);
         started.ok().map(|handle| handle.thread().clone())
     });
     if let Some(thread) = thread {
@@ -90,11 +86,9 @@ fn wake() {
 
 fn run() {
     loop {
-        thread::park();
+        std::thread::park();
         // A bug of ours is no reason to go blind.
         let _ = catch_unwind(|| catch_late(clock::precise(), Instant::now() + PATIENCE));
-        let _ = catch_unwind(AssertUnwindSafe(growth::sample_if_due));
-        let _ = catch_unwind(AssertUnwindSafe(census::take_if_due));
     }
 }
 
@@ -138,17 +132,25 @@ fn take_stack(os_id: u32, timeout: Duration) -> Result<Arc<Stack>, Arc<str>> {
     if !STACKS.load(Ordering::Relaxed) {
         return Err("switched off".into());
     }
-    let signal = SIGNAL
-        .get_or_init(Signal::claim)
-        .as_ref()
-        .map_err(|error| Arc::from(error.to_string()))?;
     if os_id == 0 {
         return Err("the kernel's number of the thread is not known".into());
     }
     callstack::refresh();
+    let thread = Tid::from_raw(os_id);
     let mut frames = Vec::new();
+    match thread::capture_blocked(thread, &mut frames) {
+        Ok(blocked) if blocked.completeness == Completeness::Complete => {
+            return Ok(Stack::intern(&frames));
+        }
+        // The signal may show more, if the call allows it; else this is all that there is.
+        _ => frames.clear(),
+    }
+    let signal = SIGNAL
+        .get_or_init(Signal::claim)
+        .as_ref()
+        .map_err(|error| Arc::from(error.to_string()))?;
     signal
-        .capture_thread(Tid::from_raw(os_id), timeout, &mut frames)
+        .capture_thread(thread, timeout, &mut frames)
         .map_err(|error| Arc::from(error.to_string()))?;
     Ok(Stack::intern(&frames))
 }

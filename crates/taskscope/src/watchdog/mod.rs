@@ -15,7 +15,7 @@ use callstack::thread::ClaimError;
 #[cfg(not(feature = "enable"))]
 use self::dog::ClaimError;
 #[cfg(feature = "enable")]
-pub(crate) use self::dog::{catch_late, look, look_while_quiet, threshold};
+pub(crate) use self::dog::{catch_late, look, threshold};
 use crate::verdict::BLOCKING_THRESHOLD;
 
 /// What the watchdog does about polls that take too long. It is there by itself; this changes its ways.
@@ -34,12 +34,15 @@ use crate::verdict::BLOCKING_THRESHOLD;
 ///
 /// # Overhead
 ///
-/// None for tasks. A blocked thread is interrupted once for each long poll, for some microseconds.
+/// None for tasks. Once for each long poll, the stack of its thread is taken: from outside if the thread is in a system call, else by a signal that
+/// interrupts it for some microseconds.
 ///
 /// # Limitations
 ///
-/// The signal interrupts some system calls of the blocked thread with `EINTR`, as any signal does: Rust's standard library and tokio
-/// go on waiting, C code that sleeps with `usleep` and does not look wakes early. Where that matters, switch [stacks](Watchdog::stacks) off.
+/// What the calls of a blocked thread return does not change: `poll`, `sleep`, a read from a socket with a timeout and others end early if a signal
+/// arrives, so a thread that is in any system call is not interrupted ([`callstack::thread`] says what remains). Where its stack cannot be read from
+/// outside, the dump names the call instead.
+///
 /// Stacks need 64-bit Linux on x86 or ARM. A task in `block_in_place` counts as blocking, too; one on the blocking pool does not.
 #[derive(Debug, Clone)]
 #[must_use = "nothing changes until `install` is called"]
@@ -71,7 +74,7 @@ impl Watchdog {
         self
     }
 
-    /// Whether the stack of a blocked thread is taken, for which it gets a signal. The default is yes.
+    /// Whether the stack of a blocked thread is taken, for which one that is running gets a signal. The default is yes.
     pub fn stacks(mut self, stacks: bool) -> Watchdog {
         self.stacks = stacks;
         self

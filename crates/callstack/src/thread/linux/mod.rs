@@ -81,13 +81,14 @@ fn capture_running(
 /// Makes sure that a signal ends no system call of the thread. The last thing before it is sent.
 fn check_interruptible(tid: u32) -> Result<(), CaptureError> {
     let in_call = |call: SystemCall| CaptureError::InCall { call };
+    if tid == current_tid() {
+        return Ok(());
+    }
     match look::at(tid) {
         Doing::Running => Ok(()),
         Doing::Blocked { call, .. } if call.is_restarted() => Ok(()),
         Doing::Blocked { call, .. } => Err(in_call(call)),
         Doing::Gone => Err(CaptureError::Gone),
-        // Asking for oneself, one is running.
-        Doing::Unknown if tid == current_tid() => Ok(()),
         Doing::Unknown => match Status::of(tid) {
             Some(status) if status.is_running() => Ok(()),
             _ => Err(CaptureError::Unseen),

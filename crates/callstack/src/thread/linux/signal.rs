@@ -158,7 +158,8 @@ pub(super) fn send(claimed: Claimed, tid: u32) -> Result<(), CaptureError> {
 
 /// False if there is surely no such thread in this process.
 pub(super) fn exists(tid: u32) -> bool {
-    tgkill(tid, 0) != Err(libc::ESRCH)
+    // `EINVAL`: not a number of a thread at all.
+    !matches!(tgkill(tid, 0), Err(libc::ESRCH | libc::EINVAL))
 }
 
 fn tgkill(tid: u32, number: c_int) -> Result<(), c_int> {

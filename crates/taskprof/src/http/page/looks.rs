@@ -1,5 +1,5 @@
-//! Looks at all tasks that somebody is reading page by page: so that sorting, filtering and scrolling are about the same tasks, and the tasks are
-//! not asked again for each of them.
+//! Looks at tasks that somebody is reading page by page: so that scrolling is about the same tasks, and sorting and filtering, too, unless they are too many; and the tasks
+//! are not asked again for each of them.
 //!
 //! Bounded in number and tasks, and forgotten a minute after they were last used. Not here: how a look is taken.
 
@@ -7,14 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use taskscope::Dump;
-
+use super::tasks::Snapshot;
 use crate::our_thread;
 
 /// How many are kept.
 const MAX_LOOKS: usize = 4;
-/// Tasks in all of them: some 300 MB. A larger look is not kept.
-const MAX_TASKS: usize = 1 << 20;
+/// Tasks in all of them: some 12 MB.
+const MAX_TASKS: usize = 1 << 15;
 /// How long after its last use one is forgotten.
 const KEPT: Duration = Duration::from_secs(60);
 
@@ -36,7 +35,7 @@ struct Shelf {
 #[derive(Debug)]
 struct Look {
     id: u64,
-    dump: Arc<Dump>,
+    snapshot: Arc<Snapshot>,
     used: Instant,
 }
 
@@ -47,8 +46,8 @@ impl Looks {
     }
 
     /// Keeps a look for a while, and gives its number. `None`: it is too large to be kept.
-    pub(super) fn keep(self: &Arc<Self>, dump: Arc<Dump>) -> Option<u64> {
-        if dump.tasks.len() > MAX_TASKS {
+    pub(super) fn keep(self: &Arc<Self>, snapshot: Arc<Snapshot>) -> Option<u64> {
+        if snapshot.tasks() > MAX_TASKS {
             return None;
         }
         let mut shelf = self.lock();
@@ -56,7 +55,7 @@ impl Looks {
         let id = shelf.last;
         shelf.looks.push(Look {
             id,
-            dump,
+            snapshot,
             used: Instant::now(),
         });
         let mut forgotten = Vec::new();
@@ -79,20 +78,20 @@ impl Looks {
     }
 
     /// The look of this number, unless it was forgotten.
-    pub(super) fn get(&self, id: u64) -> Option<Arc<Dump>> {
+    pub(super) fn get(&self, id: u64) -> Option<Arc<Snapshot>> {
         let mut shelf = self.lock();
         let at = shelf.looks.iter().position(|look| look.id == id)?;
         let mut look = shelf.looks.remove(at);
         look.used = Instant::now();
-        let dump = Arc::clone(&look.dump);
+        let snapshot = Arc::clone(&look.snapshot);
         shelf.looks.push(look);
-        Some(dump)
+        Some(snapshot)
     }
 }
 
 impl Shelf {
     fn tasks(&self) -> usize {
-        self.looks.iter().map(|look| look.dump.tasks.len()).sum()
+        self.looks.iter().map(|look| look.snapshot.tasks()).sum()
     }
 }
 
@@ -132,16 +131,18 @@ mod tests {
     use taskscope::{DumpOptions, Stacks};
 
     use super::*;
+    use crate::tasks::Chosen;
 
-    fn dump() -> Arc<Dump> {
-        Arc::new(DumpOptions::new().stacks(Stacks::None).capture_blocking())
+    fn snapshot() -> Arc<Snapshot> {
+        let chosen = Chosen::all(DumpOptions::new().stacks(Stacks::None));
+        Arc::new(Snapshot::of_few(chosen).unwrap())
     }
 
     // Through a private door: from outside, nobody sees which look an answer was made from.
     #[test]
     fn the_ones_that_were_used_last_are_kept_and_no_more_of_them_than_there_is_room_for() {
         let looks = Arc::new(Looks::default());
-        let keep = || looks.keep(dump()).unwrap();
+        let keep = || looks.keep(snapshot()).unwrap();
         let first = keep();
         let others: Vec<u64> = (1..MAX_LOOKS).map(|_| keep()).collect();
         assert!(looks.get(first).is_some());

@@ -4,25 +4,31 @@
 //! Not here: the tasks of a scope, which the tab with the tasks shows.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::http::request::Parts;
 use axum::response::Response;
 use maud::{Markup, html};
-use taskscope::{CancelReason, Dump, ScopeRef, TaskDump, Verdict};
+use taskscope::heap::Held;
+use taskscope::{CancelReason, ScopeRef, TaskDump, Verdict};
 
 use super::frame::{Page, Tab, age, count, plain, sentence, verdict};
 use super::links::Links;
 use super::tasks::{glance, pair};
 use super::{PAGE, answer};
+use crate::error::Error;
 use crate::http::desk::Desk;
 use crate::http::endpoint::Endpoint;
 use crate::http::error::HttpError;
 use crate::http::params::Query;
 use crate::http::{OwnRuntime, watch_application};
 use crate::offload;
+use crate::source::Line;
+use crate::tasks::{self, Chosen};
 
 /// Scopes of one name that are listed, the oldest; more are counted.
 const SHOWN: usize = 10;
@@ -40,15 +46,37 @@ pub(super) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Response, Http
     let links = Links::new(&parts, 2);
     let _look = desk.look().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
-    let dump = glance().await?;
-    let html = offload::work(PAGE, move |_| html(&links, &dump)).await?;
+    let scopes = glance(Line::Usual, Scopes::take).await?;
+    let html = offload::work(PAGE, move |_| html(&links, &scopes)).await?;
     Ok(answer(html))
 }
 
+/// Names at one level that are told apart, and names in all; tasks of more are counted together.
+const MAX_NAMES: usize = 1024;
+const MAX_NODES: usize = 8192;
+/// Scopes of one name that are counted exactly.
+const COUNTED: usize = 1 << 16;
+/// The name of those that are not told apart.
+const OTHERS: &str = "(other names)";
+
+/// Who owns what, summed up while the tasks were read.
+#[derive(Debug)]
+struct Scopes {
+    taken_at: SystemTime,
+    root: Node,
+    without: usize,
+    tasks: usize,
+}
+
 /// The scopes of one name below the same names.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Node {
+    /// The oldest, at most [`SHOWN`].
     scopes: Vec<Owner>,
+    /// All of them, as numbers.
+    known: HashSet<u64>,
+    hashes: RandomState,
+    ended: usize,
     below: BTreeMap<String, Node>,
     /// Here and below.
     tasks: usize,
@@ -56,16 +84,20 @@ struct Node {
     oldest: Duration,
     verdicts: BTreeMap<Verdict, usize>,
     resources: usize,
+    /// Memory, as far as it is sampled.
+    held: Held,
 }
 
 /// A scope, and the tasks of its own that the look has met.
+#[derive(Debug)]
 struct Owner {
     scope: ScopeRef,
     tasks: usize,
 }
 
 impl Node {
-    fn add(&mut self, task: &TaskDump) {
+    fn add(&mut self, task: &TaskDump, held: Held) {
+        self.held += held;
         self.tasks += 1;
         self.suspects += usize::from(task.is_leak_suspect());
         self.oldest = self.oldest.max(task.age);
@@ -73,64 +105,95 @@ impl Node {
     }
 
     /// The node of a scope, with all above it. `each` is told each of them, outermost first.
-    fn reach(&mut self, scope: &ScopeRef, mut each: impl FnMut(&mut Node)) -> &mut Node {
+    fn reach(
+        &mut self,
+        scope: &ScopeRef,
+        nodes: &mut usize,
+        mut each: impl FnMut(&mut Node),
+    ) -> &mut Node {
         let mut chain: Vec<ScopeRef> =
             std::iter::successors(Some(scope.clone()), |scope| scope.parent()).collect();
         chain.reverse();
         let mut node = self;
         for scope in chain.into_iter().take(LEVELS) {
-            node = node.below.entry(scope.name().to_owned()).or_default();
+            let is_new = !node.below.contains_key(scope.name());
+            let full = is_new && (node.below.len() >= MAX_NAMES || *nodes >= MAX_NODES);
+            *nodes += usize::from(is_new && !full);
+            let name = if full { OTHERS } else { scope.name() };
+            node = node.below.entry(name.to_owned()).or_default();
             each(node);
+            if full {
+                break;
+            }
         }
         node
     }
 
     fn own(&mut self, scope: &ScopeRef, tasks: usize) {
         // Tasks of one scope mostly come one after the other.
-        match self
-            .scopes
-            .iter_mut()
-            .rev()
-            .take(64)
-            .find(|owner| owner.scope == *scope)
-        {
-            Some(owner) => owner.tasks += tasks,
-            None => self.scopes.push(Owner {
-                scope: scope.clone(),
-                tasks,
-            }),
+        let known = self.scopes.iter_mut().rev().find(|it| it.scope == *scope);
+        if let Some(owner) = known {
+            owner.tasks += tasks;
+            return;
+        }
+        let number = self.hashes.hash_one(scope);
+        if self.known.contains(&number) || self.known.len() >= COUNTED {
+            return;
+        }
+        self.known.insert(number);
+        self.ended += usize::from(scope.ended().is_some());
+        let owner = Owner {
+            scope: scope.clone(),
+            tasks,
+        };
+        if self.scopes.len() < SHOWN {
+            self.scopes.push(owner);
+            return;
+        }
+        let youngest = self.scopes.iter_mut().min_by_key(|it| it.scope.age());
+        if let Some(youngest) = youngest.filter(|it| it.scope.age() < scope.age()) {
+            *youngest = owner;
         }
     }
 }
 
-fn tree(dump: &Dump) -> Node {
-    let mut root = Node::default();
-    for task in &dump.tasks {
-        if let Some(scope) = &task.scope {
-            root.reach(scope, |node| node.add(task)).own(scope, 1);
+impl Scopes {
+    /// Looks at the tasks.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for it.
+    fn take(chosen: Chosen) -> Result<Scopes, Error> {
+        let (mut root, mut without, mut nodes) = (Node::default(), 0, 0);
+        let head = tasks::fold(&chosen, &mut |_, task, held| match &task.scope {
+            Some(scope) => root
+                .reach(scope, &mut nodes, |node| node.add(&task, held.memory))
+                .own(scope, 1),
+            None => without += 1,
+        })?;
+        for resource in &head.dump.resources {
+            if let Some(scope) = &resource.scope {
+                root.reach(scope, &mut nodes, |node| node.resources += 1)
+                    .own(scope, 0);
+            }
         }
+        Ok(Scopes {
+            taken_at: head.dump.taken_at,
+            root,
+            without,
+            tasks: head.counts.tasks,
+        })
     }
-    for resource in &dump.resources {
-        if let Some(scope) = &resource.scope {
-            root.reach(scope, |node| node.resources += 1).own(scope, 0);
-        }
-    }
-    root
 }
 
-fn html(links: &Links, dump: &Dump) -> String {
-    let root = tree(dump);
-    let without = dump
-        .tasks
-        .iter()
-        .filter(|task| task.scope.is_none())
-        .count();
+fn html(links: &Links, scopes: &Scopes) -> String {
+    let (root, without) = (&scopes.root, scopes.without);
     let content = html! {
-        p { (count(dump.tasks.len() - without, "task")) " in scopes, " (without) " in none; as of " (httpdate::fmt_http_date(dump.taken_at)) "." }
+        p { (count(scopes.tasks - without, "task")) " in scopes, " (without) " in none; as of " (httpdate::fmt_http_date(scopes.taken_at)) "." }
         p.note { "A scope is seen here while a task, or a tracked resource, belongs to it." }
         div #scopes {
             @if root.below.is_empty() { p { "No live task belongs to a scope." } }
-            @else { (level(links, &root, 0, &Cell::new(IN_ALL))) }
+            @else { (level(links, root, 0, &Cell::new(IN_ALL))) }
         }
     };
     let page = Page {
@@ -169,10 +232,7 @@ fn branch(
 ) -> Markup {
     let mut scopes: Vec<&Owner> = node.scopes.iter().collect();
     scopes.sort_by_key(|owner| std::cmp::Reverse(owner.scope.age()));
-    let ended = scopes
-        .iter()
-        .filter(|owner| owner.scope.ended().is_some())
-        .count();
+    let (all, ended) = (node.known.len(), node.ended);
     let shown = scopes.len().min(SHOWN).min(room.get());
     room.set(room.get() - shown);
     html! {
@@ -183,7 +243,8 @@ fn branch(
                 @if node.suspects > 0 { ", " strong.bad { (count(node.suspects, "leak suspect")) } }
                 @if node.tasks > 0 { ", oldest " (age(node.oldest)) }
                 @if node.resources > 0 { ", " (count(node.resources, "resource")) }
-                "; " (count(scopes.len(), "scope")) @if ended > 0 { ", " (ended) " ended" }
+                @if !node.held.is_nothing() { ", holds " (node.held) " (sampled)" }
+                "; " @if all >= COUNTED { "at least " } (count(all, "scope")) @if ended > 0 { ", " (ended) " ended" }
             }
             p {
                 a href=(links.to(&format!("page/tasks?{}", pair("scope", name)))) { "Its tasks" } ": "
@@ -204,7 +265,7 @@ fn branch(
                     }
                 }
             }
-            @if shown > 0 && scopes.len() > shown { p.note { "and " (scopes.len() - shown) " younger ones" } }
+            @if shown > 0 && all > shown { p.note { "and " (all - shown) " younger ones" } }
         }
     }
 }

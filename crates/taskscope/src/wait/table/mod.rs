@@ -89,9 +89,12 @@ pub(super) const LIBRARIES: &[&str] = &[
     "taskscope",
 ];
 
+/// Tokio's place for one waker.
+pub(super) const TOKIO_KEEPER: &str = "tokio::sync::task::atomic_waker";
+
 /// What keeps a waker for somebody else, so that it is not the one who waits.
 pub(super) const KEEPERS: &[&str] = &[
-    "tokio::sync::task::atomic_waker",
+    TOKIO_KEEPER,
     "futures_core::task::__internal::atomic_waker",
     "atomic_waker",
 ];

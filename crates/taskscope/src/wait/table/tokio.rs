@@ -35,8 +35,8 @@ table! {
     Join []: "tokio::runtime::task::join";
     JoinSet []: "tokio::task::join_set";
     LocalSet []: "tokio::task::local";
-    Yield []: "tokio::task::yield_now";
-    Budget []:
+    Yield []: "tokio::task::yield_now", "tokio::runtime::scheduler::defer";
+    Budget [Yield]:
         "tokio::task::coop::poll_proceed",
         "tokio::task::coop::poll_budget_available",
         "tokio::task::coop::consume_budget";

@@ -8,7 +8,7 @@ use taskscope::{SiteGrowth, TaskDump, Verdict};
 
 use super::chart::{self, chart, spark};
 use super::cpu;
-use super::seen::{SHOWN, Seen, Suspect, Wait};
+use super::seen::{SHOWN, Seen, Suspect};
 use crate::http::page::frame::{Page, Tab, age, count, place, plain, sentence, slug, verdict};
 use crate::http::page::links::Links;
 use crate::http::page::tasks::{label, pair};
@@ -39,13 +39,13 @@ pub(super) fn html(links: &Links, seen: &Seen, every: Duration) -> String {
 }
 
 fn verdicts(links: &Links, seen: &Seen) -> Markup {
-    let dump = &seen.dump;
+    let head = &seen.tasks.head;
     html! {
         section #verdicts data-live aria-labelledby="verdicts-head" {
             h2 #verdicts-head { "Tasks now" }
             p {
-                strong.big { (dump.tasks.len()) } " with a record, " strong { (dump.untracked()) } " untracked; "
-                time { (httpdate::fmt_http_date(dump.taken_at)) } "."
+                strong.big { (head.counts.tasks) } " with a record, " strong { (head.dump.untracked()) } " untracked; "
+                time { (httpdate::fmt_http_date(head.dump.taken_at)) } "."
             }
             div.wide {
                 table {
@@ -59,9 +59,8 @@ fn verdicts(links: &Links, seen: &Seen) -> Markup {
 }
 
 fn verdict_row(links: &Links, seen: &Seen, each: Verdict) -> Markup {
-    let of = || seen.dump.tasks.iter().filter(|task| task.verdict == each);
-    let longest = of().map(|task| task.state.since()).max();
-    let number = of().count();
+    let counts = &seen.tasks.head.counts;
+    let (number, longest) = (counts.with(each), counts.longest(each));
     html! {
         tr data-verdict=(slug(each)) class=[(number == 0).then_some("none")] {
             th scope="row" { a href=(links.to(&format!("page/tasks?verdict={}", slug(each)))) { (verdict(each)) } }
@@ -98,8 +97,8 @@ fn history(seen: &Seen) -> Markup {
 }
 
 fn suspects(links: &Links, seen: &Seen) -> Markup {
-    let suspects = seen.suspects();
-    let tasks: usize = suspects.iter().map(|suspect| suspect.tasks.len()).sum();
+    let suspects = &seen.tasks.suspects;
+    let tasks: usize = suspects.iter().map(|suspect| suspect.tasks).sum();
     html! {
         section #suspects data-live aria-labelledby="suspects-head" {
             h2 #suspects-head { "Leak suspects" }
@@ -114,9 +113,11 @@ fn suspects(links: &Links, seen: &Seen) -> Markup {
                         caption.hidden { "Leak suspects, the most first" }
                         thead { tr {
                             th.n scope="col" { "tasks" } th scope="col" { "what" } th scope="col" { "trend of the spawn site" }
-                            th scope="col" { "verdict" } th.n scope="col" { "oldest" } th scope="col" { "scope" } th scope="col" { "spawned at" }
+                            th scope="col" { "verdict" } th.n scope="col" { "oldest" }
+                            @if seen.tasks.head.samples_memory { th.n scope="col" { "holds (sampled)" } }
+                            th scope="col" { "scope" } th scope="col" { "spawned at" }
                         } }
-                        tbody { @for suspect in suspects.iter().take(SHOWN) { (suspect_row(links, suspect)) } }
+                        tbody { @for suspect in suspects.iter().take(SHOWN) { (suspect_row(links, seen, suspect)) } }
                     }
                 }
                 @if suspects.len() > SHOWN { p.note { "and " (count(suspects.len() - SHOWN, "more place")) } }
@@ -125,24 +126,23 @@ fn suspects(links: &Links, seen: &Seen) -> Markup {
     }
 }
 
-fn suspect_row(links: &Links, suspect: &Suspect<'_>) -> Markup {
-    let mut verdicts: Vec<Verdict> = suspect.tasks.iter().map(|task| task.verdict).collect();
-    verdicts.sort_unstable();
-    verdicts.dedup();
-    let oldest = suspect.tasks.iter().map(|task| task.age).max();
-    let what = plain(suspect.label);
+fn suspect_row(links: &Links, seen: &Seen, suspect: &Suspect) -> Markup {
+    let what = plain(&suspect.label);
     let mut query = pair("site", &suspect.site.to_string());
-    if !suspect.tasks.is_empty() {
+    if suspect.tasks > 0 {
         query.push_str("&suspects=1");
     }
     html! {
         tr {
-            td.n { @if suspect.tasks.is_empty() { "–" } @else { (suspect.tasks.len()) } }
+            td.n { @if suspect.tasks == 0 { "–" } @else { (suspect.tasks) } }
             th scope="row" { a href=(links.to(&format!("page/tasks?{query}"))) title=(what) { (what) } }
-            td { @match suspect.trend { Some(trend) => (grew(trend)), None => "not counted yet" } }
-            td { @for each in verdicts { (verdict(each)) " " } }
-            td.n { @if let Some(oldest) = oldest { (age(oldest)) } }
-            td { @if let Some(scope) = suspect.scope { (plain(scope)) } }
+            td { @match &suspect.trend { Some(trend) => (grew(trend)), None => "not counted yet" } }
+            td { @for each in &suspect.verdicts { (verdict(*each)) " " } }
+            td.n { @if let Some(oldest) = suspect.oldest { (age(oldest)) } }
+            @if seen.tasks.head.samples_memory {
+                td.n { @if !suspect.memory.is_nothing() { (suspect.memory) } }
+            }
+            td { @if let Some(scope) = &suspect.scope { (plain(scope)) } }
             td { (place(suspect.site)) }
         }
     }
@@ -206,7 +206,7 @@ fn task_cells(links: &Links, task: &TaskDump) -> Markup {
 }
 
 fn oldest(links: &Links, seen: &Seen) -> Markup {
-    let waits = seen.oldest_waits();
+    let waits = &seen.tasks.waits;
     html! {
         section #oldest data-live aria-labelledby="oldest-head" {
             h2 #oldest-head { "Oldest waits" }
@@ -220,10 +220,11 @@ fn oldest(links: &Links, seen: &Seen) -> Markup {
                             th scope="col" { "scope" } th scope="col" { "spawned at" }
                         } }
                         tbody {
-                            @for Wait { task, alike } in waits.iter().take(SHOWN) {
+                            @for group in waits.iter().take(SHOWN) {
+                                @let (task, alike) = (group.longest(), group.tasks - 1);
                                 tr {
                                     td.n { (age(task.state.since())) }
-                                    td.n { @if *alike > 0 { "+" (alike) } }
+                                    td.n { @if alike > 0 { "+" (alike) } }
                                     td { (verdict(task.verdict)) }
                                     td { (waits_for(task)) }
                                     (task_cells(links, task))
@@ -247,7 +248,7 @@ fn waits_for(task: &TaskDump) -> String {
 }
 
 fn longest(links: &Links, seen: &Seen) -> Markup {
-    let polls = seen.longest_polls();
+    let polls = &seen.tasks.polls;
     html! {
         section #longest data-live aria-labelledby="longest-head" {
             h2 #longest-head { "Longest polls" }
@@ -264,7 +265,7 @@ fn longest(links: &Links, seen: &Seen) -> Markup {
                                 tr {
                                     td.n { (age(poll.lasted)) }
                                     td { @match poll.ago { Some(ago) => { (age(ago)) " ago" } None => strong.bad { "goes on" } } }
-                                    (task_cells(links, poll.task))
+                                    (task_cells(links, &poll.task))
                                 }
                             }
                         }
@@ -277,7 +278,7 @@ fn longest(links: &Links, seen: &Seen) -> Markup {
 
 fn unseen(seen: &Seen) -> Markup {
     // Stacks were not asked for here, which is no loss.
-    let remarks: Vec<String> = remarks(&seen.dump)
+    let remarks: Vec<String> = remarks(&seen.tasks.head.dump, &seen.tasks.head.counts)
         .into_iter()
         .filter(|remark| !remark.ends_with("not asked for one"))
         .collect();

@@ -18,7 +18,7 @@ use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
 use axum::response::Response;
 
-use self::seen::Seen;
+use self::seen::{Seen, Tasks};
 use super::links::Links;
 use super::tasks::glance;
 use super::{PAGE, answer};
@@ -29,6 +29,8 @@ use crate::http::error::HttpError;
 use crate::http::params::Query;
 use crate::http::{OwnRuntime, watch_application};
 use crate::offload;
+use crate::source::Line;
+use crate::turn::Turn;
 
 /// How often the page may ask again at the most, and at the least: what is old helps nobody.
 const EVERY: Duration = Duration::from_secs(2);
@@ -42,11 +44,12 @@ pub(in crate::http) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Respo
     let links = Links::new(&parts, 0);
     let as_text = wants_text(&parts.headers);
     let began = Instant::now();
-    let _look = desk.look().await?;
+    let _look = desk.look_promptly().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
-    let dump = glance().await?;
-    let page = offload::work(PAGE, move |_| {
-        let seen = Seen::new(dump);
+    let tasks = glance(Line::Prompt, Tasks::take).await?;
+    let page = offload::run(PAGE, move |_| {
+        let _turn = Turn::take_promptly();
+        let seen = Seen::new(tasks);
         if as_text {
             text::text(&seen)
         } else {

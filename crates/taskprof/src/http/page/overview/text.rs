@@ -6,7 +6,7 @@ use taskscope::text::lines;
 use taskscope::{Age, OneLine, Plain, Verdict};
 
 use super::cpu;
-use super::seen::{SHOWN, Seen, Wait};
+use super::seen::{SHOWN, Seen};
 use crate::http::page::frame::process;
 use crate::http::page::tasks::label;
 use crate::tasks::remarks;
@@ -19,13 +19,13 @@ pub(super) fn text(seen: &Seen) -> String {
 }
 
 fn write(out: &mut String, seen: &Seen) -> fmt::Result {
-    let dump = &seen.dump;
+    let (dump, counts) = (&seen.tasks.head.dump, &seen.tasks.head.counts);
     writeln!(
         out,
         "{} (pid {}): {} tracked tasks, {} untracked; {}",
         process(),
         std::process::id(),
-        dump.tasks.len(),
+        counts.tasks,
         dump.untracked(),
         httpdate::fmt_http_date(dump.taken_at)
     )?;
@@ -37,8 +37,7 @@ fn write(out: &mut String, seen: &Seen) -> fmt::Result {
     )?;
     let changes = seen.changes();
     for verdict in Verdict::ALL {
-        let of = || dump.tasks.iter().filter(|task| task.verdict == verdict);
-        let longest = of().map(|task| Age(task.state.since())).max();
+        let longest = counts.longest(verdict).map(Age);
         let longest = longest
             .map(|longest| longest.to_string())
             .unwrap_or_default();
@@ -49,7 +48,7 @@ fn write(out: &mut String, seen: &Seen) -> fmt::Result {
         writeln!(
             out,
             "{:>9}  {verdict:<14}  {longest:>9}  {change:+}",
-            of().count()
+            counts.with(verdict)
         )?;
     }
     write_suspects(out, seen)?;
@@ -86,11 +85,12 @@ fn write(out: &mut String, seen: &Seen) -> fmt::Result {
     if let Some(recent) = &seen.cpu {
         cpu::text(out, recent)?;
     }
-    let waits = seen.oldest_waits();
+    let waits = &seen.tasks.waits;
     if !waits.is_empty() {
         writeln!(out, "\noldest waits")?;
     }
-    for Wait { task, alike } in waits.iter().take(SHOWN) {
+    for group in waits.iter().take(SHOWN) {
+        let (task, alike) = (group.longest(), group.tasks - 1);
         write!(
             out,
             "{:>9}  {}  task {} {}, spawned at {}",
@@ -105,7 +105,7 @@ fn write(out: &mut String, seen: &Seen) -> fmt::Result {
             alike => writeln!(out, ", and {alike} alike")?,
         }
     }
-    let polls = seen.longest_polls();
+    let polls = &seen.tasks.polls;
     if !polls.is_empty() {
         writeln!(out, "\nlongest polls")?;
     }
@@ -119,12 +119,12 @@ fn write(out: &mut String, seen: &Seen) -> fmt::Result {
             "{:>9}  {when}  task {} {}, spawned at {}",
             Age(poll.lasted).to_string(),
             poll.task.id,
-            Plain(label(poll.task)),
+            Plain(label(&poll.task)),
             Plain(poll.task.site.to_string())
         )?;
     }
     writeln!(out)?;
-    for remark in remarks(dump) {
+    for remark in remarks(dump, counts) {
         writeln!(out, "note: {}", OneLine(remark))?;
     }
     writeln!(
@@ -134,18 +134,21 @@ fn write(out: &mut String, seen: &Seen) -> fmt::Result {
 }
 
 fn write_suspects(out: &mut String, seen: &Seen) -> fmt::Result {
-    let suspects = seen.suspects();
+    let suspects = &seen.tasks.suspects;
     if suspects.is_empty() {
         return writeln!(out, "\nno leak suspects");
     }
     writeln!(out, "\nleak suspects")?;
     for suspect in suspects.iter().take(SHOWN) {
-        write!(out, "{:>9}  {}", suspect.tasks.len(), Plain(suspect.label))?;
-        if let Some(scope) = suspect.scope {
+        write!(out, "{:>9}  {}", suspect.tasks, Plain(&suspect.label))?;
+        if let Some(scope) = &suspect.scope {
             write!(out, ", scope {}", Plain(scope))?;
         }
         write!(out, ", spawned at {}", Plain(suspect.site.to_string()))?;
-        if let Some(trend) = suspect.trend.filter(|trend| trend.only_grows()) {
+        if !suspect.memory.is_nothing() {
+            write!(out, "; hold {} (sampled)", suspect.memory)?;
+        }
+        if let Some(trend) = suspect.trend.as_ref().filter(|trend| trend.only_grows()) {
             write!(out, "; only grows, by {}", trend.grew_by())?;
         }
         writeln!(out)?;

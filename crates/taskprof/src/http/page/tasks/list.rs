@@ -1,13 +1,14 @@
 //! Tasks in a table.
 
 use maud::{Markup, html};
-use taskscope::{Dump, TaskDump};
+use taskscope::TaskDump;
 
-use super::select::{self, Choices, Known, Together, label};
+use super::select::{Choices, Known, Selected, Together, label};
+use super::snapshot::Snapshot;
 use super::wanted::{Grouping, Sort, Wanted};
 use crate::http::page::frame::{Page, Tab, age, count, place, plain, sentence, slug, verdict};
 use crate::http::page::links::Links;
-use crate::tasks::remarks;
+use crate::tasks::{Head, remarks};
 
 /// Rows of one page.
 pub(super) const ROWS: usize = 100;
@@ -16,14 +17,33 @@ const GROUPS: usize = 200;
 /// Choices of one kind that are offered; more are found by text.
 const CHOICES: usize = 200;
 
-pub(super) fn html(links: &Links, dump: &Dump, wanted: &Wanted, is_new: bool) -> String {
-    let mut known = Known::default();
-    let choices = Choices::of(dump, &mut known);
-    let tasks = select::tasks(dump, wanted, &mut known);
-    let content = html! {
-        (filter(links, wanted, &choices))
+pub(super) fn html(links: &Links, snapshot: &Snapshot, wanted: &Wanted, is_new: bool) -> String {
+    let show = |head: &Head, choices: &Choices, selected: &Selected| {
+        content(links, head, choices, selected, wanted, is_new)
+    };
+    let content = snapshot.with(wanted, show).unwrap_or_default();
+    let page = Page {
+        links,
+        tab: Tab::Tasks,
+        title: "",
+        every: None,
+    };
+    page.html(&content)
+}
+
+fn content(
+    links: &Links,
+    head: &Head,
+    choices: &Choices,
+    selected: &Selected,
+    wanted: &Wanted,
+    is_new: bool,
+) -> Markup {
+    let dump = &head.dump;
+    html! {
+        (filter(links, wanted, choices))
         p #count role="status" {
-            strong { (tasks.len()) } " of " (count(dump.tasks.len(), "task")) " with a record, " (dump.untracked()) " untracked; looked at "
+            strong { (selected.tasks) } " of " (count(head.counts.tasks, "task")) " with a record, " (dump.untracked()) " untracked; looked at "
             time { (httpdate::fmt_http_date(dump.taken_at)) }
             " in " (age(dump.took)) ". "
             a href=(links.to(&format!("page/tasks{}", Wanted { look: None, from: 0, ..wanted.clone() }.query()))) { "Look again" }
@@ -32,23 +52,16 @@ pub(super) fn html(links: &Links, dump: &Dump, wanted: &Wanted, is_new: bool) ->
             p.note { "The tasks were looked at again: what this page followed on is not kept any more." }
         }
         @if wanted.grouping == Grouping::None {
-            (rows(links, wanted, &tasks, &mut known))
+            (rows(links, wanted, selected))
         } @else {
-            (groups(links, wanted, &tasks, &mut known))
+            (groups(links, wanted, selected))
         }
-        @let remarks = remarks(dump);
+        @let remarks = remarks(dump, &head.counts);
         @if !remarks.is_empty() {
             h2 { "What could not be seen" }
             ul.notes { @for remark in &remarks { li { (sentence(remark)) } } }
         }
-    };
-    let page = Page {
-        links,
-        tab: Tab::Tasks,
-        title: "",
-        every: None,
-    };
-    page.html(&content)
+    }
 }
 
 fn filter(links: &Links, wanted: &Wanted, choices: &Choices) -> Markup {
@@ -87,8 +100,8 @@ fn filter(links: &Links, wanted: &Wanted, choices: &Choices) -> Markup {
                     }
                 }
             }
-            label { span { "Waits for" } select name="wait" { (many(&choices.waits, &wanted.wait)) } }
-            label { span { "Scope" } select name="scope" { (many(&choices.scopes, &wanted.scope)) } }
+            label { span { "Waits for" } select name="wait" { (many(&choices.waits(), &wanted.wait)) } }
+            label { span { "Scope" } select name="scope" { (many(&choices.scopes(), &wanted.scope)) } }
             label { span { "Show" }
                 select name="group" {
                     @for (word, by, words) in Grouping::ALL { (option(word, words.to_owned(), by == wanted.grouping)) }
@@ -142,7 +155,9 @@ fn class(by: Sort) -> &'static str {
     }
 }
 
-fn rows(links: &Links, wanted: &Wanted, tasks: &[&TaskDump], known: &mut Known) -> Markup {
+fn rows(links: &Links, wanted: &Wanted, selected: &Selected) -> Markup {
+    let tasks = &selected.rows;
+    let mut known = Known::default();
     let from = wanted.from.min(tasks.len());
     let shown = &tasks[from..tasks.len().min(from.saturating_add(ROWS))];
     let next = Wanted {
@@ -170,12 +185,15 @@ fn rows(links: &Links, wanted: &Wanted, tasks: &[&TaskDump], known: &mut Known) 
                     }
                 }
                 tbody data-from=(from) {
-                    @for (at, task) in shown.iter().enumerate() { (row(links, task, from + at, known)) }
+                    @for (at, task) in shown.iter().enumerate() { (row(links, task, from + at, &mut known)) }
                 }
             }
         }
         @if shown.is_empty() { p.note { "No task is like that." } }
         (pages(links, wanted, from, tasks.len()))
+        @if selected.tasks > tasks.len() {
+            p.note { "and " (count(selected.tasks - tasks.len(), "more task")) ": so many rows are not kept. A filter or another order shows them." }
+        }
     }
 }
 
@@ -240,8 +258,9 @@ fn pages(links: &Links, wanted: &Wanted, from: usize, all: usize) -> Markup {
     }
 }
 
-fn groups(links: &Links, wanted: &Wanted, tasks: &[&TaskDump], known: &mut Known) -> Markup {
-    let groups = select::groups(tasks, wanted, known);
+fn groups(links: &Links, wanted: &Wanted, selected: &Selected) -> Markup {
+    let groups = &selected.groups;
+    let mut known = Known::default();
     let alike = wanted.grouping == Grouping::Alike;
     html! {
         div.wide {
@@ -258,44 +277,30 @@ fn groups(links: &Links, wanted: &Wanted, tasks: &[&TaskDump], known: &mut Known
                         th scope="col" { "spawned at" }
                     }
                 }
-                tbody { @for group in groups.iter().take(GROUPS) { (group_row(links, group, alike, known)) } }
+                tbody { @for group in groups.iter().take(GROUPS) { (group_row(links, wanted, group, alike, &mut known)) } }
             }
         }
-        @if tasks.is_empty() { p.note { "No task is like that." } }
+        @if groups.is_empty() { p.note { "No task is like that." } }
         @if groups.len() > GROUPS { p.note { "and " (count(groups.len() - GROUPS, "more group")) } }
+        @if selected.left_out > 0 { p.note { "and " (count(selected.left_out, "task")) " of more groups than are kept" } }
     }
 }
 
-fn group_row(links: &Links, group: &Together<'_>, alike: bool, known: &mut Known) -> Markup {
-    let first = group.tasks[0];
-    let longest = group.tasks.iter().map(|task| task.state.since()).max();
-    let oldest = group.tasks.iter().map(|task| task.age).max();
-    let mut verdicts: Vec<(taskscope::Verdict, usize)> = Vec::new();
-    let mut scopes: Vec<&str> = Vec::new();
-    let mut without_scope = false;
-    let mut sites = 0;
-    let mut last = None;
-    for task in &group.tasks {
-        match verdicts
-            .iter_mut()
-            .find(|(known, _)| *known == task.verdict)
-        {
-            Some((_, count)) => *count += 1,
-            None => verdicts.push((task.verdict, 1)),
-        }
-        match &task.scope {
-            Some(scope) if scopes.len() <= 3 && !scopes.contains(&scope.name()) => {
-                scopes.push(scope.name());
-            }
-            Some(_) => {}
-            None => without_scope = true,
-        }
-        if last != Some(task.site) {
-            sites += 1;
-            last = Some(task.site);
-        }
+fn group_row(
+    links: &Links,
+    wanted: &Wanted,
+    group: &Together,
+    alike: bool,
+    known: &mut Known,
+) -> Markup {
+    let summary = &group.summary;
+    let (first, verdicts) = (&summary.oldest, &summary.verdicts);
+    let (scopes, without_scope) = (&summary.first_scopes, summary.without_scope);
+    let query = Wanted {
+        look: wanted.look,
+        ..group.wanted.clone()
     }
-    verdicts.sort_unstable();
+    .query();
     let what = if alike {
         format!("{}, {}", label(first), doing(first, known))
     } else {
@@ -303,8 +308,8 @@ fn group_row(links: &Links, group: &Together<'_>, alike: bool, known: &mut Known
     };
     html! {
         tr {
-            td.n { (group.tasks.len()) }
-            th scope="row" { a href=(links.to(&format!("page/tasks{}", group.wanted.query()))) title=(plain(&what)) { (plain(&what)) } }
+            td.n { (summary.tasks) }
+            th scope="row" { a href=(links.to(&format!("page/tasks{query}"))) title=(plain(&what)) { (plain(&what)) } }
             td {
                 @for (at, (each, count)) in verdicts.iter().enumerate() {
                     @if at > 0 { " " }
@@ -312,14 +317,14 @@ fn group_row(links: &Links, group: &Together<'_>, alike: bool, known: &mut Known
                     @if verdicts.len() > 1 { " " (count) }
                 }
             }
-            td.n { (age(longest.unwrap_or_default())) }
-            td.n { (age(oldest.unwrap_or_default())) }
+            td.n { (age(summary.since.1)) }
+            td.n { (age(summary.age.1)) }
             td {
                 @for (at, scope) in scopes.iter().take(3).enumerate() { @if at > 0 { ", " } (plain(scope)) }
                 @if scopes.len() > 3 { ", …" }
                 @if without_scope && !scopes.is_empty() { ", and none" }
             }
-            td { @if sites == 1 { (place(first.site)) } @else { "several places" } }
+            td { @if summary.several_sites { "several places" } @else { (place(first.site)) } }
         }
     }
 }

@@ -5,6 +5,7 @@
 mod list;
 mod one;
 mod select;
+mod snapshot;
 mod wanted;
 
 use std::sync::Arc;
@@ -12,20 +13,25 @@ use std::sync::Arc;
 use axum::extract::Path;
 use axum::http::request::Parts;
 use axum::response::Response;
-use taskscope::{Dump, DumpOptions, Stacks};
+use taskscope::{DumpOptions, Stacks};
 
+use self::one::One;
 pub(super) use self::one::pair;
 pub(super) use self::select::label;
+pub(super) use self::snapshot::Snapshot;
 use self::wanted::Wanted;
 use super::links::Links;
 use super::{PAGE, answer};
+use crate::error::Error;
 use crate::http::choose::prompt;
 use crate::http::desk::Desk;
 use crate::http::endpoint::Endpoint;
 use crate::http::error::HttpError;
 use crate::http::params::Query;
 use crate::http::{OwnRuntime, watch_application};
-use crate::{offload, source};
+use crate::offload;
+use crate::source::{self, Line};
+use crate::tasks::Chosen;
 
 pub(super) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Response, HttpError> {
     let mut wanted = Wanted::parse(parts.uri.query())?;
@@ -33,17 +39,40 @@ pub(super) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Response, Http
     let _look = desk.look().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
     let kept = wanted.look.and_then(|id| desk.looks.get(id));
+    let kept = kept.filter(|snapshot| snapshot.serves(&wanted));
     let is_new = kept.is_none();
-    let dump = match kept {
-        Some(dump) => dump,
+    let snapshot = match kept {
+        Some(snapshot) => snapshot,
         None => {
-            let dump = dump(prompt().stacks(wanted.stacks)).await?;
-            wanted.look = desk.looks.keep(Arc::clone(&dump));
-            dump
+            let snapshot = snapshot(&wanted).await?;
+            wanted.look = desk.looks.keep(Arc::clone(&snapshot));
+            snapshot
         }
     };
-    let html = offload::work(PAGE, move |_| list::html(&links, &dump, &wanted, is_new)).await?;
+    let html = offload::work(PAGE, move |_| {
+        list::html(&links, &snapshot, &wanted, is_new)
+    })
+    .await?;
     Ok(answer(html))
+}
+
+/// A look at all tasks, shared with others who ask for the same; or at those that are wanted, if all of them are too many.
+async fn snapshot(wanted: &Wanted) -> Result<Arc<Snapshot>, HttpError> {
+    let ask = || source::short::tasks().of(prompt().stacks(wanted.stacks));
+    let few = ask()
+        .fold(Line::Usual, Snapshot::of_few)
+        .await?
+        .ok_or_else(no_tasks)?;
+    if few.is_there() {
+        return Ok(few);
+    }
+    let wanted = wanted.clone();
+    let part = ask().fold_alone(move |chosen| Snapshot::of_many(&chosen, &wanted));
+    part.await?.map(Arc::new).ok_or_else(no_tasks)
+}
+
+fn no_tasks() -> HttpError {
+    HttpError::internal("this is no source of tasks")
 }
 
 pub(super) async fn task(
@@ -60,23 +89,24 @@ pub(super) async fn task(
     let links = Links::new(&parts, 3);
     let _look = desk.look().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
-    let dump = dump(prompt()).await?;
-    let html = offload::work(PAGE, move |_| one::html(&links, &dump, id)).await?;
-    match html {
-        Some(html) => Ok(answer(html)),
+    let ask = source::short::tasks().of(prompt());
+    let one = ask.fold_alone(move |chosen| One::take(&chosen, id));
+    match one.await?.flatten() {
+        Some(one) => {
+            let html = offload::work(PAGE, move |_| one::html(&links, &one)).await?;
+            Ok(answer(html))
+        }
         None => Err(HttpError::not_found(format!(
             "task {id} is not there: it has ended, or never had a record"
         ))),
     }
 }
 
-/// Of all tasks, shared with others who ask for the same.
-pub(super) async fn dump(options: DumpOptions) -> Result<Arc<Dump>, HttpError> {
-    let dump = source::short::tasks().of(options).dump().await?;
-    dump.ok_or_else(|| HttpError::internal("this is no source of tasks"))
-}
-
-/// Of all tasks, as far as is known without asking any.
-pub(super) async fn glance() -> Result<Arc<Dump>, HttpError> {
-    dump(DumpOptions::new().stacks(Stacks::Cached)).await
+/// What `make` makes of all tasks, as far as is known without asking any; shared with others who ask for the same.
+pub(super) async fn glance<T: Send + Sync + 'static>(
+    line: Line,
+    make: fn(Chosen) -> Result<T, Error>,
+) -> Result<Arc<T>, HttpError> {
+    let ask = source::short::tasks().of(DumpOptions::new().stacks(Stacks::Cached));
+    ask.fold(line, make).await?.ok_or_else(no_tasks)
 }

@@ -1,29 +1,94 @@
 //! One task: everything that is known of it.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use maud::{Markup, html};
+use taskscope::heap::Held;
 use taskscope::{
-    Branch, CancelReason, Dump, LongPoll, ResourceDump, ScopeRef, SpawnTree, State, TaskDump,
-    TaskKind,
+    Branch, CancelReason, LongPoll, ResourceDump, ScopeRef, State, TaskDump, TaskKind,
 };
 
 use super::select::label;
+use crate::error::Error;
 use crate::http::page::frame::{Page, Tab, age, count, plain, sentence, verdict};
 use crate::http::page::links::Links;
-use crate::tasks::CUT;
+use crate::tasks::{self, CUT, Chosen};
 
 /// Children, siblings of a level, that are listed; more are counted.
 const CHILDREN: usize = 50;
 /// Levels of the tree above it that are listed.
 const ABOVE: usize = 50;
 
-/// `None` if there is no such task.
-pub(super) fn html(links: &Links, dump: &Dump, id: u64) -> Option<String> {
-    let tree = dump.tree();
-    let task = tree.task(id)?;
-    let holdings = dump.holdings();
-    let holds = holdings.get(&id).map_or(&[][..], Vec::as_slice);
+/// One task, what it holds, and its next of kin.
+#[derive(Debug)]
+pub(super) struct One {
+    task: TaskDump,
+    taken_at: SystemTime,
+    holds: Vec<ResourceDump>,
+    /// As far as it is sampled.
+    memory: Held,
+    /// Its parent first, up to the first that is not there.
+    above: Vec<TaskDump>,
+    /// The oldest.
+    children: Vec<TaskDump>,
+    /// All of them.
+    child_count: usize,
+}
+
+impl One {
+    /// Looks at all tasks for it; `None` if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for it.
+    pub(super) fn take(chosen: &Chosen, id: u64) -> Result<Option<One>, Error> {
+        let (mut found, mut children, mut child_count) = (None, Vec::new(), 0);
+        tasks::hold(chosen, |mut held| {
+            let head = tasks::visit(chosen, &mut held, &mut |at, task, held| {
+                if task.parent == Some(id) {
+                    child_count += 1;
+                    children.push((at, task));
+                    if children.len() > 2 * CHILDREN {
+                        oldest(&mut children);
+                    }
+                } else if task.id == id {
+                    found = Some((task, held.memory));
+                }
+            });
+            oldest(&mut children);
+            let (task, memory) = found?;
+            let mut above: Vec<TaskDump> = Vec::new();
+            let mut next = task.parent;
+            while let Some(parent) = next.filter(|_| above.len() < ABOVE)
+                && let Some(parent) = held.task(parent)
+            {
+                next = parent.parent;
+                above.push(parent);
+            }
+            let mut holds = head.dump.resources;
+            holds.retain(|it| it.last_used_by.as_ref().is_some_and(|by| by.task == id));
+            Some(One {
+                task,
+                taken_at: head.dump.taken_at,
+                holds,
+                memory,
+                above,
+                children: children.into_iter().map(|(_, task)| task).collect(),
+                child_count,
+            })
+        })
+    }
+}
+
+fn oldest(children: &mut Vec<(usize, TaskDump)>) {
+    children.sort_unstable_by_key(|(at, _)| *at);
+    children.truncate(CHILDREN);
+}
+
+pub(super) fn html(links: &Links, one: &One) -> String {
+    let task = &one.task;
+    let id = task.id;
     let title = format!("Task {id}: {}", plain(label(task)));
     let content = html! {
         p.lead {
@@ -39,7 +104,7 @@ pub(super) fn html(links: &Links, dump: &Dump, id: u64) -> Option<String> {
         }
         section aria-labelledby="facts-head" {
             h2 #facts-head { "Facts" }
-            (facts(links, task))
+            (facts(links, one))
         }
         section aria-labelledby="scope-head" {
             h2 #scope-head { "Scope" }
@@ -51,13 +116,13 @@ pub(super) fn html(links: &Links, dump: &Dump, id: u64) -> Option<String> {
         }
         section aria-labelledby="tree-head" {
             h2 #tree-head { "Spawn tree" }
-            div #tree { (spawned(links, &tree, task)) }
+            div #tree { (spawned(links, one)) }
         }
         section aria-labelledby="resources-head" {
             h2 #resources-head { "Resources" }
-            div #resources { (resources(holds)) }
+            div #resources { (resources(&one.holds)) }
         }
-        p.note { "As of " (httpdate::fmt_http_date(dump.taken_at)) "; reload to look again." }
+        p.note { "As of " (httpdate::fmt_http_date(one.taken_at)) "; reload to look again." }
     };
     let page = Page {
         links,
@@ -65,7 +130,7 @@ pub(super) fn html(links: &Links, dump: &Dump, id: u64) -> Option<String> {
         title: &title,
         every: None,
     };
-    Some(page.html(&content))
+    page.html(&content)
 }
 
 fn stack(task: &TaskDump) -> Markup {
@@ -124,7 +189,8 @@ fn long_poll(poll: &LongPoll) -> Markup {
     }
 }
 
-fn facts(links: &Links, task: &TaskDump) -> Markup {
+fn facts(links: &Links, one: &One) -> Markup {
+    let task = &one.task;
     let fact = |name: &str, value: Markup| html! { dt { (name) } dd { (value) } };
     html! {
         dl #facts {
@@ -139,13 +205,14 @@ fn facts(links: &Links, task: &TaskDump) -> Markup {
             (fact("Kind", html! { (kind(task.kind)) @if task.background { ", declared a background task" } }))
             (fact("Spawned", html! {
                 (age(task.age)) " ago at "
-                a href=(links.to(&format!("page/tasks?{}", pair("site", &task.site.to_string())))) { code { (task.site) } }
+                a href=(links.to(&format!("page/tasks?{}", pair("site", &task.site.to_string())))) { code { (plain(&task.site.to_string())) } }
             }))
             (fact("Polls", html! { (task.polls) ", busy for " (age(task.busy)) " in all" }))
             @if task.kind != TaskKind::Observed {
                 (fact("Wakers", html! { (task.wakers) @if task.wakers == 0 { " are out: nothing can wake it unless it is running or about to" } @else { " out" } }))
             }
             (fact("JoinHandle", html! { @match task.detached { Some(ago) => { "dropped " (age(ago)) " ago: nobody waits for it" } None => "kept" } }))
+            @if !one.memory.is_nothing() { (fact("Memory", html! { "holds " (one.memory) " (sampled)" })) }
             (fact("Runtime", html! { (task.runtime) }))
         }
     }
@@ -212,10 +279,9 @@ fn scopes(links: &Links, task: &TaskDump) -> Markup {
     }
 }
 
-fn spawned(links: &Links, tree: &SpawnTree<'_>, task: &TaskDump) -> Markup {
-    let mut above: Vec<&TaskDump> = tree.ancestors(task).take(ABOVE).collect();
-    above.reverse();
-    let children: Vec<&TaskDump> = tree.children(task.id).collect();
+fn spawned(links: &Links, one: &One) -> Markup {
+    let (task, children, child_count) = (&one.task, &one.children, one.child_count);
+    let above: Vec<&TaskDump> = one.above.iter().rev().collect();
     let root = above.first().copied().unwrap_or(task);
     let link = |task: &TaskDump| {
         html! {
@@ -228,16 +294,16 @@ fn spawned(links: &Links, tree: &SpawnTree<'_>, task: &TaskDump) -> Markup {
             @for each in &above { li { (link(each)) } }
             li aria-current="true" { strong { "task " (task.id) " " (plain(label(task))) } }
         }
-        @if children.is_empty() { p { "It has spawned no task that is alive." } }
+        @if child_count == 0 { p { "It has spawned no task that is alive." } }
         @else {
-            p { "It has spawned " (count(children.len(), "task")) " that " @if children.len() == 1 { "is" } @else { "are" } " alive:" }
-            ul { @for child in children.iter().take(CHILDREN) { li { (link(child)) } } }
-            @if children.len() > CHILDREN { p.note { "and " (children.len() - CHILDREN) " more" } }
+            p { "It has spawned " (count(child_count, "task")) " that " @if child_count == 1 { "is" } @else { "are" } " alive:" }
+            ul { @for child in children { li { (link(child)) } } }
+            @if child_count > children.len() { p.note { "and " (child_count - children.len()) " more" } }
         }
     }
 }
 
-fn resources(held: &[&ResourceDump]) -> Markup {
+fn resources(held: &[ResourceDump]) -> Markup {
     html! {
         @if held.is_empty() { p { "It holds nothing that is tracked." } }
         @else { ul { @for resource in held { li { (sentence(&resource.to_string())) } } } }

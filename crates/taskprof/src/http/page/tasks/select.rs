@@ -3,31 +3,55 @@
 //! What is said of a stack is looked up once for each distinct one, because thousands of tasks share a few. Not here: how they are shown.
 
 use std::borrow::Cow;
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
-use std::hash::Hash;
+use std::panic::Location;
 use std::sync::Arc;
 
 use taskscope::text::plain;
-use taskscope::{Dump, Group, TaskDump, Trace};
+use taskscope::{ScopeRef, TaskDump, Trace, Verdict};
 
 use super::wanted::{Grouping, Sort, Wanted};
+use crate::tasks::{Groups, Holds, Likeness, Summary};
 
-/// What has been found out about the stacks of a look.
-#[derive(Default)]
+/// Stacks that are remembered at a time.
+const STACKS: usize = 8192;
+/// Scopes and waits that are counted by name; more are found by text.
+const NAMES: usize = 8192;
+
+/// What has been found out about the stacks of a look, by their addresses.
+#[derive(Debug, Default)]
 pub(super) struct Known {
-    waits: HashMap<*const Trace, Arc<str>>,
+    /// While a trace is here, no other stack has its address.
+    stacks: HashMap<usize, OfStack>,
+}
+
+#[derive(Debug)]
+struct OfStack {
+    _trace: Arc<Trace>,
+    wait: Arc<str>,
     /// Whether the text that is looked for is in it.
-    found: HashMap<*const Trace, bool>,
+    found: Option<bool>,
 }
 
 impl Known {
+    fn of(&mut self, trace: &Arc<Trace>) -> &mut OfStack {
+        if self.stacks.len() >= STACKS {
+            self.stacks.clear();
+        }
+        let address = Arc::as_ptr(trace.stack()).addr();
+        self.stacks.entry(address).or_insert_with(|| OfStack {
+            _trace: Arc::clone(trace),
+            wait: trace.wait_reason().to_string().into(),
+            found: None,
+        })
+    }
+
     /// What the task waits for, in words.
     pub(super) fn wait(&mut self, task: &TaskDump) -> Arc<str> {
-        let words = || -> Arc<str> { task.wait_reason().to_string().into() };
         match &task.trace {
-            Ok(trace) => Arc::clone(self.waits.entry(Arc::as_ptr(trace)).or_insert_with(words)),
-            Err(_) => words(),
+            Ok(trace) => Arc::clone(&self.of(trace).wait),
+            Err(_) => task.wait_reason().to_string().into(),
         }
     }
 
@@ -35,7 +59,7 @@ impl Known {
         let Ok(trace) = &task.trace else {
             return false;
         };
-        *self.found.entry(Arc::as_ptr(trace)).or_insert_with(|| {
+        *self.of(trace).found.get_or_insert_with(|| {
             let mut frames = trace.branches().iter().flat_map(|branch| &branch.frames);
             frames.any(|frame| {
                 has(&frame.function, text)
@@ -106,27 +130,105 @@ impl Wanted {
     }
 }
 
-/// The tasks that are wanted, in order.
-pub(super) fn tasks<'a>(dump: &'a Dump, wanted: &Wanted, known: &mut Known) -> Vec<&'a TaskDump> {
-    let mut tasks: Vec<&TaskDump> = dump
-        .tasks
-        .iter()
-        .filter(|task| wanted.wants(task, known))
-        .collect();
-    // The oldest come first already, and equals stay in that order.
-    match wanted.sort {
-        Sort::Age => {}
-        Sort::Since => tasks.sort_by_key(|task| Reverse(task.state.since())),
-        Sort::Polls => tasks.sort_by_key(|task| Reverse(task.polls)),
-        Sort::Busy => tasks.sort_by_key(|task| Reverse(task.busy)),
-        Sort::Verdict => tasks.sort_by_key(|task| task.verdict),
-        Sort::Name => tasks.sort_by(|one, other| label(one).cmp(label(other))),
-        Sort::Id => tasks.sort_by_key(|task| task.id),
+/// What came of a question.
+#[derive(Debug)]
+pub(super) struct Selected {
+    /// Tasks that are wanted.
+    pub(super) tasks: usize,
+    /// The first of them, in order; none where they are put together.
+    pub(super) rows: Vec<TaskDump>,
+    /// The largest first; none where they are shown one by one.
+    pub(super) groups: Vec<Together>,
+    /// Tasks of more different groups than are kept.
+    pub(super) left_out: usize,
+}
+
+/// The tasks that are wanted, chosen while they are read.
+pub(super) struct Selection<'a> {
+    wanted: &'a Wanted,
+    known: Known,
+    tasks: usize,
+    most: usize,
+    /// With their places by age; not in order, and at most twice as many as are to be shown.
+    rows: Vec<(usize, TaskDump)>,
+    groups: Groups<Key>,
+}
+
+/// What the tasks of a group have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Alike(Likeness),
+    Verdict(Verdict),
+    Wait(Arc<str>),
+    Scope(Option<String>),
+    Site(&'static Location<'static>),
+    Name(Option<String>),
+}
+
+impl<'a> Selection<'a> {
+    /// `most`: so many rows are kept.
+    pub(super) fn new(wanted: &'a Wanted, most: usize) -> Self {
+        Selection {
+            wanted,
+            known: Known::default(),
+            tasks: 0,
+            most,
+            rows: Vec::new(),
+            groups: Groups::default(),
+        }
     }
-    if wanted.reversed {
-        tasks.reverse();
+
+    pub(super) fn add(&mut self, at: usize, task: TaskDump, held: Holds<'_>) {
+        if !self.wanted.wants(&task, &mut self.known) {
+            return;
+        }
+        self.tasks += 1;
+        let key = match self.wanted.grouping {
+            Grouping::None => {
+                self.rows.push((at, task));
+                if self.rows.len() >= self.most.saturating_mul(2) {
+                    self.sort();
+                }
+                return;
+            }
+            Grouping::Alike => Key::Alike(Likeness::of(&task)),
+            Grouping::Verdict => Key::Verdict(task.verdict),
+            Grouping::Wait => Key::Wait(self.known.wait(&task)),
+            Grouping::Scope => Key::Scope(task.scope.as_ref().map(|scope| scope.name().to_owned())),
+            Grouping::Site => Key::Site(task.site),
+            Grouping::Name => Key::Name(task.name.as_deref().map(str::to_owned)),
+        };
+        self.groups.add(key, at, task, held);
     }
-    tasks
+
+    /// Equals stay in the order of age, or its reverse.
+    fn sort(&mut self) {
+        let (sort, reversed) = (self.wanted.sort, self.wanted.reversed);
+        self.rows.sort_unstable_by(|(at, one), (other_at, other)| {
+            let order = match sort {
+                Sort::Age => Ordering::Equal,
+                Sort::Since => other.state.since().cmp(&one.state.since()),
+                Sort::Polls => other.polls.cmp(&one.polls),
+                Sort::Busy => other.busy.cmp(&one.busy),
+                Sort::Verdict => one.verdict.cmp(&other.verdict),
+                Sort::Name => label(one).cmp(label(other)),
+                Sort::Id => one.id.cmp(&other.id),
+            };
+            let order = order.then(at.cmp(other_at));
+            if reversed { order.reverse() } else { order }
+        });
+        self.rows.truncate(self.most);
+    }
+
+    pub(super) fn finish(mut self) -> Selected {
+        self.sort();
+        Selected {
+            tasks: self.tasks,
+            rows: self.rows.into_iter().map(|(_, task)| task).collect(),
+            left_out: self.groups.left_out,
+            groups: together(self.groups, self.wanted, &mut self.known),
+        }
+    }
 }
 
 /// What a task is called: its name, or else what its future is.
@@ -135,177 +237,156 @@ pub(in crate::http::page) fn label(task: &TaskDump) -> &str {
 }
 
 /// Tasks together, and what they have in common.
-pub(super) struct Together<'a> {
+#[derive(Debug)]
+pub(super) struct Together {
     /// In words; of those that are alike none is needed.
     pub(super) common: String,
-    /// Oldest first. Never empty.
-    pub(super) tasks: Vec<&'a TaskDump>,
+    pub(super) summary: Summary,
     /// What leads to them.
     pub(super) wanted: Wanted,
 }
 
 /// The largest first.
-pub(super) fn groups<'a>(
-    tasks: &[&'a TaskDump],
-    wanted: &Wanted,
-    known: &mut Known,
-) -> Vec<Together<'a>> {
+fn together(groups: Groups<Key>, wanted: &Wanted, known: &mut Known) -> Vec<Together> {
     let every = Wanted {
         grouping: Grouping::None,
-        from: 0,
-        ..wanted.clone()
+        ..wanted.question()
     };
-    match wanted.grouping {
-        Grouping::Alike => Group::of(tasks.iter().copied())
-            .into_iter()
-            .map(|group| {
-                let first = group.oldest();
-                Together {
-                    common: String::new(),
-                    wanted: Wanted {
+    let every = Wanted {
+        look: wanted.look,
+        ..every
+    };
+    let mut groups: Vec<Together> = groups
+        .into_groups()
+        .into_iter()
+        .map(|(key, summary)| {
+            let every = every.clone();
+            let (common, wanted) = match key {
+                Key::Alike(_) => {
+                    let first = &summary.oldest;
+                    let wanted = Wanted {
                         verdict: Some(first.verdict),
                         wait: Some(known.wait(first).to_string()),
                         site: Some(first.site.to_string()),
-                        ..every.clone()
-                    },
-                    tasks: group.tasks,
+                        ..every
+                    };
+                    (String::new(), wanted)
                 }
-            })
-            .collect(),
-        Grouping::Verdict => by(
-            tasks,
-            |task| task.verdict,
-            |verdict| {
-                let wanted = Wanted {
-                    verdict: Some(*verdict),
-                    ..every.clone()
-                };
-                (verdict.to_string(), wanted)
-            },
-        ),
-        Grouping::Wait => by(
-            tasks,
-            |task| known.wait(task),
-            |wait| {
-                let wanted = Wanted {
-                    wait: Some(wait.to_string()),
-                    ..every.clone()
-                };
-                (wait.to_string(), wanted)
-            },
-        ),
-        Grouping::Scope => by(
-            tasks,
-            |task| task.scope.as_ref().map(|scope| scope.name().to_owned()),
-            |scope| match scope {
-                Some(name) => (
+                Key::Verdict(verdict) => {
+                    let verdict = Some(verdict);
+                    (
+                        summary.oldest.verdict.to_string(),
+                        Wanted { verdict, ..every },
+                    )
+                }
+                Key::Wait(wait) => {
+                    let wait = wait.to_string();
+                    (
+                        wait.clone(),
+                        Wanted {
+                            wait: Some(wait),
+                            ..every
+                        },
+                    )
+                }
+                Key::Scope(Some(name)) => (
                     name.clone(),
                     Wanted {
-                        scope: scope.clone(),
-                        ..every.clone()
+                        scope: Some(name),
+                        ..every
                     },
                 ),
-                None => ("no scope".to_owned(), every.clone()),
-            },
-        ),
-        Grouping::Site => by(
-            tasks,
-            |task| task.site,
-            |site| {
-                let wanted = Wanted {
-                    site: Some(site.to_string()),
-                    ..every.clone()
-                };
-                (site.to_string(), wanted)
-            },
-        ),
-        Grouping::Name => by(
-            tasks,
-            |task| task.name.as_deref().map(str::to_owned),
-            |name| match name {
-                Some(text) => (
-                    text.clone(),
+                Key::Scope(None) => ("no scope".to_owned(), every),
+                Key::Site(site) => {
+                    let site = site.to_string();
+                    (
+                        site.clone(),
+                        Wanted {
+                            site: Some(site),
+                            ..every
+                        },
+                    )
+                }
+                Key::Name(Some(name)) => (
+                    name.clone(),
                     Wanted {
-                        name: name.clone(),
-                        ..every.clone()
+                        name: Some(name),
+                        ..every
                     },
                 ),
-                None => ("no name".to_owned(), every.clone()),
-            },
-        ),
-        Grouping::None => Vec::new(),
-    }
-}
-
-fn by<'a, K: Eq + Hash>(
-    tasks: &[&'a TaskDump],
-    mut key: impl FnMut(&'a TaskDump) -> K,
-    told: impl Fn(&K) -> (String, Wanted),
-) -> Vec<Together<'a>> {
-    let mut groups: HashMap<K, Vec<&TaskDump>> = HashMap::new();
-    for task in tasks {
-        groups.entry(key(task)).or_default().push(task);
-    }
-    let mut groups: Vec<Together<'_>> = groups
-        .into_iter()
-        .map(|(key, tasks)| {
-            let (common, wanted) = told(&key);
+                Key::Name(None) => ("no name".to_owned(), every),
+            };
             Together {
                 common,
-                tasks,
+                summary,
                 wanted,
             }
         })
         .collect();
     groups.sort_by(|one, other| {
-        let order = other.tasks.len().cmp(&one.tasks.len());
-        order.then_with(|| one.common.cmp(&other.common))
+        let (first, second) = (&one.summary, &other.summary);
+        let place = |group: &Summary| {
+            let site = group.oldest.site;
+            (site.file(), site.line(), site.column(), group.oldest.id)
+        };
+        let order = second.tasks.cmp(&first.tasks);
+        let order = order.then_with(|| one.common.cmp(&other.common));
+        order.then_with(|| place(first).cmp(&place(second)))
     });
     groups
 }
 
 /// What there is to choose from in a look, each with how many tasks have it.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Choices {
-    pub(super) verdicts: BTreeMap<taskscope::Verdict, usize>,
-    /// The most first.
-    pub(super) waits: Vec<(String, usize)>,
-    /// By name, those above included; the most first.
-    pub(super) scopes: Vec<(String, usize)>,
+    pub(super) verdicts: BTreeMap<Verdict, usize>,
+    waits: HashMap<Arc<str>, usize>,
+    scopes: HashMap<String, usize>,
+    known: Known,
 }
 
 impl Choices {
-    pub(super) fn of(dump: &Dump, known: &mut Known) -> Self {
-        let mut choices = Choices::default();
-        let (mut waits, mut scopes) = (HashMap::new(), HashMap::<String, usize>::new());
-        for task in &dump.tasks {
-            *choices.verdicts.entry(task.verdict).or_default() += 1;
-            *waits.entry(known.wait(task)).or_insert(0) += 1;
-            let mut above: Vec<String> = Vec::new();
-            let mut next = task.scope.clone();
-            while let Some(scope) = next {
-                if !above.iter().any(|name| name == scope.name()) {
-                    above.push(scope.name().to_owned());
-                }
-                next = scope.parent();
-            }
-            for name in above {
-                *scopes.entry(name).or_default() += 1;
+    pub(super) fn add(&mut self, task: &TaskDump) {
+        *self.verdicts.entry(task.verdict).or_default() += 1;
+        let wait = self.known.wait(task);
+        if self.waits.len() < NAMES || self.waits.contains_key(&wait) {
+            *self.waits.entry(wait).or_default() += 1;
+        }
+        let mut above: Vec<ScopeRef> = Vec::new();
+        let mut next = task.scope.clone();
+        while let Some(scope) = next {
+            next = scope.parent();
+            if !above.iter().any(|known| known.name() == scope.name()) {
+                above.push(scope);
             }
         }
+        let room = self.scopes.len() < NAMES;
+        for scope in above {
+            match self.scopes.get_mut(scope.name()) {
+                Some(count) => *count += 1,
+                None if room => {
+                    self.scopes.insert(scope.name().to_owned(), 1);
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// The most first.
+    pub(super) fn waits(&self) -> Vec<(String, usize)> {
         let mut single: HashMap<&str, usize> = HashMap::new();
-        for (wait, count) in &waits {
+        for (wait, count) in &self.waits {
             for kind in kinds(wait) {
                 *single.entry(kind).or_default() += count;
             }
         }
-        choices.waits = most(
-            single
-                .into_iter()
-                .map(|(kind, count)| (kind.to_owned(), count)),
-        );
-        choices.scopes = most(scopes);
-        choices
+        let single = single.into_iter();
+        most(single.map(|(kind, count)| (kind.to_owned(), count)))
+    }
+
+    /// By name, those above included; the most first.
+    pub(super) fn scopes(&self) -> Vec<(String, usize)> {
+        most(self.scopes.clone())
     }
 }
 

@@ -239,6 +239,15 @@ impl Wanted {
         }
     }
 
+    /// The same without the place of the reader.
+    pub(super) fn question(&self) -> Wanted {
+        Wanted {
+            from: 0,
+            look: None,
+            ..self.clone()
+        }
+    }
+
     /// Whether anything is left out.
     pub(super) fn filters(&self) -> bool {
         let texts = [&self.text, &self.wait, &self.scope, &self.site, &self.name];

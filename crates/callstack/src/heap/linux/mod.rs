@@ -1,0 +1,112 @@
+//! Sampling on 64-bit Linux.
+//!
+//! # Invariants
+//!
+//! * Nothing on the way of an allocation or a free waits: no lock is taken, and all that is shared are atomic words, most
+//!   of them in one mapping of their own ([`tables`]). So signal handlers, forked children, threads that end and threads
+//!   that are stopped half-way harm nobody.
+//! * What the walk of a stack needs ([`walkers`]) is allocated from the inner allocator, with sampling off for this thread
+//!   ([`thread`]), while no table is half-changed.
+//! * An address is in the table of live samples only between the return of the inner allocation and the call of the inner
+//!   deallocation. So nobody puts in, or takes out, an address that somebody else is putting in or taking out: that would
+//!   be a use of memory after it was freed, by the program.
+//! * Every table is bounded; what has no room is counted ([`super::Lost`]).
+
+mod filter;
+mod live;
+mod machinery;
+mod queue;
+mod sample;
+mod stacks;
+mod tables;
+mod thread;
+mod walkers;
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+pub(super) use filter::may_be_sampled;
+pub(super) use machinery::prepare;
+pub(super) use sample::{allocated, freed, put_back, set_label, taken_out};
+pub(super) use thread::{is_due, is_installed};
+
+use super::{Allocated, DEFAULT_RATE, Frames, Live, Lost, StackId, Weight};
+use crate::Completeness;
+
+pub(super) const SUPPORTED: bool = true;
+
+static RATE: AtomicUsize = AtomicUsize::new(DEFAULT_RATE);
+
+// Counted by whoever loses a sample; the fields of `Lost`.
+static NESTED: AtomicU64 = AtomicU64::new(0);
+static NO_TABLES: AtomicU64 = AtomicU64::new(0);
+static NO_PLACE: AtomicU64 = AtomicU64::new(0);
+static NO_STACK: AtomicU64 = AtomicU64::new(0);
+static NO_ROOM_FOR_STACK: AtomicU64 = AtomicU64::new(0);
+static NO_LABEL: AtomicU64 = AtomicU64::new(0);
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+pub(super) fn set_rate(bytes: usize) {
+    RATE.store(bytes, Ordering::Relaxed);
+    thread::begin_anew();
+}
+
+pub(super) fn rate() -> usize {
+    RATE.load(Ordering::Relaxed)
+}
+
+pub(super) fn drain(each: &mut dyn FnMut(Allocated)) {
+    let Some(tables) = tables::known() else {
+        return;
+    };
+    // So many and no more: who drains must come to an end, although others go on allocating.
+    for _ in 0..queue::PLACES {
+        let Some(event) = tables.queue.pop() else {
+            return;
+        };
+        each(event);
+    }
+}
+
+pub(super) fn unlabelled(each: &mut dyn FnMut(StackId, Weight)) {
+    if let Some(tables) = tables::known() {
+        tables.stacks.unlabelled(each);
+    }
+}
+
+pub(super) fn live(each: &mut dyn FnMut(Live)) {
+    if let Some(tables) = tables::known() {
+        tables.live.for_each(each);
+    }
+}
+
+pub(super) fn frames(stack: StackId) -> Frames {
+    let nothing = Frames {
+        addresses: Vec::new(),
+        completeness: Completeness::Broken,
+    };
+    let Some(tables) = tables::known() else {
+        return nothing;
+    };
+    let Some((all, completeness)) = tables.stacks.frames(stack) else {
+        return nothing;
+    };
+    Frames {
+        addresses: machinery::cut(all),
+        completeness,
+    }
+}
+
+pub(super) fn lost() -> Lost {
+    let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    Lost {
+        nested: read(&NESTED),
+        no_tables: read(&NO_TABLES),
+        no_place: read(&NO_PLACE),
+        no_stack: read(&NO_STACK),
+        no_room_for_stack: read(&NO_ROOM_FOR_STACK),
+        no_label: read(&NO_LABEL),
+    }
+}
