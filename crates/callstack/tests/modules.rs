@@ -60,6 +60,7 @@ fn a_build_id_is_lower_case_hex() {
         .find(|module| module.path.contains("libc.so"))
         .unwrap();
     assert_eq!(libc.build_id.len(), 40);
+    let mut compared = 0;
     for module in modules.iter() {
         assert!(
             module
@@ -71,6 +72,12 @@ fn a_build_id_is_lower_case_hex() {
             .args(["-n", &module.path])
             .output()
             .unwrap();
+        // Under an emulator, the libraries are somewhere else than their paths say.
+        if !notes.status.success() && module.path.starts_with('/') {
+            println!("readelf cannot read {}: not compared", module.path);
+            continue;
+        }
+        compared += usize::from(module.path.starts_with('/'));
         let notes = String::from_utf8_lossy(&notes.stdout).into_owned();
         if let Some((_, id)) = notes.split_once("Build ID: ") {
             assert_eq!(
@@ -87,4 +94,6 @@ fn a_build_id_is_lower_case_hex() {
             );
         }
     }
+    // The program that runs, at least.
+    assert!(compared > 0);
 }
