@@ -299,25 +299,29 @@ fn threads_on_small_stacks_live() {
 #[test]
 fn errno_and_calls_with_a_timeout_are_left_alone() {
     let _alone = alone();
-    let Some(mut sampler) = start(997, TimerKind::PerfEvent) else {
-        return;
-    };
-    let interrupted = Arc::new(AtomicU64::new(0));
-    let calls = Arc::new(AtomicU64::new(0));
-    let (counted, called) = (interrupted.clone(), calls.clone());
-    let _busy = Busy::new(move || unsafe {
-        *libc::__errno_location() = 4321;
-        spin_in_user_code();
-        let kept = *libc::__errno_location() == 4321;
-        let polled = libc::poll(std::ptr::null_mut(), 0, 1);
-        called.fetch_add(1, Ordering::Relaxed);
-        counted.fetch_add(u64::from(!kept || polled != 0), Ordering::Relaxed);
-    });
-    let samples = Cell::new(0);
-    collect_until(
-        &mut sampler,
-        |_| samples.set(samples.get() + 1),
-        |_| samples.get() > 200 && calls.load(Ordering::Relaxed) > 500,
-    );
-    assert_eq!(interrupted.load(Ordering::Relaxed), 0);
+    for kind in KINDS {
+        // On ARM a call that a thread timer has ended cannot be entered again.
+        let exact = kind == TimerKind::PerfEvent || cfg!(target_arch = "x86_64");
+        let Some(mut sampler) = start(997, kind).filter(|_| exact) else {
+            continue;
+        };
+        let wrong = Arc::new(AtomicU64::new(0));
+        let calls = Arc::new(AtomicU64::new(0));
+        let (counted, called) = (wrong.clone(), calls.clone());
+        let _busy = Busy::new(move || unsafe {
+            *libc::__errno_location() = 4321;
+            spin_in_user_code();
+            let kept = *libc::__errno_location() == 4321;
+            let polled = libc::poll(std::ptr::null_mut(), 0, 1);
+            called.fetch_add(1, Ordering::Relaxed);
+            counted.fetch_add(u64::from(!kept || polled != 0), Ordering::Relaxed);
+        });
+        let samples = Cell::new(0);
+        collect_until(
+            &mut sampler,
+            |sample| samples.set(samples.get() + sample.count),
+            |_| samples.get() > 100 && calls.load(Ordering::Relaxed) > 500,
+        );
+        assert_eq!(wrong.load(Ordering::Relaxed), 0, "{kind:?}");
+    }
 }

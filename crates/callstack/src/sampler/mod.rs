@@ -80,7 +80,8 @@ pub enum TimerKind {
     /// `timer_create` on the thread's processor clock, weighted by its overrun. The kernel looks at
     /// it once a tick (100 to 1,000 times a second), so it is coarse above that frequency, blind to
     /// threads that the tick itself wakes for less than a tick, and a sample may interrupt a system
-    /// call: one that is never restarted (`poll`, `nanosleep`) can then return `EINTR`.
+    /// call. One that the kernel does not restart (`poll`, `nanosleep`) is entered again by the handler
+    /// on x86-64, with its whole timeout; on ARM it can return `EINTR`.
     ThreadCpuTimer,
 }
 

@@ -14,7 +14,7 @@ use libc::{c_int, c_void, siginfo_t, ucontext_t};
 
 use super::perf;
 use super::shared::{CAPACITY, Header, SHARED, Thread};
-use crate::thread::linux::memory;
+use crate::thread::linux::{memory, resume};
 use crate::unwind::registers::Registers;
 
 /// The parts of a `siginfo_t` that timers and perf events fill in, on 64-bit Linux.
@@ -38,9 +38,18 @@ pub(super) extern "C" fn on_signal(_: c_int, info: *mut siginfo_t, context: *mut
     // SAFETY: as above.
     let before = unsafe { errno.read() };
     // SAFETY: the kernel passes both to a handler with `SA_SIGINFO`; a `siginfo_t` is larger than what
-    // is read of it.
-    let (info, context) = unsafe { (&*info.cast::<SignalInfo>(), &*context.cast::<ucontext_t>()) };
+    // is read of it, and nobody else uses the context until the handler returns.
+    let (info, context) = unsafe {
+        (
+            &*info.cast::<SignalInfo>(),
+            &mut *context.cast::<ucontext_t>(),
+        )
+    };
     sample(info, context);
+    if info.code == libc::SI_TIMER {
+        // A perf event never meets a thread in a system call.
+        resume::resume(context);
+    }
     // SAFETY: as above.
     unsafe { errno.write(before) };
 }

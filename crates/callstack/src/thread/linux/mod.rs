@@ -12,7 +12,7 @@ mod futex;
 mod handler;
 mod look;
 pub(crate) mod memory;
-mod resume;
+pub(crate) mod resume;
 mod signal;
 mod status;
 

@@ -26,7 +26,7 @@ pub(in crate::thread) fn not_resumed() -> u64 {
 }
 
 /// Has the thread enter the call again that the signal has ended, if it has ended one. For the handler.
-pub(super) fn resume(context: &mut ucontext_t) {
+pub(crate) fn resume(context: &mut ucontext_t) {
     if !machine::was_ended(context) {
         return;
     }
