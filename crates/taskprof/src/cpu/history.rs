@@ -33,8 +33,6 @@ pub(crate) struct ByScope {
     /// In tasks without a scope, and outside of tasks.
     pub(crate) unscoped: Duration,
     pub(crate) lost: u64,
-    /// Whether it is on at this moment.
-    pub(crate) enabled: bool,
 }
 
 /// CPU time of the last minutes.
@@ -97,7 +95,6 @@ pub(super) static HISTORY: History = History {
             overflow: Duration::ZERO,
             unscoped: Duration::ZERO,
             lost: 0,
-            enabled: false,
         },
         failed: None,
     }),
@@ -176,12 +173,9 @@ impl History {
     // ---- the askers' side ----------------------------------------------------------------------------------------
 
     /// CPU time by scope.
+    #[cfg(feature = "metrics")]
     pub(super) fn by_scope(&self) -> ByScope {
-        let inner = self.lock();
-        ByScope {
-            enabled: inner.on.is_some(),
-            ..inner.sums.clone()
-        }
+        self.lock().sums.clone()
     }
 
     /// CPU time by route in all slices that are kept. `None` if there are none.

@@ -310,6 +310,12 @@ pub(crate) fn recent() -> Option<Recent> {
     HISTORY.recent()
 }
 
+/// Whether sampling is always on at this moment.
+#[cfg(feature = "metrics")]
+pub(crate) fn is_always_on() -> bool {
+    fork::check().is_ok() && HISTORY.on().is_some()
+}
+
 /// CPU time by scope, as far as sampling was always on.
 #[cfg(feature = "metrics")]
 pub(crate) fn by_scope() -> ByScope {

@@ -30,6 +30,8 @@ pub(super) struct Seen {
     pub(super) losses: Losses,
     pub(super) stats: Stats,
     pub(super) cpu: ByScope,
+    /// Whether it is sampled all the time.
+    pub(super) cpu_sampled: bool,
     /// CPU seconds by the label of the scope.
     pub(super) cpu_by_scope: BTreeMap<String, f64>,
     pub(super) held: HeldMemory,
@@ -90,6 +92,7 @@ impl Seen {
             stats,
             held: held(),
             cpu,
+            cpu_sampled: crate::cpu::is_always_on(),
             cpu_by_scope,
         }
     }

@@ -348,7 +348,7 @@ pub(super) static METRICS: &[Metric] = &[
         "taskscope_cpu_sampling_enabled",
         &[],
         "1 while the CPU is sampled all the time, which the following need; while it is 0 they stand still.",
-        |seen, points| points.push([], f64::from(u8::from(seen.cpu.enabled))),
+        |seen, points| points.push([], f64::from(u8::from(seen.cpu_sampled))),
     ),
     counter(
         "taskscope_scope_cpu_seconds",

@@ -199,9 +199,8 @@ fn on_the_wall_every_thread_has_all_the_time_and_blocked_ones_say_in_what() {
         assert!((0.8..1.2).contains(&share), "{thread}: {share} of {took} s");
     }
     let folded = taskprof::write::folded(&profile, None).unwrap();
-    let blocked = folded
-        .lines()
-        .find(|line| line.contains("(blocked in futex)"))
-        .unwrap();
-    assert!(blocked.contains("recv"), "{folded}");
+    // Others wait in the same call.
+    let mut lines = folded.lines();
+    let waits = |line: &str| line.contains("recv") && line.contains("(blocked in futex)");
+    assert!(lines.any(waits), "{folded}");
 }
