@@ -51,6 +51,9 @@ fn runtime() -> tokio::runtime::Runtime {
         .unwrap()
 }
 
+/// How long a profile samples, and how long it certainly has no names yet.
+const SECONDS: u64 = 5;
+const SAMPLING: Duration = Duration::from_millis(4800);
 /// Debug information is let go after two seconds.
 const LET_GO: Duration = Duration::from_secs(4);
 
@@ -70,11 +73,16 @@ fn memory(sampler: &str) {
     let mut row = format!("| {sampler} | {:.1}", before as f64 / 1024.0);
     for _ in 0..2 {
         MOST.store(0, Relaxed);
-        let profile = runtime().block_on(cpu(sampler).seconds(5).capture());
-        profile.unwrap().write_pprof(std::io::sink()).unwrap();
+        let profile = cpu(sampler).seconds(SECONDS).capture();
+        let capture = thread::spawn(|| runtime().block_on(profile).unwrap());
+        thread::sleep(SAMPLING);
+        let sampling = MOST.load(Relaxed);
+        let profile = capture.join().unwrap();
+        profile.write_pprof(std::io::sink()).unwrap();
+        drop(profile);
         let most = MOST.load(Relaxed);
         thread::sleep(LET_GO);
-        for kilobytes in [most, status("RssAnon")] {
+        for kilobytes in [sampling, most, status("RssAnon")] {
             row += &format!(" | {:+.1}", (kilobytes as f64 - before as f64) / 1024.0);
         }
     }
