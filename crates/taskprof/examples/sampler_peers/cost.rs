@@ -1,7 +1,8 @@
 //! The table of what a sample costs the thread that is interrupted.
 //!
-//! The handler is measured on every signal, once as it is and once without calling it. Interruptions
-//! by other threads are rare, and do not move a median; so this can be read from a busy machine, too.
+//! The handler is measured on every signal, in rounds with it and rounds without calling it.
+//! Interruptions by other threads are rare and do not move a median, so other load matters only for
+//! what is in the caches.
 
 use std::thread;
 use std::time::{Duration, Instant};

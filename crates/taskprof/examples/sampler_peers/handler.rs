@@ -1,4 +1,4 @@
-//! How long the handler of a sampler takes, measured around it: each signal, on the interrupted thread.
+//! How long the handler of a sampler takes, measured around it on the interrupted thread.
 
 use std::mem::{transmute, zeroed};
 use std::ptr::null_mut;
@@ -26,8 +26,8 @@ impl Measured {
     /// Of a sampler that runs. `empty`: its handler is not called, although its timers go on.
     pub(crate) fn new(signal: c_int, empty: bool) -> Measured {
         SIGNALS.store(0, Relaxed);
-        // SAFETY: an all-zero action is a valid value. Both calls get valid actions; the new one has
-        // the flags and the mask of the old one, and its handler adds nothing that is unsafe in one.
+        // SAFETY: an all-zero action is a valid value. Both calls get valid actions; the new one
+        // has the flags and the mask of the old one, and its handler only adds atomics and clocks.
         unsafe {
             let mut before: sigaction = zeroed();
             libc::sigaction(signal, null_mut(), &raw mut before);
