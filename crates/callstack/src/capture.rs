@@ -10,7 +10,7 @@ use crate::unwind::{self, UnwinderKind};
 pub const MAX_FRAMES: usize = 1024;
 
 /// How a capture ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Completeness {
     /// Every frame up to the limit was walked.

@@ -195,11 +195,15 @@ mod first_instruction {
         "ud2",
         ".cfi_endproc",
         ".size callstack_test_spin_before, . - callstack_test_spin_before",
-        // Spins on its first instruction, for as long as the byte is 0.
+        // Mostly at its first instruction, which can be interrupted as often as it repeats itself, for as
+        // long as the byte is 0.
         ".globl callstack_test_spin",
         ".type callstack_test_spin, @function",
         "callstack_test_spin:",
         ".cfi_startproc",
+        "rep lodsb",
+        "sub rsi, rdx",
+        "mov rcx, rdx",
         "cmp byte ptr [rdi], 0",
         "je callstack_test_spin",
         "ret",
@@ -209,13 +213,21 @@ mod first_instruction {
     );
 
     unsafe extern "C" {
-        fn callstack_test_spin(stop: *const u8);
+        fn callstack_test_spin(stop: *const u8, bytes: *const u8, len: usize, count: usize);
     }
 
     #[inline(never)]
     fn calls_assembly(stop: &AtomicBool) {
-        // SAFETY: only reads the byte, which lives.
-        unsafe { callstack_test_spin(stop.as_ptr().cast()) };
+        let bytes = [0_u8; 4096];
+        // SAFETY: only reads the byte and the bytes, which live.
+        unsafe {
+            callstack_test_spin(
+                stop.as_ptr().cast(),
+                bytes.as_ptr(),
+                bytes.len(),
+                bytes.len(),
+            );
+        }
         black_box(4);
     }
 

@@ -161,6 +161,7 @@ fn say(what: impl std::fmt::Display) {
 }
 
 /// Says one line on standard error, whatever a reason, a name or a path in it holds.
+#[expect(clippy::print_stderr, reason = "this is what it is for")]
 fn say_line(what: impl std::fmt::Display) {
     eprintln!("{}", taskscope::OneLine(what.to_string()));
 }

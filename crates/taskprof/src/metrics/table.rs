@@ -339,6 +339,12 @@ pub(super) static METRICS: &[Metric] = &[
         |seen, points| points.push([], seen.losses.histograms as f64),
     ),
     counter(
+        "taskscope_lost_wakeups",
+        &[],
+        "Tasks that have ended only because a dump polled them for their stack: nothing had woken them.",
+        |_, points| points.push([], taskscope::lost_wakeups::count() as f64),
+    ),
+    counter(
         "taskscope_scopes_unreported",
         &[],
         "Scopes that have ended with live tasks and were not reported, because too many were waiting for it.",

@@ -216,6 +216,12 @@ pub(crate) fn remarks(dump: &Dump, counts: &Counts) -> Vec<String> {
             counts.unnamed, counts.tasks
         ));
     }
+    let healed = taskscope::lost_wakeups::count();
+    if healed > 0 {
+        remarks.push(format!(
+            "{healed} tasks so far have ended only because a dump polled them, nothing had woken them: lost wake-ups"
+        ));
+    }
     for runtime in dump.runtimes.iter().filter(|runtime| runtime.untracked > 0) {
         remarks.push(format!(
             "{} untracked on runtime {} (plain tokio::spawn)",

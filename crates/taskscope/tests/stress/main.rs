@@ -118,6 +118,8 @@ fn settle(town: &Town) {
     let begun = Instant::now();
     loop {
         let stats = taskscope::stats();
+        // A dump keeps those of the tasks that its poll has ended.
+        drop(taskscope::lost_wakeups::take(|_| true));
         // Sampling keeps those of its rows.
         let kept: HashSet<_> = taskscope::sampling::report()
             .rows
