@@ -59,6 +59,7 @@ fn a_wait_whose_runtime_takes_its_time_is_asked_once_and_its_answer_counts_when_
             tokio::task::yield_now().await;
         }
     });
+    sampling::poll_long_waits(true);
     assert!(sampling::start());
     until(|| {
         let told = |row: &Row| {
