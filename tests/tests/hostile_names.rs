@@ -237,7 +237,7 @@ fn nothing_that_hides_leaves_by_any_exit() {
             let hides = |c: &char| is_hidden(*c) && !matches!(c, '\n' | '\t');
             text.chars().find(hides)
         };
-        assert_eq!(raw(&answer.text()), None, "{query}: {}", answer.text());
+        assert_eq!(raw(answer.text()), None, "{query}: {}", answer.text());
         assert_eq!(
             raw(&answer.head.replace("\r\n", "\n")),
             None,

@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 const RUNTIMES: usize = 300;
 
 /// More than bare tokio needs at a time, and much fewer than `RUNTIMES` times what one has.
-const MORE: usize = 48;
+const MORE: usize = 160;
 
 fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()

@@ -90,11 +90,13 @@ fn waited(line: u32) -> Duration {
 #[test]
 fn sampling_does_not_heal_a_lost_wake_up_unless_it_is_told_to_poll() {
     let _turn = turn();
-    sampling::start();
     let runtime = runtime();
     let flag = Arc::new(Flag::default());
     let line = line!() + 1;
     let task = waits_for(&runtime, "hangs", &flag);
+    // Now, so that its wait is not known.
+    sampling::stop();
+    sampling::start();
     let polls = flag.polls.load(Ordering::SeqCst);
     flag.set.store(true, Ordering::SeqCst);
     // Looked at again and again.

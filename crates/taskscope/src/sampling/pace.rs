@@ -116,7 +116,7 @@ impl Pace {
             return None;
         };
         let due = self.due() <= poll;
-        let chosen = due.then(|| StandsFor(self.drawn_with.load(Ordering::Relaxed)));
+        let mut chosen = due.then(|| StandsFor(self.drawn_with.load(Ordering::Relaxed)));
         let mut count = self.chosen.load(Ordering::Relaxed);
         let changed = self.control.load(Ordering::Relaxed) != control;
         if changed {
@@ -127,11 +127,21 @@ impl Pace {
             count += 1;
         }
         if due || changed {
+            // Without a draw this very poll has not had its chance: the first one of a thread.
+            let first = self.due() == u64::MAX;
             // A draw that is still open may be made again: it knows nothing of the past.
             let n = (u32::from(n) + count / BURST).min(u32::from(LEAST)) as u8;
             self.drawn_with.store(n, Ordering::Relaxed);
-            self.due
-                .store(poll.saturating_add(self.draw(n)), Ordering::Relaxed);
+            let mut wait = self.draw(n);
+            if first {
+                wait -= 1;
+                if wait == 0 {
+                    chosen = Some(StandsFor(n));
+                    count += 1;
+                    wait = self.draw(n);
+                }
+            }
+            self.due.store(poll.saturating_add(wait), Ordering::Relaxed);
         }
         self.chosen.store(count, Ordering::Relaxed);
         chosen
@@ -241,8 +251,8 @@ mod tests {
         // Off.
         assert_eq!(pace.step_by(6, 2 << 8), None);
         assert_eq!(pace.due(), u64::MAX);
-        // On again.
-        assert_eq!(pace.step_by(7, control(3, 0)), None);
+        // On again: this poll is the first that has a chance.
+        assert_eq!(pace.step_by(7, control(3, 0)), Some(StandsFor(0)));
         assert_eq!(pace.due(), 8);
     }
 

@@ -118,6 +118,8 @@ fn settle(town: &Town) {
     let begun = Instant::now();
     loop {
         let stats = taskscope::stats();
+        // A dump keeps those of the tasks that its poll has ended.
+        drop(taskscope::lost_wakeups::take(|_| true));
         // Sampling keeps those of its rows.
         let kept: HashSet<_> = taskscope::sampling::report()
             .rows
@@ -142,8 +144,6 @@ fn settle(town: &Town) {
         thread::yield_now();
         // A task may have left its waker while it was dropped.
         town.clear();
-        // Some tasks end with any poll, also with one that only a dump has asked for. Those are kept, with their stacks.
-        drop(taskscope::lost_wakeups::take(|_| true));
     }
     town.ledger.close();
     assert!(DumpOptions::new().capture_blocking().tasks.is_empty());
