@@ -43,11 +43,11 @@ const MOST_STACKS: usize = 8192;
 /// - `ITIMER_PROF` survives `exec` and the handler does not: a process that replaces itself during a capture is killed by `SIGPROF`.
 /// - A handler of the application for `SIGPROF` is gone after a capture, and the signal is ignored then, which child processes inherit.
 /// - A child that was forked and captures hangs.
-/// - Memory: some 120 MB while it runs for the first time, about 200 MB from then on.
+/// - Memory: some 190 MB while it runs for the first time, 200 to 240 MB from then on.
 ///
 /// # Overhead
 ///
-/// 3 to 12 microseconds per sample, by stack depth. The first start takes 60 to 220 ms, because it loads debug information.
+/// 5 to 24 microseconds per sample, by stack depth. The first start takes 60 to 220 ms, because it loads debug information.
 ///
 /// # Requirements
 ///
