@@ -439,7 +439,7 @@ async fn dumps() {
             .unwrap_or_else(|why| panic!("{why}: {}", why.tasks()));
         let _: Option<Option<&str>> = parents.name(1);
         dump(&held.capture(&mut |_: usize, _: TaskDump| {}));
-        let _: Option<TaskDump> = held.task(1);
+        let _: (Option<TaskDump>, Option<TaskDump>) = (held.task(1), held.at(0));
         held.read(&mut |_: TaskDump| std::ops::ControlFlow::Continue(()));
     }
     left.abort();
