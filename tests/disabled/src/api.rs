@@ -495,7 +495,8 @@ fn task(task: &TaskDump) {
         let _ = thread.as_ref().map(|thread| (&thread.name, thread.os_id));
     }
     let reason: WaitReason = task.wait_reason();
-    let _: (Vec<WaitKind>, Vec<Arc<str>>) = (reason.kinds, reason.functions);
+    let _: (Vec<WaitKind>, Vec<Arc<str>>, bool) =
+        (reason.kinds, reason.functions, reason.needs_debug_info);
     let shown: &Result<Arc<Trace>, NoTrace> = &task.trace;
     let _ = shown.as_ref().map(|found| trace(found));
     let long_poll: &Option<Box<LongPoll>> = &task.long_poll;
