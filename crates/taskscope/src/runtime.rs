@@ -2,8 +2,8 @@
 //!
 //! A record has the index of its runtime in the table here. An entry holds a tokio `Handle`, which keeps the runtime's file descriptors
 //! open, so it must not stay longer than the program's own use of the runtime: [`sweep`] removes entries without a live task
-//! and without a guard, a moment after the last has gone. A program that makes runtimes faster than that sweeps itself, whenever the table has
-//! grown ([`make_room`]). Nothing is counted per spawn: who wants to know counts the records.
+//! and without a guard, a moment after the last has gone. A program that makes runtimes faster than that sweeps itself, whenever it has made
+//! some ([`make_room`]). Nothing is counted per spawn: who wants to know counts the records.
 //!
 //! Which runtime a new task is on costs as much to ask as everything else that a spawn does. So a task inherits its parent's,
 //! and its first poll checks that (the code in between may have entered another runtime), unless the
@@ -47,8 +47,10 @@ static REMOVALS: AtomicU32 = AtomicU32::new(1);
 const FEW: usize = 4;
 /// Where there are many records, they are looked at for every so many of them a runtime.
 const RECORDS: usize = 1 << 14;
-/// Of the next look.
-static LIMIT: AtomicUsize = AtomicUsize::new(FEW);
+/// Runtimes that were entered since the last look.
+static ENTERED: AtomicUsize = AtomicUsize::new(0);
+/// How many may be before the next one.
+static ROOM: AtomicUsize = AtomicUsize::new(FEW);
 /// No thread's slot of its own.
 const SEVERAL: u16 = u16::MAX;
 
@@ -182,18 +184,22 @@ fn insert(table: &mut Vec<Option<Arc<RuntimeEntry>>>, handle: &Handle, id: Id, b
     short
 }
 
-/// Before a runtime is entered: forgets those that are gone, if there are many more than when that was last done. So the file descriptors of
-/// dropped runtimes are closed before there are many.
+/// Before a runtime is entered: forgets those that are gone, whenever so many were entered since that was last done. So the file descriptors of
+/// dropped runtimes are closed before there are many, whatever sweeps there are in between.
 #[cold]
 fn make_room(by: u16) {
-    let entries = || table().iter().flatten().count();
-    if entries() < LIMIT.load(Ordering::Relaxed) {
+    if ENTERED.fetch_add(1, Ordering::Relaxed) < ROOM.load(Ordering::Relaxed) {
         return;
     }
-    forget_unused(Some(by));
-    // A sweep looks at every record, so that a runtime more costs no more than a number of them.
-    let limit = FEW.max(2 * entries()).max(pool::exist() / RECORDS);
-    LIMIT.store(limit, Ordering::Relaxed);
+    // The one that is about to be entered.
+    ENTERED.store(1, Ordering::Relaxed);
+    let touched = forget_unused(Some(by));
+    let entries = table().iter().flatten().count();
+    // A sweep looks at every runtime and every record, so that a runtime more costs no more than a number of them. Those that are only kept
+    // until the next sweep do not count: there would be more and more of them.
+    let in_use = entries.saturating_sub(touched);
+    let room = FEW.max(in_use).max(pool::exist() / RECORDS);
+    ROOM.store(room, Ordering::Relaxed);
 }
 
 /// The runtime with this index, unless it has been removed.
@@ -215,9 +221,10 @@ pub(crate) fn sweep() {
     forget_unused(None);
 }
 
-/// The same; `by` is the slot of a thread that has done with all runtimes that it has looked up.
-fn forget_unused(by: Option<u16>) {
+/// The same; `by` is the slot of a thread that has done with all runtimes that it has looked up. Returns how many were looked up by others.
+fn forget_unused(by: Option<u16>) -> usize {
     let by = by.filter(|by| *by != SEVERAL);
+    let mut touched_by_others = 0;
     let unused: Vec<usize> = {
         let table = table();
         let entries = table.iter().enumerate();
@@ -226,20 +233,21 @@ fn forget_unused(by: Option<u16>) {
                 let entry = slot.as_ref()?;
                 let touched = entry.touched.swap(0, Ordering::Relaxed);
                 let free = touched == 0 || Some(touched) == by;
+                touched_by_others += usize::from(!free);
                 let unused = entry.guards.load(Ordering::Relaxed) == 0 && free;
                 unused.then_some(index)
             })
             .collect()
     };
     if unused.is_empty() {
-        return;
+        return touched_by_others;
     }
     let mut waiting = unused;
     for record in pool::all() {
         if record.is_live() {
             waiting.retain(|index| *index != usize::from(record.runtime()));
             if waiting.is_empty() {
-                return;
+                return touched_by_others;
             }
         }
     }
@@ -265,6 +273,7 @@ fn forget_unused(by: Option<u16>) {
     for entry in removed {
         let _ = catch_unwind(AssertUnwindSafe(|| drop(entry)));
     }
+    touched_by_others
 }
 
 /// Live records of one runtime.

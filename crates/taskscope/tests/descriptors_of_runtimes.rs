@@ -2,6 +2,7 @@
 //! lowered, so it is a program of its own; the control is tokio's spawn.
 #![cfg(target_os = "linux")]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use tokio::runtime::{Builder, Runtime};
@@ -9,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 const RUNTIMES: usize = 300;
 
 /// More than bare tokio needs at a time, and much fewer than `RUNTIMES` times what one has.
-const MORE: usize = 160;
+const MORE: usize = 48;
 
 fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
@@ -28,6 +29,11 @@ fn most(one: impl Fn()) -> usize {
     std::iter::repeat_n((), RUNTIMES).map(count).max().unwrap()
 }
 
+fn workers() -> Runtime {
+    let mut workers = Builder::new_multi_thread();
+    workers.worker_threads(1).enable_all().build().unwrap()
+}
+
 fn lower_the_limit() {
     let limit = libc::rlimit {
         rlim_cur: 256,
@@ -43,7 +49,7 @@ fn dropped_runtimes_keep_few_descriptors_however_they_were_touched() {
     lower_the_limit();
     let bare = most(|| current_thread().block_on(async { tokio::spawn(async {}).await.unwrap() }));
 
-    let ways: [(&str, fn()); 6] = [
+    let ways: [(&str, fn()); 7] = [
         ("spawn", || {
             current_thread().block_on(async { taskscope::spawn(async {}).await.unwrap() });
         }),
@@ -52,13 +58,15 @@ fn dropped_runtimes_keep_few_descriptors_however_they_were_touched() {
             runtime.block_on(async { drop(taskscope::spawn(std::future::pending::<()>())) });
         }),
         ("workers", || {
-            let workers = Builder::new_multi_thread()
-                .worker_threads(1)
-                .enable_all()
-                .build();
-            workers
-                .unwrap()
-                .block_on(async { taskscope::spawn(async {}).await.unwrap() });
+            workers().block_on(async { taskscope::spawn(async {}).await.unwrap() });
+        }),
+        ("workers, with looks at all runtimes now and then", || {
+            static MADE: AtomicUsize = AtomicUsize::new(0);
+            workers().block_on(async { taskscope::spawn(async {}).await.unwrap() });
+            if MADE.fetch_add(1, Ordering::Relaxed).is_multiple_of(30) {
+                // The first one forgets whatever nobody has used since the one before.
+                let _ = [(); 2].map(|()| taskscope::stats());
+            }
         }),
         ("spawn_blocking", || {
             current_thread().block_on(async { taskscope::spawn_blocking(|| {}).await.unwrap() });

@@ -49,11 +49,12 @@ fn another_runtime(name: &'static str) -> (mpsc::Sender<()>, std::thread::JoinHa
             .unwrap();
         let _in_runtime = runtime.enter();
         let task = taskscope::spawn_named(name, std::future::pending::<()>());
-        let waits = taskscope::spawn_named("other receiver", async {
+        let waits = taskscope::spawn_named("other receiver", async move {
+            // A task without its first poll is not asked.
+            tell.send(()).unwrap();
             let (_open, receiver) = tokio::sync::oneshot::channel::<()>();
             let _ = receiver.await;
         });
-        tell.send(()).unwrap();
         let _ = ended.recv();
         task.abort();
         waits.abort();

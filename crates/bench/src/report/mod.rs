@@ -1,5 +1,5 @@
-//! `docs/benchmarks.md`: what was measured, as a page. Everything in it is computed, except for `remarks.md`, which people write, and `console.md`, whose table is
-//! printed by `scripts/console-cost`.
+//! `docs/benchmarks.md`: what was measured, as a page. Everything in it is computed, except for `remarks.md`, which people write, `console.md`, whose table is
+//! printed by `scripts/console-cost`, and `cpu_sampling.md` with its rows in `cpu_targets.md`, from the tables of `scripts/sampler-peers`.
 
 mod askers;
 mod dumps;
@@ -49,6 +49,7 @@ fn page(results: &Results) -> String {
     parts.push(dumps::section(results));
     parts.push(service::section(results));
     parts.push(sampling::section(results));
+    parts.push(include_str!("cpu_sampling.md").trim_end().to_string());
     parts.push(askers::section(results));
     parts.push(method::machine(results));
     parts.push(include_str!("console.md").trim_end().to_string());

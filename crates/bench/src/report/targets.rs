@@ -137,7 +137,11 @@ pub(super) fn section(results: &Results) -> String {
             Verdict::of(is < 100.0),
         );
     }
-    format!("## Targets\n\n{}", table.text())
+    format!(
+        "## Targets\n\n{}\n{}",
+        table.text(),
+        include_str!("cpu_targets.md").trim_end()
+    )
 }
 
 fn ratio(results: &Results, workload: Workload) -> Option<f64> {

@@ -32,6 +32,9 @@ use crate::thread::Tid;
 /// How often the sampler looks which threads there are.
 const SCAN: Duration = Duration::from_millis(50);
 
+/// Up to so many threads are looked at each time, so that credit for time in the kernel comes soon.
+const FEW_THREADS: usize = 64;
+
 /// Descriptors for perf events: this part of those that the process may have.
 const PART_OF_DESCRIPTORS: u64 = 8;
 
@@ -302,6 +305,9 @@ impl Registry {
 
     /// What is to be done besides now and then.
     pub(super) fn look_after(&mut self, collected: &mut Collected) {
+        if self.by_tid.len() <= FEW_THREADS {
+            self.armed.iter_mut().flatten().for_each(Armed::look);
+        }
         if self.scanned.is_none_or(|scanned| scanned.elapsed() >= SCAN) {
             let armed = self.armed.iter_mut().flatten();
             let replaced: Vec<u32> = armed.filter_map(Armed::replaced).collect();
