@@ -20,6 +20,8 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 const CHILD: &str = "TASKPROF_TEST_LOOK_MEMORY";
 const TASKS: usize = 100_000;
 const MB: usize = 1 << 20;
+/// Bytes that a look keeps for each task whose row can be scrolled to.
+const ROW: usize = 33;
 
 /// Every kind of answer.
 const ANSWERS: [&str; 13] = [
@@ -34,8 +36,8 @@ const ANSWERS: [&str; 13] = [
     "stuck?format=folded",
     "metrics",
     "page/tasks",
-    "page/tasks?group=none&sort=name",
     "page/scopes",
+    "page/tasks?group=none&sort=name",
 ];
 
 fn is_child() -> bool {
@@ -149,8 +151,14 @@ fn every_answer_about_100_000_tasks_takes_little_and_gives_it_back() {
         );
         assert_eq!(code, "200", "{path}");
         assert!(most < before + 64 * MB, "{path}: {most} after {before}");
+        // Rows can be scrolled for a minute.
+        let kept = if path.contains("group=none") {
+            TASKS * ROW
+        } else {
+            0
+        };
         assert!(
-            after < before + before / 10 + 8 * MB,
+            after < before + before / 10 + 8 * MB + kept,
             "{path}: {after} after {before}"
         );
     }
@@ -185,6 +193,107 @@ fn without_memory_there_is_an_answer_or_a_sentence() {
     }
     setrlimit(Resource::As, limit).unwrap();
     assert_eq!(ask(addr, "tasks?debug=1").0, "200");
+    std::process::exit(passed());
+}
+
+/// A page of rows.
+struct Rows {
+    look: u64,
+    /// In all.
+    all: usize,
+    ids: Vec<u64>,
+    ended: usize,
+}
+
+impl Rows {
+    fn read(addr: SocketAddr, path: &str) -> Rows {
+        let mut stream = TcpStream::connect(addr).unwrap();
+        write!(
+            stream,
+            "GET /debug/profile/page/tasks?group=none&{path} HTTP/1.0\r\nHost: localhost\r\n\r\n"
+        )
+        .unwrap();
+        let mut page = String::new();
+        stream.read_to_string(&mut page).unwrap();
+        assert!(page.contains(" 200 OK"), "{path}: {page}");
+        let numbers = |name: &str| -> Vec<u64> {
+            let before = format!(" {name}=\"");
+            let parts = page.split(&before).skip(1);
+            let values = parts.map(|part| part.split('"').next().unwrap());
+            values.map(|value| value.parse().unwrap()).collect()
+        };
+        let rows = Rows {
+            look: numbers("data-look")[0],
+            all: numbers("data-rows")[0] as usize,
+            ids: numbers("data-id"),
+            ended: page.matches(">ended</th>").count(),
+        };
+        // The head of the table has no number.
+        assert_eq!(numbers("aria-rowindex").len(), rows.ids.len() + rows.ended);
+        rows
+    }
+}
+
+#[test]
+fn every_row_of_many_tasks_can_be_read_and_one_that_has_ended_says_so() {
+    const MANY: usize = 10_000;
+    if !is_child() {
+        in_a_process_of_its_own(
+            "every_row_of_many_tasks_can_be_read_and_one_that_has_ended_says_so",
+        );
+        return;
+    }
+    let server = taskprof::serve("127.0.0.1:0").unwrap();
+    let addr = server.local_addr();
+    let runtime = runtime();
+    let context = runtime.enter();
+    let waits = || tokio::time::sleep(Duration::from_secs(99_999));
+    let mut tasks: Vec<_> = (0..MANY)
+        .map(|n| taskscope::spawn_named(format!("task-{n}"), waits()))
+        .collect();
+    drop(context);
+    let top = Rows::read(addr, "sort=id");
+    let page = |from: usize| Rows::read(addr, &format!("sort=id&look={}&from={from}", top.look));
+    assert_eq!((top.all, top.ids.len(), top.ended), (MANY, 100, 0));
+    let mut ids = Vec::new();
+    for from in (0..MANY).step_by(100) {
+        let rows = page(from);
+        assert_eq!((rows.look, rows.all, rows.ended), (top.look, MANY, 0));
+        ids.extend(rows.ids);
+    }
+    assert!(ids.is_sorted());
+    ids.dedup();
+    assert_eq!(ids.len(), MANY);
+
+    // Every second one ends, and as many others come.
+    runtime.block_on(async {
+        for task in tasks.iter_mut().step_by(2) {
+            task.abort();
+            assert!(task.await.unwrap_err().is_cancelled());
+        }
+    });
+    spawn(&runtime, MANY);
+    let middle = page(MANY / 2);
+    assert_eq!(middle.look, top.look);
+    assert_eq!((middle.all, middle.ended), (MANY, 50));
+    let odd: Vec<u64> = ids[MANY / 2..][..100]
+        .iter()
+        .copied()
+        .skip(1)
+        .step_by(2)
+        .collect();
+    assert_eq!(middle.ids, odd);
+
+    // Two looks that hold records are kept, and no more.
+    let other = Rows::read(addr, "sort=-id");
+    let again = |query: &str, rows: &Rows| {
+        Rows::read(addr, &format!("{query}&look={}&from=100", rows.look)).look
+    };
+    assert_eq!(again("sort=id", &top), top.look);
+    let third = Rows::read(addr, "sort=name");
+    assert_eq!(again("sort=id", &top), top.look);
+    assert_eq!(again("sort=name", &third), third.look);
+    assert_ne!(again("sort=-id", &other), other.look);
     std::process::exit(passed());
 }
 

@@ -439,7 +439,7 @@ async fn dumps() {
             .unwrap_or_else(|why| panic!("{why}: {}", why.tasks()));
         let _: Option<Option<&str>> = parents.name(1);
         dump(&held.capture(&mut |_: usize, _: TaskDump| {}));
-        let _: Option<TaskDump> = held.task(1);
+        let _: (Option<TaskDump>, Option<TaskDump>) = (held.task(1), held.at(0));
         held.read(&mut |_: TaskDump| std::ops::ControlFlow::Continue(()));
     }
     left.abort();
@@ -495,7 +495,8 @@ fn task(task: &TaskDump) {
         let _ = thread.as_ref().map(|thread| (&thread.name, thread.os_id));
     }
     let reason: WaitReason = task.wait_reason();
-    let _: (Vec<WaitKind>, Vec<Arc<str>>) = (reason.kinds, reason.functions);
+    let _: (Vec<WaitKind>, Vec<Arc<str>>, bool) =
+        (reason.kinds, reason.functions, reason.needs_debug_info);
     let shown: &Result<Arc<Trace>, NoTrace> = &task.trace;
     let _ = shown.as_ref().map(|found| trace(found));
     let long_poll: &Option<Box<LongPoll>> = &task.long_poll;

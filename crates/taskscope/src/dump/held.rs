@@ -25,6 +25,8 @@ use crate::{clock, pool, resources, runtime, watchdog};
 const BY_ONE_CLOCK: usize = 1024;
 
 /// The tasks of a dump that is under way: see [`DumpOptions::hold`].
+///
+/// Until this is dropped, the record of a task that ends stays in use, and no new task gets it.
 pub struct HeldTasks {
     options: DumpOptions,
     taken_at: SystemTime,
@@ -202,20 +204,27 @@ impl HeldTasks {
     /// The task with this id as it is now, if it is one of them and still alive. Nothing is asked.
     #[must_use]
     pub fn task(&self, id: u64) -> Option<TaskDump> {
-        let at = self
-            .holds
-            .iter()
-            .position(|hold| hold.record().id() == id)?;
+        let is_it = |hold: &Hold| hold.record().id() == id;
+        self.at(self.holds.iter().position(is_it)?)
+    }
+
+    /// The task at this place among them, the oldest at 0, as it is now, if it is still alive. Nothing is asked.
+    ///
+    /// The place is the one that [`capture`](Self::capture) tells, and stays while these are held.
+    #[must_use]
+    pub fn at(&self, place: usize) -> Option<TaskDump> {
+        let (hold, polls) = (self.holds.get(place)?, *self.polls.get(place)?);
+        let captures = Captures::of(self.options.stacks);
         let asked = Asked {
-            captures: Captures::of(self.options.stacks),
-            polls: self.polls[at],
-            watched: None,
+            captures,
+            polls,
+            watched: (captures == Captures::Fresh).then(|| self.started.elapsed()),
         };
         let moments = Moments {
             began: self.began,
             now: clock::precise_if_in_use(),
         };
-        read::read(&self.holds[at], asked, moments, &mut Known::default())
+        read::read(hold, asked, moments, &mut Known::default())
     }
 
     /// Those of them that have spawned others of them.

@@ -38,6 +38,12 @@ impl HeldTasks {
         None
     }
 
+    /// None.
+    #[must_use]
+    pub fn at(&self, _: usize) -> Option<TaskDump> {
+        None
+    }
+
     /// A dump of nothing.
     pub fn capture(&mut self, _: &mut dyn FnMut(usize, TaskDump)) -> Dump {
         collect::collect(&self.0)

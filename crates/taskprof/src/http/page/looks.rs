@@ -1,7 +1,7 @@
 //! Looks at tasks that somebody is reading page by page: so that scrolling is about the same tasks, and sorting and filtering, too, unless they are too many; and the tasks
 //! are not asked again for each of them.
 //!
-//! Bounded in number and tasks, and forgotten a minute after they were last used. Not here: how a look is taken.
+//! Bounded in number and memory, and forgotten a minute after they were last used. For so long the records of tasks that have ended stay in use, if a look holds them. Not here: how a look is taken.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -12,8 +12,10 @@ use crate::our_thread;
 
 /// How many are kept.
 const MAX_LOOKS: usize = 4;
-/// Tasks in all of them: some 12 MB.
-const MAX_TASKS: usize = 1 << 15;
+/// Of those that hold the records of tasks.
+const MAX_HOLDING: usize = 2;
+/// Bytes of all of them, so that one of a million tasks has room. A larger one is kept alone.
+const MAX_BYTES: usize = 40 << 20;
 /// How long after its last use one is forgotten.
 const KEPT: Duration = Duration::from_secs(60);
 
@@ -45,11 +47,8 @@ impl Looks {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a look for a while, and gives its number. `None`: it is too large to be kept.
+    /// Keeps a look for a while, and gives its number. `None`: nothing can be kept, because there is no thread that would forget it.
     pub(super) fn keep(self: &Arc<Self>, snapshot: Arc<Snapshot>) -> Option<u64> {
-        if snapshot.tasks() > MAX_TASKS {
-            return None;
-        }
         let mut shelf = self.lock();
         shelf.last += 1;
         let id = shelf.last;
@@ -59,7 +58,7 @@ impl Looks {
             used: Instant::now(),
         });
         let mut forgotten = Vec::new();
-        while shelf.looks.len() > MAX_LOOKS || shelf.tasks() > MAX_TASKS {
+        while shelf.looks.len() > 1 && shelf.is_over_full() {
             forgotten.push(shelf.looks.remove(0));
         }
         if !shelf.forgets && !shelf.looks.is_empty() {
@@ -90,8 +89,11 @@ impl Looks {
 }
 
 impl Shelf {
-    fn tasks(&self) -> usize {
-        self.looks.iter().map(|look| look.snapshot.tasks()).sum()
+    fn is_over_full(&self) -> bool {
+        let snapshots = || self.looks.iter().map(|look| &look.snapshot);
+        self.looks.len() > MAX_LOOKS
+            || snapshots().filter(|snapshot| snapshot.holds()).count() > MAX_HOLDING
+            || snapshots().map(|snapshot| snapshot.bytes()).sum::<usize>() > MAX_BYTES
     }
 }
 

@@ -4,23 +4,22 @@ use maud::{Markup, html};
 use taskscope::TaskDump;
 
 use super::select::{Choices, Known, Selected, Together, label};
-use super::snapshot::Snapshot;
+use super::snapshot::{Shown, Snapshot};
 use super::wanted::{Grouping, Sort, Wanted};
 use crate::http::page::frame::{Page, Tab, age, count, place, plain, sentence, slug, verdict};
 use crate::http::page::links::Links;
-use crate::tasks::{Head, remarks};
+use crate::tasks::remarks;
 
 /// Rows of one page.
 pub(super) const ROWS: usize = 100;
+const COLUMNS: usize = 10;
 /// Groups that are shown; more are counted.
 const GROUPS: usize = 200;
 /// Choices of one kind that are offered; more are found by text.
 const CHOICES: usize = 200;
 
 pub(super) fn html(links: &Links, snapshot: &Snapshot, wanted: &Wanted, is_new: bool) -> String {
-    let show = |head: &Head, choices: &Choices, selected: &Selected| {
-        content(links, head, choices, selected, wanted, is_new)
-    };
+    let show = |shown: Shown<'_>| content(links, &shown, wanted, is_new);
     let content = snapshot.with(wanted, show).unwrap_or_default();
     let page = Page {
         links,
@@ -31,17 +30,11 @@ pub(super) fn html(links: &Links, snapshot: &Snapshot, wanted: &Wanted, is_new: 
     page.html(&content)
 }
 
-fn content(
-    links: &Links,
-    head: &Head,
-    choices: &Choices,
-    selected: &Selected,
-    wanted: &Wanted,
-    is_new: bool,
-) -> Markup {
+fn content(links: &Links, shown: &Shown<'_>, wanted: &Wanted, is_new: bool) -> Markup {
+    let (head, selected) = (shown.head, shown.selected);
     let dump = &head.dump;
     html! {
-        (filter(links, wanted, choices))
+        (filter(links, wanted, shown.choices))
         p #count role="status" {
             strong { (selected.tasks) } " of " (count(head.counts.tasks, "task")) " with a record, " (dump.untracked()) " untracked; looked at "
             time { (httpdate::fmt_http_date(dump.taken_at)) }
@@ -52,7 +45,7 @@ fn content(
             p.note { "The tasks were looked at again: what this page followed on is not kept any more." }
         }
         @if wanted.grouping == Grouping::None {
-            (rows(links, wanted, selected))
+            (rows(links, wanted, shown))
         } @else {
             (groups(links, wanted, selected))
         }
@@ -155,11 +148,11 @@ fn class(by: Sort) -> &'static str {
     }
 }
 
-fn rows(links: &Links, wanted: &Wanted, selected: &Selected) -> Markup {
-    let tasks = &selected.rows;
+fn rows(links: &Links, wanted: &Wanted, shown: &Shown<'_>) -> Markup {
+    let all = shown.selected.order.len();
+    let without_memory = shown.selected.tasks.saturating_sub(all);
     let mut known = Known::default();
-    let from = wanted.from.min(tasks.len());
-    let shown = &tasks[from..tasks.len().min(from.saturating_add(ROWS))];
+    let from = wanted.from.min(all);
     let next = Wanted {
         from: 0,
         ..wanted.clone()
@@ -167,8 +160,8 @@ fn rows(links: &Links, wanted: &Wanted, selected: &Selected) -> Markup {
     html! {
         div.wide {
             // The script loads the rows between as they come into view.
-            table #tasks data-rows=(tasks.len()) data-size=(ROWS) data-look=[wanted.look] data-next=(links.to(&format!("page/tasks{}", next.query())))
-                aria-rowcount=(tasks.len() + 1) {
+            table #tasks data-rows=(all) data-size=(ROWS) data-look=[wanted.look] data-next=(links.to(&format!("page/tasks{}", next.query())))
+                aria-rowcount=(all + 1) {
                 caption.hidden { "Tasks" }
                 thead {
                     tr {
@@ -185,14 +178,19 @@ fn rows(links: &Links, wanted: &Wanted, selected: &Selected) -> Markup {
                     }
                 }
                 tbody data-from=(from) {
-                    @for (at, task) in shown.iter().enumerate() { (row(links, task, from + at, &mut known)) }
+                    @for (at, task) in (from..).zip(&shown.rows) {
+                        @match task {
+                            Some(task) => (row(links, task, at, &mut known)),
+                            None => (ended(at)),
+                        }
+                    }
                 }
             }
         }
-        @if shown.is_empty() { p.note { "No task is like that." } }
-        (pages(links, wanted, from, tasks.len()))
-        @if selected.tasks > tasks.len() {
-            p.note { "and " (count(selected.tasks - tasks.len(), "more task")) ": so many rows are not kept. A filter or another order shows them." }
+        @if shown.rows.is_empty() { p.note { "No task is like that." } }
+        (pages(links, wanted, from, all))
+        @if without_memory > 0 {
+            p.note { "and " (count(without_memory, "more task")) ": there was no memory for so many rows. A filter shows them." }
         }
     }
 }
@@ -211,6 +209,17 @@ fn row(links: &Links, task: &TaskDump, at: usize, known: &mut Known) -> Markup {
             td.n { (age(task.busy)) }
             td { @if let Some(scope) = &task.scope { (plain(scope.name())) } }
             td { (place(task.site)) }
+        }
+    }
+}
+
+/// The row of a task that has ended since the look, with as many cells as the others.
+fn ended(at: usize) -> Markup {
+    html! {
+        tr aria-rowindex=(at + 2) {
+            td {}
+            th scope="row" { "ended" }
+            @for _ in 2..COLUMNS { td {} }
         }
     }
 }

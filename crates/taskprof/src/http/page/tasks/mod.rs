@@ -43,13 +43,14 @@ pub(super) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Response, Http
     let is_new = kept.is_none();
     let snapshot = match kept {
         Some(snapshot) => snapshot,
-        None => {
-            let snapshot = snapshot(&wanted).await?;
-            wanted.look = desk.looks.keep(Arc::clone(&snapshot));
-            snapshot
-        }
+        None => snapshot(&wanted).await?,
     };
+    let looks = Arc::clone(&desk.looks);
     let html = offload::work(PAGE, move |_| {
+        // Here, because to forget another one of very many tasks takes time.
+        if is_new {
+            wanted.look = looks.keep(Arc::clone(&snapshot));
+        }
         list::html(&links, &snapshot, &wanted, is_new)
     })
     .await?;

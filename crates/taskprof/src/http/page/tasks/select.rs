@@ -1,15 +1,15 @@
 //! The tasks of a look that somebody wants to see: filtered, sorted, put together.
 //!
-//! What is said of a stack is looked up once for each distinct one, because thousands of tasks share a few. Not here: how they are shown.
+//! Of tasks that are shown one by one only the order is kept, as their places in the look. //! What is said of a stack is looked up once for each distinct one, because thousands of tasks share a few. Not here: how they are shown.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::Location;
 use std::sync::Arc;
+use std::time::Duration;
 
 use taskscope::text::plain;
-use taskscope::{ScopeRef, TaskDump, Trace, Verdict};
+use taskscope::{Name, ScopeRef, TaskDump, Trace, Verdict};
 
 use super::wanted::{Grouping, Sort, Wanted};
 use crate::tasks::{Groups, Holds, Likeness, Summary};
@@ -18,6 +18,8 @@ use crate::tasks::{Groups, Holds, Likeness, Summary};
 const STACKS: usize = 8192;
 /// Scopes and waits that are counted by name; more are found by text.
 const NAMES: usize = 8192;
+/// Bytes that the order of a look takes for each task.
+pub(super) const ORDER_BYTES: usize = size_of::<u32>();
 
 /// What has been found out about the stacks of a look, by their addresses.
 #[derive(Debug, Default)]
@@ -135,8 +137,8 @@ impl Wanted {
 pub(super) struct Selected {
     /// Tasks that are wanted.
     pub(super) tasks: usize,
-    /// The first of them, in order; none where they are put together.
-    pub(super) rows: Vec<TaskDump>,
+    /// Their places in the look, in order; none where they are put together. Fewer than there are tasks, if there was no memory.
+    pub(super) order: Vec<u32>,
     /// The largest first; none where they are shown one by one.
     pub(super) groups: Vec<Together>,
     /// Tasks of more different groups than are kept.
@@ -148,10 +150,92 @@ pub(super) struct Selection<'a> {
     wanted: &'a Wanted,
     known: Known,
     tasks: usize,
-    most: usize,
-    /// With their places by age; not in order, and at most twice as many as are to be shown.
-    rows: Vec<(usize, TaskDump)>,
+    rows: Rows,
     groups: Groups<Key>,
+}
+
+/// What rows are sorted by, each with its place in the look.
+enum Rows {
+    /// The least first.
+    Numbers(Vec<(u64, u32)>),
+    /// By the alphabet.
+    Labels(Vec<(Label, u32)>),
+}
+
+/// What a task is called, without a text of its own.
+enum Label {
+    Name(Name),
+    Future(&'static str),
+}
+
+impl Label {
+    fn as_str(&self) -> &str {
+        match self {
+            Label::Name(name) => name.as_str(),
+            Label::Future(future) => future,
+        }
+    }
+}
+
+impl Rows {
+    /// Without memory for one more row, it is left out.
+    fn add(&mut self, sort: Sort, at: usize, task: &TaskDump) {
+        let Ok(at) = u32::try_from(at) else {
+            return;
+        };
+        match self {
+            Rows::Numbers(rows) => {
+                if rows.try_reserve(1).is_ok() {
+                    rows.push((number(sort, task), at));
+                }
+            }
+            Rows::Labels(rows) => {
+                if rows.try_reserve(1).is_ok() {
+                    let name = task.name.clone().map(Label::Name);
+                    rows.push((name.unwrap_or(Label::Future(task.future)), at));
+                }
+            }
+        }
+    }
+
+    /// The places. Equals stay in the order of age, or its reverse.
+    fn in_order(self, reversed: bool) -> Vec<u32> {
+        let mut order: Vec<u32> = match self {
+            Rows::Numbers(mut rows) => {
+                rows.sort_unstable();
+                rows.into_iter().map(|(_, at)| at).collect()
+            }
+            Rows::Labels(mut rows) => {
+                rows.sort_unstable_by(|(one, at), (other, other_at)| {
+                    let order = one.as_str().cmp(other.as_str());
+                    order.then(at.cmp(other_at))
+                });
+                rows.into_iter().map(|(_, at)| at).collect()
+            }
+        };
+        // It may be in the memory of the rows, which is several times as large.
+        order.shrink_to_fit();
+        if reversed {
+            order.reverse();
+        }
+        order
+    }
+}
+
+/// What comes first has the least.
+fn number(sort: Sort, task: &TaskDump) -> u64 {
+    let nanos = |length: Duration| u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
+    match sort {
+        Sort::Age | Sort::Name => 0,
+        Sort::Since => u64::MAX - nanos(task.state.since()),
+        Sort::Polls => u64::MAX - task.polls,
+        Sort::Busy => u64::MAX - nanos(task.busy),
+        Sort::Verdict => {
+            let rank = Verdict::ALL.iter().position(|it| *it == task.verdict);
+            rank.unwrap_or(Verdict::ALL.len()) as u64
+        }
+        Sort::Id => task.id,
+    }
 }
 
 /// What the tasks of a group have in common.
@@ -166,29 +250,28 @@ enum Key {
 }
 
 impl<'a> Selection<'a> {
-    /// `most`: so many rows are kept.
-    pub(super) fn new(wanted: &'a Wanted, most: usize) -> Self {
+    pub(super) fn new(wanted: &'a Wanted) -> Self {
         Selection {
             wanted,
             known: Known::default(),
             tasks: 0,
-            most,
-            rows: Vec::new(),
+            rows: match wanted.sort {
+                Sort::Name => Rows::Labels(Vec::new()),
+                _ => Rows::Numbers(Vec::new()),
+            },
             groups: Groups::default(),
         }
     }
 
-    pub(super) fn add(&mut self, at: usize, task: TaskDump, held: Holds<'_>) {
+    /// `at`: its place in the look, by age.
+    pub(super) fn add(&mut self, at: usize, task: Cow<'_, TaskDump>, held: Holds<'_>) {
         if !self.wanted.wants(&task, &mut self.known) {
             return;
         }
         self.tasks += 1;
         let key = match self.wanted.grouping {
             Grouping::None => {
-                self.rows.push((at, task));
-                if self.rows.len() >= self.most.saturating_mul(2) {
-                    self.sort();
-                }
+                self.rows.add(self.wanted.sort, at, &task);
                 return;
             }
             Grouping::Alike => Key::Alike(Likeness::of(&task)),
@@ -198,33 +281,13 @@ impl<'a> Selection<'a> {
             Grouping::Site => Key::Site(task.site),
             Grouping::Name => Key::Name(task.name.as_deref().map(str::to_owned)),
         };
-        self.groups.add(key, at, task, held);
-    }
-
-    /// Equals stay in the order of age, or its reverse.
-    fn sort(&mut self) {
-        let (sort, reversed) = (self.wanted.sort, self.wanted.reversed);
-        self.rows.sort_unstable_by(|(at, one), (other_at, other)| {
-            let order = match sort {
-                Sort::Age => Ordering::Equal,
-                Sort::Since => other.state.since().cmp(&one.state.since()),
-                Sort::Polls => other.polls.cmp(&one.polls),
-                Sort::Busy => other.busy.cmp(&one.busy),
-                Sort::Verdict => one.verdict.cmp(&other.verdict),
-                Sort::Name => label(one).cmp(label(other)),
-                Sort::Id => one.id.cmp(&other.id),
-            };
-            let order = order.then(at.cmp(other_at));
-            if reversed { order.reverse() } else { order }
-        });
-        self.rows.truncate(self.most);
+        self.groups.add(key, at, task.into_owned(), held);
     }
 
     pub(super) fn finish(mut self) -> Selected {
-        self.sort();
         Selected {
             tasks: self.tasks,
-            rows: self.rows.into_iter().map(|(_, task)| task).collect(),
+            order: self.rows.in_order(self.wanted.reversed),
             left_out: self.groups.left_out,
             groups: together(self.groups, self.wanted, &mut self.known),
         }

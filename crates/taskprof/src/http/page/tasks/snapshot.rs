@@ -1,18 +1,25 @@
-//! What the tab with the tasks is about while somebody reads it page by page: all tasks if they are few, else the rows that were asked for.
+//! What the tab with the tasks is about while somebody reads it page by page: all tasks if they are few, else what came of one question.
 //!
+//! Of many tasks shown one by one their records are held, and each page of rows is read from them when it is asked for. So it shows the tasks as they are then, and one
+//! that has ended as ended; and the record of a task that ends stays in use until the look is forgotten.
 //! Not here: how long it is kept (`looks.rs`), which tasks are wanted (`select.rs`).
 
-use taskscope::TaskDump;
+use std::borrow::Cow;
 
-use super::select::{Choices, Selected, Selection};
+use taskscope::{HeldTasks, TaskDump};
+
+use super::list::ROWS;
+use super::select::{Choices, ORDER_BYTES, Selected, Selection};
 use super::wanted::{Grouping, Wanted};
 use crate::error::Error;
 use crate::tasks::{self, Chosen, Head, Holds};
 
 /// So many tasks are kept as they are: 3 MB.
 const FEW: usize = 8_192;
-/// Of more, so many rows are.
-const ROWS: usize = 4_096;
+/// Bytes of one that is kept as it is, or of a group: about.
+const TASK_BYTES: usize = 400;
+/// Bytes of one whose record is held.
+const HELD_BYTES: usize = 29;
 
 /// A look at the tasks.
 #[derive(Debug)]
@@ -22,15 +29,32 @@ pub(in crate::http::page) struct Snapshot(Option<Look>);
 struct Look {
     head: Head,
     choices: Choices,
-    rows: Rows,
+    kept: Kept,
 }
 
 #[derive(Debug)]
-enum Rows {
+enum Kept {
     /// Every task, oldest first.
     All(Vec<TaskDump>),
     /// What came of one question.
-    Part(Box<(Wanted, Selected)>),
+    Part(Box<Part>),
+}
+
+#[derive(Debug)]
+struct Part {
+    question: Wanted,
+    selected: Selected,
+    /// Those that the order is about; `None`: tasks that are put together.
+    held: Option<HeldTasks>,
+}
+
+/// What is wanted, with what there is to choose from.
+pub(super) struct Shown<'a> {
+    pub(super) head: &'a Head,
+    pub(super) choices: &'a Choices,
+    pub(super) selected: &'a Selected,
+    /// The rows of the page that is asked for; `None`: a task that has ended since the look.
+    pub(super) rows: Vec<Option<Cow<'a, TaskDump>>>,
 }
 
 impl Snapshot {
@@ -49,24 +73,30 @@ impl Snapshot {
         Ok(Snapshot(Some(Look {
             head,
             choices,
-            rows: Rows::All(tasks.into_iter().map(|(_, task)| task).collect()),
+            kept: Kept::All(tasks.into_iter().map(|(_, task)| task).collect()),
         })))
     }
 
     /// What is wanted of tasks that are too many to be kept.
     pub(super) fn of_many(chosen: &Chosen, wanted: &Wanted) -> Result<Snapshot, Error> {
-        let mut choices = Choices::default();
-        let mut selection = Selection::new(wanted, ROWS);
-        let head = tasks::fold(chosen, &mut |at, task, held| {
-            choices.add(&task);
-            selection.add(at, task, held);
-        })?;
-        let part = Box::new((wanted.question(), selection.finish()));
-        Ok(Snapshot(Some(Look {
-            head,
-            choices,
-            rows: Rows::Part(part),
-        })))
+        tasks::hold(chosen, |mut held| {
+            let mut choices = Choices::default();
+            let mut selection = Selection::new(wanted);
+            let head = tasks::visit(chosen, &mut held, &mut |at, task, holds| {
+                choices.add(&task);
+                selection.add(at, Cow::Owned(task), holds);
+            });
+            let part = Box::new(Part {
+                question: wanted.question(),
+                selected: selection.finish(),
+                held: (wanted.grouping == Grouping::None).then_some(held),
+            });
+            Snapshot(Some(Look {
+                head,
+                choices,
+                kept: Kept::Part(part),
+            }))
+        })
     }
 
     /// Whether there is anything in it.
@@ -76,43 +106,67 @@ impl Snapshot {
 
     /// Whether this is enough for that question.
     pub(super) fn serves(&self, wanted: &Wanted) -> bool {
-        match self.0.as_ref().map(|look| &look.rows) {
-            Some(Rows::All(_)) => true,
-            Some(Rows::Part(part)) => part.0 == wanted.question(),
+        match self.0.as_ref().map(|look| &look.kept) {
+            Some(Kept::All(_)) => true,
+            Some(Kept::Part(part)) => part.question == wanted.question(),
             None => false,
         }
     }
 
-    /// Tasks that it keeps.
-    pub(in crate::http::page) fn tasks(&self) -> usize {
-        match self.0.as_ref().map(|look| &look.rows) {
-            Some(Rows::All(tasks)) => tasks.len(),
-            Some(Rows::Part(part)) => part.1.rows.len() + part.1.groups.len(),
+    /// Whether records are held for it.
+    pub(in crate::http::page) fn holds(&self) -> bool {
+        let kept = self.0.as_ref().map(|look| &look.kept);
+        matches!(kept, Some(Kept::Part(part)) if part.held.is_some())
+    }
+
+    /// What it takes, about.
+    pub(in crate::http::page) fn bytes(&self) -> usize {
+        match self.0.as_ref().map(|look| &look.kept) {
+            Some(Kept::All(tasks)) => tasks.len() * TASK_BYTES,
+            Some(Kept::Part(part)) => {
+                let held = part.held.as_ref().map_or(0, HeldTasks::len);
+                held * HELD_BYTES
+                    + part.selected.order.len() * ORDER_BYTES
+                    + part.selected.groups.len() * TASK_BYTES
+            }
             None => 0,
         }
     }
 
-    /// What is wanted, with what there is to choose from. `None`: there is nothing in it.
-    pub(super) fn with<T>(
-        &self,
-        wanted: &Wanted,
-        show: impl FnOnce(&Head, &Choices, &Selected) -> T,
-    ) -> Option<T> {
+    /// What is wanted. `None`: there is nothing in it.
+    pub(super) fn with<T>(&self, wanted: &Wanted, show: impl FnOnce(Shown<'_>) -> T) -> Option<T> {
         let look = self.0.as_ref()?;
-        Some(match &look.rows {
-            Rows::All(tasks) => {
-                let most = if wanted.grouping == Grouping::None {
-                    tasks.len()
-                } else {
-                    0
-                };
-                let mut selection = Selection::new(wanted, most);
+        let of_all;
+        let (selected, rows) = match &look.kept {
+            Kept::All(tasks) => {
+                let mut selection = Selection::new(wanted);
                 for (at, task) in tasks.iter().enumerate() {
-                    selection.add(at, task.clone(), Holds::default());
+                    selection.add(at, Cow::Borrowed(task), Holds::default());
                 }
-                show(&look.head, &look.choices, &selection.finish())
+                of_all = selection.finish();
+                let row = |at| tasks.get(at).map(Cow::Borrowed);
+                (&of_all, rows(&of_all, wanted, row))
             }
-            Rows::Part(part) => show(&look.head, &look.choices, &part.1),
-        })
+            Kept::Part(part) => {
+                let row = |at| part.held.as_ref()?.at(at).map(Cow::Owned);
+                (&part.selected, rows(&part.selected, wanted, row))
+            }
+        };
+        Some(show(Shown {
+            head: &look.head,
+            choices: &look.choices,
+            selected,
+            rows,
+        }))
     }
+}
+
+/// Those of the page that is asked for.
+fn rows<'a>(
+    selected: &Selected,
+    wanted: &Wanted,
+    row: impl Fn(usize) -> Option<Cow<'a, TaskDump>>,
+) -> Vec<Option<Cow<'a, TaskDump>>> {
+    let order = selected.order.iter().skip(wanted.from).take(ROWS);
+    order.map(|at| row(*at as usize)).collect()
 }
