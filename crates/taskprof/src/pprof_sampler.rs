@@ -21,7 +21,7 @@ const HANDLER_DEPTH: usize = 16;
 /// With more distinct stacks than this, the tables are emptied by a new start.
 const MOST_STACKS: usize = 8192;
 
-/// Samples CPU time of the whole process by `SIGPROF`, through the `pprof` crate. Not the default: [`ThreadSampler`](super::ThreadSampler) is.
+/// Samples CPU time of the whole process by `SIGPROF`, through the `pprof` crate. Not the default: [`ThreadSampler`](crate::sampler::ThreadSampler) is.
 ///
 /// With the feature `pprof-rs`, for platforms that have no other sampler, and for comparisons:
 ///
