@@ -102,13 +102,17 @@ impl Waits {
             };
             let known = self.threads.len();
             let thread = match self.threads.get_mut(&tid) {
-                Some(thread) => thread,
+                Some(thread) => {
+                    // A thread names itself a moment after it was started.
+                    thread.name = name(tid).unwrap_or_else(|| Arc::clone(&thread.name));
+                    thread
+                }
                 None if known >= MAX_THREADS => {
                     left_out += 1;
                     continue;
                 }
                 None => self.threads.entry(tid).or_insert_with(|| Thread {
-                    name: name(tid),
+                    name: name(tid).unwrap_or_default(),
                     before: times,
                     off: Duration::ZERO,
                     queued: Duration::ZERO,
@@ -167,9 +171,9 @@ impl Times {
     }
 }
 
-fn name(tid: u32) -> Arc<str> {
+fn name(tid: u32) -> Option<Arc<str>> {
     let name = std::fs::read_to_string(format!("/proc/self/task/{tid}/comm"));
-    name.unwrap_or_default().trim_end().into()
+    Some(name.ok()?.trim_end().into())
 }
 
 /// Adds what was waited for to a profile of the CPU, whose columns become those of time on the wall.

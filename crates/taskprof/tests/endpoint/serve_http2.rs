@@ -25,6 +25,8 @@ const NEVER: Duration = Duration::from_secs(3600);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const INDEX: &str = "/debug/profile";
+/// Not one of those that are answered in any case.
+const CMDLINE: &str = "/debug/profile/cmdline";
 const PREFACE: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const WATCH: &str = "/rs.tokio.console.instrument.Instrument/WatchUpdates";
 
@@ -317,19 +319,19 @@ async fn a_client_that_watches_keeps_its_place_and_the_next_one_is_told_to_come_
     let mut watching = Client::new(addr).await;
     let mut updates = attach(&mut watching).await;
 
-    let refused = tokio::task::spawn_blocking(move || get(addr, INDEX));
+    let refused = tokio::task::spawn_blocking(move || get(addr, CMDLINE));
     let refused = refused.await.unwrap();
     assert_eq!(refused.status, 503);
     let mut second = Client::new(addr).await;
-    assert_eq!(second.get(INDEX).await, 503);
+    assert_eq!(second.get(CMDLINE).await, 503);
     // Still there, and still able to ask for more.
-    assert_eq!(watching.get(INDEX).await, 200);
+    assert_eq!(watching.get(CMDLINE).await, 200);
     updates.data().await.unwrap().unwrap();
 
     drop(updates);
     drop(watching);
     let began = Instant::now();
-    while Client::new(addr).await.get(INDEX).await != 200 {
+    while Client::new(addr).await.get(CMDLINE).await != 200 {
         assert!(began.elapsed() < PATIENCE);
     }
 }
@@ -427,7 +429,7 @@ async fn a_peer_that_answers_no_ping_loses_its_place_and_one_that_does_keeps_it(
     let server = with_console(builder);
     let addr = server.local_addr();
     let index = async || {
-        let got = tokio::task::spawn_blocking(move || get(addr, INDEX)).await;
+        let got = tokio::task::spawn_blocking(move || get(addr, CMDLINE)).await;
         got.unwrap().status
     };
     let (requests, mut connection) = handshake(addr, &h2::client::Builder::new()).await;
