@@ -1,10 +1,12 @@
-//! Which function an address is in, without names: by the unwind tables, which stripped programs have as well.
+//! Finds the function of an address by the unwind tables, which stripped programs have, too.
+//!
+//! Not here: names ([`crate::symbolize`]).
 
-/// The address at which the function starts that a return address leads into; `None` if the unwind tables do not tell.
+/// Returns the start of the function that a return address leads into.
 ///
-/// For a return address pass it as captured: the lookup subtracts one, as [`symbolize`](crate::symbolize) does. A function
-/// can be recognised by it where nothing has a name, for example one's own by its function pointer. A function into which
-/// others were inlined is one function here.
+/// `None` if the unwind tables do not tell. Pass the address as captured: the lookup subtracts one,
+/// as [`symbolize`](crate::symbolize) does. A function can be recognised by its start where nothing
+/// has a name, one's own by its function pointer. Inlined functions belong to the outer one.
 ///
 /// # Examples
 ///
