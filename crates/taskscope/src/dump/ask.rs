@@ -89,9 +89,10 @@ impl AskedTask<'_> {
             return Standing::Marked;
         }
         let now = record.polls();
+        // With the last poll: another dump may have had it captured before this one came to ask.
         let captured = record
             .captured_ago(now)
-            .is_some_and(|ago| ago < now.saturating_sub(self.polls));
+            .is_some_and(|ago| ago == 0 || ago < now.saturating_sub(self.polls));
         if captured || record.is_finished() {
             return Standing::Done;
         }
@@ -175,10 +176,14 @@ impl<'a> Queue<'a> {
             }
             self.take_in(&lines.next);
         }
-        for _ in marked..WINDOW {
-            match self.feed.take() {
-                Some(record) => capture::request(record),
-                None => break,
+        while marked < WINDOW {
+            let Some(record) = self.feed.take() else {
+                break;
+            };
+            // Another dump may have had it captured meanwhile.
+            if record.captured_ago(record.polls()) != Some(0) {
+                capture::request(record);
+                marked += 1;
             }
         }
         !self.asked.is_empty()

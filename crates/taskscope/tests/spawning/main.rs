@@ -6,7 +6,6 @@
 )]
 
 mod blocking;
-mod captures;
 mod driven;
 #[cfg(feature = "hyper")]
 mod executor;
