@@ -103,5 +103,5 @@ fn main() {
         .map(|_| time(|| box64(&SAMPLED)))
         .fold(f64::MAX, f64::min);
     println!("every allocation sampled and forgotten: {every:.0} ns");
-    println!("{:?}", heap::lost());
+    println!("{:?}", heap::dropped());
 }

@@ -78,5 +78,5 @@ fn main() {
         print("objects held", held_now.count(), held_objects as f64);
         drop(blocks);
     }
-    println!("{:?}", heap::lost());
+    println!("{:?}", heap::dropped());
 }

@@ -140,7 +140,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         });
         spent += began.elapsed();
         total.samples += collected.samples;
-        total.without_room += collected.without_room;
+        total.dropped += collected.dropped;
         total.foreign += collected.foreign;
         total.unarmed = collected.unarmed;
     }

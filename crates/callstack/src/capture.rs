@@ -3,23 +3,9 @@
 //! Both functions are never inlined, take the registers themselves and lend them to the walk; that pins their frames on
 //! the stack for as long as the walk lasts.
 
+use crate::Completeness;
 use crate::unwind::registers::Registers;
 use crate::unwind::{self, UnwinderKind};
-
-/// The largest number of frames one capture appends.
-pub const MAX_FRAMES: usize = 1024;
-
-/// How a capture ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Completeness {
-    /// Every frame up to the limit was walked.
-    Complete,
-    /// More frames than [`MAX_FRAMES`]; the root side is missing.
-    Truncated,
-    /// The unwinder lost its way before it reached the limit.
-    Broken,
-}
 
 /// Appends the return addresses of the current stack to `out`, leaf first, up to and including the frame that contains
 /// stack address `limit`.

@@ -9,10 +9,11 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, MutexGuard, OnceLock, Weak};
 
 use crate::Symbol;
 use crate::symbol::look_up;
+use crate::sync::Mutex;
 
 const SHARDS: usize = 16;
 
@@ -81,7 +82,7 @@ impl Stack {
     pub fn live_count() -> usize {
         TABLE
             .iter()
-            .map(|shard| lock(shard).values().map(Vec::len).sum::<usize>())
+            .map(|shard| shard.lock().values().map(Vec::len).sum::<usize>())
             .sum()
     }
 
@@ -185,10 +186,5 @@ fn hash(frames: &[usize]) -> u64 {
 }
 
 fn shard(id: u64) -> MutexGuard<'static, HashMap<u64, Bucket>> {
-    lock(&TABLE[(id % SHARDS as u64) as usize])
-}
-
-fn lock(shard: &Mutex<HashMap<u64, Bucket>>) -> MutexGuard<'_, HashMap<u64, Bucket>> {
-    // Nothing in the critical sections can panic half-way.
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+    TABLE[(id % SHARDS as u64) as usize].lock()
 }

@@ -12,9 +12,10 @@
 //! Not here: how an address is looked up ([`crate::resolve`]). No lock of the cache is held during a lookup.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, MutexGuard};
 
-use crate::resolve::{self, Found, Lookup};
+use crate::resolve::{self, Lookup, RawSymbol};
+use crate::sync::Mutex;
 
 /// One function at one place in the source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -126,7 +127,7 @@ pub(crate) fn look_up(ip: usize) -> (Symbols, bool) {
         Lookup::Nowhere => return unknown(true),
         Lookup::Unreadable => return unknown(false),
         Lookup::Symbols(symbols) if symbols.is_empty() => Arc::clone(&UNKNOWN),
-        Lookup::Symbols(symbols) => symbols.iter().map(kept).collect(),
+        Lookup::Symbols(symbols) => symbols.iter().map(shared_symbol).collect(),
     };
     let mut shard = shard(address);
     if list.is_current() {
@@ -141,7 +142,7 @@ pub(crate) fn look_up(ip: usize) -> (Symbols, bool) {
 pub(crate) fn forget_libraries() {
     let list = resolve::Modules::now();
     for shard in CACHE.iter() {
-        lock(shard).retain(|address| list.in_main_program(address));
+        shard.lock().retain(|address| list.in_main_program(address));
     }
 }
 
@@ -164,8 +165,8 @@ pub fn release_debug_info() {
 }
 
 /// A symbol with texts of its own, which equal symbols share.
-fn kept(found: &Found) -> Arc<Symbol> {
-    let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+fn shared_symbol(found: &RawSymbol) -> Arc<Symbol> {
+    let mut texts = TEXTS.lock();
     let mut text = |text: &Option<String>| text.as_deref().map(|text| texts.shared(text));
     Arc::new(Symbol {
         name: text(&found.name),
@@ -207,12 +208,7 @@ impl Texts {
 
 fn shard(address: usize) -> MutexGuard<'static, Shard> {
     // Return addresses are spread over all low bits on x86, and are multiples of 4 on ARM.
-    lock(&CACHE[(address >> 2) % SHARDS])
-}
-
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    // Nothing in the critical sections can panic half-way.
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+    CACHE[(address >> 2) % SHARDS].lock()
 }
 
 #[cfg(test)]

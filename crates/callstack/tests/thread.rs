@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use callstack::thread::{CaptureError, Signal, Silence, Tid, capture_blocked};
+use callstack::thread::{CaptureError, NoAnswerReason, Signal, Tid, capture_blocked};
 use callstack::{Completeness, Stack, Symbol, capture};
 use support::names;
 
@@ -399,7 +399,7 @@ fn unanswered(tid: Tid) -> CaptureError {
 }
 
 const BLOCKED: CaptureError = CaptureError::NoAnswer {
-    silence: Silence::Blocked,
+    reason: NoAnswerReason::Blocked,
 };
 
 /// How many of our signals are pending for this thread.

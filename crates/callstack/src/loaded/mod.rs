@@ -7,19 +7,24 @@
 //! Not here: how the sections are used for unwinding ([`crate::unwind`]), how an image is symbolised
 //! ([`crate::resolve`]).
 
+pub(crate) mod build_id;
 pub(crate) mod dl;
 mod functions;
-pub(crate) mod note;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod unwinder;
 
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use libc::{PF_X, PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE};
 
 use crate::Module;
+use crate::sync::Mutex;
 use dl::{Counters, Object, Section};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) use unwinder::Unwinder;
 
 /// Where the unwind tables of an image are: file addresses and bytes.
 #[derive(Debug, Clone)]
@@ -55,7 +60,7 @@ pub(crate) struct Snapshot {
     pub(crate) images: Vec<Arc<Image>>,
     pub(crate) modules: Arc<[Module]>,
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-    pub(crate) unwinder: Arc<crate::unwind::hop::Unwinder>,
+    pub(crate) unwinder: Arc<Unwinder>,
     counters: Counters,
 }
 
@@ -82,28 +87,24 @@ pub(crate) fn generation() -> u64 {
 
 /// The newest snapshot. Only the very first call asks the loader.
 pub(crate) fn current() -> Arc<Snapshot> {
-    let published = lock().clone();
+    let published = CURRENT.lock().clone();
     published.unwrap_or_else(|| publish(read(None)))
 }
 
 /// The unwinder of the newest snapshot and its generation, for the global allocator: waits for nobody and allocates nothing.
 /// `None` if there is no snapshot, or if somebody is just publishing one.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-pub(crate) fn try_current_unwinder() -> Option<(u64, Arc<crate::unwind::hop::Unwinder>)> {
-    let current = match CURRENT.try_lock() {
-        Ok(current) => current,
-        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-        Err(TryLockError::WouldBlock) => return None,
-    };
+pub(crate) fn try_current_unwinder() -> Option<(u64, Arc<Unwinder>)> {
+    let current = CURRENT.try_lock()?;
     let current = current.as_ref()?;
     Some((current.generation, Arc::clone(&current.unwinder)))
 }
 
 /// An unwinder that knows only the main program, for which the loader need not be asked.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-pub(crate) fn main_unwinder() -> Option<Arc<crate::unwind::hop::Unwinder>> {
+pub(crate) fn main_unwinder() -> Option<Arc<Unwinder>> {
     let image = dl::main_program(|object| image(object, None))??;
-    Some(Arc::new(crate::unwind::hop::unwinder(&[image])))
+    Some(Arc::new(Unwinder::new(&[image])))
 }
 
 /// Makes a new snapshot if something was loaded or unloaded. True if something was unloaded.
@@ -116,14 +117,9 @@ pub(crate) fn refresh() -> bool {
     after.counters.unloads != before.counters.unloads
 }
 
-fn lock() -> MutexGuard<'static, Option<Arc<Snapshot>>> {
-    // Every critical section is one assignment, so a poisoned lock protects nothing broken.
-    CURRENT.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Publishes `new` unless a concurrent caller has published the same or a later state of the loader already.
 fn publish(mut new: Snapshot) -> Arc<Snapshot> {
-    let mut current = lock();
+    let mut current = CURRENT.lock();
     if let Some(current) = &*current {
         if current.counters.loads >= new.counters.loads
             && current.counters.unloads >= new.counters.unloads
@@ -153,7 +149,7 @@ fn read(previous: Option<&Snapshot>) -> Snapshot {
         generation: 1,
         modules: modules(&images),
         #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-        unwinder: Arc::new(crate::unwind::hop::unwinder(&images)),
+        unwinder: Arc::new(Unwinder::new(&images)),
         images,
         counters,
     }
@@ -179,7 +175,7 @@ fn image(object: &Object<'_>, previous: Option<&Snapshot>) -> Option<Arc<Image>>
         .find_map(|header| {
             let notes =
                 object.bytes(header.p_vaddr..header.p_vaddr.checked_add(header.p_filesz)?)?;
-            note::in_notes(notes, header.p_align)
+            build_id::in_notes(notes, header.p_align)
         })
         .unwrap_or_default();
     let old = previous.and_then(|previous| previous.images.iter().find(|old| old.range == range));

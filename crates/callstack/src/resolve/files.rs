@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use object::Object as _;
 
-use crate::loaded::{Image, note};
+use crate::loaded::{Image, build_id};
 
 const DEBUG_ROOT: &str = "/usr/lib/debug";
 /// The running program, even if its file was deleted or replaced.
@@ -76,7 +76,7 @@ fn is_of(path: &Path, image: &Image, checksum: Option<u32>) -> bool {
         return false;
     }
     if !image.build_id.is_empty() {
-        return note::of_file(path).is_some_and(|id| id[..] == image.build_id[..]);
+        return build_id::of_file(path).is_some_and(|id| id[..] == image.build_id[..]);
     }
     checksum.is_some_and(|expected| crc32(path).is_ok_and(|sum| sum == expected))
 }

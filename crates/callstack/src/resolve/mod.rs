@@ -8,16 +8,18 @@ mod elf;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod files;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-mod give_back;
+mod modules;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod name;
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 mod portable;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod reader;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod release_memory;
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
-pub(crate) use elf::Modules;
+pub(crate) use modules::Modules;
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 pub(crate) use portable::{Modules, release};
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
@@ -30,12 +32,12 @@ pub(crate) enum Lookup {
     /// The module's file could not be read now, for example because the process has no file descriptor left. Later it may.
     Unreadable,
     /// Innermost first; empty if the module has no symbol there.
-    Symbols(Vec<Found>),
+    Symbols(Vec<RawSymbol>),
 }
 
 /// A symbol whose texts belong to nobody yet.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct RawSymbol {
     pub(crate) name: Option<String>,
     pub(crate) file: Option<String>,
     pub(crate) line: Option<u32>,

@@ -1,6 +1,6 @@
 //! Symbols by the `backtrace` crate, for platforms whose module list this crate does not read.
 
-use super::{Found, Lookup};
+use super::{Lookup, RawSymbol};
 
 pub(crate) fn release() {
     backtrace::clear_symbol_cache();
@@ -28,7 +28,7 @@ impl Modules {
         // `resolve` expects a return address and subtracts one, which our caller has done.
         let return_address = address.wrapping_add(1);
         backtrace::resolve(return_address as *mut _, |symbol| {
-            symbols.push(Found {
+            symbols.push(RawSymbol {
                 name: symbol.name().map(|name| format!("{name:#}")),
                 file: symbol
                     .filename()

@@ -2,7 +2,7 @@
 //!
 //! The index of a program's debug information takes memory like that information itself. It is made and used by one
 //! thread, which lets go of it and ends when nobody has asked for [`IDLE`]. Since all of it belongs to one thread, nothing
-//! else is left between its pieces, and the memory can be given back ([`give_back`]). Answers are copied by whoever asked
+//! else is left between its pieces, and the memory can be given back ([`release_memory`]). Answers are copied by whoever asked
 //! ([`crate::symbol`]), so that they are not what is left.
 //!
 //! # Invariant
@@ -18,13 +18,14 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use super::elf::Opened;
-use super::{Found, Lookup, give_back};
+use super::{Lookup, RawSymbol, release_memory};
 use crate::loaded::Image;
+use crate::sync::Mutex;
 
 /// The thread's name; Linux has room for 15 bytes.
 const NAME: &str = "callstack-names";
@@ -71,7 +72,7 @@ pub(super) fn look_up(image: &Arc<Image>, address: u64) -> Lookup {
 
 /// Lets go of everything that is open, and waits until it is gone.
 pub(crate) fn release() {
-    let mut reader = lock();
+    let mut reader = READER.lock();
     let Some(running) = current(&mut reader) else {
         return;
     };
@@ -85,7 +86,7 @@ pub(crate) fn release() {
 
 /// False if there is no thread, and none to be had.
 fn send(message: Message) -> bool {
-    let mut reader = lock();
+    let mut reader = READER.lock();
     if current(&mut reader).is_none() {
         *reader = start();
     }
@@ -123,7 +124,7 @@ fn run(received: &Receiver<Message>) {
             Err(RecvTimeoutError::Timeout) => {
                 // Before the thread is no longer said to be there: who waits for that sees the memory gone.
                 files.close();
-                let mut reader = lock();
+                let mut reader = READER.lock();
                 match received.try_recv() {
                     Ok(message) => message,
                     Err(_) => {
@@ -161,7 +162,7 @@ impl Files {
     fn close(&mut self) {
         if !self.0.is_empty() {
             self.0 = HashMap::new();
-            give_back::freed_memory();
+            release_memory::release_freed_memory();
         }
     }
 
@@ -181,7 +182,7 @@ impl Files {
         }
         match Opened::open(image) {
             Ok(Some(mut opened)) => {
-                let symbols: Vec<Found> = opened.symbols(address);
+                let symbols: Vec<RawSymbol> = opened.symbols(address);
                 if self.0.len() >= MOST_OPEN {
                     self.0.clear();
                 }
@@ -195,9 +196,4 @@ impl Files {
             Err(_) => Lookup::Unreadable,
         }
     }
-}
-
-fn lock() -> MutexGuard<'static, Option<Reader>> {
-    // Every critical section leaves a reader or none.
-    READER.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -45,7 +45,7 @@ mod linux;
     target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64")
 )))]
-#[path = "elsewhere.rs"]
+#[path = "unsupported.rs"]
 mod linux;
 
 use std::fmt;
@@ -199,11 +199,11 @@ pub struct Collected {
     /// Samples that were passed on.
     pub samples: u64,
     /// Signals since the last call that found no room for their sample: nobody collected in time.
-    pub without_room: u64,
+    pub dropped: u64,
     /// Signals since the last call that no timer of the sampler had sent.
     pub foreign: u64,
     /// Processor time of threads that ended since the last call without ever being sampled.
-    pub unseen: Duration,
+    pub unsampled: Duration,
     /// Threads that have a timer.
     pub threads: usize,
     /// Threads that have none, because the kernel gave none or there are too many.

@@ -47,6 +47,7 @@
 
 // This file owns the public types; `linux` owns the signal, the handler and what they share. Not here: how a stack is walked
 // (`crate::unwind`), and who should be captured when.
+mod blocked;
 mod call;
 mod error;
 mod give_way;
@@ -61,14 +62,15 @@ pub(crate) mod linux;
     target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64")
 )))]
-#[path = "elsewhere.rs"]
+#[path = "unsupported.rs"]
 pub(crate) mod linux;
 
 use std::fmt;
 use std::time::Duration;
 
+pub use blocked::Blocked;
 pub use call::SystemCall;
-pub use error::{CaptureError, ClaimError, NotBlocked, Silence};
+pub use error::{CaptureError, ClaimError, NoAnswerReason, NotBlocked};
 pub use give_way::give_way;
 
 use crate::Completeness;
@@ -103,16 +105,6 @@ impl fmt::Display for Tid {
     }
 }
 
-/// A thread that was blocked while its stack was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Blocked {
-    /// The system call that it was blocked in.
-    pub call: SystemCall,
-    /// Whether the stack is whole.
-    pub completeness: Completeness,
-}
-
 /// Appends the stack of a thread that is blocked in a system call to `out`, leaf first, up to the first function of the
 /// thread. The thread is not interrupted and does not notice.
 ///
@@ -132,7 +124,7 @@ pub struct Blocked {
 ///
 /// Reads `/proc/self/task`, for which it needs a file descriptor for a moment. Where `/proc` is not mounted, in a process
 /// that may not be dumped (`PR_SET_DUMPABLE`), and in sandboxes without `/proc/self/task/N/syscall`, every thread is
-/// [`NotBlocked::Unseen`]; so is one that called from code that is not of a known module.
+/// [`NotBlocked::Unreadable`]; so is one that called from code that is not of a known module.
 ///
 /// Of the registers only stack pointer and instruction are known. On x86-64 the frame pointer of a function that needs it
 /// is worked out from the function's first instructions, and checked; where that fails (a function with `alloca`) the stack
@@ -244,7 +236,7 @@ impl Signal {
     ///
     /// # Errors
     ///
-    /// [`CaptureError`]: the thread has ended, does not answer within `timeout` (and [why](Silence)), captures by other
+    /// [`CaptureError`]: the thread has ended, does not answer within `timeout` (and [why](NoAnswerReason)), captures by other
     /// threads have taken all of `timeout`, or somebody has replaced our handler; or it is in a system call that a signal
     /// might end, and nothing could be read without. `out` is unchanged then. A thread that
     /// answers after the time is up finds the request withdrawn and does nothing.

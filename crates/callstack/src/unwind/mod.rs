@@ -15,13 +15,13 @@ pub(crate) mod copied;
     target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
-pub(crate) mod frame_pointer;
+pub(crate) mod fast;
 #[cfg(all(
     target_os = "linux",
     target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
-pub(crate) mod hop;
+pub(crate) mod frame_pointer;
 #[cfg(all(
     target_os = "linux",
     target_pointer_width = "64",
@@ -183,7 +183,7 @@ pub(crate) fn walk(
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 pub(crate) fn walk_with(
-    walker: &mut hop::Walker,
+    walker: &mut fast::Walker,
     start: &Registers,
     limit: usize,
     out: &mut Vec<usize>,
@@ -251,7 +251,7 @@ fn walk_copy(
     start: &Registers,
     stack: &copied::CopiedStack<'_>,
     out: &mut Vec<usize>,
-    find: Option<hop::FindFramePointer<'_>>,
+    find: Option<fast::FindFramePointer<'_>>,
 ) -> Completeness {
     out.reserve(MAX_FRAMES);
     let mut frames = Frames {
@@ -268,8 +268,8 @@ fn walk_copy(
         lacking |= stack.lacks(address);
         stack.read(address)
     };
-    let walked = hop::with(|unwinder| match unwinder {
-        Some(unwinder) => unwinder.hop(start, read, find, &mut frames),
+    let walked = fast::with(|unwinder| match unwinder {
+        Some(unwinder) => unwinder.walk_from(start, read, find, &mut frames),
         None => Completeness::Broken,
     });
     match walked {
@@ -290,7 +290,7 @@ fn dispatch(
             target_pointer_width = "64",
             any(target_arch = "x86_64", target_arch = "aarch64")
         ))]
-        UnwinderKind::Fast => hop::with(|unwinder| match unwinder {
+        UnwinderKind::Fast => fast::with(|unwinder| match unwinder {
             Some(unwinder) => unwinder.walk(start, window, frames),
             None => system::System.walk(start, window, frames),
         }),

@@ -64,7 +64,7 @@ fn threads_that_free_each_others_memory_leave_what_they_hold() {
         assert!(
             (expected..expected + 8192).contains(&sum.bytes()),
             "{sum:?} {:?}",
-            callstack::heap::lost()
+            callstack::heap::dropped()
         );
         drop(kept);
         assert!(held(number).bytes() < 8192);

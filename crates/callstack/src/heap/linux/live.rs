@@ -9,7 +9,8 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
-use crate::heap::{Label, Live, StackId, Weight};
+use crate::heap::samples::{Label, Live, StackId};
+use crate::heap::weight::Weight;
 
 /// A power of two.
 const BUCKETS: usize = 1 << 14;

@@ -10,11 +10,11 @@
 //! * An address is in the table of live samples only between the return of the inner allocation and the call of the inner
 //!   deallocation. So nobody puts in, or takes out, an address that somebody else is putting in or taking out: that would
 //!   be a use of memory after it was freed, by the program.
-//! * Every table is bounded; what has no room is counted ([`super::Lost`]).
+//! * Every table is bounded; what has no room is counted ([`super::Dropped`]).
 
+mod allocator_frames;
 mod filter;
 mod live;
-mod machinery;
 mod queue;
 mod sample;
 mod stacks;
@@ -24,19 +24,20 @@ mod walkers;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+pub(super) use allocator_frames::prepare;
 pub(super) use filter::may_be_sampled;
-pub(super) use machinery::prepare;
 pub(super) use sample::{allocated, freed, put_back, set_label, taken_out};
 pub(super) use thread::{is_due, is_installed};
 
-use super::{Allocated, DEFAULT_RATE, Frames, Live, Lost, StackId, Weight};
+use super::samples::{Allocated, DEFAULT_RATE, Dropped, Frames, Live, StackId};
+use super::weight::Weight;
 use crate::Completeness;
 
 pub(super) const SUPPORTED: bool = true;
 
 static RATE: AtomicUsize = AtomicUsize::new(DEFAULT_RATE);
 
-// Counted by whoever loses a sample; the fields of `Lost`.
+// Counted by whoever loses a sample; the fields of `Dropped`.
 static NESTED: AtomicU64 = AtomicU64::new(0);
 static NO_TABLES: AtomicU64 = AtomicU64::new(0);
 static NO_PLACE: AtomicU64 = AtomicU64::new(0);
@@ -94,14 +95,14 @@ pub(super) fn frames(stack: StackId) -> Frames {
         return nothing;
     };
     Frames {
-        addresses: machinery::cut(all),
+        addresses: allocator_frames::cut(all),
         completeness,
     }
 }
 
-pub(super) fn lost() -> Lost {
+pub(super) fn dropped() -> Dropped {
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    Lost {
+    Dropped {
         nested: read(&NESTED),
         no_tables: read(&NO_TABLES),
         no_place: read(&NO_PLACE),

@@ -7,7 +7,8 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use crate::heap::{Allocated, QUEUE, StackId, Weight};
+use crate::heap::samples::{Allocated, QUEUE, StackId};
+use crate::heap::weight::Weight;
 
 /// A power of two. At the default rate some seconds of a program that allocates gigabytes in each.
 pub(super) const PLACES: usize = QUEUE;

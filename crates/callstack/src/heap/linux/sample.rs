@@ -5,8 +5,9 @@ use std::{mem, ptr};
 
 use super::live::Entry;
 use super::{NESTED, NO_LABEL, NO_PLACE, NO_STACK, NO_TABLES, count};
-use super::{filter, machinery, stacks, tables, thread, walkers};
-use crate::heap::{Allocated, Label, Weight};
+use super::{allocator_frames, filter, stacks, tables, thread, walkers};
+use crate::heap::samples::{Allocated, Label};
+use crate::heap::weight::Weight;
 use crate::unwind::registers::Registers;
 
 /// A `fn() -> Label`; null: none was set.
@@ -39,7 +40,7 @@ fn sample(start: &Registers, address: usize, size: usize) {
     thread::with(|state| {
         if state.probing.replace(false) {
             let busy = state.enter();
-            machinery::found(start);
+            allocator_frames::found(start);
             drop(busy);
             state.begin_anew();
             return;

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::count;
 use crate::Completeness;
-use crate::heap::{StackId, Weight};
+use crate::heap::samples::StackId;
+use crate::heap::weight::Weight;
 
 /// Distinct stacks; a power of two. A program that is done starting up has some thousand.
 const SLOTS: usize = 1 << 15;

@@ -19,7 +19,7 @@ pub(super) struct State {
     /// Of xorshift; 0 before the first number.
     random: Cell<u64>,
     busy: Cell<bool>,
-    /// The next allocation is one of [`super::machinery`].
+    /// The next allocation is one of [`super::allocator_frames`].
     pub(super) probing: Cell<bool>,
 }
 

@@ -17,7 +17,7 @@ use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::unwind::hop::Walker;
+use crate::unwind::fast::Walker;
 use crate::unwind::registers::Registers;
 use crate::unwind::window::room_below;
 use crate::{Completeness, MAX_FRAMES, loaded, unwind};
@@ -92,7 +92,7 @@ pub(super) fn with_stack<T>(
     };
     let frames = &mut prepared.frames;
     let walker = &mut prepared.walker;
-    // As in `unwind::hop::with`: sums over damaged tables can overflow, and debug builds panic then.
+    // As in `unwind::fast::with`: sums over damaged tables can overflow, and debug builds panic then.
     let walked = catch_unwind(AssertUnwindSafe(|| {
         unwind::walk_with(walker, start, limit, frames)
     }));

@@ -72,7 +72,7 @@ fn sample(info: &SignalInfo, context: &ucontext_t) {
         perf::set_period(info.value as c_int, period);
     }
     let Some(slot) = SHARED.take() else {
-        SHARED.without_room.fetch_add(1, Ordering::Relaxed);
+        SHARED.dropped.fetch_add(1, Ordering::Relaxed);
         return;
     };
     let registers = Registers::interrupted(context);

@@ -14,8 +14,8 @@ mod signal;
 mod stacks;
 mod timer;
 
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use self::registry::Registry;
 use self::shared::SHARED;
 use self::signal::Claimed;
 use super::{Collected, Options, Sample, StartError, ThreadTime};
+use crate::sync::Mutex;
 use crate::thread::Tid;
 use crate::{Completeness, MAX_FRAMES, unwind};
 
@@ -58,7 +59,7 @@ impl Drop for Timers {
 }
 
 fn registry() -> MutexGuard<'static, Option<Registry>> {
-    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
+    REGISTRY.lock()
 }
 
 pub(super) fn start(options: Options) -> Result<Running, StartError> {
@@ -92,7 +93,7 @@ pub(super) fn start(options: Options) -> Result<Running, StartError> {
     };
     // What late handlers of the last session have left.
     SHARED.ready().into_iter().for_each(shared::Slot::free);
-    SHARED.without_room.store(0, Ordering::Relaxed);
+    SHARED.dropped.store(0, Ordering::Relaxed);
     SHARED.foreign.store(0, Ordering::Relaxed);
     SHARED.session.store(session, Ordering::Release);
     let mut threads = Registry::new(&options, &signal);
@@ -115,13 +116,12 @@ fn forget_parent() -> Result<(), StartError> {
     let mut waited = Duration::ZERO;
     let parents = loop {
         match REGISTRY.try_lock() {
-            Ok(mut registry) => break registry.take(),
-            Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner().take(),
-            Err(TryLockError::WouldBlock) if waited < FORK_PATIENCE => {
+            Some(mut registry) => break registry.take(),
+            None if waited < FORK_PATIENCE => {
                 thread::sleep(Duration::from_millis(1));
                 waited += Duration::from_millis(1);
             }
-            Err(TryLockError::WouldBlock) => return Err(StartError::Forked),
+            None => return Err(StartError::Forked),
         }
     };
     if let Some(parents) = parents {
@@ -158,10 +158,10 @@ impl Running {
             };
             let headers = slots.iter().map(|slot| slot.read().0);
             let credits = registry.credit(headers.filter(|header| header.session == self.session));
-            registry.look_after(&mut collected);
+            registry.maintain(&mut collected);
             credits
         };
-        collected.without_room = SHARED.without_room.swap(0, Ordering::Relaxed);
+        collected.dropped = SHARED.dropped.swap(0, Ordering::Relaxed);
         collected.foreign = SHARED.foreign.swap(0, Ordering::Relaxed);
         if !slots.is_empty() {
             // Code that was loaded meanwhile; not while the registry is locked.
@@ -203,7 +203,7 @@ pub(super) fn thread_started() {
     if !shared::is_sampling() || OWNER.load(Ordering::Relaxed) != std::process::id() {
         return;
     }
-    if let Ok(mut registry) = REGISTRY.try_lock()
+    if let Some(mut registry) = REGISTRY.try_lock()
         && let Some(registry) = &mut *registry
     {
         registry.arm(Tid::current().as_raw());

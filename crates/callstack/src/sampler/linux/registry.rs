@@ -77,7 +77,7 @@ pub(super) struct Registry {
     refusal: Option<c_int>,
     descriptors: u64,
     scanned: Option<Instant>,
-    unseen: u64,
+    unsampled: u64,
     random: RandomState,
     drawn: u64,
 }
@@ -100,7 +100,7 @@ impl Registry {
             refusal: None,
             descriptors: 0,
             scanned: None,
-            unseen: 0,
+            unsampled: 0,
             random: RandomState::new(),
             drawn: 0,
         }
@@ -261,7 +261,7 @@ impl Registry {
             return;
         };
         if armed.credited == 0 {
-            self.unseen += armed.used.saturating_sub(armed.began);
+            self.unsampled += armed.used.saturating_sub(armed.began);
         }
         if matches!(armed.source, Source::Perf(_)) {
             self.descriptors -= 1;
@@ -304,9 +304,9 @@ impl Registry {
     }
 
     /// What is to be done besides now and then.
-    pub(super) fn look_after(&mut self, collected: &mut Collected) {
+    pub(super) fn maintain(&mut self, collected: &mut Collected) {
         if self.by_tid.len() <= FEW_THREADS {
-            self.armed.iter_mut().flatten().for_each(Armed::look);
+            self.armed.iter_mut().flatten().for_each(Armed::update_used);
         }
         if self.scanned.is_none_or(|scanned| scanned.elapsed() >= SCAN) {
             let armed = self.armed.iter_mut().flatten();
@@ -317,7 +317,7 @@ impl Registry {
             self.scan();
             stacks::find_bounds(self.armed.len());
         }
-        collected.unseen = Duration::from_nanos(std::mem::take(&mut self.unseen));
+        collected.unsampled = Duration::from_nanos(std::mem::take(&mut self.unsampled));
         collected.threads = self.by_tid.len();
         collected.unarmed = self.refused.len();
     }
@@ -350,7 +350,7 @@ impl Armed {
         clock::read(clock::of_thread(self.tid)).max(self.used)
     }
 
-    fn look(&mut self) {
+    fn update_used(&mut self) {
         self.used = self.now();
     }
 
@@ -361,7 +361,7 @@ impl Armed {
         if now != 0 && now < self.used {
             return Some(self.tid);
         }
-        self.look();
+        self.update_used();
         None
     }
 
@@ -369,7 +369,7 @@ impl Armed {
     /// `hits` since the thread was last credited.
     fn missing(&mut self, hits: u64, period: u64, last: u64) -> u64 {
         let before = self.used;
-        self.look();
+        self.update_used();
         let since_last = handler::now().saturating_sub(last);
         let used_at_last = self.used.saturating_sub(since_last).max(before);
         let used_at_last = used_at_last.saturating_sub(self.began);

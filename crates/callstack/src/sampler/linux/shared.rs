@@ -41,7 +41,7 @@ pub(super) struct Shared {
     memory: AtomicPtr<u8>,
     taken: [AtomicU64; WORDS],
     ready: [AtomicU64; WORDS],
-    pub(super) without_room: AtomicU64,
+    pub(super) dropped: AtomicU64,
     pub(super) foreign: AtomicU64,
     pub(super) threads: [Thread; MAX_THREADS],
     /// The index of the thread, plus one, whose perf event has this file descriptor.
@@ -109,7 +109,7 @@ impl Shared {
             memory: AtomicPtr::new(ptr::null_mut()),
             taken: [const { AtomicU64::new(0) }; WORDS],
             ready: [const { AtomicU64::new(0) }; WORDS],
-            without_room: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
             foreign: AtomicU64::new(0),
             threads: [const { Thread::new() }; MAX_THREADS],
             by_fd: [const { AtomicU16::new(0) }; FDS],

@@ -7,10 +7,11 @@
 
 use std::sync::Arc;
 
-use super::look::{self, Doing, Switches};
-use super::{memory, signal};
+use super::activity::{Activity, Switches};
+use super::{memory, tid as thread_id};
 use crate::loaded::{self, Snapshot};
-use crate::thread::{Blocked, NotBlocked};
+use crate::thread::blocked::Blocked;
+use crate::thread::error::NotBlocked;
 use crate::unwind::copied::CopiedStack;
 use crate::unwind::frame_pointer::Code;
 use crate::unwind::registers::Registers;
@@ -21,7 +22,7 @@ const SIZES: [usize; 3] = [16 << 10, 128 << 10, 1 << 20];
 
 /// Appends the stack of the thread to `out`, if it is blocked. `out` is unchanged otherwise.
 pub(in crate::thread) fn capture(tid: u32, out: &mut Vec<usize>) -> Result<Blocked, NotBlocked> {
-    if tid == signal::current_tid() {
+    if tid == thread_id::current() {
         return Err(NotBlocked::Running);
     }
     let before = out.len();
@@ -50,24 +51,24 @@ fn attempt(
     out: &mut Vec<usize>,
 ) -> Result<Blocked, NotBlocked> {
     let switches = Switches::of(tid);
-    let doing = look::at(tid);
-    let Doing::Blocked { call, sp, ip } = doing else {
-        return Err(match doing {
-            Doing::Gone => NotBlocked::Gone,
-            Doing::Running => NotBlocked::Running,
-            _ => NotBlocked::Unseen,
+    let activity = Activity::of(tid);
+    let Activity::Blocked { call, sp, ip } = activity else {
+        return Err(match activity {
+            Activity::Gone => NotBlocked::Gone,
+            Activity::Running => NotBlocked::Running,
+            _ => NotBlocked::Unreadable,
         });
     };
     let mut words = vec![0_u64; bytes / size_of::<u64>()];
     let start = sp & !(size_of::<u64>() - 1);
     let copied = memory::copy_into(start, &mut words);
     // What it was doing first: the switches must enclose both looks.
-    if look::at(tid) != doing || switches.is_none() || Switches::of(tid) != switches {
+    if Activity::of(tid) != activity || switches.is_none() || Switches::of(tid) != switches {
         return Err(NotBlocked::Moved);
     }
     // Not code of this program as it knows it: a library that has just been loaded, or the kernel speaks of an emulator.
     if code.0.image_at(ip).is_none() {
-        return Err(NotBlocked::Unseen);
+        return Err(NotBlocked::Unreadable);
     }
     let registers = Registers::blocked(ip, sp);
     let stack = CopiedStack::new(start, &words[..copied], copied == words.len());

@@ -10,7 +10,7 @@
 //!    └── give_up (the thread has ended) ───────────┘                 ▼
 //! ```
 //!
-//! The word holds the number of the request besides its phase. Only the thread that has its [`Turn`] makes the moves on
+//! The word holds the number of the request besides its phase. Only the thread that has its [`RequestGuard`] makes the moves on
 //! the left and `ask`; only the handler on the asked thread makes the other two. The handler picks a request up by a
 //! compare-and-swap of the whole word, so it can only answer the request that it has read the target of; one that was
 //! taken back meanwhile is left alone. There is no way from ANSWERING to ASKED: an asker who ran out of time goes away, and
@@ -27,10 +27,11 @@ use std::cell::UnsafeCell;
 use std::ptr;
 use std::slice;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, MutexGuard};
 use std::time::Instant;
 
 use super::futex;
+use crate::sync::{Mutex, without_poison};
 use crate::unwind::copied::CopiedStack;
 use crate::unwind::registers::Registers;
 
@@ -89,26 +90,26 @@ impl Exchange {
     }
 
     /// Waits for the turn; `None` if others had it until the deadline.
-    pub(super) fn turn(&self, deadline: Instant) -> Option<Turn<'_>> {
+    pub(super) fn turn(&self, deadline: Instant) -> Option<RequestGuard<'_>> {
         let left = deadline.saturating_duration_since(Instant::now());
-        let (mut taken, _) = self
-            .given_back
-            .wait_timeout_while(self.lock(), left, |taken| *taken)
-            .unwrap_or_else(PoisonError::into_inner);
+        let (mut taken, _) = without_poison(self.given_back.wait_timeout_while(
+            self.lock(),
+            left,
+            |taken| *taken,
+        ));
         if *taken {
             return None;
         }
         *taken = true;
-        Some(Turn { exchange: self })
+        Some(RequestGuard { exchange: self })
     }
 
     fn lock(&self) -> MutexGuard<'_, bool> {
-        // Every critical section is one assignment.
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        self.taken.lock()
     }
 
     /// For the handler: the request, if it is for this thread.
-    pub(super) fn pick_up(&self, tid: u32) -> Option<Pen<'_>> {
+    pub(super) fn pick_up(&self, tid: u32) -> Option<AnswerWriter<'_>> {
         // Acquire: the target is the one of this request, or of a later one, and then the swap fails.
         let asked = self.state.load(Ordering::Acquire);
         if asked & PHASE != ASKED || self.target.load(Ordering::Relaxed) != tid {
@@ -123,7 +124,7 @@ impl Exchange {
                 Ordering::Relaxed,
             )
             .ok()
-            .map(|_| Pen {
+            .map(|_| AnswerWriter {
                 exchange: self,
                 asked,
             })
@@ -135,12 +136,12 @@ fn with_phase(state: u32, phase: u32) -> u32 {
 }
 
 /// The right to write one answer.
-pub(super) struct Pen<'a> {
+pub(super) struct AnswerWriter<'a> {
     exchange: &'a Exchange,
     asked: u32,
 }
 
-impl Pen<'_> {
+impl AnswerWriter<'_> {
     /// Room for the stack, in bytes.
     pub(super) fn capacity(&self) -> usize {
         WORDS * size_of::<u64>()
@@ -168,11 +169,11 @@ impl Pen<'_> {
 }
 
 /// The right to ask. Given back by drop.
-pub(super) struct Turn<'a> {
+pub(super) struct RequestGuard<'a> {
     exchange: &'a Exchange,
 }
 
-impl Turn<'_> {
+impl RequestGuard<'_> {
     fn state(&self) -> u32 {
         self.exchange.state.load(Ordering::Acquire)
     }
@@ -250,7 +251,7 @@ impl Turn<'_> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for RequestGuard<'_> {
     fn drop(&mut self) {
         *self.exchange.lock() = false;
         self.exchange.given_back.notify_one();

@@ -13,7 +13,7 @@ use libc::{c_int, c_void, siginfo_t, ucontext_t};
 use super::exchange::EXCHANGE;
 use super::memory;
 use super::resume;
-use super::signal::current_tid;
+use super::tid;
 use crate::unwind::registers::Registers;
 
 /// The signal handler.
@@ -34,7 +34,7 @@ pub(super) extern "C" fn on_signal(_: c_int, _: *mut siginfo_t, context: *mut c_
 /// Writes the answer, if this thread is (still) being asked. A signal that comes too late, or from somebody else, does
 /// nothing.
 fn answer(context: &ucontext_t) {
-    let Some(pen) = EXCHANGE.pick_up(current_tid()) else {
+    let Some(pen) = EXCHANGE.pick_up(tid::current()) else {
         return;
     };
     let registers = Registers::interrupted(context);

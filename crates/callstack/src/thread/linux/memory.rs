@@ -6,7 +6,7 @@
 
 #![allow(unsafe_code)]
 
-use super::signal::current_tid;
+use super::tid;
 
 /// The kernel maps so much at once; larger pieces would not be faster.
 const PIECE: usize = 64 << 10;
@@ -20,7 +20,7 @@ const PAGE: usize = 4096;
 ///
 /// `into` must be valid for writes of `end - start` bytes.
 pub(crate) unsafe fn copy(start: usize, end: usize, into: *mut u8) -> usize {
-    let tid = current_tid() as libc::pid_t;
+    let tid = tid::current() as libc::pid_t;
     let mut at = start;
     let mut piece = PIECE;
     while at < end {

@@ -6,26 +6,29 @@
 //! the signal has ended after all; [`exchange`] is where the two threads meet; [`status`] says why a
 //! thread does not answer.
 
+mod activity;
 mod blocked;
 mod exchange;
 mod futex;
 mod handler;
-mod look;
 pub(crate) mod memory;
 pub(crate) mod resume;
 mod signal;
 mod status;
+mod tid;
 
 use std::time::{Duration, Instant};
 
 pub(super) use blocked::capture as capture_blocked;
 pub(super) use resume::not_resumed as interrupted_calls;
-pub(super) use signal::{Claimed, claim, current_tid};
+pub(super) use signal::{Claimed, claim};
+pub(super) use tid::current as current_tid;
 
-use super::{CaptureError, NotBlocked, Silence, SystemCall};
+use super::call::SystemCall;
+use super::error::{CaptureError, NoAnswerReason, NotBlocked};
 use crate::{Completeness, unwind};
-use exchange::{EXCHANGE, Turn};
-use look::Doing;
+use activity::Activity;
+use exchange::{EXCHANGE, RequestGuard};
 use status::Status;
 
 /// So often somebody who waits makes sure that the thread still exists.
@@ -53,7 +56,7 @@ pub(super) fn capture(
             Ok(blocked) if out.len() > before => return Ok(blocked.completeness),
             Ok(blocked) => return Err(CaptureError::InCall { call: blocked.call }),
             Err(NotBlocked::Gone) => return Err(CaptureError::Gone),
-            Err(NotBlocked::Running | NotBlocked::Moved | NotBlocked::Unseen) => {}
+            Err(NotBlocked::Running | NotBlocked::Moved | NotBlocked::Unreadable) => {}
         }
         match capture_running(signal, tid, deadline, out) {
             Err(CaptureError::InCall { .. }) if Instant::now() < deadline => {}
@@ -73,7 +76,7 @@ fn capture_running(
     settle(&mut turn, deadline)?;
     interrupt(&mut turn, signal, tid, deadline)?;
     let (registers, stack) = turn.answer().ok_or(CaptureError::NoAnswer {
-        silence: Silence::Unknown,
+        reason: NoAnswerReason::Unknown,
     })?;
     Ok(unwind::walk_interrupted(&registers, &stack, out))
 }
@@ -84,22 +87,22 @@ fn check_interruptible(tid: u32) -> Result<(), CaptureError> {
     if tid == current_tid() {
         return Ok(());
     }
-    match look::at(tid) {
-        Doing::Running => Ok(()),
-        Doing::Blocked { call, .. } if call.is_restarted() => Ok(()),
-        Doing::Blocked { call, .. } => Err(in_call(call)),
-        Doing::Gone => Err(CaptureError::Gone),
-        Doing::Unknown => match Status::of(tid) {
+    match Activity::of(tid) {
+        Activity::Running => Ok(()),
+        Activity::Blocked { call, .. } if call.is_restarted() => Ok(()),
+        Activity::Blocked { call, .. } => Err(in_call(call)),
+        Activity::Gone => Err(CaptureError::Gone),
+        Activity::Unknown => match Status::of(tid) {
             Some(status) if status.is_running() => Ok(()),
-            _ => Err(CaptureError::Unseen),
+            _ => Err(CaptureError::Unreadable),
         },
     }
 }
 
 /// Waits until a late answer to an earlier request is complete.
-fn settle(turn: &mut Turn<'_>, deadline: Instant) -> Result<(), CaptureError> {
+fn settle(turn: &mut RequestGuard<'_>, deadline: Instant) -> Result<(), CaptureError> {
     while let Some(answering) = turn.still_answering() {
-        if !signal::exists(answering) {
+        if !tid::exists(answering) {
             // Only a cancelled thread (`pthread_cancel`) leaves its handler half-way. It cannot come back.
             turn.give_up();
             break;
@@ -115,7 +118,7 @@ fn settle(turn: &mut Turn<'_>, deadline: Instant) -> Result<(), CaptureError> {
 
 /// Has the thread write its registers and its stack into the exchange.
 fn interrupt(
-    turn: &mut Turn<'_>,
+    turn: &mut RequestGuard<'_>,
     signal: Claimed,
     tid: u32,
     deadline: Instant,
@@ -132,7 +135,7 @@ fn interrupt(
         if turn.wait(deadline.min(now + LOOK_AGAIN)) {
             return Ok(());
         }
-        let is_gone = !signal::exists(tid);
+        let is_gone = !tid::exists(tid);
         if !is_gone && Instant::now() < deadline {
             continue;
         }
@@ -163,12 +166,12 @@ fn send_once(signal: Claimed, tid: u32) -> Result<(), CaptureError> {
 }
 
 fn silent(signal: Claimed, tid: u32) -> CaptureError {
-    let silence = match Status::of(tid) {
+    let reason = match Status::of(tid) {
         Some(status) if status.is_dead() => return CaptureError::Gone,
-        Some(status) if status.is_blocked(signal.number()) => Silence::Blocked,
-        Some(status) if status.is_uninterruptible() => Silence::Uninterruptible,
-        Some(status) if status.is_stopped() => Silence::Stopped,
-        _ => Silence::Unknown,
+        Some(status) if status.is_blocked(signal.number()) => NoAnswerReason::Blocked,
+        Some(status) if status.is_uninterruptible() => NoAnswerReason::Uninterruptible,
+        Some(status) if status.is_stopped() => NoAnswerReason::Stopped,
+        _ => NoAnswerReason::Unknown,
     };
-    CaptureError::NoAnswer { silence }
+    CaptureError::NoAnswer { reason }
 }

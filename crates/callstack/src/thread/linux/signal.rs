@@ -8,15 +8,14 @@
 
 #![allow(unsafe_code)]
 
-use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::{Mutex, PoisonError};
 
 use libc::{c_int, sigaction, sigset_t};
 
-use super::{handler, memory};
-use crate::thread::{CaptureError, ClaimError};
+use super::{handler, memory, tid};
+use crate::sync::Mutex;
+use crate::thread::error::{CaptureError, ClaimError};
 
 /// Left alone at the lower end of the realtime signals: .NET, the Boehm collector and others begin there.
 const LEFT_TO_OTHERS: c_int = 8;
@@ -37,8 +36,7 @@ static CLAIMED: Mutex<Option<Claimed>> = Mutex::new(None);
 
 /// Claims `number`, or the best free one; again if it was claimed before.
 pub(in crate::thread) fn claim(number: Option<c_int>) -> Result<Claimed, ClaimError> {
-    // The critical section does not panic half-way.
-    let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut claimed = CLAIMED.lock();
     if let Some(claimed) = *claimed {
         return match number {
             Some(number) if number != claimed.number => Err(ClaimError::AlreadyClaimed {
@@ -147,37 +145,11 @@ pub(super) fn check(claimed: Claimed) -> Result<(), CaptureError> {
 
 /// Sends the signal to a thread of this process.
 pub(super) fn send(claimed: Claimed, tid: u32) -> Result<(), CaptureError> {
-    match tgkill(tid, claimed.number) {
+    match tid::tgkill(tid, claimed.number) {
         Ok(()) => Ok(()),
         // `EINVAL`: not a number of a thread at all.
         Err(libc::ESRCH | libc::EINVAL) => Err(CaptureError::Gone),
         Err(libc::EAGAIN) => Err(CaptureError::QueueFull),
         Err(errno) => Err(CaptureError::NotSent { errno }),
     }
-}
-
-/// False if there is surely no such thread in this process.
-pub(super) fn exists(tid: u32) -> bool {
-    // `EINVAL`: not a number of a thread at all.
-    !matches!(tgkill(tid, 0), Err(libc::ESRCH | libc::EINVAL))
-}
-
-fn tgkill(tid: u32, number: c_int) -> Result<(), c_int> {
-    // SAFETY: no memory is involved. The numbers of the process and of the thread must both match, so nobody else is hit.
-    let result = unsafe { libc::syscall(libc::SYS_tgkill, process(), tid, number) };
-    if result == 0 {
-        return Ok(());
-    }
-    Err(io::Error::last_os_error().raw_os_error().unwrap_or(0))
-}
-
-/// Not kept: it is another one after a fork.
-fn process() -> u32 {
-    std::process::id()
-}
-
-/// May be called by a signal handler.
-pub(in crate::thread) fn current_tid() -> u32 {
-    // SAFETY: has no preconditions and cannot fail.
-    unsafe { libc::syscall(libc::SYS_gettid) as u32 }
 }

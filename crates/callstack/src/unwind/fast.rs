@@ -12,63 +12,18 @@
 //! allocator, a signal handler) finds the slot empty, works with a walker of their own, and nothing is borrowed twice.
 
 use std::cell::Cell;
-use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use framehop::{
-    CacheNative, Error, ExplicitModuleSectionInfo, FrameAddress, Module,
-    MustNotAllocateDuringUnwind, UnwindRegsNative, Unwinder as _, UnwinderNative,
+    CacheNative, Error, FrameAddress, MustNotAllocateDuringUnwind, UnwindRegsNative, Unwinder as _,
 };
 
 use super::registers::Registers;
 use super::window::Window;
 use super::{Frames, Unwinder as UnwinderTrait};
 use crate::Completeness;
-use crate::loaded::dl::Section;
-use crate::loaded::{self, Image};
-
-/// framehop with the modules of one snapshot; shared by all threads.
-pub(crate) struct Unwinder {
-    framehop: UnwinderNative<Section, MustNotAllocateDuringUnwind>,
-    /// False if not even the main program has unwind tables.
-    usable: bool,
-}
-
-impl std::fmt::Debug for Unwinder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Unwinder")
-            .field("usable", &self.usable)
-            .finish_non_exhaustive()
-    }
-}
-
-pub(crate) fn unwinder(images: &[Arc<Image>]) -> Unwinder {
-    let mut framehop = UnwinderNative::new();
-    for image in images {
-        let Some(tables) = &image.unwind else {
-            continue;
-        };
-        framehop.add_module(Module::new(
-            image.path.deref().to_owned(),
-            image.range.start as u64..image.range.end as u64,
-            image.base as u64,
-            ExplicitModuleSectionInfo {
-                eh_frame_hdr_svma: Some(tables.header_range.clone()),
-                eh_frame_hdr: Some(tables.header.clone()),
-                eh_frame_svma: Some(tables.frames_range.clone()),
-                eh_frame: Some(tables.frames.clone()),
-                ..ExplicitModuleSectionInfo::default()
-            },
-        ));
-    }
-    Unwinder {
-        framehop,
-        usable: images
-            .iter()
-            .any(|image| image.is_main && image.unwind.is_some()),
-    }
-}
+use crate::loaded::{self, Unwinder};
 
 type Cache = CacheNative<MustNotAllocateDuringUnwind>;
 
@@ -109,7 +64,7 @@ pub(crate) fn with(f: impl FnOnce(Option<&mut Walker>) -> Completeness) -> Compl
     let Some(mut walker) = walker else {
         return f(None);
     };
-    if !walker.unwinder.usable {
+    if !walker.is_usable() {
         return f(None);
     }
     // framehop and gimli return errors, but a sum over damaged tables can still overflow, and a debug build then panics.
@@ -160,7 +115,7 @@ impl Walker {
 
     /// False if not even the main program has unwind tables.
     pub(crate) fn is_usable(&self) -> bool {
-        self.unwinder.usable
+        self.unwinder.is_usable()
     }
 
     /// Allocates, so not during a walk.
@@ -183,14 +138,14 @@ impl Walker {
 
     /// Passes every frame above the one of `start` to `frames`, as [`UnwinderTrait::walk`] does; reads the stack by `read`.
     /// A frame pointer that is [unknown](Registers::UNKNOWN) where it is needed is asked of `find`.
-    pub(crate) fn hop(
+    pub(crate) fn walk_from(
         &mut self,
         start: &Registers,
         mut read: impl FnMut(u64) -> Result<u64, ()>,
         mut find: Option<FindFramePointer<'_>>,
         frames: &mut Frames<'_>,
     ) -> Completeness {
-        let unwinder = &self.unwinder.framehop;
+        let unwinder = self.unwinder.framehop();
         let mut registers = native(start, unwinder.max_known_code_address());
         let mut address = FrameAddress::from_instruction_pointer(start.ip as u64);
         let most = self.caches.len() - 1;
@@ -241,7 +196,7 @@ impl UnwinderTrait for Walker {
         window: &Window<'_>,
         frames: &mut Frames<'_>,
     ) -> Completeness {
-        self.hop(start, |address| window.read(address), None, frames)
+        self.walk_from(start, |address| window.read(address), None, frames)
     }
 }
 

@@ -26,7 +26,7 @@ const MOST: usize = 512 << 20;
 type Block = Box<[MaybeUninit<u8>]>;
 
 /// Has the system take back the memory that this thread has freed.
-pub(super) fn freed_memory() {
+pub(super) fn release_freed_memory() {
     let Some(page) = page_size() else {
         return;
     };

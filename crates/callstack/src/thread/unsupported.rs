@@ -33,7 +33,7 @@ pub(super) fn capture(
 }
 
 pub(super) fn capture_blocked(_tid: u32, _out: &mut Vec<usize>) -> Result<Blocked, NotBlocked> {
-    Err(NotBlocked::Unseen)
+    Err(NotBlocked::Unreadable)
 }
 
 pub(super) fn interrupted_calls() -> u64 {

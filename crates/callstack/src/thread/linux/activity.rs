@@ -6,12 +6,12 @@
 use std::fs::File;
 use std::io::Read as _;
 
-use super::signal;
-use crate::thread::SystemCall;
+use super::tid as thread_id;
+use crate::thread::call::SystemCall;
 
 /// What a thread does at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Doing {
+pub(super) enum Activity {
     /// On a processor, or about to be; or waiting for a page of its memory: nothing that a signal could end.
     Running,
     /// In a system call, off all processors.
@@ -26,40 +26,42 @@ pub(super) enum Doing {
     Unknown,
 }
 
-/// Asks what the thread does. Needs a file descriptor for a moment.
-pub(super) fn at(tid: u32) -> Doing {
-    let mut text = [0; 256];
-    match read(tid, "syscall", &mut text) {
-        Some(text) => parse(text),
-        None if !signal::exists(tid) => Doing::Gone,
-        None => Doing::Unknown,
+impl Activity {
+    /// Asks what the thread does. Needs a file descriptor for a moment.
+    pub(super) fn of(tid: u32) -> Activity {
+        let mut text = [0; 256];
+        match read(tid, "syscall", &mut text) {
+            Some(text) => Activity::parse(text),
+            None if !thread_id::exists(tid) => Activity::Gone,
+            None => Activity::Unknown,
+        }
     }
-}
 
-/// `running`, or the number of the call (-1: none, but a fault), six arguments (not with -1), stack pointer and
-/// instruction.
-fn parse(text: &str) -> Doing {
-    let text = text.trim_ascii();
-    if text == "running" {
-        return Doing::Running;
-    }
-    let mut fields = text.split(' ');
-    let Some(number) = fields.next().and_then(|number| number.parse::<i64>().ok()) else {
-        return Doing::Unknown;
-    };
-    if number < 0 {
-        return Doing::Running;
-    }
-    let numbers: Vec<u64> = fields
-        .filter_map(|field| u64::from_str_radix(field.strip_prefix("0x")?, 16).ok())
-        .collect();
-    match (u32::try_from(number), &numbers[..]) {
-        (Ok(number), &[a, b, c, d, e, f, sp, ip]) => Doing::Blocked {
-            call: SystemCall::new(number, [a, b, c, d, e, f]),
-            sp: sp as usize,
-            ip: ip as usize,
-        },
-        _ => Doing::Unknown,
+    /// `running`, or the number of the call (-1: none, but a fault), six arguments (not with -1), stack pointer and
+    /// instruction.
+    fn parse(text: &str) -> Activity {
+        let text = text.trim_ascii();
+        if text == "running" {
+            return Activity::Running;
+        }
+        let mut fields = text.split(' ');
+        let Some(number) = fields.next().and_then(|number| number.parse::<i64>().ok()) else {
+            return Activity::Unknown;
+        };
+        if number < 0 {
+            return Activity::Running;
+        }
+        let numbers: Vec<u64> = fields
+            .filter_map(|field| u64::from_str_radix(field.strip_prefix("0x")?, 16).ok())
+            .collect();
+        match (u32::try_from(number), &numbers[..]) {
+            (Ok(number), &[a, b, c, d, e, f, sp, ip]) => Activity::Blocked {
+                call: SystemCall::new(number, [a, b, c, d, e, f]),
+                sp: sp as usize,
+                ip: ip as usize,
+            },
+            _ => Activity::Unknown,
+        }
     }
 }
 
@@ -106,20 +108,21 @@ fn read<'a>(tid: u32, name: &str, into: &'a mut [u8]) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Doing, Switches, parse};
+    use super::{Activity, Switches};
 
     #[test]
     fn what_the_kernel_tells_of_a_thread_is_read() {
-        assert_eq!(parse("running\n"), Doing::Running);
-        assert_eq!(parse("-1 0x7ffe 0x55\n"), Doing::Running);
-        let Doing::Blocked { call, sp, ip } = parse("7 0x1 0x2 0x3 0x4 0x5 0x6 0x7ffe00 0x55aa\n")
+        assert_eq!(Activity::parse("running\n"), Activity::Running);
+        assert_eq!(Activity::parse("-1 0x7ffe 0x55\n"), Activity::Running);
+        let Activity::Blocked { call, sp, ip } =
+            Activity::parse("7 0x1 0x2 0x3 0x4 0x5 0x6 0x7ffe00 0x55aa\n")
         else {
             panic!("it is blocked");
         };
         assert_eq!((call.number(), call.arguments()), (7, [1, 2, 3, 4, 5, 6]));
         assert_eq!((sp, ip), (0x7ffe00, 0x55aa));
         for strange in ["", "7", "7 0x1 0x2", "seven", "7 1 2 3 4 5 6 7 8"] {
-            assert_eq!(parse(strange), Doing::Unknown, "{strange:?}");
+            assert_eq!(Activity::parse(strange), Activity::Unknown, "{strange:?}");
         }
     }
 

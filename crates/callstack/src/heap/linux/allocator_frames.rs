@@ -8,9 +8,10 @@
 
 use std::alloc::{self, Layout};
 use std::hint::black_box;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use super::{thread, walkers};
+use crate::sync::Mutex;
 use crate::unwind::registers::Registers;
 
 static OWN: OnceLock<Vec<usize>> = OnceLock::new();
@@ -49,7 +50,7 @@ pub(super) fn cut(frames: Vec<usize>) -> Vec<usize> {
 /// For the sampler, during the allocation of a probe. Whoever probes has room for the frames.
 pub(super) fn found(start: &Registers) {
     // Nobody else can hold it: who probes is this thread, and it has let go.
-    let Ok(mut probe) = PROBE.try_lock() else {
+    let Some(mut probe) = PROBE.try_lock() else {
         return;
     };
     let (limit, out) = &mut *probe;
@@ -63,14 +64,14 @@ pub(super) fn found(start: &Registers) {
 }
 
 fn set_probe(limit: usize) {
-    let mut probe = PROBE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut probe = PROBE.lock();
     *probe = (limit, Vec::with_capacity(crate::MAX_FRAMES));
 }
 
 fn found_by(probe: fn()) -> Vec<usize> {
     probe();
     thread::with(|state| state.probing.set(false));
-    let mut probe = PROBE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut probe = PROBE.lock();
     std::mem::take(&mut probe.1)
 }
 
