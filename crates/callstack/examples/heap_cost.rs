@@ -4,9 +4,10 @@
 //! cargo run --release -p callstack --example heap_cost
 //! ```
 //!
-//! Read the differences: the nanoseconds of the allocator itself depend on the machine. Every number is the smallest of many
-//! rounds, and the variants take turns, so that a disturbance meets all of them. "box64" allocates 64 bytes and frees them;
-//! "churn" replaces one of 1024 blocks of 16 to 2047 bytes, so its frees are of memory that is long out of the cache's sight.
+//! Read the differences: the nanoseconds of the allocator itself depend on the machine. Every
+//! number is the smallest of many rounds, and the variants take turns, so that a disturbance meets
+//! all of them. "box64" allocates 64 bytes and frees them; "churn" replaces one of 1024 blocks of
+//! 16 to 2047 bytes, so its frees are of memory that is long out of the cache's sight.
 #![allow(clippy::print_stdout)]
 
 use std::alloc::{GlobalAlloc, Layout, System};

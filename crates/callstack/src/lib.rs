@@ -14,8 +14,8 @@ mod sync;
 pub mod thread;
 mod trim;
 
-// How the above is done, by platform. All unsafe code is in `loaded::dl`, in `resolve::release_memory`, in `unwind`, in `thread`,
-// in `sampler` and in `heap`.
+// The implementation, by platform. All unsafe code is in `loaded::dl`, in
+// `resolve::release_memory`, in `unwind`, in `thread`, in `sampler` and in `heap`.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod loaded;
 mod resolve;

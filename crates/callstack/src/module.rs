@@ -8,7 +8,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Module {
-    /// As the dynamic loader knows it; for the main program the real path.
+    /// The dynamic loader's name for the file; for the main program its real path.
     pub path: Arc<str>,
     /// First mapped address, a multiple of the page size.
     pub start: usize,
@@ -16,7 +16,7 @@ pub struct Module {
     pub end: usize,
     /// Offset of `start` in the file.
     pub file_offset: u64,
-    /// What must be added to an address in the file, as `addr2line` and `nm` know it, to get the address in memory.
+    /// The address in memory less the address in the file, as `addr2line` and `nm` know it.
     pub base: usize,
     /// Lower-case hex of the GNU build id; empty if there is none.
     pub build_id: Arc<str>,

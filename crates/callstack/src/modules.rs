@@ -8,7 +8,7 @@ use crate::Module;
 
 /// The executable mappings of the loaded modules, by address; the main program first.
 ///
-/// As of the last [`refresh`]. Empty on platforms other than 64-bit Linux.
+/// The list is as of the last [`refresh`], and empty on platforms other than 64-bit Linux.
 pub fn modules() -> Arc<[Module]> {
     #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
     return Arc::clone(&crate::loaded::current().modules);
@@ -18,8 +18,9 @@ pub fn modules() -> Arc<[Module]> {
 
 /// Brings the module list up to date with the dynamic loader. Call it before a series of captures.
 ///
-/// If nothing was loaded or unloaded since the last call, this costs one question to the loader. Otherwise the list is
-/// read again; if something was unloaded, all cached symbols except those of the main program are forgotten.
+/// If nothing was loaded or unloaded since the last call, this costs one call of the loader.
+/// Otherwise the list is read again; if something was unloaded, all cached symbols except those of
+/// the main program are forgotten.
 ///
 /// # Limitations
 ///

@@ -172,7 +172,8 @@ fn a_spinning_thread_is_seen_where_it_spins() {
         move || spins(&stop)
     });
     let symbols = until_in(tid, "thread::spins");
-    // The first entry is not a return address; if it were looked up as one, a jump target would be in the line before.
+    // The first entry is not a return address; if it were looked up as one, a jump target would be
+    // in the line before.
     let spins = symbols
         .iter()
         .find(|symbol| symbol.name.as_deref() == Some("thread::spins"))
@@ -195,8 +196,8 @@ mod first_instruction {
         "ud2",
         ".cfi_endproc",
         ".size callstack_test_spin_before, . - callstack_test_spin_before",
-        // Mostly at its first instruction, which can be interrupted as often as it repeats itself, for as
-        // long as the byte is 0.
+        // Mostly at its first instruction, which can be interrupted as often as it repeats itself,
+        // for as long as the byte is 0.
         ".globl callstack_test_spin",
         ".type callstack_test_spin, @function",
         "callstack_test_spin:",
@@ -231,7 +232,8 @@ mod first_instruction {
         black_box(4);
     }
 
-    /// Looked up as a return address, the first instruction of a function would belong to the one before it.
+    /// Looked up as a return address, the first instruction of a function would belong to the one
+    /// before it.
     #[test]
     fn a_thread_at_the_first_instruction_of_a_function_is_seen_in_that_function() {
         let stop = Arc::new(AtomicBool::new(false));
@@ -404,7 +406,8 @@ const BLOCKED: CaptureError = CaptureError::NoAnswer {
 
 /// How many of our signals are pending for this thread.
 fn pending() -> usize {
-    // SAFETY: a signal set of our own, initialised before it is used; no signal information is asked for.
+    // SAFETY: a signal set of our own, initialised before it is used; no signal information is
+    // asked for.
     unsafe {
         let mut set = std::mem::zeroed();
         libc::sigemptyset(&raw mut set);
@@ -454,7 +457,8 @@ fn a_blocked_thread_is_seen_although_it_blocks_the_signal() {
     assert_eq!(thread.join().unwrap(), 0, "it got no signal");
 }
 
-/// Captures without a signal until the innermost function of this file that is on the stack is `function`.
+/// Captures without a signal until the innermost function of this file that is on the stack is
+/// `function`.
 fn until_asleep_in(tid: Tid, function: &str) {
     let deadline = Instant::now() + LONG;
     loop {
@@ -521,7 +525,8 @@ fn a_signal_that_is_pending_already_is_answered_as_soon_as_it_is_unblocked() {
     thread.join().unwrap();
 }
 
-/// Whether the signal of the first request is delivered before, during or after the second one, that is answered.
+/// Whether the signal of the first request is delivered before, during or after the second one,
+/// that is answered.
 #[test]
 fn a_request_that_was_given_up_never_takes_the_signal_of_the_next_one() {
     let signal = Signal::claim().unwrap();
@@ -552,7 +557,8 @@ fn a_request_that_was_given_up_never_takes_the_signal_of_the_next_one() {
     thread.join().unwrap();
 }
 
-/// Both of them answer late all the time; if an answer went to the wrong request, it would show the wrong function.
+/// Both of them answer late all the time; if an answer went to the wrong request, it would show the
+/// wrong function.
 #[test]
 fn answers_are_never_mixed_up() {
     #[inline(never)]

@@ -1,4 +1,5 @@
-//! Which signal is claimed, and what happens if it is somebody else's. Every test needs a process that has claimed nothing.
+//! Which signal is claimed, and what happens if it is somebody else's. Every test needs a process
+//! that has claimed nothing.
 #![cfg(all(
     target_os = "linux",
     target_pointer_width = "64",

@@ -1,5 +1,5 @@
-//! A thread that does what is most dangerous to interrupt is captured 20,000 times, while threads start and end and
-//! libraries come and go.
+//! A thread that does what is most dangerous to interrupt is captured 20,000 times, while threads
+//! start and end and libraries come and go.
 #![cfg(all(
     target_os = "linux",
     target_env = "gnu",
@@ -143,8 +143,8 @@ fn a_thread_is_captured_very_often_while_it_allocates_captures_and_unwinds() {
         drop((stopping, tick));
         hurrying.join().unwrap();
         let (caught, gone) = disturbing.join().unwrap();
-        // In some instructions of a panic that is being thrown the stack is not what the tables say, and in the middle of
-        // `dlopen` not all tables are known.
+        // In some instructions of a panic that is being thrown the stack is not what the tables
+        // say, and in the middle of `dlopen` not all tables are known.
         assert!(whole > CAPTURES / 10 * 9, "{whole} of {complete}");
         assert!(rounds.load(Ordering::Relaxed) > 0);
         assert!(caught > 0, "all {gone} short threads were gone");

@@ -18,8 +18,8 @@ use callstack::thread::{Signal, Tid};
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// Has a thread `block`, captures it while it is asleep, many times, then calls `release` and returns what the thread
-/// returned.
+/// Has a thread `block`, captures it while it is asleep, many times, then calls `release` and
+/// returns what the thread returned.
 fn capture_while<R: Send>(block: impl FnOnce() -> R + Send, release: impl FnOnce()) -> R {
     let signal = Signal::claim().unwrap();
     let (tell, told) = mpsc::channel();
@@ -166,7 +166,8 @@ fn a_sleep_of_the_standard_library_is_as_long_as_it_was_asked_to_be() {
     assert!(slept >= LENGTH, "{slept:?}");
 }
 
-/// Calls that the kernel does not start again, whatever the handler's flags are: no signal is sent to them.
+/// Calls that the kernel does not start again, whatever the handler's flags are: no signal is sent
+/// to them.
 mod never_started_again {
     use std::hint::black_box;
     use std::io::Read as _;
@@ -180,8 +181,9 @@ mod never_started_again {
     /// Long enough to be captured often, and not longer.
     const SHORT: Duration = Duration::from_millis(400);
 
-    /// Has a thread `wait`, which it does in the system call `name` for [`SHORT`], and captures it very often meanwhile,
-    /// both ways. Returns what the thread returned, and checks that it was seen: complete, in the function `function`.
+    /// Has a thread `wait`, which it does in the system call `name` for [`SHORT`], and captures it
+    /// very often meanwhile, both ways. Returns what the thread returned, and checks that it was
+    /// seen: complete, in the function `function`.
     fn while_captured<R: Send>(name: &str, function: &str, wait: impl FnOnce() -> R + Send) -> R {
         let signal = Signal::claim().unwrap();
         let before = callstack::thread::interrupted_calls();
@@ -471,7 +473,8 @@ mod never_started_again {
         assert_eq!(result, Err(libc::ETIMEDOUT));
     }
 
-    /// Sleeps and computes in turn: the signal is often sent while it computes, and may arrive when it sleeps.
+    /// Sleeps and computes in turn: the signal is often sent while it computes, and may arrive when
+    /// it sleeps.
     #[test]
     fn a_thread_that_falls_asleep_before_the_signal_arrives_sleeps_on() {
         const ROUNDS: u32 = 20_000;

@@ -1,7 +1,7 @@
 //! The messages of `#[leakcheck::test]` for arguments and functions that it refuses.
 //!
-//! Each file in `refused/` is compiled with the compiler alone and must give exactly the errors of its
-//! `.stderr` file. Nothing else is built for that: code that is refused names no other crate.
+//! Each file in `refused/` is compiled with the compiler alone and must give exactly the errors of
+//! its `.stderr` file. Nothing else is built for that: code that is refused names no other crate.
 //! `UPDATE_REFUSED=1` writes the `.stderr` files.
 //!
 //! Not here: what the attribute accepts (`tests/refused.rs` of leakcheck).

@@ -194,7 +194,8 @@ fn the_tasks_of_another_runtime_are_not_seen() {
     other.block_on(async { assert_eq!(leaks().await.count(), 2) });
 }
 
-/// Sixteen tests at once in one process: eight leak one to eight tasks, eight none, and each sees its own.
+/// Sixteen tests at once in one process: eight leak one to eight tasks, eight none, and each sees
+/// its own.
 #[test]
 fn parallel_tests_see_only_their_own_leaks() {
     let barrier = Arc::new(std::sync::Barrier::new(16));

@@ -199,7 +199,8 @@ fn without_the_variable_nothing_is_written() {
     assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
 }
 
-/// Each line is longer than what the system writes at once into a pipe, and some are longer than a page of a file.
+/// Each line is longer than what the system writes at once into a pipe, and some are longer than a
+/// page of a file.
 #[test]
 fn lines_of_many_processes_do_not_mix() {
     let report = child::directory("json_many").join("leaks.jsonl");

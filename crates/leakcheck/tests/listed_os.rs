@@ -1,4 +1,5 @@
-//! `leakcheck.toml` lists threads, file descriptors and calls as it lists tasks: what is listed passes, what is new fails.
+//! `leakcheck.toml` lists threads, file descriptors and calls as it lists tasks: what is listed
+//! passes, what is new fails.
 #![cfg(target_os = "linux")]
 
 #[path = "support/child.rs"]

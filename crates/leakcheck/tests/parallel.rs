@@ -1,4 +1,5 @@
-//! A real test binary with many tests at a time, half of which leak: whose leak it is, how the run ends, and what it says.
+//! A real test binary with many tests at a time, half of which leak: whose leak it is, how the run
+//! ends, and what it says.
 
 mod support;
 
@@ -144,7 +145,8 @@ fn a_clean_run_passes_and_says_nothing() {
     run.has_not("leakcheck");
 }
 
-/// Tests that keep the processors busy, next to some whose tasks are just ending when the check comes.
+/// Tests that keep the processors busy, next to some whose tasks are just ending when the check
+/// comes.
 mod busy {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::{Duration, Instant};
@@ -197,7 +199,8 @@ mod busy {
         }
     }
 
-    /// Leaves a task that nothing can wake any more, and that has been aborted: what a record shows of it looks stuck until its turn comes.
+    /// Leaves a task that nothing can wake any more, and that has been aborted: what a record shows
+    /// of it looks stuck until its turn comes.
     async fn leave_aborted() {
         // Many, because seldom one is met in the middle.
         for _ in 0..100 {

@@ -1,4 +1,6 @@
 //! Platforms on which allocations are not sampled: nothing is ever due.
+//!
+//! Not here: 64-bit Linux (`linux/`).
 
 use super::samples::{Allocated, Dropped, Frames, Label, Live, StackId};
 use super::weight::Weight;

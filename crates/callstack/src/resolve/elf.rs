@@ -1,8 +1,11 @@
 //! Symbols from the ELF files of the loaded images.
 //!
-//! The main program is opened through `/proc/self/exe` where its path is no longer the running program. A library that was
-//! replaced is recognised by its build id and has no symbols: none is better than wrong ones. Where debug information is:
-//! [`files`].
+//! The main program is opened through `/proc/self/exe` if its path is no longer the running
+//! program. A library that was replaced is recognised by its build id and has no symbols: none is
+//! better than wrong ones.
+//!
+//! Not here: which file has the debug information ([`files`]), and how long it stays open
+//! ([`super::reader`]).
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -18,7 +21,11 @@ use crate::loaded::{Image, build_id};
 pub(super) struct Opened(Loader);
 
 impl Opened {
-    /// `None` if there is nothing to read, now or later. An error may pass, and is not to be remembered.
+    /// Opens the files of an image. `None` if there is nothing to read, now or later.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be opened just now. The caller should try again later.
     pub(super) fn open(image: &Image) -> io::Result<Option<Self>> {
         // The vdso has a name, but no file.
         if !image.is_main && !image.path.contains('/') {
@@ -30,7 +37,7 @@ impl Opened {
         }
         let in_file = build_id::of_file(path).unwrap_or_default();
         if in_file[..] != image.build_id[..] {
-            // If that is because the file could not be opened again, it may work later.
+            // An error if the file could not be opened just now: then it may work later.
             is_readable(path)?;
             return Ok(None);
         }
@@ -96,8 +103,12 @@ impl Opened {
     }
 }
 
-/// Whether the file is there for us. Everything else that can go wrong is an error: above all, no free file descriptor,
-/// which is how many a leak shows first.
+/// Whether the file exists and may be read.
+///
+/// # Errors
+///
+/// Any other failure to open it: above all that no file descriptor is left, as in a program that
+/// leaks them.
 fn is_readable(path: &Path) -> io::Result<bool> {
     match File::open(path) {
         Ok(_) => Ok(true),

@@ -6,7 +6,7 @@ pub(crate) fn release() {
     backtrace::clear_symbol_cache();
 }
 
-/// Nothing: the `backtrace` crate keeps the list.
+/// Stands for the list of modules, which the `backtrace` crate keeps.
 pub(crate) struct Modules;
 
 impl Modules {
@@ -20,7 +20,8 @@ impl Modules {
 
     /// The symbols at `address`.
     pub(crate) fn symbols(&self, address: usize) -> Lookup {
-        // Miri resolves only the pointers that it gave out itself, and takes any other for an error.
+        // Miri resolves only the pointers that it gave out itself, and takes any other for an
+        // error.
         if cfg!(miri) {
             return Lookup::Nowhere;
         }

@@ -1,4 +1,4 @@
-//! What can go wrong, in words that say what to do about it.
+//! The errors of claims and captures, with messages that say what to do.
 
 use std::error::Error;
 use std::fmt;
@@ -72,22 +72,25 @@ impl Error for ClaimError {}
 pub enum CaptureError {
     /// There is no such thread in this process (any more).
     Gone,
-    /// The thread did not answer in time. The signal stays pending there and does nothing when it is delivered; no second
-    /// one is sent for as long as it is pending.
+    /// The thread did not answer in time. The signal stays pending there and does nothing when it
+    /// is delivered; no second one is sent for as long as it is pending.
     NoAnswer {
-        /// What is known about the reason.
+        /// The reason, if it is known.
         reason: NoAnswerReason,
     },
-    /// The thread is blocked in a system call that a signal might end, and its stack could not be read without one.
+    /// The thread is blocked in a system call that a signal might end, and its stack could not be
+    /// read without one.
     InCall {
         /// The call.
         call: SystemCall,
     },
-    /// The system does not tell what the thread is doing, so a signal might end a system call: none was sent.
+    /// The system does not show what the thread is doing, so a signal might end a system call: none
+    /// was sent.
     Unreadable,
     /// Captures by other threads, or a late answer to one of them, took all the time.
     Busy,
-    /// Somebody has installed another handler for our signal. Nothing was sent, and their handler was left alone.
+    /// Another handler was installed for our signal. Nothing was sent, and that handler was left
+    /// alone.
     HandlerReplaced {
         /// The number of the signal.
         number: i32,
@@ -168,7 +171,7 @@ pub enum NotBlocked {
     Running,
     /// The thread was blocked, and went on before its stack was read.
     Moved,
-    /// The system does not tell what the thread is doing, or this platform is not supported.
+    /// The system does not show what the thread is doing, or this platform is not supported.
     Unreadable,
 }
 

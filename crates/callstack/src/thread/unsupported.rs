@@ -1,4 +1,6 @@
-//! Platforms on which no other thread can be captured: every claim fails, so there is nothing to capture with.
+//! Platforms on which no other thread can be captured: every claim fails.
+//!
+//! Not here: 64-bit Linux (`linux/`).
 
 use std::time::Duration;
 

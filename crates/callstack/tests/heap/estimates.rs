@@ -1,4 +1,5 @@
-//! Sums are true: bytes and objects, allocated and held, whatever the sizes, and while the rate changes.
+//! Sums are true: bytes and objects, allocated and held, whatever the sizes, and while the rate
+//! changes.
 
 use callstack::heap::{self, Weight};
 
@@ -6,7 +7,8 @@ use crate::{LABEL, Turn, allocated, assert_within, held, own_label};
 
 const TOTAL: usize = 256 << 20;
 
-/// Sizes as programs have them: many small ones, few large ones, every power of two with about as many bytes.
+/// Sizes as programs have them: many small ones, few large ones, every power of two with about as
+/// many bytes.
 struct Sizes(u64);
 
 impl Sizes {
@@ -71,8 +73,8 @@ fn allocate(total: usize, seed: u64, mut each: impl FnMut(usize)) -> Truth {
     truth
 }
 
-/// Bytes are estimated from some 16,000 samples that are held: 5 % are six times their spread. Objects that are small stand for
-/// hundreds each, so their number is not known as well.
+/// Bytes are estimated from some 16,000 samples that are held: 5 % are six times their spread.
+/// Objects that are small stand for hundreds each, so their number is not known as well.
 #[track_caller]
 fn assert_sums(truth: &Truth) {
     let held = held(truth.label);

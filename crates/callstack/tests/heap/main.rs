@@ -1,6 +1,7 @@
 //! The sampling allocator as the allocator of a program.
 //!
-//! All tests share the process and its rate, so those that change it take turns. Each counts what is its own by a label.
+//! All tests share the process and its rate, so those that change it take turns. Each counts what
+//! is its own by a label.
 #![cfg(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")

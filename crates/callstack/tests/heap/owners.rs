@@ -13,7 +13,8 @@ const BLOCKS: usize = 20_000;
 #[test]
 fn threads_that_free_each_others_memory_leave_what_they_hold() {
     let _turn = Turn::with_rate(1);
-    // A ring of threads: each allocates, keeps one block in ten and gives the others to the next one, who frees them.
+    // A ring of threads: each allocates, keeps one block in ten and gives the others to the next
+    // one, who frees them.
     const THREADS: usize = 4;
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..THREADS)
         .map(|_| mpsc::sync_channel::<Box<[u8; 48]>>(64))
@@ -132,7 +133,8 @@ fn a_reallocation_that_fails_leaves_the_block_held() {
     let _turn = Turn::with_rate(1);
     let number = own_label();
     let layout = Layout::from_size_align(640, 8).unwrap();
-    // SAFETY: the layout has a size; the block is freed once, with its layout; a size that no system has fails.
+    // SAFETY: the layout has a size; the block is freed once, with its layout; a size that no
+    // system has fails.
     unsafe {
         let block = alloc(layout);
         assert!(!block.is_null());

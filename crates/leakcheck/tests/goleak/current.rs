@@ -46,7 +46,8 @@ async fn what_counts_is_when_the_baseline_was_taken() {
     blocked.end().await;
 }
 
-/// `IgnoreCurrent`: a task that gets the place in memory of one that was alive before is not taken for it.
+/// `IgnoreCurrent`: a task that gets the place in memory of one that was alive before is not taken
+/// for it.
 #[tokio::test]
 async fn a_task_with_the_record_of_one_in_the_baseline_is_found() {
     let before: Vec<_> = (0..5).map(|_| Blocked::start()).collect();

@@ -1,6 +1,7 @@
 //! `VerifyTestMain`: exit codes and messages of a real test binary.
 //!
-//! The binary is this one: each test here runs itself once more as a child process, in which it does what the test is about.
+//! The binary is this one: each test here runs itself once more as a child process, in which it
+//! does what the test is about.
 
 use std::process::{Command, Output};
 
@@ -138,7 +139,8 @@ async fn a_failing_run_without_a_leak_says_nothing_of_leaks() {
     );
 }
 
-/// `RunOnFailure`, which goleak has promised and does not do: the failure and the leak are both told.
+/// `RunOnFailure`, which goleak has promised and does not do: the failure and the leak are both
+/// told.
 #[leakcheck::test(settle(std::time::Duration::ZERO))]
 async fn a_failing_run_with_a_leak_tells_both() {
     let Some(run) = run_again("exits::a_failing_run_with_a_leak_tells_both") else {

@@ -1,4 +1,5 @@
-//! A task that is blocked until it is told to end, as goleak's own tests have one, and checks that do not wait.
+//! A task that is blocked until it is told to end, as goleak's own tests have one, and checks that
+//! do not wait.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! A rule that matches nothing any more is reported: complaint 117 of goleak's users, and what keeps a list of exceptions short.
+//! A rule that matches nothing any more is reported: complaint 117 of goleak's users, and what
+//! keeps a list of exceptions short.
 
 use leakcheck::Options;
 
@@ -109,7 +110,8 @@ async fn to_allow_what_is_not_left_is_reported() {
     assert!(text.contains(line), "{text}");
     // By itself it fails nothing.
     assert!(is_clean(hasty().allow(2, "the flushers, #7")).await);
-    // The controls: one task is enough, tracked or not; three are too many, which is no rule without a use.
+    // The controls: one task is enough, tracked or not; three are too many, which is no rule
+    // without a use.
     let untracked = Untracked::start();
     assert!(is_clean(allowing()).await);
     let blocked = [Blocked::start(), Blocked::start()];

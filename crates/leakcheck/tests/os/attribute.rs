@@ -1,4 +1,5 @@
-//! Both in `#[leakcheck::test]`: the snapshot is the test's beginning, and the runtime is there before it.
+//! Both in `#[leakcheck::test]`: the snapshot is the test's beginning, and the runtime is there
+//! before it.
 //!
 //! What the attribute makes can be called. Only there it looks, and leaks.
 

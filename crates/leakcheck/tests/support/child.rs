@@ -1,4 +1,5 @@
-//! Tests in a process of their own: environment variables and the current directory belong to a whole process.
+//! Tests in a process of their own: environment variables and the current directory belong to a
+//! whole process.
 
 use std::fs::File;
 use std::net::UdpSocket;

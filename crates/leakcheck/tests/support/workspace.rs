@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-/// A workspace of its own: nothing above it has a `Cargo.lock`. Empty but for that and the directory of a package; gone when dropped.
+/// A workspace of its own: nothing above it has a `Cargo.lock`. Empty but for that and the
+/// directory of a package; gone when dropped.
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     pub(crate) package: PathBuf,

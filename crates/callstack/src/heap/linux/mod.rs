@@ -2,15 +2,18 @@
 //!
 //! # Invariants
 //!
-//! * Nothing on the way of an allocation or a free waits: no lock is taken, and all that is shared are atomic words, most
-//!   of them in one mapping of their own ([`tables`]). So signal handlers, forked children, threads that end and threads
-//!   that are stopped half-way harm nobody.
-//! * What the walk of a stack needs ([`walkers`]) is allocated from the inner allocator, with sampling off for this thread
-//!   ([`thread`]), while no table is half-changed.
-//! * An address is in the table of live samples only between the return of the inner allocation and the call of the inner
-//!   deallocation. So nobody puts in, or takes out, an address that somebody else is putting in or taking out: that would
-//!   be a use of memory after it was freed, by the program.
-//! * Every table is bounded; what has no room is counted ([`super::Dropped`]).
+//! * Nothing on the way of an allocation or a free waits: no lock is taken, and all that is shared
+//!   are atomic words, most of them in one mapping of their own ([`tables`]). So signal handlers,
+//!   forked children, threads that end and threads that are stopped half-way harm nobody.
+//! * The walk of a stack ([`walkers`]) allocates from the inner allocator, with sampling off for
+//!   this thread ([`thread`]), while no table is half-changed.
+//! * An address is in the table of live samples only between the return of the inner allocation and
+//!   the call of the inner deallocation. So nobody puts in, or takes out, an address that somebody
+//!   else is putting in or taking out: that would be a use of memory after it was freed, by the
+//!   program.
+//! * Every table is bounded; a sample without room is counted ([`super::Dropped`]).
+//!
+//! Not here: the allocator itself (`heap/allocator.rs`).
 
 mod allocator_frames;
 mod filter;
@@ -37,7 +40,7 @@ pub(super) const SUPPORTED: bool = true;
 
 static RATE: AtomicUsize = AtomicUsize::new(DEFAULT_RATE);
 
-// Counted by whoever loses a sample; the fields of `Dropped`.
+// The fields of `Dropped`.
 static NESTED: AtomicU64 = AtomicU64::new(0);
 static NO_TABLES: AtomicU64 = AtomicU64::new(0);
 static NO_PLACE: AtomicU64 = AtomicU64::new(0);
@@ -62,7 +65,7 @@ pub(super) fn drain(each: &mut dyn FnMut(Allocated)) {
     let Some(tables) = tables::known() else {
         return;
     };
-    // So many and no more: who drains must come to an end, although others go on allocating.
+    // Bounded, so that draining comes to an end although other threads go on allocating.
     for _ in 0..queue::PLACES {
         let Some(event) = tables.queue.pop() else {
             return;

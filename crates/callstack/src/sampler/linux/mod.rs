@@ -1,9 +1,11 @@
-//! The running sampler: starting, collecting, stopping.
+//! The running sampler: starts, collects, stops.
 //!
-//! The parts: [`signal`] claims the signal and puts it back; [`perf`] and [`timer`] are the two kinds of
-//! timers; [`registry`] knows which threads have one, and what their samples stand for; [`handler`] is
-//! what runs on an interrupted thread; [`shared`] is the memory between the two; [`stacks`] finds out
-//! which part of a thread's stack may be read without asking the kernel.
+//! [`signal`] claims the signal and puts it back; [`perf`] and [`timer`] are the two kinds of
+//! timers; [`registry`] has the threads with a timer, and what their samples stand for; [`handler`]
+//! runs on an interrupted thread; [`shared`] is the memory between the two; [`stacks`] finds the
+//! part of a thread's stack that may be read without asking the kernel.
+//!
+//! Not here: how a copied stack is walked (`crate::unwind`).
 
 mod clock;
 mod handler;
@@ -27,7 +29,7 @@ use crate::sync::Mutex;
 use crate::thread::Tid;
 use crate::{Completeness, MAX_FRAMES, unwind};
 
-/// The process that samples, by its number; 0: none does.
+/// The id of the process that samples; 0 if none does.
 static OWNER: AtomicU32 = AtomicU32::new(0);
 static SESSIONS: AtomicU32 = AtomicU32::new(0);
 /// The threads of the running sampler.
@@ -51,7 +53,7 @@ impl Drop for Timers {
     fn drop(&mut self) {
         SHARED.session.store(0, Ordering::Release);
         let registry = registry().take();
-        // Outside the lock: a system call or two for each thread.
+        // Dropped without the lock: that takes a system call or two for each thread.
         drop(registry);
         SHARED.give_back();
         OWNER.store(0, Ordering::Release);
@@ -67,7 +69,7 @@ pub(super) fn start(options: Options) -> Result<Running, StartError> {
     match OWNER.load(Ordering::Acquire) {
         0 => {}
         owner if owner == process => return Err(StartError::Busy),
-        // A forked child: what it has copied of its parent's sampler has no timers and no threads.
+        // A forked child: its copy of the parent's sampler has no timers and no threads.
         _ => forget_parent()?,
     }
     if OWNER
@@ -80,7 +82,8 @@ pub(super) fn start(options: Options) -> Result<Running, StartError> {
     if !SHARED.prepare(options.label) {
         return Err(StartError::NoMemory);
     }
-    // Reads the list of modules now, and has the dynamic linker bind what the handler calls.
+    // Reads the list of modules now, and makes the dynamic linker bind the functions that the
+    // handler calls.
     crate::refresh();
     let _ = crate::thread::linux::memory::can_be_copied();
     let _ = handler::now();
@@ -91,7 +94,7 @@ pub(super) fn start(options: Options) -> Result<Running, StartError> {
             break session;
         }
     };
-    // What late handlers of the last session have left.
+    // Samples that late handlers of the last session have left.
     SHARED.ready().into_iter().for_each(shared::Slot::free);
     SHARED.dropped.store(0, Ordering::Relaxed);
     SHARED.foreign.store(0, Ordering::Relaxed);
@@ -146,7 +149,7 @@ impl Running {
     pub(super) fn collect(&mut self, each: &mut dyn FnMut(Sample<'_>)) -> Collected {
         let mut collected = Collected::default();
         let mut slots = SHARED.ready();
-        // The samples of one thread one after the other, in their order.
+        // Sorted so that the samples of one thread follow each other, in their order.
         slots.sort_by_cached_key(|slot| {
             let (header, _) = slot.read();
             (header.thread, header.time)
@@ -164,7 +167,7 @@ impl Running {
         collected.dropped = SHARED.dropped.swap(0, Ordering::Relaxed);
         collected.foreign = SHARED.foreign.swap(0, Ordering::Relaxed);
         if !slots.is_empty() {
-            // Code that was loaded meanwhile; not while the registry is locked.
+            // Code may have been loaded meanwhile. The registry is not locked here.
             crate::refresh();
         }
         let mut credits = credits.into_iter();
@@ -198,7 +201,7 @@ impl Running {
     }
 }
 
-/// Arms the calling thread, if that is possible at once.
+/// Arms the calling thread, if that is possible without waiting.
 pub(super) fn thread_started() {
     if !shared::is_sampling() || OWNER.load(Ordering::Relaxed) != std::process::id() {
         return;

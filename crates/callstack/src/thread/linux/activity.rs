@@ -1,7 +1,10 @@
-//! What `/proc` says a thread is doing: on a processor, or blocked, in which system call and with which stack.
+//! Reads from `/proc` what a thread is doing: running, or blocked in which system call with which
+//! stack.
 //!
-//! The kernel answers "blocked" only for a thread that it has found off every processor, with its registers saved. That
-//! may be over a moment later; [`Switches`] tells whether it was.
+//! The kernel answers "blocked" only for a thread that it has found off every processor, with its
+//! registers saved. That may be over a moment later; [`Switches`] tells whether it was.
+//!
+//! The readers are our own, into buffers on the stack: they run several times in each capture.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -9,10 +12,11 @@ use std::io::Read as _;
 use super::tid as thread_id;
 use crate::thread::call::SystemCall;
 
-/// What a thread does at one moment.
+/// The activity of a thread at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Activity {
-    /// On a processor, or about to be; or waiting for a page of its memory: nothing that a signal could end.
+    /// On a processor, or about to be; or waiting for a page of its memory: nothing that a signal
+    /// could end.
     Running,
     /// In a system call, off all processors.
     Blocked {
@@ -27,7 +31,7 @@ pub(super) enum Activity {
 }
 
 impl Activity {
-    /// Asks what the thread does. Needs a file descriptor for a moment.
+    /// Reads the activity of a thread. Needs a file descriptor for a moment.
     pub(super) fn of(tid: u32) -> Activity {
         let mut text = [0; 256];
         match read(tid, "syscall", &mut text) {
@@ -37,8 +41,8 @@ impl Activity {
         }
     }
 
-    /// `running`, or the number of the call (-1: none, but a fault), six arguments (not with -1), stack pointer and
-    /// instruction.
+    /// `running`, or the number of the call (-1: none, but a fault), six arguments (not with -1),
+    /// stack pointer and instruction.
     fn parse(text: &str) -> Activity {
         let text = text.trim_ascii();
         if text == "running" {
@@ -65,7 +69,7 @@ impl Activity {
     }
 }
 
-/// How often a thread has left a processor.
+/// How often a thread has been switched off a processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Switches {
     willing: u64,
@@ -78,7 +82,7 @@ impl Switches {
         Self::parse(read(tid, "status", &mut text)?)
     }
 
-    /// The name of the thread, in the first line, comes first and has no line end.
+    /// Parses `status` from its second line on: the first line, the name, may look like any other.
     fn parse(text: &str) -> Option<Self> {
         let field = |name| {
             let mut lines = text.lines();
@@ -91,14 +95,14 @@ impl Switches {
     }
 }
 
-/// What fits of the file of that thread.
+/// Reads a file of that thread, as much as fits.
 fn read<'a>(tid: u32, name: &str, into: &'a mut [u8]) -> Option<&'a str> {
     let mut file = File::open(format!("/proc/self/task/{tid}/{name}")).ok()?;
     let mut len = 0;
     while let more @ 1.. = file.read(&mut into[len..]).ok()? {
         len += more;
     }
-    // A name may be any bytes.
+    // Skip the name in the first line, which may be any bytes.
     let start = into[..len]
         .iter()
         .position(|&byte| byte == b'\n')
