@@ -1,4 +1,4 @@
-//! How true the sums are: a gigabyte of mixed sizes, and what its samples say.
+//! Measures how accurate the sums of heap samples are, for a gigabyte of mixed sizes.
 //!
 //! ```text
 //! cargo run --release -p callstack --example heap_totals

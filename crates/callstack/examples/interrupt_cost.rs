@@ -1,5 +1,5 @@
-//! What it costs to capture another thread by a signal: for the asker, and for the thread that is
-//! interrupted.
+//! Measures a capture of another thread by a signal: its cost for the asking thread, and for the thread
+//! that is interrupted.
 //!
 //! ```text
 //! cargo run --release -p callstack --example interrupt_cost

@@ -1,5 +1,5 @@
-//! What a sample costs and what it is worth: busy threads of several kinds, how many samples each
-//! should have and has.
+//! Measures the cost and the accuracy of CPU samples: busy threads of several kinds, and how many
+//! samples each should have and has.
 //!
 //! `sampler [HZ, 99] [SECONDS, 5] [perf|timer]`
 //!

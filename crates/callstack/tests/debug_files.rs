@@ -111,7 +111,7 @@ fn a_package_of_split_debug_information_is_read() {
         path.with_extension("so.dwp").is_file(),
         "rustc has made no package"
     );
-    // What it was made of lies about as well.
+    // The object files that it was made of lie about as well.
     for file in fs::read_dir(path.parent().unwrap()).unwrap() {
         let file = file.unwrap().path();
         assert!(

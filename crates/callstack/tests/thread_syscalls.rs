@@ -1,4 +1,4 @@
-//! What a capture does to a thread that is blocked in the kernel.
+//! Captures of threads that are blocked in the kernel: no system call may notice.
 #![cfg(all(
     target_os = "linux",
     target_pointer_width = "64",
@@ -55,7 +55,7 @@ fn until_asleep(tid: Tid) -> bool {
     }
 }
 
-/// What a system call returned, or its error.
+/// The result of a system call, or its error.
 fn result(returned: impl Into<i64>) -> Result<i64, i32> {
     match returned.into() {
         -1 => Err(io::Error::last_os_error().raw_os_error().unwrap()),

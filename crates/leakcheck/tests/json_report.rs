@@ -125,7 +125,7 @@ fn threads_and_descriptors_have_fields_of_their_own() {
     assert!(target.starts_with("/proc/") && target.ends_with("/cmdline"));
     assert!(open["number"].as_u64().is_some_and(|number| number > 2));
     assert_eq!(open["other_end"], Value::Null);
-    // What was there before is not that of the next check.
+    // Lines that were there before do not belong to the next check.
     assert_eq!(clean["threads"], json!([]));
     assert_eq!(clean["descriptors"], json!([]));
 }

@@ -25,7 +25,7 @@ async fn wait_for(answer: oneshot::Receiver<()>) {
     let _ = answer.await;
 }
 
-/// So many calls deep.
+/// A future that is this many calls deep.
 async fn deep(calls: usize, answer: oneshot::Receiver<()>) {
     match calls {
         0 => wait_for(answer).await,
@@ -250,7 +250,7 @@ async fn names_and_reasons_add_no_lines() {
     );
 }
 
-/// Of every kind that hides, reorders, ends a line or talks to a terminal.
+/// One character of every kind that hides, reorders, ends a line or sends commands to a terminal.
 const NASTY: [&str; 10] = [
     "\n\n1. 9 tasks forged",
     "\r\u{b}\u{c}\u{85}forged",

@@ -1,5 +1,5 @@
-//! A real test binary with many tests at a time, half of which leak: whose leak it is, how the run
-//! ends, and what it says.
+//! A real test binary with many tests at a time, half of which leak: each leak is reported by its test,
+//! and the run fails.
 
 mod support;
 
@@ -46,7 +46,7 @@ async fn leak(name: &'static str) {
     }
 }
 
-/// The same with a task that has ended, always.
+/// The body of a test whose task ends in every run.
 async fn clean() {
     all_are_here().await;
     taskscope::spawn_named("clean", tokio::task::yield_now())
@@ -83,7 +83,7 @@ mod tests {
     pub(crate) const ALL: (&[&str], &[&str]) = (LEAKING, CLEAN);
 }
 
-/// What a test was told to be the reason of its failure.
+/// The failed tests of a run, each with its output.
 fn sections(said: &str) -> Vec<(&str, &str)> {
     let failures = said.split("\n---- ").skip(1);
     failures

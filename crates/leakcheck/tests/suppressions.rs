@@ -1,5 +1,5 @@
-//! `leakcheck.toml`: what is listed passes, what is new fails, and `LEAKCHECK_UPDATE=1` lists what
-//! is there.
+//! `leakcheck.toml`: listed leaks pass, new ones fail, and `LEAKCHECK_UPDATE=1` lists those that are
+//! there.
 
 #[path = "support/child.rs"]
 mod child;

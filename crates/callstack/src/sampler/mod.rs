@@ -27,7 +27,9 @@
 //! let end = std::time::Instant::now() + std::time::Duration::from_secs(1);
 //! while std::time::Instant::now() < end {
 //!     std::thread::sleep(std::time::Duration::from_millis(10));
-//!     sampler.collect(&mut |sample| println!("{}: {} frames", sample.thread, sample.frames.len()));
+//!     sampler.collect(&mut |sample| {
+//!         println!("{}: {} frames", sample.thread, sample.frames.len());
+//!     });
 //! }
 //! # Ok::<(), callstack::sampler::StartError>(())
 //! ```

@@ -184,7 +184,7 @@ mod tests {
             0x55, 0x48, 0x89, 0xe5, 0x41, 0x57, 0x53, 0x48, 0x83, 0xec, 24, 0x31, 0xc0,
         ];
         assert_eq!(frame(&usual), Some((16, 1, 24)));
-        // The same instructions after a test of an argument.
+        // These instructions after a test of an argument.
         let late = [&[0x48, 0x85, 0xff, 0x74, 0x20][..], &usual].concat();
         assert_eq!(frame(&late), Some((16, 1, 24)));
         // and rsp, -32; sub rsp, 0x140

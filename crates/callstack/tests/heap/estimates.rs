@@ -1,4 +1,4 @@
-//! Sums are true: bytes and objects, allocated and held, whatever the sizes, and while the rate
+//! Sums are accurate: bytes and objects, allocated and held, whatever the sizes, and while the rate
 //! changes.
 
 use callstack::heap::{self, Weight};
@@ -34,13 +34,13 @@ struct Truth {
     held_bytes: usize,
     held_objects: usize,
     held: Vec<Vec<u8>>,
-    /// What the samples say was allocated.
+    /// The weight of the samples of what was allocated.
     estimate: Weight,
 }
 
 /// Allocates that many bytes, and keeps every fourth block.
 fn allocate(total: usize, seed: u64, mut each: impl FnMut(usize)) -> Truth {
-    // What the test needs for itself has another label.
+    // Allocations of the test itself have another label.
     LABEL.set(0);
     let held = Vec::with_capacity(1 << 20);
     let mut truth = Truth {
@@ -113,7 +113,7 @@ fn what_is_allocated_while_sampling_is_off_is_not_in_the_sums() {
     let while_off = vec![0_u8; 1000];
     assert_eq!(held(number).bytes(), 1000);
     drop(before);
-    // What was sampled before is forgotten when it is freed, though sampling is off.
+    // A sample from before is forgotten when its memory is freed, though sampling is off.
     assert_eq!(held(number).bytes(), 0);
     heap::set_rate(1);
     let after = vec![0_u8; 1000];

@@ -1,4 +1,4 @@
-//! What a program may do while it is sampled.
+//! Programs that do unusual things while they are sampled.
 
 use std::hint::black_box;
 use std::panic::catch_unwind;

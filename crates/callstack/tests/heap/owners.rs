@@ -1,4 +1,5 @@
-//! What is held is known exactly, whoever frees it, at a rate that samples every allocation.
+//! At a rate that samples every allocation, the memory that is held is known exactly, whichever thread
+//! frees it.
 
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, realloc};
 use std::cell::RefCell;

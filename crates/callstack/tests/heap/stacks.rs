@@ -1,4 +1,4 @@
-//! Stacks lead to who allocates, without the frames of the allocator.
+//! Stacks lead to the code that allocates, without the frames of the allocator.
 
 use std::thread;
 
@@ -28,7 +28,7 @@ fn names(addresses: &[usize]) -> Vec<String> {
 #[track_caller]
 fn assert_leads_to(number: u64, function: &str) {
     let stacks = held_by_stack(number);
-    // What looking up names needs is not the test's.
+    // Looking up names allocates, too; that is not part of the test.
     crate::LABEL.set(0);
     let (&stack, _) = stacks
         .iter()

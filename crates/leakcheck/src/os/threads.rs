@@ -54,7 +54,7 @@ impl fmt::Display for OsThread {
         }
         write!(
             f,
-            ", began {} ago, {} after the snapshot",
+            ", began {} ago, {} after the baseline",
             Age(self.age),
             Age(self.began_after)
         )
@@ -81,7 +81,7 @@ impl ThreadsBaseline {
         // id: a new thread has its name only a little later.
         drop(taskscope::instrument(std::future::ready(())));
         await_workers();
-        let snapshot = || {
+        let read = || {
             let started = now()?;
             let threads = list()?
                 .into_iter()
@@ -92,7 +92,7 @@ impl ThreadsBaseline {
                 started,
             }))
         };
-        ThreadsBaseline(snapshot())
+        ThreadsBaseline(read())
     }
 
     /// The threads that came later, without internal ones; `None` if `/proc` cannot be read.

@@ -1,4 +1,4 @@
-//! `IgnoreCurrent`: a baseline covers what was alive when it was taken, and nothing else.
+//! `IgnoreCurrent`: a baseline covers the tasks that were alive when it was taken, and no others.
 
 use leakcheck::Baseline;
 
@@ -64,7 +64,7 @@ async fn a_task_with_the_record_of_one_in_the_baseline_is_found() {
     }
 }
 
-/// The same for tasks that can only be counted: as many are ignored as there were.
+/// Tasks that can only be counted: as many are ignored as there were.
 #[tokio::test]
 async fn untracked_tasks_alive_before_are_ignored_by_number() {
     let before = Untracked::start();

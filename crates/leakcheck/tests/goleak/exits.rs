@@ -182,7 +182,7 @@ async fn a_rule_that_matched_is_not_named() {
     run.assert(0, &[PASSED], &["leakcheck"]);
 }
 
-/// The same of what is allowed.
+/// An `allow` with nothing to allow is named as well.
 #[leakcheck::test(allow(2, "the flushers"))]
 async fn to_allow_what_is_not_left_is_named_on_standard_error() {
     let Some(run) = run_again("exits::to_allow_what_is_not_left_is_named_on_standard_error") else {

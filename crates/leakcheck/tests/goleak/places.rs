@@ -227,7 +227,7 @@ async fn by_the_top_function_and_by_any_function() {
             "tokio::sync::oneshot::Receiver",
             "tokio::sync::oneshot::Receiver::poll",
             "oneshot",
-            // Those below.
+            // Functions further down.
             "db::pool::wait_for_work",
             "wait_for_work",
             "db::pool::reap",
@@ -237,7 +237,7 @@ async fn by_the_top_function_and_by_any_function() {
             "pools",
             "wait_for",
             "oneshot::Sender",
-            // What is below a task's own functions is not on its stack.
+            // Functions of the runtime below a task's own are not on its stack.
             "tokio::runtime",
         ],
     )
@@ -334,7 +334,7 @@ async fn by_scope() {
     end(tell, task).await;
 }
 
-/// Of two tasks, a rule covers the one that it is about.
+/// A rule covers one of two tasks, the one that it is about.
 #[tokio::test]
 async fn each_rule_covers_its_own_tasks_and_no_others() {
     for rule in [at as Rule, function] {

@@ -1,4 +1,4 @@
-//! The fifteen small patterns. Where Go would say that nothing can reach a channel any more, a Rust
+//! The fifteen small patterns. Where Go would find that nothing can reach a channel any more, a Rust
 //! task owns the other end itself: its waker is kept there, and the verdict is `idle`. `stuck` is a
 //! task whose waker nobody has kept.
 
@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::Form;
 
-/// What stays alive until the check is over.
+/// Values that stay alive until the check is over.
 type Kept = Box<dyn Any>;
 
 /// Go: receive from a nil channel.

@@ -1,5 +1,5 @@
-//! What production code does: Go's six patterns, and what tokio adds to them, with real sockets,
-//! channels, timers and scopes.
+//! The patterns of production code: Go's six, and those that tokio adds, with real sockets, channels,
+//! timers and scopes.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::time::{interval, sleep, timeout};
 
 use crate::{FOREVER, Form};
 
-/// What stays alive until the check is over.
+/// Values that stay alive until the check is over.
 type Kept = Box<dyn Any>;
 
 /// Go: range over a channel that is not closed, with workers.
@@ -277,7 +277,7 @@ pub(crate) async fn permit_that_is_not_given_back(form: Form) {
     }));
 }
 
-/// Whoever waits for a task that never ends never ends.
+/// A task that waits for another one that never ends does not end either.
 pub(crate) async fn join_of_a_task_that_never_ends(form: Form) -> Kept {
     let (configure, mut configured) = watch::channel(0);
     let watcher = taskscope::spawn(async move { while configured.changed().await.is_ok() {} });

@@ -1,4 +1,4 @@
-//! A workspace on the disk, for what is looked up at its root.
+//! A workspace on the disk, for files that are found at its root.
 
 use std::path::PathBuf;
 
