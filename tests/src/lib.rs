@@ -82,3 +82,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/migrating-from-tokio-spawn.md")]
 struct Migrating;
+
+/// The programs of the page for users, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/using.md")]
+struct Using;
