@@ -1,6 +1,7 @@
-//! Errors in the words of gRPC, for those who ask in it.
+//! Errors as gRPC has them, for clients that speak it.
 //!
-//! A client of gRPC that gets a sentence of plain text takes it for a message that is broken, and shows nothing of it.
+//! A gRPC client takes a sentence of plain text for a broken message, and shows nothing of it. Not here: who is refused
+//! and why (`serve/`, `guard/` and `http/` of taskprof).
 
 use axum::body::to_bytes;
 use axum::extract::Request;
@@ -11,11 +12,11 @@ use axum::response::{IntoResponse as _, Response};
 
 const GRPC: &str = "application/grpc";
 
-/// More than any sentence has.
+/// The longest sentence that is read, in bytes; none is as long.
 const LONGEST: usize = 4096;
 
-/// Around everything that may refuse.
-pub(crate) async fn in_grpc(request: Request, next: Next) -> Response {
+/// Middleware around everything that may refuse: translates a refusal for a client that asked in gRPC.
+pub async fn in_grpc(request: Request, next: Next) -> Response {
     let asks_in_grpc = is_grpc(request.headers());
     let response = next.run(request).await;
     if asks_in_grpc && !is_grpc(response.headers()) {
@@ -30,11 +31,11 @@ fn is_grpc(headers: &HeaderMap) -> bool {
     content_type.is_some_and(|value| value.starts_with(GRPC.as_bytes()))
 }
 
-/// A status without a message, which gRPC has in the headers.
+/// A gRPC status in the headers, without a message.
 async fn translate(response: Response) -> Response {
     let code = code(response.status());
     let (mut head, body) = response.into_parts();
-    // What cannot be read is left out: the code says the most.
+    // A sentence that cannot be read is left out: the code says the most.
     let sentence = to_bytes(body, LONGEST).await.unwrap_or_default();
     head.status = StatusCode::OK;
     head.headers.remove(CONTENT_LENGTH);
@@ -47,7 +48,7 @@ async fn translate(response: Response) -> Response {
     (head, ()).into_response()
 }
 
-/// As gRPC's "HTTP to gRPC status code mapping" has it.
+/// The code by gRPC's "HTTP to gRPC status code mapping".
 fn code(status: StatusCode) -> u16 {
     match status {
         StatusCode::BAD_REQUEST => 13,
@@ -59,7 +60,7 @@ fn code(status: StatusCode) -> u16 {
     }
 }
 
-/// Percent-encoded, but for what may be in a header as it is.
+/// Percent-encodes everything that may not be in a header as it is.
 fn escaped(sentence: &[u8]) -> String {
     let mut escaped = String::with_capacity(sentence.len());
     for &byte in sentence {
@@ -80,10 +81,9 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
-    use crate::http::HttpError;
 
     async fn ask(content_type: &str) -> Response {
-        let refuse = async || HttpError::unauthorized("100 % no\u{fc}").into_response();
+        let refuse = async || (StatusCode::UNAUTHORIZED, "100 % no\u{fc}\n").into_response();
         let app: Router = Router::new().fallback(refuse).layer(from_fn(in_grpc));
         let request = Request::post("/").header(CONTENT_TYPE, content_type);
         app.oneshot(request.body(Body::empty()).unwrap())
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_who_asks_in_grpc_is_answered_in_it() {
+    async fn a_refusal_is_translated_for_grpc_clients_only() {
         let response = ask("application/grpc+proto").await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()[CONTENT_TYPE], GRPC);

@@ -1,4 +1,6 @@
-//! What the layer lets through, and whether anything arrives at it.
+//! The filter of the layer, and the checks that anything can arrive at it.
+//!
+//! Not here: the recording itself (`console-subscriber`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,9 +13,9 @@ use tracing_subscriber::filter::FilterFn;
 use tracing_subscriber::layer::Layered;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::error::Error;
+use crate::Error;
 
-/// Whether tokio can say anything in this build.
+/// Checks that tokio reports its tasks in this build.
 pub(super) fn check_build() -> Result<(), Error> {
     // The flag is one of the whole build, so ours is tokio's.
     if !cfg!(tokio_unstable) {
@@ -24,14 +26,15 @@ pub(super) fn check_build() -> Result<(), Error> {
     }
     if STATIC_MAX_LEVEL < LevelFilter::TRACE {
         return Err(Error::unavailable(format!(
-            "a feature of the crate `tracing` takes everything below {STATIC_MAX_LEVEL} out of this build, and tokio speaks of its tasks at TRACE, so the console \
-             would show none: leave that feature (max_level_.. or release_max_level_..) out, or the console"
+            "a feature of the crate `tracing` takes everything below {STATIC_MAX_LEVEL} out of this build, and tokio speaks \
+             of its tasks at TRACE, so the console would show none: leave that feature (max_level_.. or \
+             release_max_level_..) out, or the console"
         )));
     }
     Ok(())
 }
 
-/// The recorder, of which only tokio's own spans and events are seen, and the mark beside it.
+/// The recorder behind a filter that passes only tokio's own spans and events, and the mark beside it.
 pub(super) fn filtered<S>(
     recorder: ConsoleLayer,
     mark: Mark,
@@ -45,7 +48,8 @@ where
     ))
 }
 
-/// As `console_subscriber::Builder::spawn` has it: names of spans and targets of events are what tokio promises.
+/// Tells tokio's spans and events as `console_subscriber::Builder::spawn` does: by names of spans and targets of
+/// events, which tokio promises.
 fn is_tokios(metadata: &Metadata<'_>) -> bool {
     let of_runtime = if metadata.is_event() {
         metadata.target().starts_with("runtime")
@@ -76,15 +80,15 @@ impl Installed {
             tracing::span!(target: "tokio::task", Level::TRACE, "runtime.is_the_console_told");
         if probe.is_disabled() {
             return Err(
-                "the subscriber of this thread filters out what tokio says of its tasks, so the console would show none: give filters to the other layers, as in \
-                 fmt::layer().with_filter(..), or allow tokio=trace,runtime=trace",
+                "the subscriber of this thread filters out what tokio says of its tasks, so the console would show none: \
+                 give filters to the other layers, as in fmt::layer().with_filter(..), or allow tokio=trace,runtime=trace",
             );
         }
         Ok(())
     }
 }
 
-/// Beside the recorder: hears when both become part of a subscriber, and is dropped with it.
+/// A layer beside the recorder that notes when both become part of a subscriber, and is dropped with it.
 pub(super) struct Mark(Arc<AtomicBool>);
 
 impl<S: Subscriber> Layer<S> for Mark {

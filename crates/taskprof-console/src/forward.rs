@@ -1,12 +1,15 @@
-//! The way of a request to the console's thread, and of the answer back.
+//! Carries a request to the console's thread, and the body of its answer back.
 //!
-//! An update may have megabytes, and making bytes of it takes its time. That happens over there; what arrives here are pieces that are ready to be sent.
+//! An update can have megabytes, and encoding it takes time. That happens on the console's thread; only pieces that are
+//! ready to be sent arrive on the server's. Not here: the thread (`running.rs`), the service (`console-subscriber`).
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use axum::{BoxError, Router};
@@ -15,16 +18,14 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tower::Service;
 
-use crate::http::HttpError;
-
-/// Where gRPC clients find the service: package and name as in its `.proto`.
+/// The path of the service for gRPC clients: package and name as in its `.proto`.
 const PATH: &str = "/rs.tokio.console.instrument.Instrument/{method}";
 
-/// Pieces that are ready before the client takes them; an update is one.
-const AHEAD: usize = 1;
+/// How many pieces are made before the client takes them; an update is one.
+const READY_PIECES: usize = 1;
 
-/// What a client waits, in seconds, that comes while the server ends.
-const AGAIN: u64 = 2;
+/// When a client that comes while the server ends should ask again, in seconds.
+const RETRY_SECONDS: &str = "2";
 
 /// The routes of the service, which runs on `runtime`.
 pub(crate) fn routes<S, B>(service: S, runtime: Handle) -> Router
@@ -34,19 +35,23 @@ where
     S::Error: Into<BoxError> + Send,
     B: HttpBody<Data = Bytes, Error: Into<BoxError> + Send> + Send + Unpin + 'static,
 {
-    let ask = async move |request: Request| {
-        let answer = runtime.spawn(answer(service.clone(), request));
-        match answer.await {
+    let handler = async move |request: Request| {
+        let response = runtime.spawn(call(service.clone(), request));
+        match response.await {
             Ok(response) => response,
             // It panicked, or its runtime is gone.
-            Err(_) => HttpError::unavailable("the console of this server has stopped", AGAIN)
+            Err(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                [(RETRY_AFTER, RETRY_SECONDS)],
+                "the console of this server has stopped\n",
+            )
                 .into_response(),
         }
     };
-    Router::new().route(PATH, any(ask))
+    Router::new().route(PATH, any(handler))
 }
 
-async fn answer<S, B>(mut service: S, request: Request) -> Response
+async fn call<S, B>(mut service: S, request: Request) -> Response
 where
     S: Service<Request, Response = axum::http::Response<B>>,
     S::Error: Into<BoxError>,
@@ -54,33 +59,36 @@ where
 {
     let response = match service.call(request).await {
         Ok(response) => response,
-        Err(e) => return HttpError::internal(e.into().to_string()).into_response(),
+        Err(e) => {
+            let text = format!("{}\n", e.into());
+            return (StatusCode::INTERNAL_SERVER_ERROR, text).into_response();
+        }
     };
-    let (pieces, received) = mpsc::channel(AHEAD);
+    let (pieces, received) = mpsc::channel(READY_PIECES);
     let (head, body) = response.into_parts();
     tokio::spawn(forward(body, pieces));
     Response::from_parts(head, Body::new(Received(received)))
 }
 
-/// Until the body or the client has ended.
+/// Sends pieces until the body or the client has ended.
 async fn forward<B>(mut body: B, pieces: mpsc::Sender<Result<Frame<Bytes>, BoxError>>)
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
-    // Room first: what nobody takes is not made.
-    while let Ok(room) = pieces.reserve().await {
+    // A place first, so that no piece is made before there is one for it.
+    while let Ok(place) = pieces.reserve().await {
         let piece = tokio::select! {
             piece = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)) => piece,
             () = pieces.closed() => None,
         };
         match piece {
-            Some(piece) => room.send(piece.map_err(Into::into)),
+            Some(piece) => place.send(piece.map_err(Into::into)),
             None => return,
         }
     }
 }
 
-/// The server's end.
+/// The body as the server sees it.
 struct Received(mpsc::Receiver<Result<Frame<Bytes>, BoxError>>);
 
 impl HttpBody for Received {

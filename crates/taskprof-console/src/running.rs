@@ -1,4 +1,7 @@
-//! The thread of the console: sums events up and makes updates, so that neither ever delays a page.
+//! The console's thread: sums events up and makes updates, so that neither delays a page.
+//!
+//! Not here: how a thread is started and its priority (the caller's function), how requests reach this one
+//! (`forward.rs`).
 
 use std::io;
 use std::sync::{LazyLock, mpsc};
@@ -12,29 +15,38 @@ use tracing::Dispatch;
 use tracing::dispatcher::with_default;
 use tracing::subscriber::NoSubscriber;
 
-use super::{Console, routes};
-use crate::our_thread;
+use crate::Console;
+use crate::forward::routes;
 
-/// The thread. Dropping it tells the thread to end, and does not wait.
+/// The name of the thread; Linux keeps 15 bytes.
+const THREAD: &str = "taskprof-grpc";
+
+/// A console that answers. Dropping it tells its thread to end, and does not wait.
 #[derive(Debug)]
-pub(crate) struct Running {
+pub struct Running {
     /// Dropping the sender is the signal.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Running {
-    /// Starts the thread, and gives the routes that lead to it.
-    pub(crate) fn start(console: Console) -> io::Result<(Self, Router)> {
+    /// Starts the thread with `start_thread`, and makes the routes that lead to it.
+    ///
+    /// # Errors
+    ///
+    /// Those of `start_thread`, and if there can be no runtime.
+    pub fn start(
+        console: Console,
+        start_thread: impl FnOnce(&str, Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>>,
+    ) -> io::Result<(Self, Router)> {
         let ServerParts {
             instrument_server,
             aggregator,
             ..
         } = console.server.into_parts();
         let (ready_tx, ready) = mpsc::channel();
-        let thread = our_thread::start("taskprof-console", move || {
-            unseen(|| run(aggregator.run(), &ready_tx));
-        })?;
+        let run = move || unseen(|| run(aggregator.run(), &ready_tx));
+        let thread = start_thread(THREAD, Box::new(run))?;
         match ready.recv() {
             Ok(started) => {
                 let (runtime, stop) = started?;
@@ -44,14 +56,14 @@ impl Running {
                 };
                 Ok((running, routes(instrument_server, runtime)))
             }
-            Err(mpsc::RecvError) => Err(io::Error::other(
-                "the thread taskprof-console panicked while starting; its message is on standard error",
-            )),
+            Err(mpsc::RecvError) => Err(io::Error::other(format!(
+                "the thread {THREAD} panicked while starting; its message is on standard error"
+            ))),
         }
     }
 
-    /// Stops the thread and waits for it; what it is making right now is finished.
-    pub(crate) fn shutdown(mut self) {
+    /// Stops the thread and waits for it; the update that it is making is finished first.
+    pub fn shutdown(mut self) {
         self.stop.take();
         if let Some(thread) = self.thread.take() {
             // A panic of the thread has been printed; there is nothing left to stop.
@@ -60,12 +72,13 @@ impl Running {
     }
 }
 
-/// Where requests are answered, and what ends the thread.
+/// The runtime that answers requests, and the sender that ends the thread when it is dropped.
 ///
-/// Made on the thread itself: to tokio a channel is a resource, with a span that would keep the layer of the thread that makes it.
+/// Made on the thread itself: to tokio a channel is a resource, with a span that would keep the layer of the thread that
+/// makes it.
 type Ready = io::Result<(Handle, oneshot::Sender<()>)>;
 
-/// The whole life of the thread.
+/// Runs until [`Running`] is dropped.
 fn run(aggregate: impl Future<Output = ()> + Send + 'static, ready: &mpsc::Sender<Ready>) {
     let runtime = match Builder::new_current_thread().enable_time().build() {
         Ok(runtime) => runtime,
@@ -76,7 +89,7 @@ fn run(aggregate: impl Future<Output = ()> + Send + 'static, ready: &mpsc::Sende
         }
     };
     serve(&runtime, aggregate, ready);
-    // Dropping the runtime drops its tasks: the aggregator with all it knows, and answers that are under way.
+    // Dropping the runtime drops its tasks: the aggregator with its state, and answers that are under way.
 }
 
 fn serve(
@@ -92,12 +105,12 @@ fn serve(
     let _ = runtime.block_on(stopped);
 }
 
-/// Runs something that no subscriber sees on this thread: a console that shows itself has always something new to show.
+/// Runs a closure whose spans and events no subscriber sees: a console that shows its own tasks never comes to rest.
 ///
-/// A subscriber that wants nothing, and one that `tracing` knows of, unlike `Dispatch::none()`: whether anybody wants a kind of span is asked when it is made
-/// for the first time. If there is only one subscriber in all, then it is the thread's that is asked; that would be nobody here, and tokio's spawns would be
-/// unseen everywhere, for ever.
-pub(crate) fn unseen<T>(run: impl FnOnce() -> T) -> T {
+/// It uses a subscriber that wants nothing but that `tracing` knows of, unlike `Dispatch::none()`: `tracing` asks whether
+/// a kind of span is wanted when it is made for the first time. If there is only one subscriber in all, it asks that of
+/// the thread; with none there, tokio's spawns would be unseen everywhere, for ever.
+pub fn unseen<T>(run: impl FnOnce() -> T) -> T {
     static NOBODY: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
     with_default(&NOBODY, run)
 }
