@@ -7,15 +7,15 @@ use std::sync::mpsc;
 
 use tokio::sync::oneshot;
 
+use crate::cpu_permit::CpuPermit;
 use crate::error::Error;
-use crate::steady::Steady;
-use crate::turn::Turn;
-use crate::{fork, our_thread};
+use crate::fork;
+use crate::worker::Worker;
 
 /// The thread of [`work`].
-static WORK: Steady = Steady::new("taskprof-work");
+static WORK: Worker = Worker::new("taskprof-work");
 /// The same when a crowd waits. Two, because a thread that gives way does so for ever.
-static CROWD: Steady = Steady::new("taskprof-crowd");
+static CROWD: Worker = Worker::new("taskprof-crowd");
 
 /// What the thread can ask: whether the future that waits for it still exists.
 #[derive(Debug)]
@@ -48,10 +48,10 @@ pub(crate) async fn work<T: Send + 'static>(
     work: impl FnOnce(&Wanted) -> T + Send + 'static,
 ) -> Result<T, Error> {
     fork::check()?;
-    let turn = Turn::wait().await;
+    let turn = CpuPermit::wait().await;
     let (result_tx, result_rx) = oneshot::channel();
     let (alive, dropped) = mpsc::channel::<()>();
-    let crowd = Turn::is_crowd();
+    let crowd = CpuPermit::is_crowd();
     let thread = if crowd { &CROWD } else { &WORK };
     thread.give(move || {
         if crowd {
@@ -84,12 +84,12 @@ pub(crate) async fn run<T: Send + 'static>(
     fork::check()?;
     let (result_tx, result_rx) = oneshot::channel();
     let (alive, dropped) = mpsc::channel::<()>();
-    our_thread::start(name, move || {
+    crate::thread::spawn(name, move || {
         let result = work(&Wanted { dropped });
         // Fails only if nobody waits any more.
         let _ = result_tx.send(result);
     })
-    .map_err(|e| our_thread::not_started(name, e))?;
+    .map_err(|e| crate::thread::not_started(name, e))?;
     let result = result_rx.await;
     drop(alive);
     result.map_err(|_| {

@@ -22,9 +22,9 @@ mod page {
 
     use super::seen::Seen;
     use super::table::METRICS;
+    use crate::cpu_permit::CpuPermit;
     use crate::error::Error;
     use crate::offload::Wanted;
-    use crate::turn::Turn;
     use crate::write::metrics::Family;
     use crate::write::{openmetrics, prometheus};
 
@@ -32,7 +32,7 @@ mod page {
     pub(crate) fn write(old_format: bool, wanted: &Wanted) -> Result<String, Error> {
         let began = Instant::now();
         let seen = Seen::look(began, wanted);
-        let _turn = Turn::take_promptly();
+        let _turn = CpuPermit::take_promptly();
         let families: Vec<Family> = METRICS.iter().map(|metric| metric.family(&seen)).collect();
         if old_format {
             prometheus(&families)

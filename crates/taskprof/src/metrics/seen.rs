@@ -9,9 +9,9 @@ use taskscope::sampling::{self, Histograms, Losses};
 
 use super::labels::{self, OfScope};
 use crate::cpu::ByScope;
+use crate::cpu_permit::CpuPermit;
 use crate::offload::Wanted;
 use crate::source;
-use crate::turn::Turn;
 
 pub(super) struct Seen {
     pub(super) began: Instant,
@@ -61,7 +61,7 @@ pub(super) struct Runtime {
 
 impl Seen {
     pub(super) fn look(began: Instant, wanted: &Wanted) -> Seen {
-        let turn = Turn::take_promptly();
+        let turn = CpuPermit::take_promptly();
         // Before the count: a runtime that is gone is forgotten first.
         let stats = taskscope::stats();
         let breakdown = census::take_by_scope(labels::places().scopes());

@@ -12,12 +12,12 @@ use super::frame::{Page, Tab};
 use super::links::Links;
 use super::{PAGE, answer};
 use crate::cpu::{DEFAULT_DURATION, MAX_DURATION};
-use crate::http::desk::Desk;
-use crate::http::endpoint::Endpoint;
+use crate::http::admission::Admission;
+use crate::http::capture_store::{Kept, MAX_KEPT};
 use crate::http::error::HttpError;
-use crate::http::kept::{Kept, MAX_KEPT};
-use crate::http::own;
-use crate::http::params::Query;
+use crate::http::native;
+use crate::http::parameters::Endpoint;
+use crate::http::query::Query;
 use crate::offload;
 use crate::source::{self, Seconds, Source, What};
 use crate::write::FORMATS;
@@ -38,14 +38,14 @@ struct Open {
     base: Option<Arc<Kept>>,
 }
 
-pub(super) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Response, HttpError> {
+pub(super) async fn page(admission: Arc<Admission>, parts: Parts) -> Result<Response, HttpError> {
     let query = Query::parse(parts.uri.query()).without_empty();
     query.only_known(&Endpoint::taking(&PARAMETERS), false)?;
-    let base = own::base(&query, &desk)?;
+    let base = native::base(&query, &admission)?;
     let open = match query.has("open") {
         true => {
             let id = query.integer("open", 0, 1..=u64::MAX)?;
-            let kept = desk.captures.get(id).ok_or_else(|| {
+            let kept = admission.captures.get(id).ok_or_else(|| {
                 HttpError::not_found(format!("capture {id} is not kept here, or not any more: {MAX_KEPT} are kept at the most"))
             })?;
             Some(Open {
@@ -57,7 +57,7 @@ pub(super) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Response, Http
     };
     let links = Links::new(&parts, 2);
     let html = offload::work(PAGE, move |_| {
-        html(&links, open.as_ref(), &desk.captures.list())
+        html(&links, open.as_ref(), &admission.captures.list())
     })
     .await?;
     Ok(answer(html))

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, Bytes};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::capture_store::Captures;
+use super::downloads::{Pieces, Readings};
 use super::error::HttpError;
-use super::kept::Captures;
 use super::page::Looks;
-use super::reading::{Pieces, Readings};
 
 /// Captures of one router that take time and go on at the same time.
 pub(crate) const MAX_CAPTURES: usize = 32;
@@ -35,7 +35,7 @@ const APART: Duration = Duration::from_millis(50);
 
 /// What the pages of one router share.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct Admission {
     pub(super) captures: Captures,
     pub(super) looks: Arc<Looks>,
     timed: Arc<Semaphore>,
@@ -89,9 +89,9 @@ pub(super) struct Look {
     _admitted: OwnedSemaphorePermit,
 }
 
-impl Desk {
+impl Admission {
     pub(super) fn new() -> Self {
-        Desk {
+        Admission {
             captures: Captures::new(),
             looks: Arc::default(),
             timed: Arc::new(Semaphore::new(MAX_CAPTURES)),
@@ -195,20 +195,25 @@ mod tests {
     // Through a private door: from outside, a look is over before the next one comes.
     #[tokio::test]
     async fn looks_wait_in_line_and_beyond_the_line_they_are_refused() {
-        let desk = Desk::new();
+        let admission = Admission::new();
         let mut running = Vec::new();
         for _ in 0..LOOKS {
-            running.push(desk.look().await.unwrap());
+            running.push(admission.look().await.unwrap());
         }
         let mut context = Context::from_waker(Waker::noop());
-        let mut line: Vec<_> = (LOOKS..ADMITTED).map(|_| Box::pin(desk.look())).collect();
+        let mut line: Vec<_> = (LOOKS..ADMITTED)
+            .map(|_| Box::pin(admission.look()))
+            .collect();
         for waiting in &mut line {
             assert!(waiting.as_mut().poll(&mut context).is_pending());
         }
-        assert!(pin!(desk.look()).poll(&mut context).is_ready(), "refused");
+        assert!(
+            pin!(admission.look()).poll(&mut context).is_ready(),
+            "refused"
+        );
         drop(running.pop());
         assert!(line[0].as_mut().poll(&mut context).is_ready());
         // All of which is nothing to a scrape.
-        desk.look_promptly().await.unwrap();
+        admission.look_promptly().await.unwrap();
     }
 }
