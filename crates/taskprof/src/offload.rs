@@ -19,11 +19,11 @@ static CROWD: Worker = Worker::new("taskprof-crowd");
 
 /// What the thread can ask: whether the future that waits for it still exists.
 #[derive(Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct CancelCheck {
     dropped: mpsc::Receiver<()>,
 }
 
-impl Wanted {
+impl CancelCheck {
     /// Sleeps for so long, or until the future is dropped; true if it is still there.
     pub(crate) fn sleep(&self, time: std::time::Duration) -> bool {
         // Nothing is ever sent: the other end is only dropped.
@@ -33,9 +33,9 @@ impl Wanted {
         )
     }
 
-    /// True while somebody waits for the result.
-    pub(crate) fn is_wanted(&self) -> bool {
-        matches!(self.dropped.try_recv(), Err(mpsc::TryRecvError::Empty))
+    /// True once nobody waits for the result any more.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        !matches!(self.dropped.try_recv(), Err(mpsc::TryRecvError::Empty))
     }
 }
 
@@ -45,7 +45,7 @@ impl Wanted {
 /// On one thread, which stays.
 pub(crate) async fn work<T: Send + 'static>(
     name: &str,
-    work: impl FnOnce(&Wanted) -> T + Send + 'static,
+    work: impl FnOnce(&CancelCheck) -> T + Send + 'static,
 ) -> Result<T, Error> {
     fork::check()?;
     let turn = CpuPermit::wait().await;
@@ -59,7 +59,7 @@ pub(crate) async fn work<T: Send + 'static>(
         }
         // Until the work has ended, also if nobody waits for it any more.
         let _turn = turn.begin();
-        let result = work(&Wanted { dropped });
+        let result = work(&CancelCheck { dropped });
         // Fails only if nobody waits any more.
         let _ = result_tx.send(result);
     })?;
@@ -76,16 +76,16 @@ pub(crate) async fn work<T: Send + 'static>(
 ///
 /// # Cancel safety
 ///
-/// Dropping the future ends a [`Wanted::sleep`] at once; other work goes on until it asks.
+/// Dropping the future ends a [`CancelCheck::sleep`] at once; other work goes on until it asks.
 pub(crate) async fn run<T: Send + 'static>(
     name: &str,
-    work: impl FnOnce(&Wanted) -> T + Send + 'static,
+    work: impl FnOnce(&CancelCheck) -> T + Send + 'static,
 ) -> Result<T, Error> {
     fork::check()?;
     let (result_tx, result_rx) = oneshot::channel();
     let (alive, dropped) = mpsc::channel::<()>();
     crate::thread::spawn(name, move || {
-        let result = work(&Wanted { dropped });
+        let result = work(&CancelCheck { dropped });
         // Fails only if nobody waits any more.
         let _ = result_tx.send(result);
     })

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 
 use super::admission::Admission;
-use super::capture_store::{Kept, MAX_KEPT};
+use super::capture_store::{MAX_STORED, StoredCapture};
 use super::error::HttpError;
 use super::native;
 use super::parameters::Endpoint;
@@ -16,7 +16,11 @@ use super::query::Query;
 use super::response;
 use crate::write::Format;
 
-type Asked = (Arc<Kept>, &'static Format, Option<Arc<Kept>>);
+type Asked = (
+    Arc<StoredCapture>,
+    &'static Format,
+    Option<Arc<StoredCapture>>,
+);
 
 pub(super) async fn get(
     Path(id): Path<String>,
@@ -24,7 +28,7 @@ pub(super) async fn get(
     parts: Parts,
 ) -> Result<Response, HttpError> {
     let (kept, format, base) = parse(&id, &admission, parts.uri.query())?;
-    let _look = admission.look().await?;
+    let _permit = admission.snapshot().await?;
     let body = response::write(&admission, &kept, format, base.as_deref()).await?;
     Ok(response::with(&name(&kept), format, body))
 }
@@ -40,7 +44,7 @@ pub(super) async fn head(
 }
 
 /// Whether there is less of something.
-fn is_negative(kept: &Kept) -> bool {
+fn is_negative(kept: &StoredCapture) -> bool {
     let mut values = kept
         .profile
         .samples
@@ -49,7 +53,7 @@ fn is_negative(kept: &Kept) -> bool {
     values.any(|value| *value < 0)
 }
 
-fn name(kept: &Kept) -> String {
+fn name(kept: &StoredCapture) -> String {
     format!("{}-{}", kept.source.name, kept.id)
 }
 
@@ -57,7 +61,7 @@ fn parse(id: &str, admission: &Admission, query: Option<&str>) -> Result<Asked, 
     let kept = id.parse().ok().and_then(|id| admission.captures.get(id));
     let Some(kept) = kept else {
         return Err(HttpError::not_found(format!(
-            "there is no such capture, or it is not kept any more: {MAX_KEPT} are kept at the most, and page/profiles lists them"
+            "there is no such capture, or it is not kept any more: {MAX_STORED} are kept at the most, and page/profiles lists them"
         )));
     };
     let query = Query::parse(query);

@@ -23,7 +23,7 @@ pub(super) enum Form {
 
 /// Looks at tasks when it is one's turn, and writes them.
 pub(super) async fn body(admission: &Admission, ask: Ask, form: Form) -> Result<Body, HttpError> {
-    let look = admission.look().await?;
+    let look = admission.snapshot().await?;
     let no_tasks = || HttpError::internal("this is no source of tasks");
     let (tasks, pieces) = match form {
         Form::Grouped => {

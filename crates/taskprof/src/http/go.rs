@@ -16,7 +16,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 
 use super::admission::Admission;
-use super::capture_store::Rank;
+use super::capture_store::Retention;
 use super::dump::Form;
 use super::error::HttpError;
 use super::query::Query;
@@ -185,7 +185,7 @@ pub(super) async fn get(
             profile
         }
         Asked::Now(source) | Asked::Text(source) => {
-            let _look = admission.look().await?;
+            let _permit = admission.snapshot().await?;
             source.ask().of(task_filter::prompt()).capture().await?
         }
         Asked::Grouped(source) => return dump(source, &admission, Form::Grouped).await,
@@ -200,7 +200,7 @@ pub(super) async fn get(
     let profile = match (&asked, source) {
         (Asked::Cpu(_) | Asked::Delta(..), Some(source)) => admission
             .captures
-            .keep(source, Rank::Passing, profile)
+            .insert(source, Retention::Brief, profile)
             .profile
             .clone(),
         _ => Arc::new(profile),

@@ -56,9 +56,9 @@ where
 async fn answer(admission: Arc<Admission>, parts: Parts) -> Result<Response, HttpError> {
     let format = parse(&parts)?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
-    let _look = admission.look_promptly().await?;
-    let body = offload::run("taskprof-look", move |wanted| {
-        metrics::write(format == Format::Prometheus, wanted)
+    let _permit = admission.prompt_snapshot().await?;
+    let body = offload::run("taskprof-look", move |cancel| {
+        metrics::write(format == Format::Prometheus, cancel)
     })
     .await??;
     Ok(response::typed(

@@ -13,8 +13,8 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use taskscope::RuntimeGuard;
 
-use super::admission::{Admission, Look};
-use super::capture_store::{Kept, Rank};
+use super::admission::{Admission, SnapshotPermit};
+use super::capture_store::{Retention, StoredCapture};
 use super::dump::Form;
 use super::error::HttpError;
 use super::parameters::Endpoint;
@@ -43,7 +43,7 @@ struct Asked {
     ask: Ask,
     /// How long it takes, if it takes time.
     takes: Option<Duration>,
-    base: Option<Arc<Kept>>,
+    base: Option<Arc<StoredCapture>>,
     /// What the script of an SVG wants to find in the address again.
     state: Vec<(String, String)>,
 }
@@ -59,7 +59,7 @@ pub(super) async fn get(
     match asked.view {
         View::Grouped | View::Listed | View::Dump => dump(&admission, asked).await,
         View::Text(view) => {
-            let _look = admission.look().await?;
+            let _permit = admission.snapshot().await?;
             let body = offload::run(WRITER, view.write).await??;
             Ok(response::typed(
                 view.content_type,
@@ -77,11 +77,11 @@ pub(super) async fn get(
             } = asked;
             // What a moment's look makes is a scraper's more often than a person's.
             let rank = if takes.is_some() {
-                Rank::Long
+                Retention::Long
             } else {
-                Rank::Passing
+                Retention::Brief
             };
-            let capture = kept(&admission, source, ask, takes, rank, watched)?;
+            let capture = capture(&admission, source, ask, takes, rank, watched)?;
             if let Some(takes) = takes
                 && wants_page(&parts.headers)
             {
@@ -98,16 +98,16 @@ pub(super) async fn get(
 }
 
 /// A capture that is kept; one that took no time comes with the right to look, for as long as the answer is made.
-type Taken = Result<(Arc<Kept>, Option<Look>), HttpError>;
+type Taken = Result<(Arc<StoredCapture>, Option<SnapshotPermit>), HttpError>;
 
 /// Takes a capture and keeps it. Refused at once if too many go on;
 /// nothing happens before it is polled.
-pub(super) fn kept(
+pub(super) fn capture(
     admission: &Arc<Admission>,
     source: &'static Source,
     ask: Ask,
     takes: Option<Duration>,
-    rank: Rank,
+    rank: Retention,
     watched: Option<RuntimeGuard>,
 ) -> Result<impl Future<Output = Taken> + Send + use<>, HttpError> {
     let permit = match takes {
@@ -123,19 +123,19 @@ pub(super) fn kept(
                 (end_captures::or_ended(capture).await?, None)
             }
             None => {
-                let look = admission.look().await?;
+                let look = admission.snapshot().await?;
                 (ask.capture().await?, Some(look))
             }
         };
-        Ok((admission.captures.keep(source, rank, profile), look))
+        Ok((admission.captures.insert(source, rank, profile), look))
     })
 }
 
 async fn answer(
     admission: &Admission,
-    kept: &Kept,
+    kept: &StoredCapture,
     format: &'static Format,
-    base: Option<&Kept>,
+    base: Option<&StoredCapture>,
     state: &[(String, String)],
 ) -> Result<Response, HttpError> {
     let body = response::write(admission, kept, format, base).await?;
@@ -270,7 +270,10 @@ pub(super) fn refuse_negative(
 }
 
 /// The capture that a query wants to compare with.
-pub(super) fn base(query: &Query, admission: &Admission) -> Result<Option<Arc<Kept>>, HttpError> {
+pub(super) fn base(
+    query: &Query,
+    admission: &Admission,
+) -> Result<Option<Arc<StoredCapture>>, HttpError> {
     if !query.has("base") {
         return Ok(None);
     }
@@ -285,9 +288,9 @@ pub(super) fn base(query: &Query, admission: &Admission) -> Result<Option<Arc<Ke
 
 /// Where a capture is kept, relative to the page of a source.
 fn address(
-    kept: &Kept,
+    kept: &StoredCapture,
     format: &Format,
-    base: Option<&Kept>,
+    base: Option<&StoredCapture>,
     state: &[(String, String)],
 ) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 
 use super::admission::Admission;
-use super::capture_store::Kept;
+use super::capture_store::StoredCapture;
 use super::error::HttpError;
 use crate::offload;
 use crate::write::{Format, Look};
@@ -20,9 +20,9 @@ pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 /// A capture in a format, alone or against another one.
 pub(super) async fn write(
     admission: &Admission,
-    kept: &Kept,
+    kept: &StoredCapture,
     format: &'static Format,
-    base: Option<&Kept>,
+    base: Option<&StoredCapture>,
 ) -> Result<Body, HttpError> {
     let mut title = format!("{}, capture {}", kept.source.name, kept.id);
     if let Some(base) = base {

@@ -164,9 +164,9 @@ impl Ask {
         let What::Tasks(choose) = self.source.what else {
             return Ok(None);
         };
-        offload::run(LOOK, move |wanted| {
+        offload::run(LOOK, move |cancel| {
             let _turn = CpuPermit::take_in_line();
-            if !wanted.is_wanted() {
+            if cancel.is_cancelled() {
                 return Err(Error::sampler("the look was abandoned"));
             }
             make(choose(self.options)).map(Some)
@@ -207,12 +207,12 @@ async fn look(
     duration: Option<Duration>,
     mut take: impl FnMut() -> Result<Profile, Error> + Send + 'static,
 ) -> Result<Profile, Error> {
-    offload::run(LOOK, move |wanted| {
+    offload::run(LOOK, move |cancel| {
         let first = take()?;
         let Some(duration) = duration else {
             return Ok(first);
         };
-        if !wanted.sleep(duration) {
+        if !cancel.sleep(duration) {
             // Nobody is there to read this.
             return Err(Error::sampler("the capture was abandoned"));
         }

@@ -44,7 +44,7 @@ const LEVELS: usize = 24;
 pub(super) async fn page(admission: Arc<Admission>, parts: Parts) -> Result<Response, HttpError> {
     Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
     let links = Links::new(&parts, 2);
-    let _look = admission.look().await?;
+    let _permit = admission.snapshot().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
     let scopes = glance(Line::Usual, Scopes::take).await?;
     let html = offload::work(PAGE, move |_| html(&links, &scopes)).await?;

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use super::profiles::has_profile;
 use crate::cpu::{DEFAULT_DURATION, MAX_DURATION};
 use crate::http::admission::Admission;
-use crate::http::capture_store::Rank;
+use crate::http::capture_store::Retention;
 use crate::http::error::HttpError;
 use crate::http::native;
 use crate::http::parameters::Endpoint;
@@ -73,7 +73,7 @@ pub(super) async fn get(admission: Arc<Admission>, parts: Parts) -> Result<Respo
         .iter()
         .any(|accepted| accepted.as_bytes() == LINES.as_bytes());
     let watched = watch_application(parts.extensions.get::<OwnRuntime>());
-    let capture = native::kept(&admission, source, ask, takes, Rank::Long, watched)?;
+    let capture = native::capture(&admission, source, ask, takes, Retention::Long, watched)?;
     match (as_lines, takes) {
         (true, takes) => {
             let number = async move { Ok(capture.await?.0.id) };

@@ -47,7 +47,7 @@ pub(in crate::http) async fn page(
     let links = Links::new(&parts, 0);
     let as_text = wants_text(&parts.headers);
     let began = Instant::now();
-    let _look = admission.look_promptly().await?;
+    let _permit = admission.prompt_snapshot().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
     let tasks = glance(Line::Prompt, Tasks::take).await?;
     let page = offload::run(PAGE, move |_| {

@@ -36,7 +36,7 @@ use crate::tasks::Chosen;
 pub(super) async fn page(admission: Arc<Admission>, parts: Parts) -> Result<Response, HttpError> {
     let mut wanted = Wanted::parse(parts.uri.query())?;
     let links = Links::new(&parts, 2);
-    let _look = admission.look().await?;
+    let _permit = admission.snapshot().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
     let kept = wanted.look.and_then(|id| admission.looks.get(id));
     let kept = kept.filter(|snapshot| snapshot.serves(&wanted));
@@ -88,7 +88,7 @@ pub(super) async fn task(
         ));
     };
     let links = Links::new(&parts, 3);
-    let _look = admission.look().await?;
+    let _permit = admission.snapshot().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
     let ask = source::short::tasks().of(prompt());
     let one = ask.fold_alone(move |chosen| One::take(&chosen, id));
