@@ -42,6 +42,7 @@
 #[cfg(feature = "console")]
 pub mod console;
 pub mod cpu;
+mod cpu_permit;
 mod error;
 mod escape;
 mod fork;
@@ -50,7 +51,6 @@ pub mod heap;
 mod http;
 mod metrics;
 mod offload;
-mod our_thread;
 #[cfg(feature = "pprof-rs")]
 mod pprof_sampler;
 pub mod profile;
@@ -58,10 +58,10 @@ mod resolve;
 pub mod sampler;
 mod serve;
 pub mod source;
-mod steady;
 pub mod tasks;
+mod thread;
 mod thread_sampler;
-mod turn;
+mod worker;
 pub mod write;
 
 pub use crate::error::Error;

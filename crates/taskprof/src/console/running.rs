@@ -13,7 +13,6 @@ use tracing::dispatcher::with_default;
 use tracing::subscriber::NoSubscriber;
 
 use super::{Console, routes};
-use crate::our_thread;
 
 /// The thread. Dropping it tells the thread to end, and does not wait.
 #[derive(Debug)]
@@ -32,7 +31,7 @@ impl Running {
             ..
         } = console.server.into_parts();
         let (ready_tx, ready) = mpsc::channel();
-        let thread = our_thread::start("taskprof-console", move || {
+        let thread = crate::thread::spawn("taskprof-console", move || {
             unseen(|| run(aggregator.run(), &ready_tx));
         })?;
         match ready.recv() {

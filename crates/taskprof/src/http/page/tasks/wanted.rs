@@ -5,11 +5,11 @@
 use taskscope::text::{MAX_NAME, bounded};
 use taskscope::{Stacks, Verdict};
 
-use crate::http::choose::STACKS;
-use crate::http::endpoint::Endpoint;
 use crate::http::error::HttpError;
 use crate::http::page::frame::slug;
-use crate::http::params::Query;
+use crate::http::parameters::Endpoint;
+use crate::http::query::Query;
+use crate::http::task_filter::STACKS;
 
 /// How tasks are put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
