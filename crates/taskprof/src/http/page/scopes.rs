@@ -16,7 +16,7 @@ use maud::{Markup, html};
 use taskscope::heap::Held;
 use taskscope::{CancelReason, ScopeRef, TaskDump, Verdict};
 
-use super::frame::{Page, Tab, age, count, plain, sentence, verdict};
+use super::layout::{Page, Tab, age, count, plain, sentence, verdict};
 use super::links::Links;
 use super::tasks::{glance, pair};
 use super::{PAGE, answer};

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use taskscope::census::Census;
 use taskscope::{SiteGrowth, Verdict};
 
-use crate::http::page::frame::slug;
+use crate::http::page::layout::slug;
 
 /// Seconds from the left to the right.
 pub(super) const SPAN: u64 = 600;

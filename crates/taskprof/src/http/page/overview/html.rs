@@ -8,8 +8,8 @@ use taskscope::{SiteGrowth, TaskDump, Verdict};
 
 use super::chart::{self, chart, spark};
 use super::cpu;
-use super::seen::{SHOWN, Seen, Suspect};
-use crate::http::page::frame::{Page, Tab, age, count, place, plain, sentence, slug, verdict};
+use super::model::{SHOWN, Seen, Suspect};
+use crate::http::page::layout::{Page, Tab, age, count, place, plain, sentence, slug, verdict};
 use crate::http::page::links::Links;
 use crate::http::page::tasks::{label, pair};
 use crate::tasks::remarks;

@@ -9,9 +9,9 @@ use taskscope::{
     Branch, CancelReason, LongPoll, ResourceDump, ScopeRef, State, TaskDump, TaskKind,
 };
 
-use super::select::label;
+use super::filter::label;
 use crate::error::Error;
-use crate::http::page::frame::{Page, Tab, age, count, plain, sentence, verdict};
+use crate::http::page::layout::{Page, Tab, age, count, plain, sentence, verdict};
 use crate::http::page::links::Links;
 use crate::tasks::{self, CUT, Chosen};
 

@@ -6,7 +6,7 @@ use taskscope::text::{MAX_NAME, bounded};
 use taskscope::{Stacks, Verdict};
 
 use crate::http::error::HttpError;
-use crate::http::page::frame::slug;
+use crate::http::page::layout::slug;
 use crate::http::parameters::Endpoint;
 use crate::http::query::Query;
 use crate::http::task_filter::STACKS;
