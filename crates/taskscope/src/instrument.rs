@@ -37,6 +37,12 @@ impl<F> Instrumented<F> {
     pub(crate) fn new(future: F, task: TaskGuard) -> Self {
         Instrumented { future, task }
     }
+
+    /// The id of the record.
+    #[cfg(feature = "tower")]
+    pub(crate) fn id(&self) -> u64 {
+        self.task.record().id()
+    }
 }
 
 impl<F: Future> Future for Instrumented<F> {

@@ -2,8 +2,10 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::time::Duration;
 
 use super::Watchdog;
+use crate::verdict::BLOCKING_THRESHOLD;
 
 /// Nothing that can fail is tried.
 #[derive(Debug)]
@@ -16,6 +18,10 @@ impl fmt::Display for ClaimError {
 }
 
 impl std::error::Error for ClaimError {}
+
+pub(super) fn threshold() -> Duration {
+    BLOCKING_THRESHOLD
+}
 
 pub(super) fn install(_: &Watchdog) -> Result<(), ClaimError> {
     Ok(())

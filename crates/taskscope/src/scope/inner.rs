@@ -46,6 +46,8 @@ pub(crate) struct ScopeInner {
     finishing: AtomicUsize,
     /// Whether its survivors are going to be reported anyway.
     queued: AtomicBool,
+    /// The id of the record of the request that opened it; 0 if no request did.
+    request: AtomicU64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -81,6 +83,7 @@ impl ScopeInner {
             tasks: Tasks::default(),
             finishing: AtomicUsize::new(0),
             queued: AtomicBool::new(false),
+            request: AtomicU64::new(0),
         })
     }
 
@@ -118,6 +121,18 @@ impl ScopeInner {
     #[cfg(feature = "enable")]
     pub(crate) fn shared_name(&self) -> Arc<str> {
         self.name.clone()
+    }
+
+    /// Says which request opened this scope, by the id of its record.
+    #[cfg(feature = "tower")]
+    pub(crate) fn opened_by_request(&self, id: u64) {
+        self.request.store(id, Ordering::Relaxed);
+    }
+
+    /// The id of the record of the request that opened this scope.
+    pub(crate) fn request(&self) -> Option<u64> {
+        let id = self.request.load(Ordering::Relaxed);
+        (id != 0).then_some(id)
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -2,12 +2,13 @@
 //!
 //! Not here: what stands between (each page's own file), style and script (`page.css`, `page.js`).
 
+use std::borrow::Cow;
 use std::panic::Location;
 use std::time::Duration;
 
 use maud::{DOCTYPE, Markup, html};
 use taskscope::text::lines;
-use taskscope::{Age, OneLine, Plain, Verdict};
+use taskscope::{Age, OneLine, Plain, Verdict, Watchdog};
 
 use super::links::Links;
 
@@ -133,12 +134,18 @@ pub(super) fn age(time: Duration) -> String {
 
 /// A verdict with its colour and its meaning.
 pub(super) fn verdict(verdict: Verdict) -> Markup {
-    html! { span.verdict data-verdict=(slug(verdict)) title=(verdict.meaning()) { (verdict) } }
+    html! { span.verdict data-verdict=(verdict.slug()) title=(meaning(verdict)) { (verdict) } }
 }
 
-/// A verdict as one word, as it is asked for.
-pub(in crate::http) fn slug(verdict: Verdict) -> String {
-    verdict.name().replace(' ', "-")
+/// The meaning of a verdict, with the limit that is in force in this process.
+pub(super) fn meaning(verdict: Verdict) -> Cow<'static, str> {
+    match verdict {
+        Verdict::Blocking => {
+            let threshold = Age(Watchdog::active_threshold());
+            format!("in one poll for more than {threshold}").into()
+        }
+        other => other.meaning().into(),
+    }
 }
 
 /// A place in the source: the end of its path can be seen where there is no room for all of it.

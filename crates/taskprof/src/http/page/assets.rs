@@ -4,9 +4,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
-use crate::http::endpoint::Endpoint;
 use crate::http::error::HttpError;
-use crate::http::params::Query;
+use crate::http::parameters::Endpoint;
+use crate::http::query::Query;
 
 pub(super) async fn style(parts: Parts) -> Result<Response, HttpError> {
     answer(&parts, "text/css; charset=utf-8", include_str!("page.css"))

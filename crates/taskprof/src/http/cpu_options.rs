@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::error::HttpError;
-use super::params::Query;
+use super::query::Query;
 use crate::cpu::{By, Cpu, RETENTION};
 use crate::sampler::{DEFAULT_HZ, ThreadSampler};
 
@@ -16,7 +16,7 @@ const BY: [(&str, By); 4] = [
     ("thread", By::Thread),
 ];
 
-pub(super) fn cpu(query: &Query) -> Result<Cpu, HttpError> {
+pub(super) fn parse(query: &Query) -> Result<Cpu, HttpError> {
     let mut cpu = Cpu::new().by(query.choice("by", By::Stack, BY.iter().copied())?);
     let modes = [("cpu", false), ("wall", true)];
     if query.choice("mode", false, modes.iter().copied())? {

@@ -5,11 +5,10 @@
 use taskscope::text::{MAX_NAME, bounded};
 use taskscope::{Stacks, Verdict};
 
-use crate::http::choose::STACKS;
-use crate::http::endpoint::Endpoint;
 use crate::http::error::HttpError;
-use crate::http::page::frame::slug;
-use crate::http::params::Query;
+use crate::http::parameters::Endpoint;
+use crate::http::query::Query;
+use crate::http::task_filter::STACKS;
 
 /// How tasks are put together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -141,11 +140,9 @@ impl Wanted {
     pub(super) fn parse(query: Option<&str>) -> Result<Self, HttpError> {
         let query = Query::parse(query).without_empty();
         query.only_known(&Self::endpoint(), false)?;
-        let verdicts: Vec<(String, Verdict)> =
-            Verdict::ALL.map(|verdict| (slug(verdict), verdict)).into();
-        let verdicts = verdicts
+        let verdicts = Verdict::ALL
             .iter()
-            .map(|(word, verdict)| (word.as_str(), Some(*verdict)));
+            .map(|verdict| (verdict.slug(), Some(*verdict)));
         let groupings = Grouping::ALL.iter().map(|(word, by, _)| (*word, *by));
         let sorts: Vec<(String, (Sort, bool))> = Sort::ALL
             .iter()
@@ -197,7 +194,7 @@ impl Wanted {
     /// The query that asks for this, with its `?`.
     pub(super) fn query(&self) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        let verdict = self.verdict.map(slug);
+        let verdict = self.verdict.map(|verdict| verdict.slug().to_owned());
         for (name, value) in [
             ("q", &self.text),
             ("verdict", &verdict),

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use taskscope::{DumpOptions, Stacks, Verdict};
 
-use super::endpoint::takes_verdict;
 use super::error::HttpError;
-use super::params::Query;
+use super::parameters::takes_verdict;
+use super::query::Query;
 use crate::source::Source;
 
 pub(super) const STACKS: [(&str, Stacks); 3] = [

@@ -12,13 +12,13 @@ use axum::response::{IntoResponse, Response};
 
 use super::profiles::has_profile;
 use crate::cpu::{DEFAULT_DURATION, MAX_DURATION};
-use crate::http::desk::Desk;
-use crate::http::endpoint::Endpoint;
+use crate::http::admission::Admission;
+use crate::http::capture_store::Retention;
 use crate::http::error::HttpError;
-use crate::http::kept::Rank;
-use crate::http::own;
-use crate::http::params::Query;
+use crate::http::native;
+use crate::http::parameters::Endpoint;
 use crate::http::progress;
+use crate::http::query::Query;
 use crate::http::{OwnRuntime, watch_application};
 use crate::source::{self, Ask, Seconds, Source};
 
@@ -65,7 +65,7 @@ fn parse(parts: &Parts) -> Result<Asked, HttpError> {
     })
 }
 
-pub(super) async fn get(desk: Arc<Desk>, parts: Parts) -> Result<Response, HttpError> {
+pub(super) async fn get(admission: Arc<Admission>, parts: Parts) -> Result<Response, HttpError> {
     let Asked { source, ask, takes } = parse(&parts)?;
     let as_lines = parts
         .headers
@@ -73,7 +73,7 @@ pub(super) async fn get(desk: Arc<Desk>, parts: Parts) -> Result<Response, HttpE
         .iter()
         .any(|accepted| accepted.as_bytes() == LINES.as_bytes());
     let watched = watch_application(parts.extensions.get::<OwnRuntime>());
-    let capture = own::kept(&desk, source, ask, takes, Rank::Long, watched)?;
+    let capture = native::capture(&admission, source, ask, takes, Retention::Long, watched)?;
     match (as_lines, takes) {
         (true, takes) => {
             let number = async move { Ok(capture.await?.0.id) };

@@ -11,7 +11,7 @@ use std::time::Duration;
 use taskscope::text::plain;
 use taskscope::{Name, ScopeRef, TaskDump, Trace, Verdict};
 
-use super::wanted::{Grouping, Sort, Wanted};
+use super::query::{Grouping, Sort, Wanted};
 use crate::tasks::{Groups, Holds, Likeness, Summary};
 
 /// Stacks that are remembered at a time.

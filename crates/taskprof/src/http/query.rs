@@ -7,8 +7,8 @@ use std::ops::RangeInclusive;
 use taskscope::Quoted;
 use taskscope::text::MAX_NAME;
 
-use super::endpoint::Endpoint;
 use super::error::HttpError;
+use super::parameters::Endpoint;
 
 /// What the script in a flame graph keeps in the address of the page: position and search (source: inferno 0.12,
 /// `flamegraph.js`). A reload sends them to us.
