@@ -180,7 +180,7 @@ impl What {
                 frames.any(|frame| pattern.matches_names(&frame.function))
             }),
             What::Scope(pattern) => {
-                std::iter::successors(task.scope.clone(), taskscope::ScopeRef::parent)
+                std::iter::successors(task.scope.clone(), taskscope::ScopeInfo::parent)
                     .any(|scope| pattern.matches_name(scope.name()))
             }
             What::Baseline(before) => before.has(task),

@@ -9,15 +9,11 @@
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::{Name, ScopeRef, TaskKind};
-
-#[cfg(feature = "enable")]
 use crate::record::{self as tasks, Hold};
+use crate::{Name, ScopeInfo, TaskKind};
 
-#[cfg(feature = "enable")]
 mod ended;
 
-#[cfg(feature = "enable")]
 pub(crate) use self::ended::keep;
 
 /// Tasks that were sampled and have ended, and whose facts are kept: the last 16,384.
@@ -69,7 +65,7 @@ pub struct TaskFacts {
     /// The type of its future.
     pub future: &'static str,
     /// The scope that it belongs to.
-    pub scope: Option<ScopeRef>,
+    pub scope: Option<ScopeInfo>,
     /// Whether it had ended when this was read.
     pub ended: bool,
 }
@@ -90,7 +86,6 @@ pub struct TaskFacts {
 #[must_use]
 #[inline]
 pub fn current() -> TaskKey {
-    #[cfg(feature = "enable")]
     if let Some(record) = tasks::current() {
         return TaskKey(record.mark_sampled());
     }
@@ -107,25 +102,26 @@ pub fn current() -> TaskKey {
 /// Takes locks and allocates: not for signal handlers.
 #[must_use]
 pub fn facts(key: TaskKey) -> Option<Arc<TaskFacts>> {
-    #[cfg(feature = "enable")]
     if !key.is_none() {
         // The table is asked twice: the task may end between the first look and the hold.
         return ended::find(key)
             .or_else(|| live(key).map(Arc::new))
             .or_else(|| ended::find(key));
     }
-    let _ = key;
     None
 }
 
-#[cfg(feature = "enable")]
+/// Has every sample of the allocator know its task, from now on. Called again, it does nothing.
+pub fn label_heap_samples() {
+    callstack::heap::set_label(|| current().to_words());
+}
+
 fn live(key: TaskKey) -> Option<TaskFacts> {
     let hold: Hold = tasks::hold_sampled(key.0)?;
     Some(of(&hold, false))
 }
 
 /// Reads a record that the caller holds.
-#[cfg(feature = "enable")]
 fn of(hold: &Hold, ended: bool) -> TaskFacts {
     let (record, meta) = (hold.record(), hold.meta());
     let (name, labels) = match record.side() {
@@ -142,7 +138,7 @@ fn of(hold: &Hold, ended: bool) -> TaskFacts {
         labels,
         site: meta.site,
         future: (meta.future)(),
-        scope: meta.scope.clone().map(ScopeRef::from_inner),
+        scope: meta.scope_info(),
         ended,
     }
 }

@@ -5,17 +5,17 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use crate::Owner;
 use crate::record;
-use crate::scope::ScopeInner;
 
 thread_local! {
     /// The scope of the innermost `Scope::run` that is being polled.
-    static SCOPE: RefCell<Option<Arc<ScopeInner>>> = const { RefCell::new(None) };
+    static SCOPE: RefCell<Option<Arc<dyn Owner>>> = const { RefCell::new(None) };
 }
 
 /// The scope that a task spawned now belongs to.
 #[inline]
-pub(crate) fn scope() -> Option<Arc<ScopeInner>> {
+pub fn scope() -> Option<Arc<dyn Owner>> {
     if record::scoped() {
         SCOPE
             .try_with(|scope| scope.try_borrow().ok()?.clone())
@@ -27,7 +27,7 @@ pub(crate) fn scope() -> Option<Arc<ScopeInner>> {
 }
 
 /// Makes a scope current until the guard is dropped.
-pub(crate) fn enter_scope(scope: Arc<ScopeInner>) -> ScopeGuard {
+pub fn enter_scope(scope: Arc<dyn Owner>) -> ScopeGuard {
     let previous = SCOPE
         .try_with(|slot| {
             slot.try_borrow_mut()
@@ -43,8 +43,10 @@ pub(crate) fn enter_scope(scope: Arc<ScopeInner>) -> ScopeGuard {
 }
 
 /// Restores the scope that was current before [`enter_scope`].
-pub(crate) struct ScopeGuard {
-    previous: Option<Arc<ScopeInner>>,
+#[derive(Debug)]
+#[must_use = "the scope is current until the guard is dropped"]
+pub struct ScopeGuard {
+    previous: Option<Arc<dyn Owner>>,
     scoped: bool,
 }
 
@@ -60,20 +62,4 @@ impl Drop for ScopeGuard {
         // Outside the borrow: this may be the last reference to the scope.
         drop(left);
     }
-}
-
-#[cfg(not(feature = "enable"))]
-pub(crate) fn token_polled(_: &ScopeInner, _: bool) {}
-
-/// The task that this thread is polling has looked at a token of `scope`, and has seen it `cancelled` or not.
-#[cfg(feature = "enable")]
-pub(crate) fn token_polled(scope: &ScopeInner, cancelled: bool) {
-    record::with_current(|record, meta| {
-        let own = meta.scope.as_ref();
-        if let Some(saw) = own.and_then(|own| own.looked_at(scope, cancelled)) {
-            record
-                .side_or_new()
-                .token_polled(crate::clock::coarse(), saw);
-        }
-    });
 }

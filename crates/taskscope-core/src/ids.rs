@@ -21,7 +21,7 @@ impl Hasher for Keep {
 }
 
 /// The number that `Display` prints.
-pub(crate) fn number(id: Id) -> u64 {
+pub fn number(id: Id) -> u64 {
     let mut keep = Keep::default();
     id.hash(&mut keep);
     keep.0.or_else(|| id.to_string().parse().ok()).unwrap_or(0)

@@ -12,10 +12,10 @@ use pin_project_lite::pin_project;
 
 use crate::capture;
 use crate::record::{Identity, TaskGuard};
-use crate::spawn::not_ours;
+use crate::spawn_mark::not_ours;
 
 pin_project! {
-    /// A future with a record: see [`instrument`](crate::instrument).
+    /// A future with a record: see `taskscope::instrument`.
     #[must_use = "futures do nothing unless awaited"]
     pub struct Instrumented<F> {
         #[pin]
@@ -34,7 +34,7 @@ pin_project! {
 
 impl<F> Instrumented<F> {
     #[inline]
-    pub(crate) fn new(future: F, task: TaskGuard) -> Self {
+    pub fn new(future: F, task: TaskGuard) -> Self {
         Instrumented { future, task }
     }
 }

@@ -5,14 +5,14 @@
 //! Not here: what the chores are.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use crate::{clock, count, pool, runtime, threads, watchdog};
+use crate::{attribution, clock, pool, runtime, threads};
 
 /// The name of the thread, as `top -H` shows it.
-pub(crate) const NAME: &str = "taskscope";
+pub const NAME: &str = "taskscope";
 
 /// Ticks of the clock between two looks for polls that take too long.
 const WATCH: u32 = 8;
@@ -25,13 +25,44 @@ const QUIET_LOOKS: u32 = 4;
 /// How long it sleeps at the most: a poll that began at the very moment when it fell asleep must not be overlooked for ever.
 const NAP: Duration = Duration::from_secs(1);
 
+/// What somebody else wants done now and then. It must be short: what takes long wakes a thread of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Job {
+    /// Done every [`WATCH`] ticks of the clock while tasks are polled.
+    pub while_polled: fn(),
+    /// Done about once a second while nobody polls.
+    pub while_quiet: Option<fn()>,
+}
+
+static JOBS: Mutex<Vec<Job>> = Mutex::new(Vec::new());
+
+/// Adds a job, for ever.
+pub fn add_job(job: Job) {
+    jobs().push(job);
+}
+
+fn jobs() -> MutexGuard<'static, Vec<Job>> {
+    JOBS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn each_job(of: impl Fn(&Job) -> Option<fn()>) {
+    // Not under the lock.
+    let mut at = 0;
+    while let Some(job) = jobs().get(at).copied() {
+        if let Some(job) = of(&job) {
+            chore(job);
+        }
+        at += 1;
+    }
+}
+
 /// `None` if the system would not give us a thread.
 static THREAD: OnceLock<Option<Thread>> = OnceLock::new();
 
 /// Starts or wakes the thread. False if there is none.
-pub(crate) fn wake() -> bool {
+pub fn wake() -> bool {
     let thread = THREAD.get_or_init(|| {
-        crate::heap::attribute();
+        attribution::label_heap_samples();
         let started = thread::Builder::new().name(NAME.into()).spawn(run);
         started.ok().map(|handle| handle.thread().clone())
     });
@@ -51,8 +82,7 @@ fn run() {
         thread::park_timeout(clock::RESOLUTION);
         clock::advance();
         if tick.is_multiple_of(WATCH) {
-            chore(watchdog::look);
-            chore(count::look);
+            each_job(|job| Some(job.while_polled));
         }
         if !tick.is_multiple_of(LOOK) {
             continue;
@@ -82,7 +112,7 @@ fn sleep() {
         thread::park_timeout(NAP);
         chore(runtime::sweep);
         chore(pool::trim);
-        chore(count::look_while_quiet);
+        each_job(|job| job.while_quiet);
         if threads::any_polls() {
             // A poll that began just before: nobody would wake us for it.
             return;

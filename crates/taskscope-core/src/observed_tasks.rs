@@ -9,7 +9,7 @@
 //! * Should that memory be too short one day, or the end hook have been replaced on the builder, entries stay that are nobody's.
 //!   [`sweep`] notices that there are more of them than tokio has tasks, and clears the table.
 //!
-//! Our own tasks fire the hooks, too. The spawn hook is told to let those pass ([`crate::spawn`]); later hooks find nothing.
+//! Our own tasks fire the hooks, too. The spawn hook is told to let those pass ([`crate::spawn_mark`]); later hooks find nothing.
 //!
 //! No lock is held while a record is published or a task ended: both may run other code.
 
@@ -21,8 +21,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::runtime::TaskMeta;
 
 use crate::record::{self, Inherited, Meta, TaskGuard, Traits};
-use crate::spawn::take_ours;
-use crate::{clock, current, ids, pool, runtime};
+use crate::spawn_mark::take_ours;
+use crate::{clock, current, ids, runtime};
 
 /// Parts of a table, each with a lock of its own. A power of two.
 const SHARDS: usize = 64;
@@ -39,7 +39,7 @@ const FUTURE: &str = "(unknown)";
 /// Tables that runtimes may still have.
 static TABLES: Mutex<Vec<Weak<Tasks>>> = Mutex::new(Vec::new());
 
-pub(super) struct Tasks {
+pub struct Tasks {
     shards: [Shard; SHARDS],
     /// The index of the runtime that polls the tasks, and its number above that. 0 until one is seen, and [`SEVERAL`] once another is.
     home: AtomicU64,
@@ -84,7 +84,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Tasks {
-    pub(super) fn new() -> Arc<Tasks> {
+    pub fn new() -> Arc<Tasks> {
         let tasks = Arc::new(Tasks {
             shards: std::array::from_fn(|_| Shard::default()),
             home: AtomicU64::new(0),
@@ -103,7 +103,7 @@ impl Tasks {
         self.shards.iter().map(|shard| lock(&shard.0))
     }
 
-    pub(super) fn spawned(&self, meta: &TaskMeta<'_>) {
+    pub fn spawned(&self, meta: &TaskMeta<'_>) {
         let id = ids::number(meta.id());
         if take_ours() || id == 0 || self.blind.load(Ordering::Relaxed) {
             return;
@@ -121,7 +121,7 @@ impl Tasks {
         drop(refused);
     }
 
-    pub(super) fn poll_begins(&self, meta: &TaskMeta<'_>) {
+    pub fn poll_begins(&self, meta: &TaskMeta<'_>) {
         let id = ids::number(meta.id());
         let hold = {
             let part = self.part(id);
@@ -137,7 +137,7 @@ impl Tasks {
         }
     }
 
-    pub(super) fn ended(&self, meta: &TaskMeta<'_>) {
+    pub fn ended(&self, meta: &TaskMeta<'_>) {
         let id = ids::number(meta.id());
         let task = {
             let mut part = self.part(id);
@@ -213,7 +213,7 @@ impl Tasks {
 }
 
 /// The end of a poll. It need not look for the task: the thread knows what it is polling.
-pub(super) fn poll_ended(meta: &TaskMeta<'_>) {
+pub fn poll_ended(meta: &TaskMeta<'_>) {
     record::end_poll(ids::number(meta.id()));
 }
 
@@ -232,13 +232,13 @@ fn publish(meta: &TaskMeta<'_>, id: u64) -> TaskGuard {
         parent,
     };
     // The first poll puts the runtime right.
-    let task = pool::take().publish(meta, Traits::OBSERVED, runtime::or_none(runtime), None);
+    let task = record::of_new_task(meta, Traits::OBSERVED, runtime::or_none(runtime), None);
     task.record().set_id(id);
     task
 }
 
 /// Clears tables of entries that are nobody's.
-pub(crate) fn sweep() {
+pub fn sweep() {
     let tables: Vec<Arc<Tasks>> = {
         let mut tables = lock(&TABLES);
         tables.retain(|table| table.strong_count() > 0);

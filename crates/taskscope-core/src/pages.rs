@@ -15,7 +15,7 @@
 
 use std::sync::atomic::{AtomicU32 as Plain, AtomicU64, Ordering};
 
-use crate::free::FreeList;
+use crate::free_list::FreeList;
 use crate::record::{Record, RecordCell};
 use crate::sync::atomic::AtomicU32;
 

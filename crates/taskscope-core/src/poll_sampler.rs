@@ -7,10 +7,129 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use callstack::Stack;
 use fastrand::Rng;
 
-use crate::clock;
+use crate::record::{Meta, Record};
+use crate::{NoTrace, clock};
+
+/// What a task spent time on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Activity {
+    /// Suspended: from the end of a poll to the wake.
+    Waiting,
+    /// Woken, or new, and not polled yet.
+    Scheduled,
+    /// In a poll.
+    Running,
+}
+
+/// A stretch of time that a task spent on something, and that was chosen.
+#[derive(Debug)]
+pub struct Stretch<'a> {
+    /// On what.
+    pub activity: Activity,
+    /// Who.
+    pub record: &'a Record,
+    /// Its facts of birth.
+    pub meta: &'a Meta,
+    /// How many stretches it stands for.
+    pub stands_for: StandsFor,
+    /// Where the task waited.
+    pub stack: Result<Arc<Stack>, NoTrace>,
+    /// Raw ticks.
+    pub from: u64,
+    /// Raw ticks.
+    pub to: u64,
+}
+
+/// Where chosen stretches of time go, on the threads that poll: nothing there may wait.
+pub trait Sink: Sync {
+    /// A stretch is over.
+    fn record(&self, stretch: Stretch<'_>);
+
+    /// A chosen poll, or wait, could not be told.
+    fn lost(&self);
+
+    /// A chosen wait is not followed to its end.
+    fn lost_wait(&self);
+}
+
+static SINK: OnceLock<&'static dyn Sink> = OnceLock::new();
+
+/// Has chosen stretches go there. The first one stays.
+pub fn install(sink: &'static dyn Sink) {
+    let _ = SINK.set(sink);
+}
+
+/// A task was woken, or spawned, and polled so much later.
+pub(crate) fn delayed(record: &Record, meta: &Meta, stands_for: StandsFor, from: u64, to: u64) {
+    let stack = Err(NoTrace::Running);
+    add(Stretch {
+        activity: Activity::Scheduled,
+        record,
+        meta,
+        stands_for,
+        stack,
+        from,
+        to,
+    });
+}
+
+/// A poll took so long.
+pub(crate) fn ran(record: &Record, meta: &Meta, stands_for: StandsFor, from: u64, to: u64) {
+    let stack = Err(NoTrace::Running);
+    add(Stretch {
+        activity: Activity::Running,
+        record,
+        meta,
+        stands_for,
+        stack,
+        from,
+        to,
+    });
+}
+
+/// A wait has ended.
+pub(crate) fn waited(
+    record: &Record,
+    meta: &Meta,
+    stands_for: StandsFor,
+    stack: Result<Arc<Stack>, NoTrace>,
+    from: u64,
+    to: u64,
+) {
+    add(Stretch {
+        activity: Activity::Waiting,
+        record,
+        meta,
+        stands_for,
+        stack,
+        from,
+        to,
+    });
+}
+
+fn add(stretch: Stretch<'_>) {
+    if let Some(sink) = SINK.get() {
+        sink.record(stretch);
+    }
+}
+
+pub(crate) fn lost() {
+    if let Some(sink) = SINK.get() {
+        sink.lost();
+    }
+}
+
+pub(crate) fn lost_wait() {
+    if let Some(sink) = SINK.get() {
+        sink.lost_wait();
+    }
+}
 
 /// Chosen polls of one thread between two adjustments before it halves its probability by itself: a burst must not cost more than a steady load.
 const BURST: u32 = 512;
@@ -25,7 +144,7 @@ static LATE_AFTER: AtomicU64 = AtomicU64::new(u64::MAX);
 const OTHERS: usize = 1;
 
 /// Sampling is on, with one poll in 2^n of each kind. Calls must not overlap.
-pub(super) fn set(n: [u8; 2]) {
+pub fn set(n: [u8; 2]) {
     LATE_AFTER.store(clock::ticks(clock::RESOLUTION), Ordering::Relaxed);
     for (control, n) in CONTROL.iter().zip(n) {
         let epoch = (control.load(Ordering::Relaxed) >> 8) + 1;
@@ -36,12 +155,12 @@ pub(super) fn set(n: [u8; 2]) {
 
 /// Whether a poll of a task comes late that last did anything then.
 #[inline]
-pub(crate) fn is_late(since: u64, now: u64) -> bool {
+pub fn is_late(since: u64, now: u64) -> bool {
     now.saturating_sub(since) >= LATE_AFTER.load(Ordering::Relaxed)
 }
 
 /// Sampling is off.
-pub(super) fn switch_off() {
+pub fn switch_off() {
     LATE_AFTER.store(u64::MAX, Ordering::Relaxed);
     for control in &CONTROL {
         let epoch = control.load(Ordering::Relaxed) >> 8;
@@ -50,32 +169,33 @@ pub(super) fn switch_off() {
 }
 
 /// What a poll would stand for that is chosen now: a late one, and another one.
-pub(super) fn now() -> [Option<StandsFor>; 2] {
+pub fn now() -> [Option<StandsFor>; 2] {
     [LATE, OTHERS].map(|kind| StandsFor::of_code(CONTROL[kind].load(Ordering::Relaxed) as u8))
 }
 
 /// How many polls, or waits, one that was chosen stands for: a power of two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct StandsFor(u8);
+pub struct StandsFor(u8);
 
 impl StandsFor {
     /// In six bits, and never 0.
-    pub(crate) fn code(self) -> u8 {
+    pub fn code(self) -> u8 {
         self.0 + 1
     }
 
     /// `None` for 0.
-    pub(crate) fn of_code(code: u8) -> Option<StandsFor> {
+    pub fn of_code(code: u8) -> Option<StandsFor> {
         code.checked_sub(1).map(StandsFor)
     }
 
-    pub(crate) fn count(self) -> u64 {
+    pub fn count(self) -> u64 {
         1 << self.0
     }
 }
 
 /// What one thread knows. Written by that thread alone.
-pub(crate) struct Pace {
+#[derive(Debug)]
+pub struct Pace {
     /// The number of the next poll that is chosen; `u64::MAX`: none.
     due: AtomicU64,
     /// The n it was drawn with.
@@ -89,7 +209,7 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    pub(crate) const fn new() -> Pace {
+    pub const fn new() -> Pace {
         Pace {
             due: AtomicU64::new(u64::MAX),
             drawn_with: AtomicU8::new(0),
@@ -100,12 +220,12 @@ impl Pace {
     }
 
     /// The number of the next poll that is chosen.
-    pub(crate) fn due(&self) -> u64 {
+    pub fn due(&self) -> u64 {
         self.due.load(Ordering::Relaxed)
     }
 
     /// The thread begins the poll with this number. The answer is what it stands for, if it is chosen.
-    pub(crate) fn step(&self, poll: u64) -> Option<StandsFor> {
+    pub fn step(&self, poll: u64) -> Option<StandsFor> {
         self.step_by(poll, CONTROL[OTHERS].load(Ordering::Relaxed))
     }
 
@@ -159,27 +279,28 @@ impl Pace {
 }
 
 /// The late polls of one thread. Written by that thread alone.
-pub(crate) struct Late {
+#[derive(Debug)]
+pub struct Late {
     begun: AtomicU64,
     pace: Pace,
 }
 
 impl Late {
-    pub(crate) const fn new() -> Late {
+    pub const fn new() -> Late {
         Late {
             begun: AtomicU64::new(0),
             pace: Pace::new(),
         }
     }
 
-    pub(crate) fn count(&self) -> u64 {
+    pub fn count(&self) -> u64 {
         self.begun.load(Ordering::Relaxed)
     }
 
     /// The thread begins a late poll. The answer is what it stands for, if it is chosen.
     #[cold]
     #[inline(never)]
-    pub(crate) fn step(&self) -> Option<StandsFor> {
+    pub fn step(&self) -> Option<StandsFor> {
         let control = CONTROL[LATE].load(Ordering::Relaxed);
         let begun = self.begun.load(Ordering::Relaxed);
         self.begun.store(begun.wrapping_add(1), Ordering::Relaxed);

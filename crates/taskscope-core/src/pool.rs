@@ -293,7 +293,7 @@ pub(crate) fn at(address: usize) -> Option<&'static Record> {
 }
 
 /// Holds the records of all live tasks, in no particular order.
-pub(crate) fn live() -> impl Iterator<Item = Hold> {
+pub fn live() -> impl Iterator<Item = Hold> {
     all().filter_map(Record::try_hold)
 }
 
@@ -306,7 +306,7 @@ pub(crate) fn exist() -> usize {
 }
 
 /// Records that have memory, and those that somebody refers to.
-pub(crate) fn counts() -> (usize, usize) {
+pub fn counts() -> (usize, usize) {
     let in_use = all().filter(|record| record.is_in_use());
     (exist(), in_use.count())
 }

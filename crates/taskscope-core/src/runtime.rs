@@ -25,7 +25,8 @@ use crate::record::{Record, Traits};
 use crate::threads::Slot;
 use crate::{pool, text, threads};
 
-pub(crate) struct RuntimeEntry {
+#[derive(Debug)]
+pub struct RuntimeEntry {
     handle: Handle,
     id: Id,
     number: u64,
@@ -55,12 +56,12 @@ static ROOM: AtomicUsize = AtomicUsize::new(FEW);
 const SEVERAL: u16 = u16::MAX;
 
 /// How often runtimes have been removed.
-pub(crate) fn removals() -> u32 {
+pub fn removals() -> u32 {
     REMOVALS.load(Ordering::Acquire)
 }
 
 /// The index of futures that no runtime drives.
-pub(crate) const NONE: u16 = 0;
+pub const NONE: u16 = 0;
 
 fn table() -> MutexGuard<'static, Vec<Option<Arc<RuntimeEntry>>>> {
     RUNTIMES.lock().unwrap_or_else(PoisonError::into_inner)
@@ -78,7 +79,7 @@ thread_local! {
 /// Like those, if there is none.
 #[inline]
 #[track_caller]
-pub(crate) fn of_spawn(inherited: Option<u16>) -> u16 {
+pub fn of_spawn(inherited: Option<u16>) -> u16 {
     match inherited {
         Some(index) => index,
         None => index_of(&Handle::current()),
@@ -86,7 +87,7 @@ pub(crate) fn of_spawn(inherited: Option<u16>) -> u16 {
 }
 
 /// The same for what needs no runtime.
-pub(crate) fn or_none(inherited: Option<u16>) -> u16 {
+pub fn or_none(inherited: Option<u16>) -> u16 {
     inherited
         .or_else(|| Some(index_of(&Handle::try_current().ok()?)))
         .unwrap_or(NONE)
@@ -119,7 +120,7 @@ pub(crate) fn found(record: &'static Record) {
 }
 
 /// The index of a runtime; enters it into the table if it is new.
-pub(crate) fn index_of(handle: &Handle) -> u16 {
+pub fn index_of(handle: &Handle) -> u16 {
     let id = handle.id();
     let removals = REMOVALS.load(Ordering::Acquire);
     let slot = threads::slot();
@@ -203,21 +204,21 @@ fn make_room(by: u16) {
 }
 
 /// The runtime with this index, unless it has been removed.
-pub(crate) fn get(index: u16) -> Option<Arc<RuntimeEntry>> {
+pub fn get(index: u16) -> Option<Arc<RuntimeEntry>> {
     table().get(usize::from(index))?.clone()
 }
 
 /// Tasks that tokio counts on all runtimes in the table.
 #[cfg(tokio_unstable)]
-pub(crate) fn alive() -> usize {
+pub fn alive() -> usize {
     let entries = table().clone();
     entries.iter().flatten().map(|entry| entry.alive()).sum()
 }
 
 /// Removes the runtimes that have neither a live task nor a guard, and were not looked up since the last sweep.
-pub(crate) fn sweep() {
+pub fn sweep() {
     #[cfg(tokio_unstable)]
-    crate::observe::sweep();
+    crate::observed_tasks::sweep();
     forget_unused(None);
 }
 
@@ -278,7 +279,7 @@ fn forget_unused(by: Option<u16>) -> usize {
 
 /// Live records of one runtime.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Tracked {
+pub struct Tracked {
     /// Tasks that any worker may run.
     tasks: usize,
     /// Tasks of `spawn_local`.
@@ -288,12 +289,12 @@ pub(crate) struct Tracked {
 }
 
 /// Live records by the index of their runtime.
-#[derive(Default)]
-pub(crate) struct Tally(Vec<Tracked>);
+#[derive(Debug, Default)]
+pub struct Tally(Vec<Tracked>);
 
 impl Tally {
     /// Counts a live record.
-    pub(crate) fn add(&mut self, record: &Record) {
+    pub fn add(&mut self, record: &Record) {
         let traits = record.traits();
         if traits.has(Traits::BLOCKING) {
             return;
@@ -315,7 +316,7 @@ impl Tally {
     }
 
     /// Counts all live records.
-    pub(crate) fn take() -> Tally {
+    pub fn take() -> Tally {
         let mut tally = Tally::default();
         for record in pool::all().filter(|record| record.is_live()) {
             tally.add(record);
@@ -324,12 +325,12 @@ impl Tally {
     }
 
     /// Every runtime that has a live task of ours or a guard.
-    pub(crate) fn runtimes(&self) -> Vec<RuntimeInfo> {
+    pub fn runtimes(&self) -> Vec<RuntimeInfo> {
         self.each().into_iter().map(|(info, _)| info).collect()
     }
 
     /// The same, and how many of its tasks with a record are being polled.
-    pub(crate) fn each(&self) -> Vec<(RuntimeInfo, usize)> {
+    pub fn each(&self) -> Vec<(RuntimeInfo, usize)> {
         let entries: Vec<_> = table()
             .iter()
             .cloned()
@@ -349,7 +350,7 @@ impl Tally {
 }
 
 /// The runtimes that are known right now.
-pub(crate) fn known() -> Vec<RuntimeInfo> {
+pub fn known() -> Vec<RuntimeInfo> {
     // Who asks may be waiting for a runtime's file descriptors to be closed.
     sweep();
     Tally::take().runtimes()
@@ -357,23 +358,23 @@ pub(crate) fn known() -> Vec<RuntimeInfo> {
 
 impl RuntimeEntry {
     /// Tasks that tokio counts for this runtime.
-    pub(crate) fn alive(&self) -> usize {
+    pub fn alive(&self) -> usize {
         self.handle.metrics().num_alive_tasks()
     }
 
     /// Learns from one `spawn_local`, by the counts before and after it, whether tokio counts such tasks. Only a
     /// `LocalRuntime` does, and stable tokio has no way to ask for one.
-    pub(crate) fn learn_local(&self, before: usize, after: usize) {
+    pub fn learn_local(&self, before: usize, after: usize) {
         let counted =
             after == before + 1 && self.handle.runtime_flavor() == RuntimeFlavor::CurrentThread;
         self.locals_counted.store(counted, Ordering::Relaxed);
     }
 
-    pub(crate) fn id(&self) -> Id {
+    pub fn id(&self) -> Id {
         self.id
     }
 
-    pub(crate) fn number(&self) -> u64 {
+    pub fn number(&self) -> u64 {
         self.number
     }
 

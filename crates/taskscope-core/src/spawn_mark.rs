@@ -11,10 +11,10 @@ thread_local! {
 }
 
 /// A task that is spawned by this thread is ours, until this is dropped.
-pub(super) struct Ours(());
+pub struct Ours(());
 
 #[inline]
-pub(super) fn ours() -> Ours {
+pub fn ours() -> Ours {
     #[cfg(tokio_unstable)]
     OURS.set(true);
     Ours(())
@@ -30,13 +30,13 @@ impl Drop for Ours {
 
 /// A future of ours is about to be dropped: what is spawned now is not that future.
 #[inline]
-pub(crate) fn not_ours() {
+pub fn not_ours() {
     #[cfg(tokio_unstable)]
     OURS.set(false);
 }
 
 /// Whether the task that is being spawned is ours.
 #[cfg(tokio_unstable)]
-pub(crate) fn take_ours() -> bool {
+pub fn take_ours() -> bool {
     OURS.replace(false)
 }

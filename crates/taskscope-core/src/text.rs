@@ -342,7 +342,7 @@ pub fn bounded_end(text: &str, most: usize) -> Cow<'_, str> {
 
 /// A name, cut to [`MAX_NAME`].
 #[inline]
-pub(crate) fn name(text: Arc<str>) -> Arc<str> {
+pub fn name(text: Arc<str>) -> Arc<str> {
     if text.len() <= MAX_NAME {
         return text;
     }

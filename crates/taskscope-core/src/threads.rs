@@ -5,12 +5,13 @@
 //! Not here: stacks of threads; which scope a thread works for ([`crate::current`]).
 
 use std::cell::Cell;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::free::FreeList;
-use crate::record::{Record, RecordCell};
-use crate::sampling::{Late, Pace, StandsFor};
+use crate::free_list::FreeList;
+use crate::poll_sampler::{Late, Pace, StandsFor};
+use crate::record::{Hold, Record, RecordCell, Traits};
 use crate::sync::atomic::AtomicU32;
 use crate::{clock, pool, text};
 
@@ -19,18 +20,18 @@ const ADVANCE: u64 = 64;
 
 /// A thread that has polled a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Thread {
+pub struct Thread {
     /// The name given by whoever started it, or `thread` if there is none.
-    pub(crate) name: Arc<str>,
+    pub name: Arc<str>,
     /// The kernel's id of the thread, as `top -H` and `/proc` show it; 0 where there is no `/proc`.
-    pub(crate) os_id: u32,
+    pub os_id: u32,
 }
 
 /// What others may know of a thread.
 ///
 /// Threads write to their slots in every poll: two slots must not share a cache line, nor a pair of lines that are fetched together.
 #[repr(align(128))]
-pub(crate) struct Slot {
+pub struct Slot {
     /// Never 0.
     index: u16,
     /// The task that the thread is polling; the innermost one, if polls are nested.
@@ -48,6 +49,14 @@ pub(crate) struct Slot {
     works_for: AtomicU64,
     /// Free records that the thread keeps for itself.
     free: FreeList,
+}
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Slot {
@@ -72,7 +81,7 @@ impl Slot {
     }
 
     /// The runtime that the thread was last seen to work for, if none has been removed since.
-    pub(crate) fn worked_for(&self, removals: u32) -> Option<u16> {
+    pub fn worked_for(&self, removals: u32) -> Option<u16> {
         let known = self.works_for.load(Ordering::Relaxed);
         (known as u32 == removals && known != 0).then_some((known >> 32) as u16)
     }
@@ -102,12 +111,12 @@ impl Slot {
 
     /// Whether other threads may be using this slot at the same time, so that it can keep nothing.
     #[inline]
-    pub(crate) fn is_shared(&self) -> bool {
+    pub fn is_shared(&self) -> bool {
         self.index == u16::MAX
     }
 
     #[inline]
-    pub(crate) fn index(&self) -> u16 {
+    pub fn index(&self) -> u16 {
         self.index
     }
 
@@ -214,7 +223,7 @@ thread_local! {
 
 /// The slot of this thread.
 #[inline]
-pub(crate) fn slot() -> &'static Slot {
+pub fn slot() -> &'static Slot {
     match SLOT.get() {
         Some(slot) => slot,
         None => register(),
@@ -250,7 +259,7 @@ fn os_id() -> u32 {
 }
 
 /// The thread with this index, unless it has ended.
-pub(crate) fn get(index: u16) -> Option<Thread> {
+pub fn get(index: u16) -> Option<Thread> {
     table()
         .threads
         .get(usize::from(index).checked_sub(1)?)?
@@ -258,14 +267,34 @@ pub(crate) fn get(index: u16) -> Option<Thread> {
 }
 
 /// A thread that is polling a task.
-pub(crate) struct Polling {
-    pub(crate) record: &'static Record,
-    pub(crate) index: u16,
-    pub(crate) os_id: u32,
+#[derive(Debug)]
+pub struct Polling {
+    record: &'static Record,
+    /// The thread's index.
+    pub index: u16,
+    /// The kernel's number of the thread; 0 if it is not known.
+    pub os_id: u32,
+}
+
+impl Polling {
+    /// Holds the record of the task, if the task is alive.
+    #[must_use]
+    pub fn hold(&self) -> Option<Hold> {
+        self.record.try_hold()
+    }
+
+    /// When the poll began, in raw ticks. `None`: it is over, or it is no poll but a call on the blocking pool.
+    #[must_use]
+    pub fn since(&self) -> Option<u64> {
+        let polls = self.record.is_live()
+            && self.record.thread() != 0
+            && !self.record.traits().has(Traits::BLOCKING);
+        polls.then(|| self.record.since())
+    }
 }
 
 /// The threads that are polling a task right now. Of nested polls, the innermost.
-pub(crate) fn polling() -> Vec<Polling> {
+pub fn polling() -> Vec<Polling> {
     let table = table();
     let slots = table.slots.iter().zip(&table.threads);
     slots
@@ -280,14 +309,14 @@ pub(crate) fn polling() -> Vec<Polling> {
 }
 
 /// Polls begun on all threads. Only good to see whether it moves.
-pub(crate) fn polls() -> u64 {
+pub fn polls() -> u64 {
     table().slots.iter().fold(0, |sum, slot| {
         sum.wrapping_add(slot.polls.load(Ordering::Relaxed))
     })
 }
 
 /// Late polls begun on all threads while sampling is on. Only good to see how fast it moves.
-pub(crate) fn late_polls() -> u64 {
+pub fn late_polls() -> u64 {
     table()
         .slots
         .iter()
@@ -295,6 +324,6 @@ pub(crate) fn late_polls() -> u64 {
 }
 
 /// Whether any thread is polling a task.
-pub(crate) fn any_polls() -> bool {
+pub fn any_polls() -> bool {
     table().slots.iter().any(|slot| slot.task.get().is_some())
 }

@@ -9,7 +9,6 @@ use std::panic::Location;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-#[cfg(feature = "enable")]
 use crate::{pool, record::Traits};
 
 /// How often the tasks of each spawn site are counted: 10 s.
@@ -61,13 +60,11 @@ type Ring = VecDeque<(Instant, usize)>;
 
 struct Rings {
     sites: Option<HashMap<Site, Ring>>,
-    #[cfg(feature = "enable")]
     counted_at: Option<Instant>,
 }
 
 static RINGS: Mutex<Rings> = Mutex::new(Rings {
     sites: None,
-    #[cfg(feature = "enable")]
     counted_at: None,
 });
 
@@ -76,7 +73,6 @@ fn rings() -> MutexGuard<'static, Rings> {
 }
 
 /// Whether the next count is due. For the upkeep thread, which must not wait.
-#[cfg(feature = "enable")]
 pub(crate) fn is_due() -> bool {
     let Ok(rings) = RINGS.try_lock() else {
         return false;
@@ -86,7 +82,6 @@ pub(crate) fn is_due() -> bool {
         .is_none_or(|at| at.elapsed() >= GROWTH_PERIOD)
 }
 
-#[cfg(feature = "enable")]
 pub(crate) fn sample_if_due() {
     if is_due() {
         sample_growth();
@@ -99,11 +94,9 @@ pub(crate) fn sample_if_due() {
 ///
 /// Looks at every record: about 10 ms for a million.
 pub fn sample_growth() {
-    #[cfg(feature = "enable")]
     sample();
 }
 
-#[cfg(feature = "enable")]
 fn sample() {
     let mut alive: HashMap<Site, usize> = HashMap::new();
     for hold in pool::live() {

@@ -2,19 +2,12 @@
 //!
 //! Which task that was is asked for in the allocator, by [`attribution::current`]; here the samples that
 //! are still held are added up. Not here: stacks, and what tasks hold that have ended (`taskprof`).
-#![cfg_attr(
-    not(feature = "enable"),
-    doc = "[`callstack::heap`]: https://docs.rs/callstack"
-)]
 
 use std::collections::HashMap;
 use std::fmt;
 use std::iter::Sum;
 use std::ops::AddAssign;
 
-#[cfg(not(feature = "enable"))]
-use crate::attribution;
-#[cfg(feature = "enable")]
 use crate::attribution::{self, TaskKey};
 
 /// Memory that is held, as far as samples tell.
@@ -98,10 +91,7 @@ impl fmt::Display for Held {
 ///
 /// The first task with a record does it, and so does the endpoint of `taskprof`.
 pub fn attribute() {
-    #[cfg(feature = "enable")]
-    callstack::heap::set_label(|| attribution::current().to_words());
-    #[cfg(not(feature = "enable"))]
-    let _ = attribution::current;
+    attribution::label_heap_samples();
 }
 
 /// What each task holds, by its id as [`TaskDump::id`](crate::TaskDump::id) has it; tasks of which no sample is held
@@ -115,7 +105,6 @@ pub fn attribute() {
 /// Reads the table of live samples: some hundred microseconds, and a look-up for each task in it.
 #[must_use]
 pub fn held_by_task() -> Option<HashMap<u64, Held>> {
-    #[cfg(feature = "enable")]
     if callstack::heap::is_installed() {
         let mut by_key: HashMap<[u64; 2], Held> = HashMap::new();
         callstack::heap::live(&mut |sample| {

@@ -49,7 +49,6 @@ pub fn take(mut wanted: impl FnMut(&TaskDump) -> bool) -> Vec<TaskDump> {
 }
 
 /// Keeps a task that a capture has ended.
-#[cfg(feature = "enable")]
 pub(crate) fn add(task: TaskDump) {
     COUNT.fetch_add(1, Ordering::Relaxed);
     let mut kept = kept();

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-#[cfg(feature = "enable")]
 use crate::dump::State;
 
 /// A poll that takes longer than this, 100 ms, blocks its worker.
@@ -18,7 +17,6 @@ pub const CANCEL_GRACE: Duration = Duration::from_secs(1);
 pub const SPINNING_RATE: f64 = 1000.0;
 
 /// A task is watched for so long at the least before it is called spinning.
-#[cfg(feature = "enable")]
 pub(crate) const WATCH: Duration = Duration::from_millis(10);
 
 /// Why a task is still alive.
@@ -142,7 +140,6 @@ impl fmt::Display for Verdict {
 }
 
 /// What a verdict rests on.
-#[cfg(feature = "enable")]
 #[derive(Debug)]
 pub(crate) struct Evidence<'a> {
     /// What the task is doing, and since when.
@@ -165,7 +162,6 @@ pub(crate) struct Evidence<'a> {
     pub(crate) may_block: bool,
 }
 
-#[cfg(feature = "enable")]
 pub(crate) fn of(evidence: &Evidence<'_>) -> Verdict {
     match evidence.state {
         State::Idle { .. } if evidence.wakers == 0 => Verdict::Stuck,
@@ -184,7 +180,6 @@ pub(crate) fn of(evidence: &Evidence<'_>) -> Verdict {
     }
 }
 
-#[cfg(feature = "enable")]
 fn at_work(state: &State) -> Verdict {
     match state {
         State::Idle { .. } => Verdict::Idle,
@@ -193,7 +188,6 @@ fn at_work(state: &State) -> Verdict {
 }
 
 /// What a task has made of its cancellation. `None`: it was not cancelled, or has not had its time.
-#[cfg(feature = "enable")]
 fn disobedience(evidence: &Evidence<'_>) -> Option<Verdict> {
     let cancelled = evidence.cancelled?;
     if evidence.saw_cancelled {
@@ -208,7 +202,7 @@ fn disobedience(evidence: &Evidence<'_>) -> Option<Verdict> {
     (had >= CANCEL_GRACE).then_some(Verdict::CancelIgnored)
 }
 
-#[cfg(all(test, feature = "enable"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

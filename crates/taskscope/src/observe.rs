@@ -3,10 +3,11 @@
 //! Only with `--cfg tokio_unstable`, because tokio has the hooks only then. There is no stand-in without it: a program that counts on
 //! its tasks being observed should not compile.
 //!
-//! Not here: which tasks are alive ([`tasks`]), what a poll does to a record ([`crate::record`]), which spawns are our own
+//! Not here: which tasks are alive (`taskscope_core::observed_tasks`), what a poll does to a record ([`crate::record`]), which spawns are our own
 //! ([`crate::spawn`]).
 
-#[cfg_attr(not(feature = "enable"), path = "../off/observed.rs")]
+#[cfg(not(feature = "enable"))]
+#[path = "off/observed.rs"]
 mod tasks;
 
 use std::fmt;
@@ -16,9 +17,10 @@ use std::sync::Arc;
 
 use tokio::runtime::{Builder, TaskMeta};
 
-use self::tasks::Tasks;
 #[cfg(feature = "enable")]
-pub(crate) use self::tasks::sweep;
+use taskscope_core::observed_tasks as tasks;
+
+use self::tasks::Tasks;
 
 /// Shows every task of a runtime that is about to be built: [`Observe::install`] without callbacks of one's own.
 ///
@@ -146,6 +148,8 @@ impl Observe {
     /// A panic in a callback does what it would do in a callback that was given to the builder: in a hook around a poll, it
     /// aborts the process on a multi-threaded runtime.
     pub fn install(self, builder: &mut Builder) -> &mut Builder {
+        #[cfg(feature = "enable")]
+        taskscope_inspect::install();
         let tasks = Tasks::new();
         let (spawned, begins, ends) = (tasks.clone(), tasks.clone(), tasks);
         let Observe {

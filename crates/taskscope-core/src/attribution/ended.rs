@@ -20,7 +20,7 @@ fn table() -> MutexGuard<'static, Ended> {
 
 /// Keeps the facts of a sampled task that is ending. Called once a task, on the thread that ends it.
 pub(crate) fn keep(hold: &Hold) {
-    let key = TaskKey(hold.record().sampled_key());
+    let key = TaskKey(hold.get().sampled_key());
     let facts = Arc::new(of(hold, true));
     let old = {
         let mut table = table();

@@ -11,14 +11,14 @@
 //!      ◀─ unparked when the last of all marks is gone, otherwise it looks again every millisecond
 //! ```
 //!
-//! Whoever has captured one task goes on with the next one that is wanted of its runtime ([`feed`]).
+//! Whoever has captured one task goes on with the next one that is wanted of its runtime ([`queue`]).
 //!
-//! The mark is set and taken away by swaps, and whoever takes it away counts it off ([`marks`]), so [`OUTSTANDING`] is exact
+//! The mark is set and taken away by swaps, and whoever takes it away counts it off ([`pending_captures`]), so [`OUTSTANDING`] is exact
 //! whatever ends the capture: the poll, a panic in it, the end of the task, or a dump that gave up.
 //!
 //! Not here: which tasks are asked and how long a dump waits ([`crate::dump`]); how frames are unwound (callstack).
 
-mod feed;
+mod queue;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -31,20 +31,23 @@ use std::thread::Thread;
 
 use callstack::{Completeness, Stack};
 
-pub(crate) use self::feed::Feed;
-use crate::MAX_BRANCHES;
-use crate::marks;
-use crate::record::{Identity, Missing, Record, Traits};
+pub use self::queue::Feed;
+use crate::pending_captures;
+use crate::record::{Hold, Identity, Missing, Record, Traits};
 use crate::sync::atomic::AtomicUsize;
+
+/// Branches (wakers taken in one poll) of one task that are kept; the rest is counted.
+pub const MAX_BRANCHES: usize = 64;
 
 /// Marks that are set.
 static OUTSTANDING: AtomicUsize = AtomicUsize::new(0);
 /// Dumps that wait for marks to go.
 static WAITING: Mutex<Vec<Thread>> = Mutex::new(Vec::new());
 
-/// Asks for a capture in the task's next poll, and makes that poll happen soon. The caller holds the record.
-pub(crate) fn request(record: &'static Record) {
-    let asked = marks::set(&OUTSTANDING, || record.request_capture());
+/// Asks for a capture in the task's next poll, and makes that poll happen soon.
+pub fn request(task: &Hold) {
+    let record = task.get();
+    let asked = pending_captures::set(&OUTSTANDING, || record.request_capture());
     if asked.last {
         unpark();
     }
@@ -56,7 +59,7 @@ pub(crate) fn request(record: &'static Record) {
 }
 
 /// Whether the task may be polled for a capture, and would answer with a trace.
-pub(crate) fn may(record: &Record) -> bool {
+pub fn may(record: &Record) -> bool {
     let traits = record.traits();
     ![Traits::NO_CAPTURE, Traits::BLOCKING, Traits::OBSERVED]
         .iter()
@@ -66,11 +69,11 @@ pub(crate) fn may(record: &Record) -> bool {
 /// A poll with a capture has ended well: takes the mark away, and has the next task captured.
 pub(crate) fn answered(record: &Record) {
     withdraw(record);
-    feed::pull(record.runtime());
+    queue::pull(record.runtime());
 }
 
 /// Takes the mark away, if it is set. The caller holds the record.
-pub(crate) fn withdraw(record: &Record) {
+pub fn withdraw(record: &Record) {
     if record.clear_capture() {
         settled();
     }
@@ -78,7 +81,7 @@ pub(crate) fn withdraw(record: &Record) {
 
 /// A mark is gone.
 pub(crate) fn settled() {
-    if marks::count_off(&OUTSTANDING) {
+    if pending_captures::count_off(&OUTSTANDING) {
         unpark();
     }
 }
@@ -96,10 +99,11 @@ fn waiting() -> MutexGuard<'static, Vec<Thread>> {
 }
 
 /// Has this thread unparked whenever no mark is left.
-pub(crate) struct Waiter(Thread);
+#[derive(Debug)]
+pub struct Waiter(Thread);
 
 impl Waiter {
-    pub(crate) fn new() -> Waiter {
+    pub fn new() -> Waiter {
         let thread = std::thread::current();
         waiting().push(thread.clone());
         Waiter(thread)
@@ -172,7 +176,7 @@ pub(crate) fn on_waker_used(record: &'static Record) {
 }
 
 /// The functions of this module and of the capturing waker that can be on the stack between a leaf and the unwinder, by address.
-pub(crate) fn own_functions() -> [usize; 5] {
+pub fn own_functions() -> [usize; 5] {
     let [clone, wake] = crate::record::capturing_functions();
     let [taken, used] =
         [on_waker_taken as fn(&'static Record), on_waker_used].map(|function| function as usize);

@@ -9,7 +9,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-use crate::record::{Record, Traits};
+use crate::record::{Hold, Record, Traits};
 
 /// So many that need nothing more are passed over at a time.
 const PASSED_OVER: usize = 16;
@@ -31,10 +31,11 @@ fn entries() -> MutexGuard<'static, Vec<Entry>> {
 }
 
 /// The tasks of one runtime that one dump wants.
-pub(crate) struct Feed(u64);
+#[derive(Debug)]
+pub struct Feed(u64);
 
 impl Feed {
-    pub(crate) fn new(runtime: u16) -> Feed {
+    pub fn new(runtime: u16) -> Feed {
         let feed = NUMBERS.fetch_add(1, Ordering::Relaxed);
         entries().push(Entry {
             feed,
@@ -54,30 +55,35 @@ impl Feed {
         }
     }
 
-    /// Puts a record in. The caller holds it for longer than this feed is there.
-    pub(crate) fn put(&self, record: &'static Record) {
-        self.with(|records| records.push(record));
+    /// Puts a task in.
+    pub fn put(&self, task: &Hold) {
+        self.with(|records| records.push(task.get()));
     }
 
     /// The same for many, the first of which is to be the first one out.
-    pub(crate) fn put_all(&self, more: impl DoubleEndedIterator<Item = &'static Record>) {
-        let mut more: Vec<_> = more.rev().collect();
+    pub fn put_all<'a>(&self, more: impl DoubleEndedIterator<Item = &'a Hold>) {
+        let mut more: Vec<_> = more.rev().map(Hold::get).collect();
         self.with(|records| {
             more.append(records);
             *records = more;
         });
     }
 
-    /// Takes the next one out.
-    pub(crate) fn take(&self) -> Option<&'static Record> {
-        self.with(Vec::pop)
+    /// Takes the next one out that is still in use.
+    pub fn take(&self) -> Option<Hold> {
+        while let Some(record) = self.with(Vec::pop) {
+            if let Some(hold) = record.try_hold() {
+                return Some(hold);
+            }
+        }
+        None
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.with(|records| records.is_empty())
     }
 
-    pub(crate) fn clear(&self) {
+    pub fn clear(&self) {
         // Freed outside the lock.
         drop(self.with(std::mem::take));
     }
@@ -113,7 +119,7 @@ pub(super) fn pull(runtime: u16) {
         let captured = record.captured_ago(record.polls()) == Some(0);
         // Wakers of other executors run other people's code, which has no business here.
         if !captured && super::may(record) && !record.traits().has(Traits::DRIVEN) {
-            super::request(record);
+            super::request(&hold);
             return;
         }
         drop(hold);

@@ -152,7 +152,7 @@ impl Segment {
 }
 
 /// The place beside a record for what few tasks have. Only whoever makes it may write there.
-pub(super) fn beside(record: &'static Record) -> *mut Side {
+pub(super) fn beside(record: &Record) -> *mut Side {
     let address = ptr::from_ref(record).addr() + HALF;
     ptr::with_exposed_provenance_mut(address)
 }

@@ -12,7 +12,7 @@
 //! * `kept` is written in SETTING by the one thread that made the pointer into SETTING, and taken out by whoever owns the
 //!   record alone. In SET it is only read. Whoever has a waker of ours (not a borrow) has seen SET.
 //!
-//! Not here: executors that change their waker between two polls ([`crate::replaced`]).
+//! Not here: executors that change their waker between two polls ([`crate::replaced_wakers`]).
 
 use std::ptr;
 use std::sync::atomic::Ordering;

@@ -12,42 +12,42 @@ use crate::Name;
 
 /// What the last capture lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Missing {
+pub struct Missing {
     /// Wakers taken in that poll whose stacks did not fit in the buffer.
-    pub(crate) dropped: u32,
+    pub dropped: u32,
     /// Branches whose walk did not reach the task's root: too deep, or code without unwind tables.
-    pub(crate) cut: u32,
+    pub cut: u32,
 }
 
 /// A poll that took too long. Raw ticks.
-#[derive(Clone)]
-pub(crate) struct LongPoll {
+#[derive(Debug, Clone)]
+pub struct LongPoll {
     /// The number of the poll.
-    pub(crate) polls: u64,
+    pub polls: u64,
     /// When its stack was taken.
-    pub(crate) seen_at: u64,
+    pub seen_at: u64,
     /// For how long it had been going on when it was last seen.
-    pub(crate) lasted: u64,
+    pub lasted: u64,
     /// For how long when its stack was asked for.
-    pub(crate) tried_after: u64,
+    pub tried_after: u64,
     /// The thread's stack then, or why it is not known.
-    pub(crate) stack: Result<Arc<Stack>, Arc<str>>,
+    pub stack: Result<Arc<Stack>, Arc<str>>,
 }
 
 /// A label: key and value.
-pub(crate) type Label = (Arc<str>, Arc<str>);
+pub type Label = (Arc<str>, Arc<str>);
 
-#[derive(Default)]
-pub(crate) struct Kept {
-    pub(crate) name: Option<Name>,
-    pub(crate) labels: Vec<Label>,
-    pub(crate) missing: Missing,
+#[derive(Debug, Default)]
+pub struct Kept {
+    pub name: Option<Name>,
+    pub labels: Vec<Label>,
+    pub missing: Missing,
     /// Boxed, because it is rare.
-    pub(crate) long_poll: Option<Box<LongPoll>>,
+    pub long_poll: Option<Box<LongPoll>>,
 }
 
-#[derive(Default)]
-pub(crate) struct Side {
+#[derive(Debug, Default)]
+pub struct Side {
     kept: Mutex<Kept>,
     /// Raw ticks when the task first looked at a token of its scope; 0 if it has not.
     token_first: AtomicU64,
@@ -59,20 +59,20 @@ pub(crate) struct Side {
 
 /// A task's looks at the token of its scope. Raw ticks.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct TokenLooks {
-    pub(crate) first: u64,
-    pub(crate) last: u64,
-    pub(crate) saw_cancelled: bool,
+pub struct TokenLooks {
+    pub first: u64,
+    pub last: u64,
+    pub saw_cancelled: bool,
 }
 
 impl Side {
     /// Nothing of the user's is dropped or called under this lock.
-    pub(crate) fn kept(&self) -> MutexGuard<'_, Kept> {
+    pub fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The task has looked at a token, and seen that its scope is cancelled or not. Only the thread that polls it calls this.
-    pub(crate) fn token_polled(&self, now: u64, saw_cancelled: bool) {
+    pub fn token_polled(&self, now: u64, saw_cancelled: bool) {
         if self.token_first.load(Ordering::Relaxed) == 0 {
             self.token_first.store(now, Ordering::Relaxed);
         }
@@ -83,7 +83,7 @@ impl Side {
     }
 
     /// Its looks at a token; `None` if there were none.
-    pub(crate) fn token(&self) -> Option<TokenLooks> {
+    pub fn token(&self) -> Option<TokenLooks> {
         let first = self.token_first.load(Ordering::Relaxed);
         (first != 0).then(|| TokenLooks {
             first,

@@ -8,20 +8,27 @@ use std::sync::atomic::Ordering;
 
 use super::state::Ref;
 use super::{ENDING, Meta, Record, Traits};
-use crate::scope::ScopeInner;
-use crate::{attribution, capture, clock, pool, threads};
+use crate::{Owner, attribution, capture, clock, pool, threads};
 
 /// One holder's reference to a record.
-pub(crate) struct Hold(pub(super) &'static Record);
+#[derive(Debug)]
+pub struct Hold(pub(super) &'static Record);
 
 impl Hold {
+    pub(crate) fn get(&self) -> &'static Record {
+        self.0
+    }
+
+    /// The record.
     #[inline]
-    pub(crate) fn record(&self) -> &'static Record {
+    #[must_use]
+    pub fn record(&self) -> &Record {
         self.0
     }
 
     /// A weak reference to the task.
-    pub(crate) fn task_ref(&self) -> TaskRef {
+    #[must_use]
+    pub fn task_ref(&self) -> TaskRef {
         TaskRef {
             record: self.0,
             serial: self.0.serial.load(Ordering::Relaxed),
@@ -31,7 +38,7 @@ impl Hold {
 
     /// What is known since birth.
     #[inline]
-    pub(crate) fn meta(&self) -> &Meta {
+    pub fn meta(&self) -> &Meta {
         // SAFETY: this hold is a reference, so the cell is not written while `&self` lives.
         match unsafe { &*self.0.meta.get() } {
             Some(meta) => meta,
@@ -47,7 +54,8 @@ impl Drop for Hold {
 }
 
 /// The task's own hold on its record. Dropped together with the future, it ends the task.
-pub(crate) struct TaskGuard(pub(super) &'static Record);
+#[derive(Debug)]
+pub struct TaskGuard(pub(super) &'static Record);
 
 impl TaskGuard {
     #[cold]
@@ -56,14 +64,16 @@ impl TaskGuard {
         attribution::keep(&Hold(self.0));
     }
 
+    /// The record.
     #[inline]
-    pub(crate) fn record(&self) -> &'static Record {
+    #[must_use]
+    pub fn record(&self) -> &Record {
         self.0
     }
 
     /// A weak reference to the task.
     #[inline]
-    pub(crate) fn task_ref(&self) -> TaskRef {
+    pub fn task_ref(&self) -> TaskRef {
         TaskRef {
             record: self.0,
             serial: self.0.serial.load(Ordering::Relaxed),
@@ -72,14 +82,14 @@ impl TaskGuard {
     }
 
     #[inline]
-    fn scope(&self) -> Option<&Arc<ScopeInner>> {
+    fn scope(&self) -> Option<&Arc<dyn Owner>> {
         // SAFETY: this guard is a reference, so the cell is not written while `&self` lives.
         unsafe { &*self.0.meta.get() }.as_ref()?.scope.as_ref()
     }
 
     /// The future is about to be dropped: this thread is busy with the task until then, since a destructor can block, too.
     #[inline]
-    pub(crate) fn depart(&self) {
+    pub fn depart(&self) {
         if self.0.thread() == 0 {
             let now = clock::coarse();
             self.0.end_chosen_wait_by_drop(now);
@@ -110,20 +120,21 @@ impl Drop for TaskGuard {
 }
 
 /// Marks the task as detached when dropped, unless it has ended or its handle was taken apart.
-pub(crate) struct Attached {
+#[derive(Debug)]
+pub struct Attached {
     task: TaskRef,
     armed: bool,
 }
 
 impl Attached {
     #[inline]
-    pub(crate) fn to(task: TaskRef) -> Attached {
+    pub fn to(task: TaskRef) -> Attached {
         Attached { task, armed: true }
     }
 
     /// Polls the handle of the task.
     #[inline]
-    pub(crate) fn poll<T>(
+    pub fn poll<T>(
         &self,
         handle: &mut tokio::task::JoinHandle<T>,
         cx: &mut std::task::Context<'_>,
@@ -135,7 +146,7 @@ impl Attached {
     }
 
     /// The handle is taken apart.
-    pub(crate) fn let_go(&mut self) {
+    pub fn let_go(&mut self) {
         self.armed = false;
     }
 }
@@ -161,8 +172,8 @@ pub(crate) fn hold_sampled([address, serial]: [u64; 2]) -> Option<Hold> {
 }
 
 /// A task that may have ended meanwhile, and its record with it gone to another task.
-#[derive(Clone, Copy)]
-pub(crate) struct TaskRef {
+#[derive(Debug, Clone, Copy)]
+pub struct TaskRef {
     record: &'static Record,
     serial: u32,
     traits: Traits,
@@ -171,23 +182,23 @@ pub(crate) struct TaskRef {
 impl TaskRef {
     /// Whether a scope wants the means to abort it.
     #[inline]
-    pub(crate) fn is_abortable(self) -> bool {
+    pub fn is_abortable(self) -> bool {
         self.traits.has(Traits::ABORTABLE)
     }
 
     /// Whether it is a call on the blocking pool.
     #[inline]
-    pub(crate) fn is_call(self) -> bool {
+    pub fn is_call(self) -> bool {
         self.traits.has(Traits::BLOCKING)
     }
 
     /// Whether the task is alive, as far as can be said without holding it.
-    pub(crate) fn is_alive(self) -> bool {
+    pub fn is_alive(self) -> bool {
         self.is_current() && self.record.is_live()
     }
 
     /// Holds the record if the task is alive.
-    pub(crate) fn hold(self) -> Option<Hold> {
+    pub fn hold(self) -> Option<Hold> {
         // The first look spares the usual case, a task that has ended, two writes.
         let hold = self.is_current().then(|| self.record.try_hold())??;
         self.is_current().then_some(hold)
@@ -201,7 +212,7 @@ impl TaskRef {
     /// Notes tokio's id of the task, which its first poll does, too. If the record has gone to another task in this very moment, that
     /// task's first poll puts it right.
     #[inline]
-    pub(crate) fn set_id(self, id: u64) {
+    pub fn set_id(self, id: u64) {
         if self.record.id() == 0 && self.is_current() {
             self.record.set_id(id);
         }
@@ -209,7 +220,7 @@ impl TaskRef {
 
     /// Its `JoinHandle`, or its set, has been dropped.
     #[inline]
-    pub(crate) fn set_detached(self) {
+    pub fn set_detached(self) {
         if self.is_alive() {
             self.detach();
         }

@@ -18,9 +18,9 @@
 //!   the future that is being polled holds.
 //! * The memory of free records may be given back to the system, whereupon it reads as zeros: that is a free record, too. Its serial number
 //!   goes on where it was ([`Record::renew`]), so that no two tasks ever have the same record and number.
-//! * The executor's waker is lent for a poll and kept from the first clone of ours on ([`inner`]). Whoever has one of
+//! * The executor's waker is lent for a poll and kept from the first clone of ours on ([`executor_waker`]). Whoever has one of
 //!   our wakers has a reference, and the kept waker cannot go away under it: a wake needs no lock.
-//!   An executor that changes its waker between two polls is supported through a side table ([`crate::replaced`]).
+//!   An executor that changes its waker between two polls is supported through a side table ([`crate::replaced_wakers`]).
 //!
 //! # Orderings
 //!
@@ -32,19 +32,20 @@
 
 mod arena;
 mod cell;
-mod chosen;
-#[cfg(tokio_unstable)]
-mod hooked;
-mod inner;
+mod executor_waker;
+mod extensions;
+mod handles;
 mod last_stack;
+#[cfg(tokio_unstable)]
+mod observed;
 mod poll;
-pub(crate) mod probe;
-mod refs;
-mod side;
+pub mod probe;
+mod sampled;
 mod state;
 mod waker;
 
 use std::cell::UnsafeCell;
+use std::fmt;
 use std::panic::Location;
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,74 +53,87 @@ use std::task::Waker;
 
 use callstack::Stack;
 
-use self::inner::Inner;
+use self::executor_waker::Inner;
 use self::last_stack::LastStack;
 use self::state::{Ref, State};
-use crate::scope::ScopeInner;
-use crate::{Name, clock, pool, replaced};
+use crate::{Name, Owner, ScopeInfo, clock, pool, replaced_wakers};
 
 pub(crate) use self::arena::Segment;
 pub(crate) use self::cell::RecordCell;
+pub use self::extensions::{Label, LongPoll, Missing, Side, TokenLooks};
+pub(crate) use self::handles::hold_sampled;
+pub use self::handles::{Attached, Hold, TaskGuard, TaskRef};
 #[cfg(tokio_unstable)]
-pub(crate) use self::hooked::{begin_poll, end_poll};
-pub(crate) use self::poll::{Inherited, current, inherited, scoped, set_scoped, with_current};
-pub(crate) use self::refs::{Attached, Hold, TaskGuard, TaskRef, hold_sampled};
-pub(crate) use self::side::{Label, LongPoll, Missing, Side};
+pub use self::observed::{begin_poll, end_poll};
+pub(crate) use self::poll::current;
+pub use self::poll::{Inherited, current_id, inherited, with_current};
+pub(crate) use self::poll::{scoped, set_scoped};
+pub use self::sampled::Wait;
 pub(crate) use self::state::Request;
 pub(crate) use self::waker::{Identity, capturing_functions};
 
 /// What is known about a task from its birth and never changes.
-pub(crate) struct Meta {
-    pub(crate) site: &'static Location<'static>,
-    pub(crate) future: fn() -> &'static str,
-    pub(crate) scope: Option<Arc<ScopeInner>>,
+#[derive(Debug)]
+pub struct Meta {
+    pub site: &'static Location<'static>,
+    pub future: fn() -> &'static str,
+    pub scope: Option<Arc<dyn Owner>>,
     /// Raw ticks.
-    pub(crate) spawned_at: u64,
+    pub spawned_at: u64,
     /// Tokio's id of the task that spawned this one; 0 if none of ours did.
-    pub(crate) parent: u64,
+    pub parent: u64,
+}
+
+impl Meta {
+    /// The scope, for those who only read.
+    #[must_use]
+    pub fn scope_info(&self) -> Option<ScopeInfo> {
+        let scope = self.scope.clone()?;
+        Some(ScopeInfo::new(scope))
+    }
 }
 
 /// How a task was declared when it was spawned: bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Traits(u8);
+pub struct Traits(u8);
 
 impl Traits {
     /// Declared long-lived.
-    pub(crate) const BACKGROUND: Traits = Traits(1);
+    pub const BACKGROUND: Traits = Traits(1);
     /// Spawned with `spawn_local`.
-    pub(crate) const LOCAL: Traits = Traits(2);
+    pub const LOCAL: Traits = Traits(2);
     /// Never to be polled for a capture.
-    pub(crate) const NO_CAPTURE: Traits = Traits(4);
+    pub const NO_CAPTURE: Traits = Traits(4);
     /// No task of a runtime, but a future that somebody else drives.
-    pub(crate) const DRIVEN: Traits = Traits(8);
+    pub const DRIVEN: Traits = Traits(8);
     /// A call on the blocking pool.
-    pub(crate) const BLOCKING: Traits = Traits(16);
+    pub const BLOCKING: Traits = Traits(16);
     /// Seen by the runtime's hooks; not spawned through this crate, so its wakers are not ours.
-    pub(crate) const OBSERVED: Traits = Traits(32);
+    pub const OBSERVED: Traits = Traits(32);
     /// A scope wants the means to abort it.
-    pub(crate) const ABORTABLE: Traits = Traits(64);
+    pub const ABORTABLE: Traits = Traits(64);
     /// A sampler has met it: its facts are to be kept when it ends.
     const SAMPLED: Traits = Traits(128);
 
-    pub(crate) fn with(self, more: Traits, on: bool) -> Traits {
+    pub fn with(self, more: Traits, on: bool) -> Traits {
         if on { Traits(self.0 | more.0) } else { self }
     }
 
-    pub(crate) fn has(self, all: Traits) -> bool {
+    pub fn has(self, all: Traits) -> bool {
         self.0 & all.0 == all.0
     }
 
     /// Whether tokio counts it among the tasks of a runtime.
-    pub(crate) fn is_task(self) -> bool {
+    pub fn is_task(self) -> bool {
         self.0 & (Traits::DRIVEN.0 | Traits::BLOCKING.0) == 0
     }
 }
 
 /// A name and labels, as they go into a record's side table.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Tags {
-    pub(crate) name: Option<Name>,
-    pub(crate) labels: Vec<Label>,
+pub struct Tags {
+    pub name: Option<Name>,
+    pub labels: Vec<Label>,
 }
 
 /// Bits of `flags`. Only whoever polls the future changes them, so no read-modify-write is needed.
@@ -136,7 +150,14 @@ const OTHERS: u8 = 2;
 const STACK_WELCOME: u8 = 1;
 const ENDED_UNWOKEN: u8 = 2;
 
-pub(crate) struct Record {
+/// Makes the record of a new task, out of the pool, and counts the task in.
+#[inline]
+pub fn of_new_task(meta: Meta, traits: Traits, runtime: u16, tags: Option<Tags>) -> TaskGuard {
+    pool::take().publish(meta, traits, runtime, tags)
+}
+
+/// What is known of one task.
+pub struct Record {
     state: State,
     /// Polls begun.
     polls: AtomicU64,
@@ -190,13 +211,13 @@ impl Record {
     }
 
     /// The serial number of the task that has this record, or had it last.
-    pub(crate) fn serial(&self) -> u32 {
+    pub fn serial(&self) -> u32 {
         self.serial.load(Ordering::Relaxed)
     }
 
     /// Makes a record out of the pool the record of a new task, counts it in, and gives it its first holder.
     #[inline]
-    pub(crate) fn publish(
+    fn publish(
         &'static self,
         meta: Meta,
         traits: Traits,
@@ -236,7 +257,7 @@ impl Record {
     }
 
     /// Holds the record if it is that of a live task.
-    pub(crate) fn try_hold(&'static self) -> Option<Hold> {
+    pub fn try_hold(&'static self) -> Option<Hold> {
         self.state.try_hold().then(|| Hold(self))
     }
 
@@ -269,7 +290,7 @@ impl Record {
     #[inline(never)]
     fn recycle_rest(&'static self, replaced: bool) {
         let side = self.side().map(Side::clear);
-        let replaced = replaced.then(|| replaced::remove(self));
+        let replaced = replaced.then(|| replaced_wakers::remove(self));
         pool::put(self);
         drop((side, replaced));
     }
@@ -289,7 +310,7 @@ impl Record {
     }
 
     /// Wakers of this task that are out.
-    pub(crate) fn wakers(&self) -> u64 {
+    pub fn wakers(&self) -> u64 {
         self.state.wakers()
     }
 
@@ -359,16 +380,16 @@ impl Record {
         if same {
             // Back to the one that is kept. Whoever still reads the flag finds nothing in the table, and uses that one.
             self.flags.store(flags & !REPLACED, Ordering::Relaxed);
-            drop(replaced::remove(self));
+            drop(replaced_wakers::remove(self));
         } else {
             self.flags.store(flags | REPLACED, Ordering::Relaxed);
-            replaced::set(self, waker.clone());
+            replaced_wakers::set(self, waker.clone());
         }
     }
 
     /// Whether a dump asks this poll for a capture. The answer to a `true` is [`capture::withdraw`].
     #[inline]
-    pub(crate) fn wants_capture(&self) -> bool {
+    pub fn wants_capture(&self) -> bool {
         self.state.is_requested()
     }
 
@@ -392,19 +413,19 @@ impl Record {
     /// How many polls ago, as of the poll with this number, the last capture was.
     ///
     /// Wrong if there have been 2^32 polls since, when it says that it was just now.
-    pub(crate) fn captured_ago(&self, polls: u64) -> Option<u64> {
+    pub fn captured_ago(&self, polls: u64) -> Option<u64> {
         let captured = self.captured_in.load(Ordering::Acquire);
         (captured != 0).then(|| u64::from((polls as u32).wrapping_sub(captured)))
     }
 
     /// Shows `f` the stack that the last capturing poll found. `f` must be short. `None`: the task took no waker in that poll.
-    pub(crate) fn captured<R>(&self, f: impl FnOnce(&Arc<Stack>) -> R) -> (Option<R>, Missing) {
+    pub fn captured<R>(&self, f: impl FnOnce(&Arc<Stack>) -> R) -> (Option<R>, Missing) {
         let missing = self.side().map(|side| side.kept().missing);
         (self.last_stack.read(f), missing.unwrap_or_default())
     }
 
     /// Has the next late poll capture its stack, whoever wakes the task for it: nobody does for this. The caller holds the record.
-    pub(crate) fn welcome_stack(&self) {
+    pub fn welcome_stack(&self) {
         self.hints.fetch_or(STACK_WELCOME, Ordering::Relaxed);
     }
 
@@ -424,25 +445,25 @@ impl Record {
     /// Whether the task ended in a poll that only a capture had asked for, and no wake has come since: the wake was lost.
     ///
     /// Whoever makes a task ready wakes it right after; the caller gives them the time.
-    pub(crate) fn ended_unwoken(&self) -> bool {
+    pub fn ended_unwoken(&self) -> bool {
         self.hints.load(Ordering::Acquire) & ENDED_UNWOKEN != 0 && self.woken_at() == 0
     }
 
     /// Whether the scopes of the task are being told that it has ended.
-    pub(crate) fn is_ending(&self) -> bool {
+    pub fn is_ending(&self) -> bool {
         self.flags.load(Ordering::Acquire) & ENDING != 0
     }
 
-    pub(crate) fn is_finished(&self) -> bool {
+    pub fn is_finished(&self) -> bool {
         self.state.is_finished()
     }
 
     /// Whether this is the record of a live task. Without a hold that can change at any moment.
-    pub(crate) fn is_live(&self) -> bool {
+    pub fn is_live(&self) -> bool {
         self.state.is_live()
     }
 
-    pub(crate) fn is_in_use(&self) -> bool {
+    pub fn is_in_use(&self) -> bool {
         self.state.is_in_use()
     }
 
@@ -463,7 +484,7 @@ impl Record {
     /// Wakes the task without marking it as woken: for captures. False: it has not taken a waker yet, and cannot be woken.
     pub(crate) fn nudge(&'static self) -> bool {
         let replaced = self.flags.load(Ordering::Relaxed) & REPLACED != 0;
-        if replaced && replaced::wake(self) {
+        if replaced && replaced_wakers::wake(self) {
             return true;
         }
         let kept = self.inner.kept();
@@ -488,7 +509,7 @@ impl Record {
             }
         }
         let replaced = self.flags.load(Ordering::Relaxed) & REPLACED != 0;
-        if !(replaced && replaced::wake(self)) {
+        if !(replaced && replaced_wakers::wake(self)) {
             // SAFETY: as the caller promises.
             unsafe { self.inner.wake() };
         }
@@ -499,7 +520,7 @@ impl Record {
     /// The order matters. No wake open: a poll has begun, so the thread that is read next is that of this poll or a later one, or
     /// 0 because it has ended; then whatever waker it took is seen. The other way round, the task may take its waker and
     /// suspend between two reads, and would look like one that never did.
-    pub(crate) fn is_beyond_waking(&self) -> bool {
+    pub fn is_beyond_waking(&self) -> bool {
         self.woken_at() == 0
             && self.thread() == 0
             && self.flags.load(Ordering::Relaxed) & REPLACED == 0
@@ -507,45 +528,45 @@ impl Record {
     }
 
     /// Whether every wake since the last [`Record::forget_wakers`] came from the task's own polls.
-    pub(crate) fn only_wakes_itself(&self) -> bool {
+    pub fn only_wakes_itself(&self) -> bool {
         self.woken_by.load(Ordering::Relaxed) == ITSELF
     }
 
-    pub(crate) fn forget_wakers(&self) {
+    pub fn forget_wakers(&self) {
         self.woken_by.store(0, Ordering::Relaxed);
     }
 
-    pub(crate) fn polls(&self) -> u64 {
+    pub fn polls(&self) -> u64 {
         self.polls.load(Ordering::Acquire)
     }
-    pub(crate) fn since(&self) -> u64 {
+    pub fn since(&self) -> u64 {
         self.since.load(Ordering::Relaxed)
     }
-    pub(crate) fn woken_at(&self) -> u64 {
+    pub fn woken_at(&self) -> u64 {
         self.woken_at.load(Ordering::Acquire)
     }
-    pub(crate) fn busy(&self) -> u64 {
+    pub fn busy(&self) -> u64 {
         self.busy.load(Ordering::Relaxed)
     }
-    pub(crate) fn thread(&self) -> u16 {
+    pub fn thread(&self) -> u16 {
         self.thread.load(Ordering::Acquire)
     }
-    pub(crate) fn traits(&self) -> Traits {
+    pub fn traits(&self) -> Traits {
         Traits(self.traits.load(Ordering::Relaxed))
     }
-    pub(crate) fn runtime(&self) -> u16 {
+    pub fn runtime(&self) -> u16 {
         self.runtime.load(Ordering::Relaxed)
     }
     pub(crate) fn set_runtime(&self, runtime: u16) {
         self.runtime.store(runtime, Ordering::Relaxed);
     }
-    pub(crate) fn id(&self) -> u64 {
+    pub fn id(&self) -> u64 {
         self.id.load(Ordering::Relaxed)
     }
-    pub(crate) fn set_id(&self, id: u64) {
+    pub fn set_id(&self, id: u64) {
         self.id.store(id, Ordering::Relaxed);
     }
-    pub(crate) fn detached_at(&self) -> u64 {
+    pub fn detached_at(&self) -> u64 {
         self.detached_at.load(Ordering::Relaxed)
     }
 
@@ -565,7 +586,7 @@ impl Record {
     }
 
     /// Keeps a poll that took too long, in place of the one before.
-    pub(crate) fn set_long_poll(&'static self, poll: LongPoll) {
+    pub fn set_long_poll(&self, poll: LongPoll) {
         let old = self.side_or_new().kept().long_poll.replace(Box::new(poll));
         // Outside the lock: this may be the last reference to a stack.
         drop(old);
@@ -573,7 +594,7 @@ impl Record {
 
     /// Notes for how long that poll has been going on. False: its stack is to be taken, for the first time, or again because the
     /// poll has lasted twice as long as when the last try failed.
-    pub(crate) fn update_long_poll(&self, polls: u64, lasted: u64) -> bool {
+    pub fn update_long_poll(&self, polls: u64, lasted: u64) -> bool {
         let Some(side) = self.side() else {
             return false;
         };
@@ -587,12 +608,12 @@ impl Record {
     }
 
     /// The last poll that took too long.
-    pub(crate) fn long_poll(&self) -> Option<LongPoll> {
+    pub fn long_poll(&self) -> Option<LongPoll> {
         self.side()?.kept().long_poll.as_deref().cloned()
     }
 
     /// For how long the watchdog has seen the poll with this number go on, in raw ticks; 0 if it has not.
-    pub(crate) fn seen_in_poll(&self, polls: u64) -> u64 {
+    pub fn seen_in_poll(&self, polls: u64) -> u64 {
         let Some(side) = self.side() else { return 0 };
         let kept = side.kept();
         let poll = kept.long_poll.as_ref().filter(|poll| poll.polls == polls);
@@ -600,24 +621,24 @@ impl Record {
     }
 
     /// The name that the task was spawned with.
-    pub(crate) fn name(&self) -> Option<Name> {
+    pub fn name(&self) -> Option<Name> {
         self.side()?.kept().name.clone()
     }
 
     /// The side table, if the record has one. The caller holds the record, or has it for itself.
-    pub(crate) fn side(&self) -> Option<&'static Side> {
+    pub fn side(&self) -> Option<&Side> {
         let side = self.side.load(Ordering::Acquire);
         // SAFETY: null, or made by `new_side` beside this record; its memory is not given back before that of the record, which is in use.
         unsafe { side.as_ref() }
     }
 
     /// The side table, made if there is none.
-    pub(crate) fn side_or_new(&'static self) -> &'static Side {
+    pub fn side_or_new(&self) -> &Side {
         self.side().unwrap_or_else(|| self.new_side())
     }
 
     #[cold]
-    fn new_side(&'static self) -> &'static Side {
+    fn new_side(&self) -> &Side {
         // Held for some stores, once for a record until its memory is given back.
         static ONE: Mutex<()> = Mutex::new(());
         let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -633,6 +654,16 @@ impl Record {
         };
         self.side.store(new, Ordering::Release);
         side
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("id", &self.id())
+            .field("traits", &self.traits())
+            .field("polls", &self.polls())
+            .finish_non_exhaustive()
     }
 }
 

@@ -11,11 +11,11 @@
 use std::cell::Cell;
 use std::mem::{ManuallyDrop, forget};
 
-use super::chosen::Special;
 use super::poll::LOCAL;
+use super::sampled::Special;
 use super::{Begun, Hold, Record};
 use crate::threads::{self, Slot};
-use crate::{clock, runtime, sampling};
+use crate::{clock, poll_sampler, runtime};
 
 /// Polls of hooked tasks inside each other, on one thread: a runtime inside of a task of another one. Those that are deeper are not counted.
 const DEPTH: usize = 8;
@@ -42,9 +42,9 @@ thread_local! {
 }
 
 /// The task's poll begins on this thread.
-pub(crate) fn begin_poll(hold: Hold) {
+pub fn begin_poll(hold: Hold) {
     STACK.with(|stack| {
-        let record = hold.record();
+        let record = hold.0;
         // A task is polled once at a time: what is still open here was never ended.
         stack.end(record.id());
         let depth = stack.depth.get();
@@ -57,7 +57,7 @@ pub(crate) fn begin_poll(hold: Hold) {
 }
 
 /// The poll of the task with this number has ended on this thread, if it has begun here.
-pub(crate) fn end_poll(id: u64) {
+pub fn end_poll(id: u64) {
     STACK.with(|stack| stack.end(id));
 }
 
@@ -85,7 +85,7 @@ impl Stack {
 
 impl Open {
     fn begin(hold: Hold) -> Open {
-        let record = hold.record();
+        let record = hold.0;
         let slot = threads::slot();
         if record.polls() == 0 {
             runtime::found(record);
@@ -93,7 +93,7 @@ impl Open {
         let now = clock::coarse();
         // SAFETY: no waker is lent, and `hold` holds the record until the poll ends.
         let begun = unsafe { record.begin_poll(None, slot.index(), now) };
-        let chosen = slot.begin_poll(record, sampling::is_late(begun.was_since, now));
+        let chosen = slot.begin_poll(record, poll_sampler::is_late(begun.was_since, now));
         let mut special = Special::new(false);
         if let Some(stands_for) = chosen {
             special = record.choose(&begun, special, now, stands_for);
@@ -123,7 +123,7 @@ impl Open {
     }
 
     fn end(self) {
-        let record = self.hold.record();
+        let record = self.hold.0;
         let now = clock::coarse();
         if self.special.is_chosen() {
             // Of a task that has ended nobody asks how it waits.

@@ -10,11 +10,10 @@ use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::chosen::Special;
+use super::sampled::Special;
 use super::{Begun, Meta, Record, TaskGuard, Traits};
-use crate::scope::ScopeInner;
 use crate::threads::{self, Slot};
-use crate::{capture, clock, ids, runtime, sampling};
+use crate::{Owner, capture, clock, ids, poll_sampler, runtime};
 
 pub(super) struct Local {
     pub(super) task: Cell<Option<&'static Record>>,
@@ -32,9 +31,16 @@ pub(crate) fn current() -> Option<&'static Record> {
     LOCAL.with(|local| local.task.get())
 }
 
+/// Tokio's number of the task that this thread is polling. `None`: it polls none that has a record.
+#[inline]
+#[must_use]
+pub fn current_id() -> Option<u64> {
+    current().map(Record::id)
+}
+
 /// The task that this thread is polling, and its facts of birth.
 #[inline]
-pub(crate) fn with_current<R>(f: impl FnOnce(&'static Record, &Meta) -> R) -> Option<R> {
+pub fn with_current<R>(f: impl FnOnce(&Record, &Meta) -> R) -> Option<R> {
     let record = current()?;
     // SAFETY: `Guard::begin` made it the current task of this thread, in a poll that has not ended. The future that is being polled
     // holds the record, so the cell is not written. The same goes for `hooked`, which holds it itself.
@@ -43,18 +49,19 @@ pub(crate) fn with_current<R>(f: impl FnOnce(&'static Record, &Meta) -> R) -> Op
 }
 
 /// What a task that is spawned now inherits from the one that this thread is polling.
-pub(crate) struct Inherited {
+#[derive(Debug)]
+pub struct Inherited {
     /// 0 if no task of ours is being polled.
-    pub(crate) parent: u64,
+    pub parent: u64,
     /// The index of the parent's runtime, if that is certain.
-    pub(crate) runtime: Option<u16>,
+    pub runtime: Option<u16>,
     /// `None`: a scope was entered meanwhile.
-    pub(crate) scope: Option<Option<Arc<ScopeInner>>>,
+    pub scope: Option<Option<Arc<dyn Owner>>>,
 }
 
 /// What a task that is spawned now inherits.
 #[inline]
-pub(crate) fn inherited() -> Inherited {
+pub fn inherited() -> Inherited {
     LOCAL.with(|local| {
         let scoped = local.scoped.get();
         let Some(record) = local.task.get() else {
@@ -93,7 +100,7 @@ impl TaskGuard {
         cx: &Context<'_>,
         poll: impl FnOnce(&'static Record, bool) -> Poll<T>,
     ) -> Poll<T> {
-        let record = self.record();
+        let record = self.0;
         let guard = Guard::begin(record, Some(cx.waker()));
         let polled = poll(record, guard.special.captures());
         guard.end(polled.is_pending());
@@ -101,8 +108,8 @@ impl TaskGuard {
     }
 
     /// Counts `call` as the one and only poll of a task that is a call on the blocking pool.
-    pub(crate) fn run<R>(&self, call: impl FnOnce() -> R) -> R {
-        let _guard = Guard::begin(self.record(), None);
+    pub fn run<R>(&self, call: impl FnOnce() -> R) -> R {
+        let _guard = Guard::begin(self.0, None);
         call()
     }
 }
@@ -128,7 +135,7 @@ impl Guard {
         let now = clock::coarse();
         // SAFETY: `TaskGuard::poll` borrows both the guard and the waker for longer than this guard lives.
         let begun = unsafe { record.begin_poll(waker, slot.index(), now) };
-        let late = sampling::is_late(begun.was_since, now);
+        let late = poll_sampler::is_late(begun.was_since, now);
         let chosen = slot.begin_poll(record, late);
         let mut special = Special::new(record.wants_capture());
         if let Some(stands_for) = chosen {

@@ -50,7 +50,7 @@ fn nothing(_: *const ()) {}
 
 /// Polls a future once and returns the return addresses between it and the function that took its waker, leaf first, both included; empty
 /// if it took none.
-pub(crate) fn poll(future: Pin<&mut dyn Future<Output = ()>>) -> Vec<usize> {
+pub fn poll(future: Pin<&mut dyn Future<Output = ()>>) -> Vec<usize> {
     // SAFETY: the functions of the vtable do not use the data.
     let waker = unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &PROBING)) };
     let _ = poll_above(future, &mut Context::from_waker(&waker));

@@ -3,7 +3,7 @@
 //! A chosen poll is timed and captures its stack. If the task suspends, the wait that begins is chosen, too: a few bits of the record's flags say so until
 //! a poll ends it, or the task. Nothing of that is done in a poll that was not chosen.
 //!
-//! Not here: which polls are chosen, and what becomes of the times ([`crate::sampling`]).
+//! Not here: which polls are chosen, and what becomes of the times ([`crate::poll_sampler`]).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,8 +12,8 @@ use callstack::Stack;
 
 use super::last_stack::Busy;
 use super::{Begun, CHOSEN, Hold, Meta, Record, Traits};
-use crate::dump::NoTrace;
-use crate::sampling::{self, StandsFor};
+use crate::NoTrace;
+use crate::poll_sampler::{self, StandsFor};
 use crate::{capture, clock};
 
 /// Keeps the other bits of the flags.
@@ -68,12 +68,13 @@ impl Special {
 }
 
 /// A chosen wait that is still going on.
-pub(crate) struct Wait {
-    pub(crate) stands_for: StandsFor,
+#[derive(Debug)]
+pub struct Wait {
+    pub stands_for: StandsFor,
     /// Raw ticks: when it began, and when it was ended by a wake that no poll has answered yet.
-    pub(crate) since: u64,
-    pub(crate) woken_at: Option<u64>,
-    pub(crate) stack: Result<Arc<Stack>, NoTrace>,
+    pub since: u64,
+    pub woken_at: Option<u64>,
+    pub stack: Result<Arc<Stack>, NoTrace>,
 }
 
 impl Record {
@@ -89,7 +90,7 @@ impl Record {
     ) -> Special {
         let delayed = begun.was_woken().then_some((begun.woken_at, now));
         if let (Some((from, to)), Some(meta)) = (delayed, self.polled_meta()) {
-            sampling::delayed(self, meta, stands_for, from, to);
+            poll_sampler::delayed(self, meta, stands_for, from, to);
         }
         self.since.store(clock::precise(), Ordering::Relaxed);
         // A poll that only a dump asked for begins no wait.
@@ -111,7 +112,7 @@ impl Record {
             return;
         };
         let (from, to) = (self.since.load(Ordering::Relaxed), clock::precise());
-        sampling::ran(self, meta, stands_for, from, to);
+        poll_sampler::ran(self, meta, stands_for, from, to);
         // What follows goes by the coarse clock again.
         let busy = self.busy.load(Ordering::Relaxed) + to.saturating_sub(from);
         self.busy.store(busy, Ordering::Relaxed);
@@ -127,7 +128,7 @@ impl Record {
         }
         if special.0 & Special::CAPTURES != 0 && self.captured_ago(self.polls()) != Some(0) {
             // A dump was reading the stack before.
-            sampling::lost_wait();
+            poll_sampler::lost_wait();
             return;
         }
         self.set_chosen(code);
@@ -189,18 +190,18 @@ impl Record {
                 // None: the task took no waker in the poll that began the wait.
                 Ok(stack) => stack.ok_or(NoTrace::NoWaker),
                 Err(Busy) => {
-                    sampling::lost();
+                    poll_sampler::lost();
                     Err(NoTrace::NoAnswer)
                 }
             }
         } else {
             Err(self.no_capture())
         };
-        sampling::waited(self, meta, stands_for, stack, since, until);
+        poll_sampler::waited(self, meta, stands_for, stack, since, until);
     }
 
     /// Why the task is never captured.
-    pub(crate) fn no_capture(&self) -> NoTrace {
+    pub fn no_capture(&self) -> NoTrace {
         let traits = self.traits();
         if traits.has(Traits::BLOCKING) {
             NoTrace::Call
@@ -214,7 +215,7 @@ impl Record {
 
 impl Hold {
     /// The chosen wait of the task that is going on, if there is one and the task does not move at this very moment.
-    pub(crate) fn chosen_wait(&self) -> Option<Wait> {
+    pub fn chosen_wait(&self) -> Option<Wait> {
         let record = self.record();
         let polls = record.polls();
         let stands_for = StandsFor::of_code(record.flags.load(Ordering::Acquire) >> CHOSEN)?;

@@ -14,7 +14,7 @@ use super::spinning::{Spinning, Suspects};
 use super::{Breakdown, CENSUS_PERIOD, CENSUSES, Census, ScopeNames, count};
 use crate::dump::State;
 use crate::record::Hold;
-use crate::{RuntimeInfo, Verdict, upkeep};
+use crate::{RuntimeInfo, Verdict, maintenance};
 
 /// A census may take this part of the time.
 const SHARE: u32 = 100;
@@ -62,7 +62,7 @@ pub(super) fn start() -> bool {
     series.baselines = [None, None];
     drop(series);
     // It sees to it that censuses are taken, also while there is no task.
-    upkeep::wake();
+    maintenance::wake();
     true
 }
 

@@ -19,23 +19,18 @@
 //!
 //! Not here: which verdict follows from what (`evidence.rs`, `verdict.rs`); counts by spawn site ([`growth()`](crate::growth())).
 
-#[cfg(feature = "enable")]
 mod count;
-#[cfg(feature = "enable")]
+mod history;
 mod load;
 mod names;
-#[cfg_attr(not(feature = "enable"), path = "../off/census.rs")]
-mod series;
-#[cfg(feature = "enable")]
 mod spinning;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+pub(crate) use self::history::{is_due, take_if_due};
 pub use self::names::{Breakdown, Counts, ScopeNames};
-#[cfg(feature = "enable")]
-pub(crate) use self::series::{is_due, take_if_due};
 use crate::{Verdict, resources};
 
 /// The time between two censuses of the series, at the least: 2 s.
@@ -68,18 +63,19 @@ pub const CENSUS_RUNTIMES: usize = 64;
 ///
 /// See the [module](self). The ten minutes are kept in about 100 kB, and 24 bytes more for each worker and census.
 pub fn start() -> bool {
-    series::start()
+    crate::install();
+    history::start()
 }
 
 /// Switches the series off. Those that are kept stay, and grow older. True if it was on.
 pub fn stop() -> bool {
-    series::stop()
+    history::stop()
 }
 
 /// Whether the series is on.
 #[must_use]
 pub fn is_on() -> bool {
-    series::is_on()
+    history::is_on()
 }
 
 /// A count now. It is not kept in the series.
@@ -91,7 +87,7 @@ pub fn is_on() -> bool {
 /// Looks at every record, on the calling thread: see [`Census::took`].
 #[must_use]
 pub fn take() -> Census {
-    series::take()
+    history::take()
 }
 
 /// A count now that also says whose tasks they are, by the names of their scopes. It is not kept in the series.
@@ -101,7 +97,7 @@ pub fn take() -> Census {
 /// That of [`take`], and one look-up of a name for each scope.
 #[must_use]
 pub fn take_by_scope(names: &mut ScopeNames) -> Breakdown {
-    series::take_by_scope(names)
+    history::take_by_scope(names)
 }
 
 /// How many [tracked](crate::Tracked) values exist by their kind, in no particular order.
@@ -113,7 +109,7 @@ pub fn resources() -> Vec<(&'static str, usize)> {
 /// The series: the censuses that are kept, oldest first, [`CENSUSES`] at the most.
 #[must_use]
 pub fn history() -> Vec<Census> {
-    series::history()
+    history::history()
 }
 
 /// All tasks, counted at one moment. Background tasks are among them.

@@ -3,19 +3,16 @@
 //! Names of scopes are bounded by the program's discipline only, and series in a store for metrics are dear: so a breakdown knows a number of names, those that came
 //! first, and counts all others together. Not here: which metrics there are (taskprof).
 
-#[cfg(feature = "enable")]
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use super::Census;
-#[cfg(feature = "enable")]
 use super::count::Seen;
-#[cfg(feature = "enable")]
 use crate::State;
+use crate::record::Hold;
 use crate::{RuntimeInfo, Verdict};
-#[cfg(feature = "enable")]
-use crate::{record::Hold, scope::ScopeInner};
+use taskscope_core::Owner;
 
 /// The names of scopes that tasks are counted by: those that came first, and no more than a number.
 ///
@@ -42,7 +39,6 @@ use crate::{record::Hold, scope::ScopeInner};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct ScopeNames {
-    #[cfg(feature = "enable")]
     places: HashMap<Arc<str>, usize>,
     names: Vec<Arc<str>>,
     most: usize,
@@ -53,7 +49,6 @@ impl ScopeNames {
     #[must_use]
     pub fn new(most: usize) -> ScopeNames {
         ScopeNames {
-            #[cfg(feature = "enable")]
             places: HashMap::new(),
             names: Vec::new(),
             most,
@@ -67,7 +62,6 @@ impl ScopeNames {
     }
 
     /// The place of a name; `None`: there is no room for it.
-    #[cfg(feature = "enable")]
     fn place(&mut self, name: &str, shared: impl FnOnce() -> Arc<str>) -> Option<usize> {
         if let Some(place) = self.places.get(name) {
             return Some(*place);
@@ -128,7 +122,6 @@ impl Counts {
         self.by_state.iter().flatten().sum()
     }
 
-    #[cfg(feature = "enable")]
     fn add(&mut self, state: &State, verdict: Verdict, suspect: bool) {
         let at = match state {
             State::Running { .. } => 0,
@@ -167,18 +160,16 @@ impl Breakdown {
 }
 
 /// A breakdown that is being made.
-#[cfg(feature = "enable")]
 pub(super) struct Counting<'n> {
     names: &'n mut ScopeNames,
     /// The scope of the last task: tasks of a scope are often side by side.
-    last: Option<(Arc<ScopeInner>, Option<usize>)>,
+    last: Option<(Arc<dyn Owner>, Option<usize>)>,
     all: Counts,
     without_scope: Counts,
     others: Counts,
     by_place: Vec<Counts>,
 }
 
-#[cfg(feature = "enable")]
 impl<'n> Counting<'n> {
     pub(super) fn new(names: &'n mut ScopeNames) -> Self {
         Counting {
@@ -199,7 +190,7 @@ impl<'n> Counting<'n> {
                 let place = match &self.last {
                     Some((last, place)) if Arc::ptr_eq(last, scope) => *place,
                     _ => {
-                        let place = self.names.place(scope.name(), || scope.shared_name());
+                        let place = self.names.place(scope.name(), || scope.name().clone());
                         self.last = Some((Arc::clone(scope), place));
                         place
                     }

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::oneshot;
 
 use super::held::HeldTasks;
-use super::known::Known;
 use super::read::{self, Asked, Captures};
+use super::trace_cache::Known;
 use super::{Dump, DumpOptions, Missed, Stacks, TaskDump, reader};
 use crate::evidence::Moments;
 use crate::record::Hold;
-use crate::scope::ScopeInner;
 use crate::verdict::WATCH;
 use crate::{Verdict, clock, lost_wakeups, pool};
+use taskscope_core::scope_info::ScopeFacts;
 
 /// A wake comes so soon after what it is about, also on a machine under load.
 const WAKE_FOLLOWS: Duration = Duration::from_millis(50);
@@ -109,8 +109,15 @@ pub(super) fn watch(holds: &[Hold], polls: &[u64], started: Instant, deadline: I
 }
 
 /// The live tasks of those scopes, with what is known of them without asking.
-pub(crate) fn of_scopes(wanted: &dyn Fn(&ScopeInner) -> bool) -> Vec<TaskDump> {
-    let holds = pool::live().filter(|hold| hold.meta().scope.as_deref().is_some_and(wanted));
+#[must_use]
+pub fn of_scopes(wanted: &dyn Fn(&dyn ScopeFacts) -> bool) -> Vec<TaskDump> {
+    let is_wanted = |hold: &Hold| {
+        hold.meta()
+            .scope
+            .as_deref()
+            .is_some_and(|scope| wanted(scope))
+    };
+    let holds = pool::live().filter(is_wanted);
     let mut known = Known::default();
     let now = clock::precise_if_in_use();
     let moments = Moments { began: now, now };

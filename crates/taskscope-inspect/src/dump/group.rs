@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::{NoTrace, TaskDump};
+use super::TaskDump;
 use crate::verdict::Verdict;
 use crate::wait::WaitKind;
 use crate::{Name, Stack};
+use taskscope_core::NoTrace;
 
 /// Tasks with the same verdict, spawn site, declaration and trace. Never empty.
 #[derive(Debug)]

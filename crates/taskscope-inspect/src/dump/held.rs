@@ -1,7 +1,7 @@
 //! The tasks of one dump, held so that they can be read one after the other.
 //!
 //! What is kept for a task is its record and a few numbers, 29 bytes in all; what is said of it exists only while it is visited. The tables are reserved before anything else is done,
-//! so that a process without memory gets an error and does not abort. Not here: how tasks are asked (`ask.rs`) and read (`reader.rs`, `read.rs`).
+//! so that a process without memory gets an error and does not abort. Not here: how tasks are asked (`request.rs`) and read (`reader.rs`, `read.rs`).
 
 use std::collections::TryReserveError;
 use std::fmt;
@@ -10,10 +10,10 @@ use std::time::{Instant, SystemTime};
 
 use tokio::runtime::Id;
 
-use super::ask::{self, Lines};
-use super::known::Known;
 use super::read::{self, Asked, Captures};
 use super::reader::Reader;
+use super::request::{self, Lines};
+use super::trace_cache::Known;
 use super::{Dump, DumpOptions, NoMemory, Parents, Stacks, TaskDump};
 use crate::ResourceDump;
 use crate::evidence::Moments;
@@ -147,7 +147,7 @@ impl HeldTasks {
             let deadline = self.started + options.deadline;
             // Whether a task spins, and with it its verdict, is only known in the end.
             let ahead = options.verdicts.is_empty();
-            ask::for_captures(holds, &mut self.lines, deadline, options.stall, |awaited| {
+            request::for_captures(holds, &mut self.lines, deadline, options.stall, |awaited| {
                 if ahead {
                     reader.read_ahead(awaited);
                 }
@@ -268,10 +268,11 @@ impl DumpOptions {
             && self
                 .scope
                 .as_ref()
-                .is_none_or(|wanted| wanted.contains(scope))
-            && self.scope_name.as_deref().is_none_or(|name| {
-                scope.is_some_and(|scope| scope.chain().any(|above| above.name() == name))
-            })
+                .is_none_or(|wanted| scope.is_some_and(|scope| wanted.facts().contains(&**scope)))
+            && self
+                .scope_name
+                .as_deref()
+                .is_none_or(|name| scope.is_some_and(|scope| scope.is_within(name)))
             && self
                 .name
                 .as_deref()

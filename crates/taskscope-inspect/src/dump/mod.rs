@@ -5,52 +5,39 @@
 //! address once in the life of the process. What could not be captured is counted and said.
 //! Not here: how one task is captured ([`crate::capture`]); text, HTML and profile formats beyond `Display` of a trace.
 
-#[cfg(feature = "enable")]
-mod ask;
-#[cfg_attr(not(feature = "enable"), path = "../off/collect.rs")]
 mod collect;
 mod frame;
 mod group;
-#[cfg_attr(not(feature = "enable"), path = "../off/held.rs")]
 mod held;
-#[cfg(feature = "enable")]
-mod known;
 mod no_memory;
 mod options;
 mod parents;
-#[cfg(feature = "enable")]
 mod read;
-#[cfg(feature = "enable")]
 mod reader;
-#[cfg(feature = "enable")]
+mod request;
 mod symbols;
 mod task;
 mod trace;
+mod trace_cache;
 mod tree;
-#[cfg(feature = "enable")]
 mod trim;
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-#[cfg(feature = "enable")]
-pub(crate) use self::collect::of_scopes;
+pub use self::collect::of_scopes;
 pub use self::frame::Frame;
 pub use self::group::Group;
 pub use self::held::HeldTasks;
-#[cfg(feature = "enable")]
-pub(crate) use self::known::Known;
 pub use self::no_memory::NoMemory;
 pub use self::options::{DEFAULT_DEADLINE, DEFAULT_STALL, DumpOptions, Stacks};
 pub use self::parents::Parents;
-pub use self::task::{LongPoll, NoTrace, State, TaskDump, TaskKind, ThreadInfo};
+pub use self::task::{LongPoll, State, TaskDump, ThreadInfo};
 pub use self::trace::{Branch, Trace};
+pub(crate) use self::trace_cache::Known;
 pub use self::tree::SpawnTree;
 use crate::ResourceDump;
 use crate::runtime::RuntimeInfo;
-
-/// Branches (wakers taken in one poll) of one task that are kept; the rest is counted.
-pub const MAX_BRANCHES: usize = 64;
 
 /// All live tasks that have a record, with their async stacks. The same as [`DumpOptions::capture`] of the defaults.
 ///

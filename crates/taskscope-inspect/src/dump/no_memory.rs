@@ -10,7 +10,6 @@ pub struct NoMemory {
 }
 
 impl NoMemory {
-    #[cfg(feature = "enable")]
     pub(super) fn for_tasks(tasks: usize) -> NoMemory {
         NoMemory { tasks }
     }

@@ -7,7 +7,7 @@ use tokio::runtime::Id;
 
 use super::{Dump, HeldTasks, NoMemory, collect};
 use crate::text::{MAX_NAME, bounded};
-use crate::{ScopeRef, Verdict};
+use crate::{ScopeInfo, Verdict};
 
 /// How long a dump waits for captures at the most: 2 s.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(2);
@@ -46,7 +46,7 @@ pub struct DumpOptions {
     pub(super) deadline: Duration,
     pub(super) stall: Duration,
     pub(super) stacks: Stacks,
-    pub(super) scope: Option<ScopeRef>,
+    pub(super) scope: Option<ScopeInfo>,
     pub(super) runtime: Option<Id>,
     pub(super) scope_name: Option<String>,
     pub(super) name: Option<String>,
@@ -99,8 +99,8 @@ impl DumpOptions {
     }
 
     /// Only tasks of this scope and of those below it.
-    pub fn scope(mut self, scope: &ScopeRef) -> DumpOptions {
-        self.scope = Some(scope.clone());
+    pub fn scope(mut self, scope: impl Into<ScopeInfo>) -> DumpOptions {
+        self.scope = Some(scope.into());
         self
     }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::known::Known;
-use super::{LongPoll, NoTrace, Stacks, State, TaskDump, TaskKind, ThreadInfo, Trace};
+use super::trace_cache::Known;
+use super::{LongPoll, Stacks, State, TaskDump, ThreadInfo, Trace};
 use crate::evidence::{self, Moments, Reading};
 use crate::record::{Hold, Record, Side, Traits};
-use crate::{ScopeRef, Verdict, capture, clock, threads};
+use crate::{ScopeInfo, Verdict, capture, clock, threads};
+use taskscope_core::{NoTrace, TaskKind};
 
 /// A capture may be so many polls later than the reading of its task.
 const LATER: u32 = 1024;
@@ -115,8 +116,8 @@ fn describe(hold: &Hold, asked: Asked, moments: Moments, known: &mut Known) -> T
     let (trace, [branches_dropped, branches_cut]) = trace(record, &reading, asked, &state, known);
     let traits = record.traits();
     let background = traits.has(Traits::BACKGROUND);
-    let scope = meta.scope.clone().map(ScopeRef::from_inner);
-    let scope_ended = scope.as_ref().and_then(ScopeRef::ended);
+    let scope = meta.scope_info();
+    let scope_ended = scope.as_ref().and_then(ScopeInfo::ended);
     let looks = record.side().and_then(Side::token);
     let spinning = asked.spins(record, reading.polls);
     let verdict = reading.verdict(record, meta, &state, scope_ended.is_some(), spinning);
@@ -144,7 +145,7 @@ fn describe(hold: &Hold, asked: Asked, moments: Moments, known: &mut Known) -> T
         background,
         scope_cancelled: scope
             .as_ref()
-            .and_then(ScopeRef::cancellation)
+            .and_then(ScopeInfo::cancellation)
             .map(Box::new),
         scope_ended,
         token_polled: looks.map(|looks| {

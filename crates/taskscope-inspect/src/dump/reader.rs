@@ -1,15 +1,16 @@
 //! Reading all tasks of a dump, one after the other: partly while captures of others are still under way.
 //!
-//! Each task is given away as soon as it has been read. Not here: how one task is read (`read.rs`); which are asked for captures (`ask.rs`).
+//! Each task is given away as soon as it has been read. Not here: how one task is read (`read.rs`); which are asked for captures (`request.rs`).
 
 use std::time::{Duration, Instant};
 
-use super::known::Known;
 use super::read::{self, Asked, Captures};
-use super::{Missed, NoTrace, Stacks, State, TaskDump};
+use super::trace_cache::Known;
+use super::{Missed, Stacks, State, TaskDump};
 use crate::clock;
 use crate::evidence::Moments;
 use crate::record::Hold;
+use taskscope_core::NoTrace;
 
 /// Tasks that are read at a time while captures are under way, so that those who capture do not run out of work.
 const AHEAD: usize = 4096;
@@ -137,7 +138,8 @@ impl Missed {
             // There is none to be had.
             Err(NoTrace::Call) => {}
             // Not in a dump.
-            Err(NoTrace::Ended | NoTrace::NoRoom) => {}
+            // `Ended` and `NoRoom` are for sums of time.
+            Err(_) => {}
         }
     }
 }

@@ -40,8 +40,8 @@ impl InTheWay {
             .filter(|runtime| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread);
         // Having entered a runtime is not the same as driving it: this thread has polled its tasks, and nobody else does meanwhile.
         let driven = runtime.and_then(|entered| {
-            let index = match record::current() {
-                Some(task) => task.runtime(),
+            let index = match record::with_current(|task, _| task.runtime()) {
+                Some(index) => index,
                 None => slot.worked_for(runtime::removals())?,
             };
             (runtime::get(index)?.id() == entered.id()).then_some(index)
@@ -160,7 +160,7 @@ impl<'a> Queue<'a> {
             }
             Standing::Unmarked => {
                 if starved {
-                    feed.put(task.hold.record());
+                    feed.put(task.hold);
                 }
                 true
             }
@@ -177,12 +177,13 @@ impl<'a> Queue<'a> {
             self.take_in(&lines.next);
         }
         while marked < WINDOW {
-            let Some(record) = self.feed.take() else {
+            let Some(hold) = self.feed.take() else {
                 break;
             };
+            let record = hold.record();
             // Another dump may have had it captured meanwhile.
             if record.captured_ago(record.polls()) != Some(0) {
-                capture::request(record);
+                capture::request(&hold);
                 marked += 1;
             }
         }
@@ -201,8 +202,8 @@ impl<'a> Queue<'a> {
             });
             self.todo = next[at];
         }
-        let records = self.asked[from..].iter().map(|task| task.hold.record());
-        self.feed.put_all(records);
+        let tasks = self.asked[from..].iter().map(|task| task.hold);
+        self.feed.put_all(tasks);
     }
 
     fn give_up(&mut self) {

@@ -8,10 +8,7 @@ use crate::Stack;
 use crate::text::Plain;
 use crate::wait::WaitReason;
 
-#[cfg(feature = "enable")]
 use callstack::MAX_FRAMES;
-#[cfg(not(feature = "enable"))]
-const MAX_FRAMES: usize = usize::MAX;
 
 /// Where a task is suspended: its async functions, innermost first. Several branches if it waits in a `select!` or a `join!`.
 #[derive(Debug)]

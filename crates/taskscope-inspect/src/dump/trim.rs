@@ -74,15 +74,15 @@ fn above_own(addresses: &[usize]) -> &[usize] {
 fn is_root(frame: &Frame) -> bool {
     frame
         .function
-        .contains("taskscope::capture::poll_capturing")
+        .contains("taskscope_core::capture::poll_capturing")
 }
 
 /// Where a poll of a task begins.
 fn is_poll(frame: &Frame) -> bool {
     [
-        "taskscope::instrument::",
-        "taskscope::record::",
-        "taskscope::capture::",
+        "taskscope_core::instrument::",
+        "taskscope_core::record::",
+        "taskscope_core::capture::",
     ]
     .iter()
     .any(|root| frame.function.contains(root))
@@ -102,8 +102,8 @@ fn is_waker(frame: &Frame) -> bool {
             &[
                 "callstack::",
                 "backtrace::",
-                "taskscope::capture::",
-                "taskscope::record::",
+                "taskscope_core::capture::",
+                "taskscope_core::record::",
                 "core::",
                 "std::",
             ],
@@ -122,9 +122,9 @@ fn is_glue(frame: &Frame) -> bool {
                 "alloc::",
                 "F as core::",
                 "taskscope::scope::run::",
-                "taskscope::instrument::",
-                "taskscope::capture::",
-                "taskscope::record::",
+                "taskscope_core::instrument::",
+                "taskscope_core::capture::",
+                "taskscope_core::record::",
             ],
         )
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
-use crate::{Age, Name, Plain, Quoted, ScopeRef};
+use crate::{Age, Name, Plain, Quoted, ScopeInfo};
 
 /// A tracked resource as a dump saw it.
 ///
@@ -20,7 +20,7 @@ pub struct ResourceDump {
     /// Time since then.
     pub age: Duration,
     /// The scope for which it was acquired.
-    pub scope: Option<ScopeRef>,
+    pub scope: Option<ScopeInfo>,
     /// How long ago that scope, or one above it, had ended.
     pub scope_ended: Option<Duration>,
     /// The task that acquired it. `None`: no task did, but a plain thread or the future of `block_on`.

@@ -16,9 +16,9 @@ use tokio::runtime::{Handle, Id};
 
 pub use self::dump::{Holder, HolderState, ResourceDump};
 use self::registry::Place;
-pub(crate) use self::registry::count;
-use crate::scope::ScopeInner;
-use crate::{Name, ScopeRef, clock, current, ids, pool, record, runtime};
+pub use self::registry::count;
+use crate::{Name, ScopeInfo, clock, current, ids, pool, record, runtime};
+use taskscope_core::Owner;
 
 /// Two stores of the time of a use are at least this far apart, in raw ticks: below a millisecond.
 const COARSE: u64 = 1 << 20;
@@ -29,7 +29,7 @@ struct Entry {
     site: &'static Location<'static>,
     /// Raw ticks.
     acquired_at: u64,
-    scope: Option<Arc<ScopeInner>>,
+    scope: Option<Arc<dyn Owner>>,
     runtime: Option<Id>,
     acquirer: User,
     /// The acquirer's, if it has a record: it may have ended when a dump asks.
@@ -49,8 +49,8 @@ impl User {
     const NOBODY: User = User(0);
 
     fn current() -> User {
-        match record::current() {
-            Some(record) => User(record.id() << 1 | 1),
+        match record::current_id() {
+            Some(id) => User(id << 1 | 1),
             None => tokio::task::try_id().map_or(User::NOBODY, |id| User(ids::number(id) << 1)),
         }
     }
@@ -65,14 +65,14 @@ impl User {
 }
 
 /// A resource in the registry, until it is dropped.
-pub(crate) struct Registered {
+pub struct Registered {
     entry: Arc<Entry>,
     _place: Place,
 }
 
 impl Registered {
     #[track_caller]
-    pub(crate) fn new(kind: &'static str) -> Registered {
+    pub fn new(kind: &'static str) -> Registered {
         let now = clock::coarse();
         let user = User::current();
         let task = record::with_current(|record, meta| {
@@ -104,13 +104,13 @@ impl Registered {
         }
     }
 
-    pub(crate) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         self.entry.kind
     }
 
     /// The running code is using the resource. Relaxed: two facts for humans, and each is true by itself.
     #[inline]
-    pub(crate) fn used(&self) {
+    pub fn used(&self) {
         let (user, now) = (User::current(), clock::coarse());
         // Several threads may share the resource: they should not fight for its cache line.
         if self.entry.used_by.load(Ordering::Relaxed) != user.0 {
@@ -127,14 +127,18 @@ type Living = HashMap<u64, Option<(Option<Name>, &'static Location<'static>)>>;
 
 /// The resources that are held, oldest first; those of one scope and one runtime, if asked for. `now`: raw ticks.
 pub(crate) fn collect(
-    scope: Option<&ScopeRef>,
+    scope: Option<&ScopeInfo>,
     runtime: Option<Id>,
     now: u64,
 ) -> Vec<ResourceDump> {
     let mut entries = registry::entries();
     entries.retain(|entry| {
-        scope.is_none_or(|scope| scope.contains(entry.scope.as_ref()))
-            && runtime.is_none_or(|runtime| entry.runtime == Some(runtime))
+        scope.is_none_or(|wanted| {
+            entry
+                .scope
+                .as_ref()
+                .is_some_and(|scope| wanted.facts().contains(&**scope))
+        }) && runtime.is_none_or(|runtime| entry.runtime == Some(runtime))
     });
     if entries.is_empty() {
         return Vec::new();
@@ -177,12 +181,12 @@ impl Entry {
     }
 
     fn read(&self, living: &Living, now: u64) -> ResourceDump {
-        let scope = self.scope.clone().map(ScopeRef::from_inner);
+        let scope = self.scope.clone().map(|scope| ScopeInfo::new(scope));
         ResourceDump {
             kind: self.kind,
             site: self.site,
             age: clock::between(self.acquired_at, now),
-            scope_ended: scope.as_ref().and_then(ScopeRef::ended),
+            scope_ended: scope.as_ref().and_then(ScopeInfo::ended),
             scope,
             acquired_by: self.holder(self.acquirer, living),
             last_used_by: self.holder(self.user(), living),

@@ -104,7 +104,7 @@ pub(super) fn entries() -> Vec<Arc<Entry>> {
 }
 
 /// How many resources are held.
-pub(crate) fn count() -> usize {
+pub fn count() -> usize {
     let held = |shard: &Shard| {
         let slots = shard.lock();
         slots.entries.len() - slots.free.len()
@@ -115,12 +115,12 @@ pub(crate) fn count() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Tracked;
+    use crate::resources::Registered;
 
     #[test]
     fn slots_are_used_again() {
         for number in 0..1000 {
-            drop(Tracked::new("slot", number));
+            drop((Registered::new("slot"), number));
         }
         let slots = REGISTRY[shard()].lock().entries.len();
         assert!(slots < 100, "{slots}");

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use callstack::Stack;
 
-use super::sums::{Key, Rows, Sum};
-use super::{Activity, LONG, charge, run, sums};
+use super::totals::{Key, Rows, Sum};
+use super::{Activity, LONG, record, run, totals};
 use crate::record::Hold;
 use crate::{NoTrace, capture, clock, pool};
 
@@ -103,12 +103,12 @@ pub(super) fn sweep(passed: Duration) -> Duration {
             .or_default()
             .add(passed);
     }
-    sums::add_all(rows);
+    totals::add_all(rows);
     begun.elapsed().saturating_sub(waited)
 }
 
 fn key(hold: &Hold, activity: Activity, stack: Result<Arc<Stack>, NoTrace>) -> Key {
-    charge::key(hold.record(), hold.meta(), activity, stack)
+    record::key(hold.record(), hold.meta(), activity, stack)
 }
 
 /// Has them polled for their stacks, and waits for that: so long.
@@ -119,7 +119,7 @@ fn ask(unknown: &[Unknown]) -> Duration {
     callstack::refresh();
     for task in unknown {
         // Another executor's waker runs other people's code. One that panics must not end the look.
-        let asked = catch_unwind(AssertUnwindSafe(|| capture::request(task.hold.record())));
+        let asked = catch_unwind(AssertUnwindSafe(|| capture::request(&task.hold)));
         // Its destructor could panic again.
         asked.unwrap_or_else(forget);
     }

@@ -37,27 +37,19 @@
     reason = "what a stack keeps besides its addresses is no part of a key's identity"
 )]
 
-#[cfg(feature = "enable")]
-mod charge;
-#[cfg(feature = "enable")]
 mod histograms;
-#[cfg(feature = "enable")]
-mod pace;
-#[cfg_attr(not(feature = "enable"), path = "../off/sampling.rs")]
+mod long_waits;
+mod record;
 mod run;
-#[cfg(feature = "enable")]
-mod sums;
-#[cfg(feature = "enable")]
-mod sweep;
+mod totals;
 
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(feature = "enable")]
-pub(crate) use self::charge::{delayed, lost, lost_wait, ran, waited};
-#[cfg(feature = "enable")]
-pub(crate) use self::pace::{Late, Pace, StandsFor, is_late};
+pub(crate) use self::record::TABLES;
+pub use crate::poll_sampler::Activity;
+use crate::poll_sampler::StandsFor;
 use crate::{NoTrace, Trace};
 
 /// What takes longer is looked at by a thread, one by one: 100 ms.
@@ -126,6 +118,7 @@ pub const COARSE_BOUNDS: &[Duration] = BOUNDS.split_at(7).1;
 ///
 /// No task is polled that would not be polled otherwise: see [`poll_long_waits`].
 pub fn start() -> bool {
+    crate::install();
     run::start()
 }
 
@@ -241,18 +234,6 @@ pub struct Losses {
     pub histograms: u64,
     /// Those that went to a row without a stack and a scope, because [`MAX_ROWS`] were there.
     pub without_room: u64,
-}
-
-/// What a task spent time on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Activity {
-    /// Suspended: from the end of a poll to the wake.
-    Waiting,
-    /// Woken, or new, and not polled yet.
-    Scheduled,
-    /// In a poll.
-    Running,
 }
 
 /// The sums of one activity at one place.

@@ -1,55 +1,48 @@
 //! What chosen polls and waits are charged with, on the threads that poll: the part of each that is not [long](super::LONG). Their whole lengths go to the histograms.
 //!
-//! Not here: what is long (`sweep.rs`).
+//! Not here: what is long (`long_waits.rs`).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use callstack::Stack;
 
-use super::sums::Sum;
-use super::{Activity, LONG, StandsFor, histograms, sums};
+use super::totals::Sum;
+use super::{Activity, LONG, StandsFor, histograms, totals};
 use crate::NoTrace;
 use crate::clock;
+use crate::poll_sampler::{Sink, Stretch};
 use crate::record::{Meta, Record, Traits};
 
-/// A task was woken, or spawned, and polled so much later.
-pub(crate) fn delayed(record: &Record, meta: &Meta, stands_for: StandsFor, from: u64, to: u64) {
-    let key = key(record, meta, Activity::Scheduled, Err(NoTrace::Running));
-    histograms::add(Activity::Scheduled, clock::between(from, to), stands_for);
-    sums::add(key, sum(stands_for, from, to));
-}
+/// Where the core's chosen stretches go: the tables of sums and the histograms.
+pub(crate) struct Tables;
 
-/// A poll took so long.
-pub(crate) fn ran(record: &Record, meta: &Meta, stands_for: StandsFor, from: u64, to: u64) {
-    let key = key(record, meta, Activity::Running, Err(NoTrace::Running));
-    histograms::add(Activity::Running, clock::between(from, to), stands_for);
-    sums::add(key, sum(stands_for, from, to));
-}
+pub(crate) static TABLES: Tables = Tables;
 
-/// A wait has ended.
-pub(crate) fn waited(
-    record: &Record,
-    meta: &Meta,
-    stands_for: StandsFor,
-    stack: Result<Arc<Stack>, NoTrace>,
-    since: u64,
-    until: u64,
-) {
-    let key = key(record, meta, Activity::Waiting, stack);
-    histograms::add(Activity::Waiting, clock::between(since, until), stands_for);
-    sums::add(key, sum(stands_for, since, until));
-}
+impl Sink for Tables {
+    fn record(&self, stretch: Stretch<'_>) {
+        let Stretch {
+            activity,
+            record,
+            meta,
+            stands_for,
+            stack,
+            from,
+            to,
+        } = stretch;
+        let key = key(record, meta, activity, stack);
+        histograms::add(activity, clock::between(from, to), stands_for);
+        totals::add(key, sum(stands_for, from, to));
+    }
 
-/// A chosen poll, or wait, could not be told.
-pub(crate) fn lost() {
-    sums::LOST.fetch_add(1, Ordering::Relaxed);
-}
+    fn lost(&self) {
+        totals::LOST.fetch_add(1, Ordering::Relaxed);
+    }
 
-/// A chosen wait is not followed to its end.
-pub(crate) fn lost_wait() {
-    lost();
-    histograms::lost();
+    fn lost_wait(&self) {
+        self.lost();
+        histograms::lost();
+    }
 }
 
 pub(super) fn key(
@@ -57,13 +50,13 @@ pub(super) fn key(
     meta: &Meta,
     activity: Activity,
     stack: Result<Arc<Stack>, NoTrace>,
-) -> sums::Key {
-    sums::Key {
+) -> totals::Key {
+    totals::Key {
         activity,
         stack,
         site: meta.site,
         future: meta.future,
-        scope: meta.scope.as_ref().map(|scope| scope.shared_name()),
+        scope: meta.scope.as_ref().map(|scope| scope.name().clone()),
         background: record.traits().has(Traits::BACKGROUND),
         earlier: false,
     }

@@ -1,4 +1,4 @@
-//! The switch, the thread that looks and sets the pace, and the report.
+//! The switch, the thread that looks and sets the poll_sampler, and the report.
 
 use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,10 +8,10 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use super::{
-    Activity, Histograms, LONG, Losses, POLLS_PER_SECOND, Report, Row, charge, pace, sums, sweep,
+    Activity, Histograms, LONG, Losses, POLLS_PER_SECOND, Report, Row, long_waits, record, totals,
 };
 use crate::dump::Known;
-use crate::{clock, pool, threads};
+use crate::{clock, poll_sampler, pool, threads};
 
 /// The name of the thread, as `top -H` shows it.
 const NAME: &str = "taskscope-time";
@@ -54,14 +54,14 @@ pub(super) fn start() -> bool {
         return false;
     }
     if switch.thread.is_none() {
-        // Without the thread nobody would set the pace, and every poll would be chosen.
+        // Without the thread nobody would set the poll_sampler, and every poll would be chosen.
         let Ok(started) = thread::Builder::new().name(NAME.into()).spawn(run) else {
             return false;
         };
         switch.thread = Some(started.thread().clone());
     }
     switch.on_since = Some(Instant::now());
-    pace::set([FIRST; 2]);
+    poll_sampler::set([FIRST; 2]);
     if let Some(thread) = &switch.thread {
         thread.unpark();
     }
@@ -83,7 +83,7 @@ pub(super) fn stop() -> bool {
         return false;
     };
     switch.before += since.elapsed();
-    pace::switch_off();
+    poll_sampler::switch_off();
     true
 }
 
@@ -121,7 +121,7 @@ fn sample() {
             return;
         }
         let now = Instant::now();
-        let took = sweep::sweep(now.duration_since(looked_at));
+        let took = long_waits::sweep(now.duration_since(looked_at));
         looked_at = now;
         quiet_since = clock::is_asleep().then(|| quiet_since.unwrap_or(now));
         let quiet = quiet_since.map_or(Duration::ZERO, |since| now.duration_since(since));
@@ -156,19 +156,19 @@ fn adjust(before: [u64; 2], now: [u64; 2], time: Duration) {
     });
     let switch = switch();
     if switch.on_since.is_some() {
-        pace::set(n);
+        poll_sampler::set(n);
     }
 }
 
 /// What was told last.
-fn before() -> MutexGuard<'static, Option<sums::Rows>> {
-    static BEFORE: Mutex<Option<sums::Rows>> = Mutex::new(None);
+fn before() -> MutexGuard<'static, Option<totals::Rows>> {
+    static BEFORE: Mutex<Option<totals::Rows>> = Mutex::new(None);
     // Only ever replaced as a whole.
     BEFORE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A wait that ended between the two looks of [`report`] is in neither; it must not be missed where it was seen before.
-fn no_less_than_before(mut rows: sums::Rows) -> sums::Rows {
+fn no_less_than_before(mut rows: totals::Rows) -> totals::Rows {
     let mut before = before();
     for (key, told) in before.take().into_iter().flatten() {
         let sum = rows.entry(key).or_default();
@@ -185,23 +185,23 @@ pub(super) fn histograms() -> Histograms {
 
 pub(super) fn losses() -> Losses {
     Losses {
-        rows: sums::LOST.load(Ordering::Relaxed),
+        rows: totals::LOST.load(Ordering::Relaxed),
         histograms: super::histograms::lost_so_far(),
-        without_room: sums::WITHOUT_ROOM.load(Ordering::Relaxed),
+        without_room: totals::WITHOUT_ROOM.load(Ordering::Relaxed),
     }
 }
 
 pub(super) fn report() -> Report {
-    let told = before().as_ref().map_or(0, sums::Rows::len);
-    let mut rows = sums::all();
+    let told = before().as_ref().map_or(0, totals::Rows::len);
+    let mut rows = totals::all();
     for hold in pool::live() {
         let Some(wait) = hold.chosen_wait() else {
             continue;
         };
         let until = wait.woken_at.unwrap_or_else(clock::precise);
-        let sum = charge::sum(wait.stands_for, wait.since, until);
-        let key = charge::key(hold.record(), hold.meta(), Activity::Waiting, wait.stack);
-        sums::tell(&mut rows, told, key, sum);
+        let sum = record::sum(wait.stands_for, wait.since, until);
+        let key = record::key(hold.record(), hold.meta(), Activity::Waiting, wait.stack);
+        totals::tell(&mut rows, told, key, sum);
     }
     let rows = no_less_than_before(rows);
     let mut known = Known::default();
@@ -219,8 +219,8 @@ pub(super) fn report() -> Report {
     Report {
         rows: rows.collect(),
         sampled: sampled(),
-        one_in: pace::now().map(|n| n.map_or(0, pace::StandsFor::count)),
-        lost: sums::LOST.load(Ordering::Relaxed),
+        one_in: poll_sampler::now().map(|n| n.map_or(0, poll_sampler::StandsFor::count)),
+        lost: totals::LOST.load(Ordering::Relaxed),
     }
 }
 

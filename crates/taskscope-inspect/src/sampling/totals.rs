@@ -1,4 +1,4 @@
-//! The sums: rows by activity, stack, spawn site and scope.
+//! The totals: rows by activity, stack, spawn site and scope.
 //!
 //! Several tables, so that threads that poll do not meet; and they never wait: one that finds all tables taken counts what it had as lost.
 //! Not here: what is summed up.

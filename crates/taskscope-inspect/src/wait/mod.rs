@@ -3,20 +3,15 @@
 //! The words are in [`kind`], the functions in [`table`], the rule that picks one of them in [`classify`]. Not here:
 //! how a trace is taken and trimmed ([`crate::dump`]); any knowledge of the user's own functions.
 
-#[cfg(feature = "enable")]
 mod classify;
 mod kind;
-#[cfg(feature = "enable")]
 pub(crate) mod known_functions;
-#[cfg(feature = "enable")]
 mod path;
-#[cfg(feature = "enable")]
 mod table;
 
 use std::fmt;
 use std::sync::Arc;
 
-#[cfg(feature = "enable")]
 pub(crate) use self::classify::classify;
 pub use self::kind::WaitKind;
 use crate::text::Plain;

@@ -3,19 +3,14 @@
 //! Here is what it can be told to do. Not here: how it does that (`dog.rs`), how another thread's stack is taken (callstack), what a dump makes
 //! of it ([`crate::dump`]).
 
-#[cfg_attr(not(feature = "enable"), path = "../off/dog.rs")]
-mod dog;
+mod thread;
 
 use std::fmt;
 use std::time::Duration;
 
-#[cfg(feature = "enable")]
 use callstack::thread::ClaimError;
 
-#[cfg(not(feature = "enable"))]
-use self::dog::ClaimError;
-#[cfg(feature = "enable")]
-pub(crate) use self::dog::{catch_late, look, threshold};
+pub(crate) use self::thread::{catch_late, look, threshold};
 use crate::verdict::BLOCKING_THRESHOLD;
 
 /// What the watchdog does about polls that take too long. It is there by itself; this changes its ways.
@@ -93,7 +88,8 @@ impl Watchdog {
     ///
     /// If stacks are wanted and the signal cannot be had: it says why. Then nothing has changed.
     pub fn install(self) -> Result<(), WatchdogError> {
-        dog::install(&self).map_err(WatchdogError)
+        crate::install();
+        thread::install(&self).map_err(WatchdogError)
     }
 }
 

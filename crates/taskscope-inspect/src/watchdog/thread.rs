@@ -16,9 +16,10 @@ use callstack::thread::{self, ClaimError, Signal, Tid};
 use callstack::{Completeness, Stack};
 
 use super::Watchdog;
+use crate::clock;
 use crate::record::{LongPoll, Record, Traits};
+use crate::threads::{self, Polling};
 use crate::verdict::BLOCKING_THRESHOLD;
-use crate::{clock, threads};
 
 /// How long the blocked thread may take to answer.
 const ANSWER: Duration = Duration::from_millis(100);
@@ -66,10 +67,10 @@ fn is_late(record: &Record, now: u64) -> bool {
 /// For the upkeep thread: has the other thread look if there is anything to see. Cheap.
 pub(crate) fn look() {
     let now = clock::precise();
-    let late = threads::polling()
-        .iter()
-        .any(|polling| polling.record.is_live() && is_late(polling.record, now));
-    if late {
+    let threshold = threshold();
+    let is_late = |since: u64| clock::between(since, now) >= threshold;
+    let polling = threads::polling();
+    if polling.iter().filter_map(Polling::since).any(is_late) {
         wake();
     }
 }
@@ -99,7 +100,7 @@ pub(crate) fn catch_late(by: u64, deadline: Instant) {
         if left.is_zero() {
             return;
         }
-        let Some(hold) = polling.record.try_hold() else {
+        let Some(hold) = polling.hold() else {
             continue;
         };
         let record = hold.record();

@@ -8,7 +8,7 @@ const READABLE: &[WaitKind] = &[IoReadable, DuplexRead];
 
 table! {
     // taskscope
-    BlockingPool [Join]: "taskscope::blocking";
+    BlockingPool [Join]: "taskscope_core::blocking";
 
     // tokio-util, tokio-stream
     Cancelled [Notify]:

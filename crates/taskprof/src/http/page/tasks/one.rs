@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use maud::{Markup, html};
 use taskscope::heap::Held;
 use taskscope::{
-    Branch, CancelReason, LongPoll, ResourceDump, ScopeRef, State, TaskDump, TaskKind,
+    Branch, CancelReason, LongPoll, ResourceDump, ScopeInfo, State, TaskDump, TaskKind,
 };
 
 use super::select::label;
@@ -244,7 +244,7 @@ fn labels(labels: &[(Arc<str>, Arc<str>)]) -> Markup {
 
 /// The scope of the task and those above it, outermost first.
 fn scopes(links: &Links, task: &TaskDump) -> Markup {
-    let mut chain: Vec<ScopeRef> =
+    let mut chain: Vec<ScopeInfo> =
         std::iter::successors(task.scope.clone(), |scope| scope.parent()).collect();
     chain.reverse();
     html! {
