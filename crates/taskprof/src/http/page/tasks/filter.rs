@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskscope::text::plain;
-use taskscope::{Name, ScopeRef, TaskDump, Trace, Verdict};
+use taskscope::{Name, ScopeInfo, TaskDump, Trace, Verdict};
 
 use super::query::{Grouping, Sort, Wanted};
 use crate::tasks::{Groups, Holds, Likeness, Summary};
@@ -415,7 +415,7 @@ impl Choices {
         if self.waits.len() < NAMES || self.waits.contains_key(&wait) {
             *self.waits.entry(wait).or_default() += 1;
         }
-        let mut above: Vec<ScopeRef> = Vec::new();
+        let mut above: Vec<ScopeInfo> = Vec::new();
         let mut next = task.scope.clone();
         while let Some(scope) = next {
             next = scope.parent();
