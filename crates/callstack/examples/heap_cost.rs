@@ -1,5 +1,5 @@
-//! Measures the cost of sampling for an allocation: the system's allocator bare and sampled, in the same
-//! run.
+//! Measures the cost of sampling for an allocation: the system's allocator bare and sampled, in the
+//! same run.
 //!
 //! ```text
 //! cargo run --release -p callstack --example heap_cost

@@ -1,5 +1,5 @@
-//! Measures a capture of another thread by a signal: its cost for the asking thread, and for the thread
-//! that is interrupted.
+//! Measures a capture of another thread by a signal: its cost for the asking thread, and for the
+//! thread that is interrupted.
 //!
 //! ```text
 //! cargo run --release -p callstack --example interrupt_cost

@@ -1,5 +1,5 @@
-//! Measures one capture: framehop against the unwinder of the platform, on the same stack, in the same
-//! run.
+//! Measures one capture: framehop against the unwinder of the platform, on the same stack, in the
+//! same run.
 //!
 //! ```text
 //! cargo run --release -p callstack --example unwind_cost

@@ -1,5 +1,5 @@
-//! The signal that is claimed, and signals that are in use. Every test needs a process that has claimed
-//! nothing.
+//! The signal that is claimed, and signals that are in use. Every test needs a process that has
+//! claimed nothing.
 #![cfg(all(
     target_os = "linux",
     target_pointer_width = "64",

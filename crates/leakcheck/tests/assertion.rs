@@ -1,4 +1,5 @@
-//! `assert_none!` and `check`: which tasks count as leaks, which do not, and the words of the report.
+//! `assert_none!` and `check`: which tasks count as leaks, which do not, and the words of the
+//! report.
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;

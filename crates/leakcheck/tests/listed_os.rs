@@ -1,5 +1,5 @@
-//! `leakcheck.toml` lists threads, file descriptors and calls as it lists tasks: listed ones pass, new
-//! ones fail.
+//! `leakcheck.toml` lists threads, file descriptors and calls as it lists tasks: listed ones pass,
+//! new ones fail.
 #![cfg(target_os = "linux")]
 
 #[path = "support/child.rs"]

@@ -1,5 +1,5 @@
-//! A check polls the tasks that are left for their stacks. A task that ends only by that poll counts as
-//! left.
+//! A check polls the tasks that are left for their stacks. A task that ends only by that poll
+//! counts as left.
 #![allow(missing_docs, reason = "tests")]
 
 use std::future::poll_fn;

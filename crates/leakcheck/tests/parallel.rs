@@ -1,5 +1,5 @@
-//! A real test binary with many tests at a time, half of which leak: each leak is reported by its test,
-//! and the run fails.
+//! A real test binary with many tests at a time, half of which leak: each leak is reported by its
+//! test, and the run fails.
 
 mod support;
 

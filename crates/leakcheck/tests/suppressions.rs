@@ -1,5 +1,5 @@
-//! `leakcheck.toml`: listed leaks pass, new ones fail, and `LEAKCHECK_UPDATE=1` lists those that are
-//! there.
+//! `leakcheck.toml`: listed leaks pass, new ones fail, and `LEAKCHECK_UPDATE=1` lists those that
+//! are there.
 
 #[path = "support/child.rs"]
 mod child;

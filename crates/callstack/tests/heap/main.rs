@@ -90,7 +90,8 @@ fn held_by_stack(number: u64) -> HashMap<StackId, Weight> {
     sums
 }
 
-/// The memory that has been allocated since the last call of this function or the start of the test.
+/// The memory that has been allocated since the last call of this function or the start of the
+/// test.
 fn allocated(number: u64) -> Weight {
     let mut sum = Weight::default();
     heap::drain(&mut |event| {

@@ -1,5 +1,5 @@
-//! At a rate that samples every allocation, the memory that is held is known exactly, whichever thread
-//! frees it.
+//! At a rate that samples every allocation, the memory that is held is known exactly, whichever
+//! thread frees it.
 
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, realloc};
 use std::cell::RefCell;

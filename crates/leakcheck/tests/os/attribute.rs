@@ -1,8 +1,8 @@
-//! Threads and descriptors in `#[leakcheck::test]`: the baseline is the test's beginning, and the runtime is there
-//! before it.
+//! Threads and descriptors in `#[leakcheck::test]`: the baseline is the test's beginning, and the
+//! runtime is there before it.
 //!
-//! The tests that the attribute makes can be called. Only then they inspect threads and descriptors,
-//! and leak.
+//! The tests that the attribute makes can be called. Only then they inspect threads and
+//! descriptors, and leak.
 
 use std::fs::File;
 use std::net::TcpListener;

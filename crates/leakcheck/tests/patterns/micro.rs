@@ -1,6 +1,6 @@
-//! The fifteen small patterns. Where Go would find that nothing can reach a channel any more, a Rust
-//! task owns the other end itself: its waker is kept there, and the verdict is `idle`. `stuck` is a
-//! task whose waker nobody has kept.
+//! The fifteen small patterns. Where Go would find that nothing can reach a channel any more, a
+//! Rust task owns the other end itself: its waker is kept there, and the verdict is `idle`. `stuck`
+//! is a task whose waker nobody has kept.
 
 use std::any::Any;
 use std::future::{pending, poll_fn};

@@ -1,5 +1,5 @@
-//! The patterns of production code: Go's six, and those that tokio adds, with real sockets, channels,
-//! timers and scopes.
+//! The patterns of production code: Go's six, and those that tokio adds, with real sockets,
+//! channels, timers and scopes.
 
 use std::any::Any;
 use std::sync::Arc;
