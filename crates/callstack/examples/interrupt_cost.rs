@@ -70,16 +70,16 @@ fn ask(signal: Signal, tid: Tid, round: &AtomicUsize) -> Result<(f64, usize), Bo
 }
 
 fn blocked(signal: Signal, depth: usize) -> Result<(), Box<dyn Error>> {
-    let (tell, told) = mpsc::channel();
+    let (notify, notified) = mpsc::channel();
     let (end, ended) = mpsc::channel::<()>();
     let thread = thread::spawn(move || {
         pin(1);
         deep(depth, &mut || {
-            let _ = tell.send(Tid::current());
+            let _ = notify.send(Tid::current());
             let _ = ended.recv();
         });
     });
-    let (asker, frames) = ask(signal, told.recv()?, &AtomicUsize::new(0))?;
+    let (asker, frames) = ask(signal, notified.recv()?, &AtomicUsize::new(0))?;
     println!("blocked,  {frames:3} frames: asker {asker:6.1} us");
     drop(end);
     let _ = thread.join();
@@ -87,7 +87,7 @@ fn blocked(signal: Signal, depth: usize) -> Result<(), Box<dyn Error>> {
 }
 
 fn spinning(signal: Signal, depth: usize) -> Result<(), Box<dyn Error>> {
-    let (tell, told) = mpsc::channel();
+    let (notify, notified) = mpsc::channel();
     let stop = AtomicBool::new(false);
     let round = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -96,7 +96,7 @@ fn spinning(signal: Signal, depth: usize) -> Result<(), Box<dyn Error>> {
             pin(1);
             let mut longest = vec![Duration::ZERO; ROUNDS + 1];
             deep(depth, &mut || {
-                let _ = tell.send(Tid::current());
+                let _ = notify.send(Tid::current());
                 let mut last = Instant::now();
                 while !stop.load(Ordering::Relaxed) {
                     let before = round.load(Ordering::SeqCst);
@@ -109,7 +109,7 @@ fn spinning(signal: Signal, depth: usize) -> Result<(), Box<dyn Error>> {
             longest.retain(|gap| !gap.is_zero());
             longest
         });
-        let tid = told.recv()?;
+        let tid = notified.recv()?;
         let asked = ask(signal, tid, round);
         stop.store(true, Ordering::Relaxed);
         let (asker, frames) = asked?;

@@ -27,12 +27,12 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// A thread that the test ends by dropping the sender, or by whatever it has agreed with it.
 fn start<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> (Tid, JoinHandle<R>) {
-    let (tell, told) = mpsc::channel();
+    let (notify, notified) = mpsc::channel();
     let thread = thread::spawn(move || {
-        tell.send(Tid::current()).unwrap();
+        notify.send(Tid::current()).unwrap();
         f()
     });
-    (told.recv().unwrap(), thread)
+    (notified.recv().unwrap(), thread)
 }
 
 fn take(tid: Tid) -> Result<(Completeness, Vec<usize>), CaptureError> {
@@ -423,18 +423,18 @@ fn pending() -> usize {
 
 #[test]
 fn a_thread_that_blocks_the_signal_does_not_answer_and_is_not_flooded() {
-    let (tell, told) = mpsc::channel();
+    let (notify, notified) = mpsc::channel();
     let stop = Arc::new(AtomicBool::new(false));
     let (tid, thread) = start({
         let stop = Arc::clone(&stop);
         move || {
             block(libc::SIG_BLOCK);
-            tell.send(()).unwrap();
+            notify.send(()).unwrap();
             spins(&stop);
             pending()
         }
     });
-    told.recv().unwrap();
+    notified.recv().unwrap();
     for _ in 0..5 {
         assert_eq!(unanswered(tid), BLOCKED);
     }
@@ -480,19 +480,19 @@ fn until_asleep_in(tid: Tid, function: &str) {
 fn a_late_answer_is_none_and_the_thread_can_be_captured_again() {
     let unblocks = Arc::new(AtomicBool::new(false));
     let (end, ended) = mpsc::channel();
-    let (tell, told) = mpsc::channel();
+    let (notify, notified) = mpsc::channel();
     let (tid, thread) = start({
         let unblocks = Arc::clone(&unblocks);
         move || {
             block(libc::SIG_BLOCK);
-            tell.send(()).unwrap();
+            notify.send(()).unwrap();
             spins(&unblocks);
             // The late signal is delivered here.
             block(libc::SIG_UNBLOCK);
             waits_for_the_end(&ended);
         }
     });
-    told.recv().unwrap();
+    notified.recv().unwrap();
     assert_eq!(unanswered(tid), BLOCKED);
     unblocks.store(true, Ordering::Relaxed);
     until_in(tid, "thread::waits_for_the_end");
@@ -504,18 +504,18 @@ fn a_late_answer_is_none_and_the_thread_can_be_captured_again() {
 fn a_signal_that_is_pending_already_is_answered_as_soon_as_it_is_unblocked() {
     let unblocks = Arc::new(AtomicBool::new(false));
     let (end, ended) = mpsc::channel();
-    let (tell, told) = mpsc::channel();
+    let (notify, notified) = mpsc::channel();
     let (tid, thread) = start({
         let unblocks = Arc::clone(&unblocks);
         move || {
             block(libc::SIG_BLOCK);
-            tell.send(()).unwrap();
+            notify.send(()).unwrap();
             spins(&unblocks);
             block(libc::SIG_UNBLOCK);
             waits_for_the_end(&ended);
         }
     });
-    told.recv().unwrap();
+    notified.recv().unwrap();
     assert_eq!(unanswered(tid), BLOCKED);
     // This request sends nothing and waits for the signal of the first one.
     let asker = thread::spawn(move || take(tid));
@@ -702,15 +702,15 @@ fn a_thread_with_a_deep_stack_is_seen_from_its_leaf() {
         black_box(&room);
     }
     let (end, ended) = mpsc::channel();
-    let (tell, told) = mpsc::channel();
+    let (notify, notified) = mpsc::channel();
     let thread = thread::Builder::new()
         .stack_size(16 << 20)
         .spawn(move || {
-            tell.send(Tid::current()).unwrap();
+            notify.send(Tid::current()).unwrap();
             large(6, &ended);
         })
         .unwrap();
-    let frames = until_deep(told.recv().unwrap(), 1);
+    let frames = until_deep(notified.recv().unwrap(), 1);
     assert!(frames < 40, "{frames}");
     drop(end);
     thread.join().unwrap();

@@ -22,13 +22,13 @@ const LONG: Duration = Duration::from_secs(60);
 /// returns what the thread returned.
 fn capture_while<R: Send>(block: impl FnOnce() -> R + Send, release: impl FnOnce()) -> R {
     let signal = Signal::claim().unwrap();
-    let (tell, told) = mpsc::channel();
+    let (notify, notified) = mpsc::channel();
     thread::scope(|scope| {
         let blocked = scope.spawn(move || {
-            tell.send(Tid::current()).unwrap();
+            notify.send(Tid::current()).unwrap();
             block()
         });
-        let tid = told.recv().unwrap();
+        let tid = notified.recv().unwrap();
         for _ in 0..50 {
             if !until_asleep(tid) {
                 break;
@@ -187,12 +187,12 @@ mod never_started_again {
     fn while_captured<R: Send>(name: &str, function: &str, wait: impl FnOnce() -> R + Send) -> R {
         let signal = Signal::claim().unwrap();
         let before = callstack::thread::interrupted_calls();
-        let (tell, told) = mpsc::channel();
+        let (notify, notified) = mpsc::channel();
         // Names are read afterwards: in an unoptimised build that takes longer than the call.
         let (mut seen, mut captured) = (HashSet::new(), HashSet::new());
         let result = thread::scope(|scope| {
             let waiting = scope.spawn(move || {
-                tell.send(Tid::current()).unwrap();
+                notify.send(Tid::current()).unwrap();
                 let begun = Instant::now();
                 let result = wait();
                 assert!(
@@ -202,7 +202,7 @@ mod never_started_again {
                 );
                 result
             });
-            let tid = told.recv().unwrap();
+            let tid = notified.recv().unwrap();
             while !waiting.is_finished() {
                 let mut frames = Vec::new();
                 match capture_blocked(tid, &mut frames) {
@@ -479,10 +479,10 @@ mod never_started_again {
     fn a_thread_that_falls_asleep_before_the_signal_arrives_sleeps_on() {
         const ROUNDS: u32 = 20_000;
         let signal = Signal::claim().unwrap();
-        let (tell, told) = mpsc::channel();
+        let (notify, notified) = mpsc::channel();
         thread::scope(|scope| {
             let working = scope.spawn(move || {
-                tell.send(Tid::current()).unwrap();
+                notify.send(Tid::current()).unwrap();
                 let length = libc::timespec {
                     tv_sec: 0,
                     tv_nsec: 1000,
@@ -498,7 +498,7 @@ mod never_started_again {
                 }
                 interrupted
             });
-            let tid = told.recv().unwrap();
+            let tid = notified.recv().unwrap();
             let mut captured = 0;
             while !working.is_finished() {
                 let taken = signal.capture_thread(tid, LONG, &mut Vec::new());
@@ -523,15 +523,15 @@ fn a_thread_that_runs_is_interrupted() {
 
     let signal = Signal::claim().unwrap();
     let stop = AtomicBool::new(false);
-    let (tell, told) = mpsc::channel();
+    let (notify, notified) = mpsc::channel();
     thread::scope(|scope| {
         scope.spawn(|| {
-            tell.send(Tid::current()).unwrap();
+            notify.send(Tid::current()).unwrap();
             while !stop.load(Ordering::Relaxed) {
                 std::hint::spin_loop();
             }
         });
-        let tid = told.recv().unwrap();
+        let tid = notified.recv().unwrap();
         for _ in 0..100 {
             let mut frames = Vec::new();
             if let Err(error) = capture_blocked(tid, &mut frames) {

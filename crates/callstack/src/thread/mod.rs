@@ -27,15 +27,16 @@
 //!
 //! let signal = Signal::claim()?; // Once, at the start of the program.
 //!
-//! let (tell, told) = std::sync::mpsc::channel();
+//! let (notify, notified) = std::sync::mpsc::channel();
 //! let (stop, stopped) = std::sync::mpsc::channel::<()>();
 //! let blocked = std::thread::spawn(move || {
-//!     let _ = tell.send(Tid::current());
+//!     let _ = notify.send(Tid::current());
 //!     let _ = stopped.recv();
 //! });
 //!
 //! let mut frames = Vec::new();
-//! let completeness = signal.capture_thread(told.recv()?, Duration::from_secs(10), &mut frames)?;
+//! let thread = notified.recv()?;
+//! let completeness = signal.capture_thread(thread, Duration::from_secs(10), &mut frames)?;
 //! assert_eq!(completeness, Completeness::Complete);
 //! let stack = callstack::Stack::intern(&frames);
 //! for symbol in stack.symbols() {
@@ -148,13 +149,13 @@ impl fmt::Display for Tid {
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use callstack::thread::{NotBlocked, Tid, capture_blocked};
 ///
-/// let (tell, told) = std::sync::mpsc::channel();
+/// let (notify, notified) = std::sync::mpsc::channel();
 /// let (stop, stopped) = std::sync::mpsc::channel::<()>();
 /// let blocked = std::thread::spawn(move || {
-///     let _ = tell.send(Tid::current());
+///     let _ = notify.send(Tid::current());
 ///     let _ = stopped.recv();
 /// });
-/// let thread = told.recv()?;
+/// let thread = notified.recv()?;
 ///
 /// let mut frames = Vec::new();
 /// let blocked_in = loop {
