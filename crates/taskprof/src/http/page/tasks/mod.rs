@@ -59,7 +59,7 @@ pub(super) async fn page(admission: Arc<Admission>, parts: Parts) -> Result<Resp
 
 /// A look at all tasks, shared with others who ask for the same; or at those that are wanted, if all of them are too many.
 async fn snapshot(wanted: &Wanted) -> Result<Arc<Snapshot>, HttpError> {
-    let ask = || source::short::tasks().of(prompt().stacks(wanted.stacks));
+    let ask = || source::short::tasks().of(prompt().stacks(wanted.filter.stacks));
     let few = ask()
         .fold(Line::Usual, Snapshot::of_few)
         .await?
@@ -81,7 +81,7 @@ pub(super) async fn task(
     admission: Arc<Admission>,
     parts: Parts,
 ) -> Result<Response, HttpError> {
-    Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
+    Query::parse(parts.uri.query()).only_known(Endpoint::BARE, false)?;
     let Ok(id) = id.parse::<u64>() else {
         return Err(HttpError::bad_request(
             "the number of a task is a whole number",
