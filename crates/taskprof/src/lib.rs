@@ -58,6 +58,7 @@ mod resolve;
 pub mod sampler;
 mod serve;
 pub mod source;
+mod sync;
 pub mod tasks;
 mod thread;
 mod thread_sampler;

@@ -3,7 +3,7 @@
 //!
 //! Bounded in number and memory, and forgotten a minute after they were last used. For so long the records of tasks that have ended stay in use, if a look holds them. Not here: how a look is taken.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,7 @@ struct Look {
 impl Looks {
     fn lock(&self) -> MutexGuard<'_, Shelf> {
         // Entries are added and removed as a whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        crate::sync::lock(&self.0)
     }
 
     /// Keeps a look for a while, and gives its number. `None`: nothing can be kept, because there is no thread that would forget it.
