@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use super::error::HttpError;
 use super::response;
 use crate::error::Error;
-use crate::escape::markup;
+use taskprof_format::escape::markup;
 
 /// The last words, also if it failed.
 type Capture = Pin<Box<dyn Future<Output = String> + Send>>;

@@ -34,10 +34,11 @@ mod page {
         let seen = Seen::look(began, cancel);
         let _permit = cpu_permit::PROMPT.acquire_blocking();
         let families: Vec<Family> = METRICS.iter().map(|metric| metric.family(&seen)).collect();
-        if old_format {
+        let text = if old_format {
             prometheus(&families)
         } else {
             openmetrics(&families)
-        }
+        };
+        Ok(text?)
     }
 }

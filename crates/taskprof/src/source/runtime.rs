@@ -33,12 +33,12 @@ pub(super) static SOURCE: Source = Source {
         TextView {
             format: "openmetrics",
             content_type: OPENMETRICS_TYPE,
-            write: |cancel| openmetrics(&families(&look(cancel))).map(String::into_bytes),
+            write: |cancel| Ok(openmetrics(&families(&look(cancel)))?.into_bytes()),
         },
         TextView {
             format: "prometheus",
             content_type: PROMETHEUS_TYPE,
-            write: |cancel| prometheus(&families(&look(cancel))).map(String::into_bytes),
+            write: |cancel| Ok(prometheus(&families(&look(cancel)))?.into_bytes()),
         },
     ]),
     ready: always,
