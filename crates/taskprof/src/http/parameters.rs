@@ -1,8 +1,9 @@
 //! Every query parameter of the endpoint, in one table.
 //!
-//! Parsing takes names, ranges and words from here ([`Query`](super::query::Query)), and so do error messages, the list at
-//! `page/addresses` and its test. A parameter that means different things on different pages has a row for each meaning.
-//! Not here: what becomes of a value (`task_filter.rs`, `cpu_options.rs`, `native.rs`, the pages for people).
+//! Parsing takes names, ranges and words from here ([`Query`](super::query::Query)), and so do
+//! error messages, the list at `page/addresses` and its test. A parameter that means different
+//! things on different pages has a row for each meaning. Not here: what becomes of a value
+//! (`task_filter.rs`, `cpu_options.rs`, `native.rs`, the pages for people).
 
 use taskscope::Verdict;
 
