@@ -464,15 +464,5 @@ impl Endpoint {
 
 /// The verdicts as slugs, in their order.
 pub(crate) fn verdicts() -> impl Iterator<Item = &'static str> {
-    Verdict::ALL.into_iter().map(slug)
-}
-
-/// A verdict's name as one word.
-pub(crate) fn slug(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::CancelIgnored => "cancel-ignored",
-        Verdict::CancelSlow => "cancel-slow",
-        Verdict::LostWakeup => "lost-wake-up",
-        one_word => one_word.name(),
-    }
+    Verdict::ALL.into_iter().map(Verdict::slug)
 }

@@ -7,7 +7,7 @@ use taskscope::text::MAX_NAME;
 use taskscope::{Quoted, Verdict};
 
 use super::error::HttpError;
-use super::parameters::{Endpoint, Parameter, Values, slug};
+use super::parameters::{Endpoint, Parameter, Values};
 
 /// State that the script in a flame graph keeps in the address of the page: position and search
 /// (source: inferno 0.12, `flamegraph.js`). A reload sends them to us.
@@ -140,7 +140,7 @@ impl Query {
     pub(crate) fn verdict(&self, parameter: &Parameter) -> Result<Option<Verdict>, HttpError> {
         self.choice(
             parameter,
-            Verdict::ALL.map(|verdict| (slug(verdict), verdict)),
+            Verdict::ALL.map(|verdict| (verdict.slug(), verdict)),
         )
     }
 

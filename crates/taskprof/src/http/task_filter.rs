@@ -11,7 +11,7 @@ use taskscope::{DumpOptions, Stacks};
 
 use super::error::HttpError;
 use super::parameters::{
-    LIMIT, MIN_AGE, NAME, Parameter, Q, SCOPE, SITE, STACKS, SUSPECTS, VERDICT, WAIT, slug,
+    LIMIT, MIN_AGE, NAME, Parameter, Q, SCOPE, SITE, STACKS, SUSPECTS, VERDICT, WAIT,
 };
 use super::query::Query;
 use crate::tasks::TaskFilter;
@@ -81,7 +81,7 @@ pub(super) fn parse(query: &Query) -> Result<TaskFilter, HttpError> {
 
 /// Appends the filter to a query, so that [`parse`] reads it again.
 pub(super) fn append(filter: &TaskFilter, query: &mut form_urlencoded::Serializer<'_, String>) {
-    let verdict = filter.verdict.map(|verdict| slug(verdict).to_owned());
+    let verdict = filter.verdict.map(|verdict| verdict.slug().to_owned());
     for (parameter, value) in [
         (&Q, &filter.text),
         (&VERDICT, &verdict),

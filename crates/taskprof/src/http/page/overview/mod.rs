@@ -6,7 +6,7 @@
 mod chart;
 mod cpu;
 mod html;
-mod seen;
+mod model;
 mod text;
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
 use axum::response::Response;
 
-use self::seen::{Seen, Tasks};
+use self::model::{Seen, Tasks};
 use super::links::Links;
 use super::tasks::glance;
 use super::{PAGE, answer};
