@@ -466,3 +466,68 @@ impl Endpoint {
 pub(crate) fn verdicts() -> impl Iterator<Item = &'static str> {
     Verdict::ALL.into_iter().map(Verdict::slug)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sampler::DEFAULT_HZ;
+    use crate::source;
+
+    /// Every page that takes parameters.
+    fn endpoints() -> Vec<Endpoint> {
+        let pages = [Metrics, Capture, TasksPage, ProfilesPage, TakePage];
+        let sources = source::ALL.iter().map(|source| Endpoint::of(source));
+        pages
+            .into_iter()
+            .map(Endpoint::page)
+            .chain(sources)
+            .collect()
+    }
+
+    #[test]
+    fn a_page_has_each_of_its_parameters_once_and_each_parameter_is_of_a_page() {
+        let mut used = std::collections::HashSet::new();
+        for endpoint in endpoints() {
+            let mut names = std::collections::HashSet::new();
+            for parameter in endpoint.parameters() {
+                assert!(
+                    names.insert(parameter.name),
+                    "{endpoint:?}: {}",
+                    parameter.name
+                );
+                assert!(!endpoint.help(parameter).is_empty());
+                used.insert(std::ptr::from_ref(parameter));
+            }
+        }
+        let unused = ALL
+            .iter()
+            .filter(|parameter| !used.contains(&std::ptr::from_ref(**parameter)));
+        assert_eq!(unused.count(), 0);
+    }
+
+    #[test]
+    fn defaults_in_words_are_the_defaults() {
+        assert_eq!(HZ.default, DEFAULT_HZ.to_string());
+        for seconds in [&SECONDS, &SECONDS_OF_PAST] {
+            assert_eq!(seconds.default, DEFAULT_SECONDS.to_string());
+        }
+        assert_eq!(
+            Endpoint::of(source::ALL[0]).help(&MIN_AGE),
+            "only tasks that were spawned at least this many seconds ago; 0 to 31536000; 0 if absent"
+        );
+    }
+
+    #[test]
+    fn the_readme_names_every_parameter_of_the_pages_for_tools() {
+        let readme = include_str!("../../README.md");
+        for source in source::ALL {
+            for parameter in Endpoint::of(source).parameters() {
+                let name = parameter.name;
+                let is_named = ["`", "=", "&", "?"]
+                    .iter()
+                    .any(|before| readme.contains(&format!("{before}{name}")));
+                assert!(is_named, "{name} is not in crates/taskprof/README.md");
+            }
+        }
+    }
+}

@@ -95,6 +95,15 @@ impl Query {
             return Ok(None);
         };
         let choices = choices.into_iter();
+        if let Values::Words(words) = parameter.values {
+            debug_assert!(
+                choices
+                    .clone()
+                    .map(|(word, _)| word)
+                    .eq(words.iter().copied()),
+                "the words of {name} are those of the table"
+            );
+        }
         match choices.clone().find(|(word, _)| *word == text) {
             Some((_, value)) => Ok(Some(value)),
             None => {
