@@ -14,8 +14,8 @@ use crate::profile::Profile;
 use crate::tasks::{self, Chosen, Head, ProfileFold, TaskFilter, TaskQuestion};
 use crate::{cpu_permit, fork, offload};
 
-/// The thread that looks.
-const LOOK: &str = "taskprof-look";
+/// The thread that takes a dump.
+const THREAD: &str = "taskprof-dump";
 
 /// A question to a [`Source`].
 ///
@@ -58,7 +58,7 @@ impl Ask {
         self
     }
 
-    /// Which tasks to look at. Other sources than those of tasks take no notice.
+    /// Sets which tasks to look at. Other sources than those of tasks take no notice.
     pub fn of(mut self, options: DumpOptions) -> Self {
         self.tasks.options = options;
         self
@@ -81,7 +81,7 @@ impl Ask {
         self
     }
 
-    /// Looks, and gives what there is to see.
+    /// Takes the profile.
     ///
     /// Works on a thread of its own; the future may be awaited on any executor.
     ///
@@ -118,14 +118,15 @@ impl Ask {
             }
             What::Tasks(choose) if duration.is_none() => {
                 let choose = *choose;
-                let look = move |tasks: TaskQuestion| Folded::take(tasks.choose(choose));
-                let folded = shared::dump(LOOK, self.source.name, Line::Usual, tasks, look).await?;
-                offload::work(LOOK, move |_| folded.profile()).await
+                let make = move |tasks: TaskQuestion| Folded::take(tasks.choose(choose));
+                let folded =
+                    shared::dump(THREAD, self.source.name, Line::Usual, tasks, make).await?;
+                offload::work(THREAD, move |_| folded.profile()).await
             }
             What::Tasks(choose) => {
                 let choose = *choose;
                 let mut folded: Option<Folded> = None;
-                look(duration, move || {
+                once_or_difference(duration, move || {
                     let _permit = cpu_permit::DUMPS.acquire_blocking();
                     let folded = match &mut folded {
                         Some(folded) => {
@@ -139,7 +140,7 @@ impl Ask {
                 .await
             }
             What::Profile(profile) => {
-                look(duration, || {
+                once_or_difference(duration, || {
                     let _permit = cpu_permit::WORK.acquire_blocking();
                     profile()
                 })
@@ -163,8 +164,8 @@ impl Ask {
             return Ok(None);
         };
         fork::check()?;
-        let look = move |tasks: TaskQuestion| make(tasks.choose(choose));
-        shared::dump(LOOK, self.source.name, line, self.tasks, look)
+        let make = move |tasks: TaskQuestion| make(tasks.choose(choose));
+        shared::dump(THREAD, self.source.name, line, self.tasks, make)
             .await
             .map(Some)
     }
@@ -177,10 +178,10 @@ impl Ask {
         let What::Tasks(choose) = self.source.what else {
             return Ok(None);
         };
-        offload::run(LOOK, move |cancel| {
+        offload::run(THREAD, move |cancel| {
             let _permit = cpu_permit::DUMPS.acquire_blocking();
             if cancel.is_cancelled() {
-                return Err(Error::sampler("the look was abandoned"));
+                return Err(Error::sampler("the dump was abandoned"));
             }
             make(self.tasks.choose(choose)).map(Some)
         })
@@ -202,7 +203,7 @@ impl Folded {
         Ok(Folded { chosen, fold, head })
     }
 
-    /// A second look, at what was told apart in the first.
+    /// Reads the tasks again, told apart as the first time.
     fn again(&mut self) -> Result<(), Error> {
         let Folded { chosen, fold, .. } = self;
         fold.restart();
@@ -215,12 +216,12 @@ impl Folded {
     }
 }
 
-/// Looks once, or twice with that much time in between, and gives the difference.
-async fn look(
+/// Takes one profile, or two with that much time in between, and gives the difference.
+async fn once_or_difference(
     duration: Option<Duration>,
     mut take: impl FnMut() -> Result<Profile, Error> + Send + 'static,
 ) -> Result<Profile, Error> {
-    offload::run(LOOK, move |cancel| {
+    offload::run(THREAD, move |cancel| {
         let first = take()?;
         let Some(duration) = duration else {
             return Ok(first);
