@@ -33,8 +33,8 @@ mod error;
 pub mod escape;
 pub mod profile;
 mod resolve;
-mod text;
 pub mod tasks;
+mod text;
 pub mod write;
 
 pub use crate::error::Error;

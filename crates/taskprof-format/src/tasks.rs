@@ -23,16 +23,23 @@ pub const VERSION: u32 = 1;
 /// # Examples
 ///
 /// ```
-/// use taskprof::tasks::{Tasks, VERSION};
+/// use taskprof_format::tasks::{Missed, Tasks, VERSION};
 ///
-/// let dump = taskscope::DumpOptions::new().capture_blocking();
-/// let mut json = Vec::new();
-/// taskprof::tasks::json(&dump, &mut json)?;
-///
-/// let tasks: Tasks<'static> = serde_json::from_slice(&json)?;
-/// assert_eq!(tasks.version, VERSION);
-/// assert!(tasks.tasks.is_empty());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// let nothing = Tasks::<Vec<_>> {
+///     version: VERSION,
+///     taken_unix_seconds: 1_795_209_608.25,
+///     took_seconds: 0.012,
+///     notes: vec![],
+///     missed: Missed::default(),
+///     left_out: 0,
+///     runtimes: vec![],
+///     tasks: vec![],
+///     resources: vec![],
+/// };
+/// let json = serde_json::to_string(&nothing)?;
+/// let read: Tasks<'static> = serde_json::from_str(&json)?;
+/// assert_eq!(read, nothing);
+/// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tasks<'a, T = Vec<Task<'a>>> {

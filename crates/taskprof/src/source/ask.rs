@@ -11,7 +11,7 @@ use crate::cpu::{Cpu, DEFAULT_DURATION, MAX_DURATION};
 use crate::cpu_permit::CpuPermit;
 use crate::error::Error;
 use crate::profile::Profile;
-use crate::tasks::{self, Chosen, Head, ProfileFold};
+use crate::tasks::{self, Filter, Head, ProfileFold};
 use crate::{fork, offload};
 
 /// The thread that looks.
@@ -144,7 +144,7 @@ impl Ask {
     pub(crate) async fn fold<T: Send + Sync + 'static>(
         self,
         line: Line,
-        make: fn(Chosen) -> Result<T, Error>,
+        make: fn(Filter) -> Result<T, Error>,
     ) -> Result<Option<Arc<T>>, Error> {
         let What::Tasks(choose) = self.source.what else {
             return Ok(None);
@@ -159,7 +159,7 @@ impl Ask {
     /// The same for this asker alone.
     pub(crate) async fn fold_alone<T: Send + 'static>(
         self,
-        make: impl FnOnce(Chosen) -> Result<T, Error> + Send + 'static,
+        make: impl FnOnce(Filter) -> Result<T, Error> + Send + 'static,
     ) -> Result<Option<T>, Error> {
         let What::Tasks(choose) = self.source.what else {
             return Ok(None);
@@ -177,23 +177,23 @@ impl Ask {
 
 /// Tasks summed up as samples.
 struct Folded {
-    chosen: Chosen,
+    filter: Filter,
     fold: ProfileFold,
     head: Head,
 }
 
 impl Folded {
-    fn take(chosen: Chosen) -> Result<Folded, Error> {
-        let mut fold = ProfileFold::new(chosen.suspects.clone());
-        let head = tasks::fold(&chosen, &mut |at, task, _| fold.add(at, &task))?;
-        Ok(Folded { chosen, fold, head })
+    fn take(filter: Filter) -> Result<Folded, Error> {
+        let mut fold = ProfileFold::new(filter.suspects.clone());
+        let head = tasks::fold(&filter, &mut |at, task, _| fold.add(at, &task))?;
+        Ok(Folded { filter, fold, head })
     }
 
     /// A second look, at what was told apart in the first.
     fn again(&mut self) -> Result<(), Error> {
-        let Folded { chosen, fold, .. } = self;
+        let Folded { filter, fold, .. } = self;
         fold.restart();
-        self.head = tasks::fold(chosen, &mut |at, task, _| fold.add(at, &task))?;
+        self.head = tasks::fold(filter, &mut |at, task, _| fold.add(at, &task))?;
         Ok(())
     }
 

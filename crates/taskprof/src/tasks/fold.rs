@@ -18,16 +18,16 @@ const MANY: usize = 1 << 18;
 
 /// Which tasks a look is about.
 #[derive(Debug, Clone)]
-pub(crate) struct Chosen {
+pub(crate) struct Filter {
     pub(crate) options: DumpOptions,
     /// Only tasks that look leaked, or that are of a site that only grows.
     pub(crate) suspects: Option<Growing>,
 }
 
-impl Chosen {
+impl Filter {
     /// Those that the options say.
-    pub(crate) fn all(options: DumpOptions) -> Chosen {
-        Chosen {
+    pub(crate) fn all(options: DumpOptions) -> Filter {
+        Filter {
             options,
             suspects: None,
         }
@@ -136,16 +136,16 @@ pub(crate) type Each<'a> = &'a mut dyn FnMut(usize, TaskDump, Holds<'_>);
 /// # Errors
 ///
 /// If there is no memory for it.
-pub(crate) fn fold(chosen: &Chosen, each: Each<'_>) -> Result<Head, Error> {
-    hold(chosen, |mut held| visit(chosen, &mut held, each))
+pub(crate) fn fold(filter: &Filter, each: Each<'_>) -> Result<Head, Error> {
+    hold(filter, |mut held| visit(filter, &mut held, each))
 }
 
 /// The same, of tasks that are held for longer.
-pub(crate) fn visit(chosen: &Chosen, held: &mut HeldTasks, each: Each<'_>) -> Head {
+pub(crate) fn visit(filter: &Filter, held: &mut HeldTasks, each: Each<'_>) -> Head {
     let (kinds, memory) = (kinds(held), held::by_task());
     let mut counts = Counts::default();
     let dump = held.capture(&mut |at, task| {
-        if chosen.keeps(&task) {
+        if filter.keeps(&task) {
             counts.add(&task, &memory);
             let holds = Holds {
                 kinds: kinds.get(&task.id).map_or(&[][..], Vec::as_slice),
@@ -163,11 +163,11 @@ pub(crate) fn visit(chosen: &Chosen, held: &mut HeldTasks, each: Each<'_>) -> He
 }
 
 /// Holds the tasks. Where they are many, one look after the other: each takes tens of megabytes for a million.
-pub(crate) fn hold<T>(chosen: &Chosen, look: impl FnOnce(HeldTasks) -> T) -> Result<T, Error> {
+pub(crate) fn hold<T>(filter: &Filter, look: impl FnOnce(HeldTasks) -> T) -> Result<T, Error> {
     static LARGE: Mutex<()> = Mutex::new(());
     // Nothing is behind the lock that a panic could leave half-done.
     let _alone = (taskscope::stats().records_in_use >= MANY)
         .then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner));
-    let held = chosen.options.clone().hold()?;
+    let held = filter.options.clone().hold()?;
     Ok(look(held))
 }

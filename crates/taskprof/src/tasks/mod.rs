@@ -12,7 +12,7 @@ mod resources;
 mod stream;
 mod text;
 
-pub(crate) use self::fold::{Chosen, Counts, Head, Holds, fold, hold, visit};
+pub(crate) use self::fold::{Counts, Filter, Head, Holds, fold, hold, visit};
 pub(crate) use self::group::{Groups, Likeness, Summary};
 pub(crate) use self::growing::Growing;
 pub use self::json::json;

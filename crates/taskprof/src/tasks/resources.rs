@@ -1,17 +1,14 @@
-//! Tracked resources in the views of a dump: who holds what, as text and as JSON.
+//! Tracked resources in the text of a dump: who holds what.
+//!
+//! Not here: their JSON (`json.rs`), the rest of the text (`text.rs`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
-use serde::Serialize;
 use taskscope::{Age, Dump, Holder, Listed, Plain, ResourceDump};
 
-use super::json::{ScopeOut, SiteOut};
-
-/// What each task holds, by its id.
+/// The resources that each task used last, by its id.
 pub(super) type Holdings<'a> = HashMap<u64, Vec<&'a ResourceDump>>;
-
-// ---- text -----------------------------------------------------------------------------------------------------------
 
 /// One line for each resource that a task holds.
 pub(super) fn write_held(out: &mut dyn Write, held: &[&ResourceDump]) -> io::Result<()> {
@@ -102,50 +99,5 @@ fn holder(holder: Option<&Holder>) -> String {
             Some(name) => format!("task {} \"{name}\" ({})", holder.task, holder.state),
             None => format!("task {} ({})", holder.task, holder.state),
         },
-    }
-}
-
-// ---- JSON -----------------------------------------------------------------------------------------------------------
-
-#[derive(Serialize)]
-pub(super) struct ResourceOut<'a> {
-    kind: &'a str,
-    age_seconds: f64,
-    acquired: SiteOut,
-    acquired_by: Option<HolderOut<'a>>,
-    last_used_by: Option<HolderOut<'a>>,
-    unused_seconds: f64,
-    scope: Option<ScopeOut>,
-    leak_suspect: bool,
-}
-
-#[derive(Serialize)]
-struct HolderOut<'a> {
-    task: u64,
-    name: Option<&'a str>,
-    state: String,
-}
-
-impl<'a> ResourceOut<'a> {
-    pub(super) fn new(resource: &'a ResourceDump) -> Self {
-        let holder = |holder: &'a Option<Holder>| {
-            holder.as_ref().map(|holder| HolderOut {
-                task: holder.task,
-                name: holder.name.as_deref(),
-                state: holder.state.to_string(),
-            })
-        };
-        ResourceOut {
-            kind: resource.kind,
-            age_seconds: resource.age.as_secs_f64(),
-            acquired: SiteOut::new(resource.site),
-            acquired_by: holder(&resource.acquired_by),
-            last_used_by: holder(&resource.last_used_by),
-            unused_seconds: resource.unused_for.as_secs_f64(),
-            scope: resource.scope.as_ref().map(|scope| {
-                ScopeOut::new(scope, resource.scope_ended, scope.cancellation().as_ref())
-            }),
-            leak_suspect: resource.is_leak_suspect(),
-        }
     }
 }

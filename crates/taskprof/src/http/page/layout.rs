@@ -141,8 +141,8 @@ pub(super) fn verdict(verdict: Verdict) -> Markup {
 pub(super) fn meaning(verdict: Verdict) -> Cow<'static, str> {
     match verdict {
         Verdict::Blocking => {
-            let threshold = Age(Watchdog::active_threshold());
-            format!("in one poll for more than {threshold}").into()
+            let threshold = Watchdog::active_threshold();
+            format!("in one poll for more than {threshold:?}").into()
         }
         other => other.meaning().into(),
     }

@@ -28,7 +28,7 @@ use crate::http::query::Query;
 use crate::http::{OwnRuntime, watch_application};
 use crate::offload;
 use crate::source::Line;
-use crate::tasks::{self, Chosen};
+use crate::tasks::{self, Filter};
 
 /// Scopes of one name that are listed, the oldest; more are counted.
 const SHOWN: usize = 10;
@@ -163,9 +163,9 @@ impl Scopes {
     /// # Errors
     ///
     /// If there is no memory for it.
-    fn take(chosen: Chosen) -> Result<Scopes, Error> {
+    fn take(filter: Filter) -> Result<Scopes, Error> {
         let (mut root, mut without, mut nodes) = (Node::default(), 0, 0);
-        let head = tasks::fold(&chosen, &mut |_, task, held| match &task.scope {
+        let head = tasks::fold(&filter, &mut |_, task, held| match &task.scope {
             Some(scope) => root
                 .reach(scope, &mut nodes, |node| node.add(&task, held.memory))
                 .own(scope, 1),

@@ -132,11 +132,11 @@ mod tests {
     use taskscope::{DumpOptions, Stacks};
 
     use super::*;
-    use crate::tasks::Chosen;
+    use crate::tasks::Filter;
 
     fn snapshot() -> Arc<Snapshot> {
-        let chosen = Chosen::all(DumpOptions::new().stacks(Stacks::None));
-        Arc::new(Snapshot::of_few(chosen).unwrap())
+        let filter = Filter::all(DumpOptions::new().stacks(Stacks::None));
+        Arc::new(Snapshot::of_few(filter).unwrap())
     }
 
     // Through a private door: from outside, nobody sees which look an answer was made from.
