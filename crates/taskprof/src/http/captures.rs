@@ -11,7 +11,7 @@ use super::admission::Admission;
 use super::capture_store::{MAX_STORED, StoredCapture};
 use super::error::HttpError;
 use super::native;
-use super::parameters::Endpoint;
+use super::parameters::{Endpoint, PageKind};
 use super::query::Query;
 use super::response;
 use crate::write::Format;
@@ -66,7 +66,7 @@ fn parse(id: &str, admission: &Admission, query: Option<&str>) -> Result<Asked, 
     };
     let query = Query::parse(query);
     let format = native::format(&query)?;
-    query.only_known(&Endpoint::of_capture(), response::is_svg(format))?;
+    query.only_known(Endpoint::page(PageKind::Capture), response::is_svg(format))?;
     let base = native::base(&query, admission)?;
     native::refuse_negative(
         format,

@@ -19,11 +19,12 @@ use super::admission::Admission;
 use super::capture_store::Retention;
 use super::dump::Form;
 use super::error::HttpError;
+use super::parameters::MAX_SECONDS;
 use super::query::Query;
 use super::response::{self, WRITER};
 use super::task_filter;
 use super::{OwnRuntime, dump, end_captures, watch_application};
-use crate::cpu::{Cpu, DEFAULT_DURATION, MAX_DURATION};
+use crate::cpu::{Cpu, DEFAULT_DURATION};
 use crate::offload;
 use crate::profile::{Profile, SampleType};
 use crate::source::{self, Source};
@@ -153,7 +154,7 @@ fn integer(query: &Query, name: &str) -> Result<i64, IntErrorKind> {
 
 /// Go has no upper end; we have.
 fn range(seconds: i64) -> Result<Duration, HttpError> {
-    let most = MAX_DURATION.as_secs();
+    let most = MAX_SECONDS;
     match u64::try_from(seconds) {
         Ok(seconds) if seconds <= most => Ok(Duration::from_secs(seconds)),
         _ => Err(HttpError::bad_request(format!(

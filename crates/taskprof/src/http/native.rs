@@ -17,12 +17,13 @@ use super::admission::{Admission, SnapshotPermit};
 use super::capture_store::{Retention, StoredCapture};
 use super::dump::Form;
 use super::error::HttpError;
-use super::parameters::Endpoint;
+use super::parameters::{
+    AGO, BASE, DEBUG, DEFAULT_SECONDS, Endpoint, FORMAT, SECONDS, SECONDS_OF_PAST,
+};
 use super::query::Query;
 use super::response::{self, TEXT, WRITER};
-use super::task_filter;
+use super::task_filter::{self, prompt};
 use super::{OwnRuntime, cpu_options, dump, end_captures, progress, watch_application};
-use crate::cpu::{DEFAULT_DURATION, MAX_DURATION, RETENTION};
 use crate::source::{Ask, Seconds, Source, TextView, What};
 use crate::write::{FORMATS, Format};
 use crate::{offload, tasks};
@@ -179,7 +180,7 @@ fn parse(
     query: Option<&str>,
 ) -> Result<Asked, HttpError> {
     let query = Query::parse(query);
-    let page = Endpoint::of(source);
+    let endpoint = Endpoint::of(source);
     let mut asked = Asked {
         view: View::Listed,
         ask: source.ask(),
@@ -188,32 +189,30 @@ fn parse(
         state: Vec::new(),
     };
     if let What::Text(views) = source.what {
-        let choices = views.iter().map(|view| (view.format, Some(view)));
-        let view = query.choice("format", views.first(), choices)?;
-        query.only_known(&page, false)?;
+        let choices = views.iter().map(|view| (view.format, view));
+        let view = query.choice(&FORMAT, choices)?.or(views.first());
+        query.only_known(endpoint, false)?;
         asked.view = view
             .map(View::Text)
             .ok_or_else(|| HttpError::internal("a text without a view"))?;
         return Ok(asked);
     }
     let format = format(&query)?;
-    query.only_known(&page, response::is_svg(format))?;
+    query.only_known(endpoint, response::is_svg(format))?;
     asked.state = query.svg_state();
     asked.base = base(&query, admission)?;
     if let What::Cpu = source.what {
         asked.ask = asked.ask.with(cpu_options::parse(&query)?);
     }
     // The past is there already.
-    let past = query.has("ago");
-    let takes_time = !past && (query.has("seconds") || source.seconds == Seconds::Timed);
+    let past = query.has(AGO.name);
+    let takes_time = !past && (query.has(SECONDS.name) || source.seconds == Seconds::Timed);
     if past {
-        let most = RETENTION.as_secs();
-        let seconds = query.integer("seconds", DEFAULT_DURATION.as_secs(), 1..=most)?;
+        let seconds = query.number(&SECONDS_OF_PAST)?.unwrap_or(DEFAULT_SECONDS);
         asked.ask = asked.ask.seconds(seconds);
     }
     if takes_time {
-        let most = MAX_DURATION.as_secs();
-        let takes = query.integer("seconds", DEFAULT_DURATION.as_secs(), 1..=most)?;
+        let takes = query.number(&SECONDS)?.unwrap_or(DEFAULT_SECONDS);
         asked.takes = Some(Duration::from_secs(takes));
         asked.ask = asked.ask.seconds(takes);
     }
@@ -222,12 +221,12 @@ fn parse(
     let shrinks = takes_time && source.seconds == Seconds::Instantaneous;
     refuse_negative(format, asked.base.is_some() || shrinks)?;
     if let What::Tasks(..) = source.what {
-        asked.ask = asked.ask.of(task_filter::options(&query, source)?);
+        asked.ask = asked.ask.matching(prompt(), &task_filter::parse(&query)?);
         let plain = !takes_time && asked.base.is_none();
-        match query.integer("debug", 0, 0..=2)? {
+        match query.number(&DEBUG)?.unwrap_or(0) {
             0 if format.name == "json" && plain => asked.view = View::Dump,
             0 => {}
-            _ if query.has("format") => {
+            _ if query.has(FORMAT.name) => {
                 return Err(HttpError::bad_request(
                     "parameters debug and format exclude each other; debug=1 and debug=2 are text, format is that of a profile",
                 ));
@@ -246,9 +245,10 @@ fn parse(
 
 /// The format that a query asks for; the first of the table if it asks for none.
 pub(super) fn format(query: &Query) -> Result<&'static Format, HttpError> {
-    let formats = FORMATS.iter().map(|format| (format.name, Some(*format)));
+    let formats = FORMATS.iter().map(|format| (format.name, *format));
     query
-        .choice("format", FORMATS.first().copied(), formats)?
+        .choice(&FORMAT, formats)?
+        .or(FORMATS.first().copied())
         .ok_or_else(|| HttpError::internal("there are no formats"))
 }
 
@@ -274,10 +274,9 @@ pub(super) fn base(
     query: &Query,
     admission: &Admission,
 ) -> Result<Option<Arc<StoredCapture>>, HttpError> {
-    if !query.has("base") {
+    let Some(id) = query.number(&BASE)? else {
         return Ok(None);
-    }
-    let id = query.integer("base", 0, 1..=u64::MAX)?;
+    };
     match admission.captures.get(id) {
         Some(kept) => Ok(Some(kept)),
         None => Err(HttpError::not_found(format!(

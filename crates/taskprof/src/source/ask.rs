@@ -11,7 +11,7 @@ use crate::cpu::{Cpu, DEFAULT_DURATION, MAX_DURATION};
 use crate::cpu_permit::CpuPermit;
 use crate::error::Error;
 use crate::profile::Profile;
-use crate::tasks::{self, Filter, Head, ProfileFold};
+use crate::tasks::{self, DumpQuery, Head, ProfileFold, TaskFilter, TaskQuestion};
 use crate::{fork, offload};
 
 /// The thread that looks.
@@ -33,7 +33,7 @@ const LOOK: &str = "taskprof-look";
 pub struct Ask {
     source: &'static Source,
     duration: Option<Duration>,
-    options: DumpOptions,
+    tasks: TaskQuestion,
     cpu: Cpu,
 }
 
@@ -42,7 +42,7 @@ impl Ask {
         Ask {
             source,
             duration: None,
-            options: DumpOptions::new(),
+            tasks: TaskQuestion::default(),
             cpu: Cpu::new(),
         }
     }
@@ -60,7 +60,17 @@ impl Ask {
 
     /// Which tasks to look at. Other sources than those of tasks take no notice.
     pub fn of(mut self, options: DumpOptions) -> Self {
-        self.options = options;
+        self.tasks.options = options;
+        self
+    }
+
+    /// As [`of`](Self::of), with what `filter` asks for besides; conditions that a dump cannot decide are decided task by
+    /// task.
+    pub(crate) fn matching(mut self, options: DumpOptions, filter: &TaskFilter) -> Self {
+        self.tasks = TaskQuestion {
+            options: filter.options(options),
+            filter: filter.rest().map(Arc::new),
+        };
         self
     }
 
@@ -97,7 +107,7 @@ impl Ask {
                 MAX_DURATION.as_secs()
             )));
         }
-        let (options, duration) = (self.options, self.duration);
+        let (tasks, duration) = (self.tasks, self.duration);
         match &self.source.what {
             What::Cpu => {
                 let cpu = self.cpu.duration(duration.unwrap_or(DEFAULT_DURATION));
@@ -105,9 +115,8 @@ impl Ask {
             }
             What::Tasks(choose) if duration.is_none() => {
                 let choose = *choose;
-                let look = move |options| Folded::take(choose(options));
-                let folded =
-                    shared::look(LOOK, self.source.name, Line::Usual, options, look).await?;
+                let look = move |tasks: TaskQuestion| Folded::take(tasks.choose(choose));
+                let folded = shared::look(LOOK, self.source.name, Line::Usual, tasks, look).await?;
                 offload::work(LOOK, move |_| folded.profile()).await
             }
             What::Tasks(choose) => {
@@ -120,7 +129,7 @@ impl Ask {
                             folded.again()?;
                             folded
                         }
-                        None => folded.insert(Folded::take(choose(options.clone()))?),
+                        None => folded.insert(Folded::take(tasks.clone().choose(choose))?),
                     };
                     Ok(folded.profile())
                 })
@@ -144,14 +153,14 @@ impl Ask {
     pub(crate) async fn fold<T: Send + Sync + 'static>(
         self,
         line: Line,
-        make: fn(Filter) -> Result<T, Error>,
+        make: fn(DumpQuery) -> Result<T, Error>,
     ) -> Result<Option<Arc<T>>, Error> {
         let What::Tasks(choose) = self.source.what else {
             return Ok(None);
         };
         fork::check()?;
-        let look = move |options| make(choose(options));
-        shared::look(LOOK, self.source.name, line, self.options, look)
+        let look = move |tasks: TaskQuestion| make(tasks.choose(choose));
+        shared::look(LOOK, self.source.name, line, self.tasks, look)
             .await
             .map(Some)
     }
@@ -159,7 +168,7 @@ impl Ask {
     /// The same for this asker alone.
     pub(crate) async fn fold_alone<T: Send + 'static>(
         self,
-        make: impl FnOnce(Filter) -> Result<T, Error> + Send + 'static,
+        make: impl FnOnce(DumpQuery) -> Result<T, Error> + Send + 'static,
     ) -> Result<Option<T>, Error> {
         let What::Tasks(choose) = self.source.what else {
             return Ok(None);
@@ -169,7 +178,7 @@ impl Ask {
             if cancel.is_cancelled() {
                 return Err(Error::sampler("the look was abandoned"));
             }
-            make(choose(self.options)).map(Some)
+            make(self.tasks.choose(choose)).map(Some)
         })
         .await?
     }
@@ -177,23 +186,23 @@ impl Ask {
 
 /// Tasks summed up as samples.
 struct Folded {
-    filter: Filter,
+    query: DumpQuery,
     fold: ProfileFold,
     head: Head,
 }
 
 impl Folded {
-    fn take(filter: Filter) -> Result<Folded, Error> {
-        let mut fold = ProfileFold::new(filter.suspects.clone());
-        let head = tasks::fold(&filter, &mut |at, task, _| fold.add(at, &task))?;
-        Ok(Folded { filter, fold, head })
+    fn take(query: DumpQuery) -> Result<Folded, Error> {
+        let mut fold = ProfileFold::new(query.suspects.clone());
+        let head = tasks::fold(&query, &mut |at, task, _| fold.add(at, &task))?;
+        Ok(Folded { query, fold, head })
     }
 
     /// A second look, at what was told apart in the first.
     fn again(&mut self) -> Result<(), Error> {
-        let Folded { filter, fold, .. } = self;
+        let Folded { query, fold, .. } = self;
         fold.restart();
-        self.head = tasks::fold(filter, &mut |at, task, _| fold.add(at, &task))?;
+        self.head = tasks::fold(query, &mut |at, task, _| fold.add(at, &task))?;
         Ok(())
     }
 

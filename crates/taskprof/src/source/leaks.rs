@@ -4,7 +4,7 @@
 use taskscope::{DumpOptions, Verdict};
 
 use super::{Seconds, Source, What, always};
-use crate::tasks::{Filter, Growing};
+use crate::tasks::{DumpQuery, Growing};
 
 pub(super) static SOURCE: Source = Source {
     name: "leaks",
@@ -16,7 +16,7 @@ pub(super) static SOURCE: Source = Source {
     ready: always,
 };
 
-fn filter(mut options: DumpOptions) -> Filter {
+fn filter(mut options: DumpOptions) -> DumpQuery {
     let growing = Growing::now();
     if growing.is_empty() {
         // Who waits in peace, and belongs to nobody who has gone, need not be asked where.
@@ -27,8 +27,9 @@ fn filter(mut options: DumpOptions) -> Filter {
             options = options.verdict(verdict);
         }
     }
-    Filter {
+    DumpQuery {
         options,
         suspects: Some(growing),
+        filter: None,
     }
 }

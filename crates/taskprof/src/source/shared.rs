@@ -8,11 +8,11 @@ use std::any::{Any, TypeId};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use taskscope::DumpOptions;
 use tokio::sync::watch;
 
 use crate::cpu_permit::CpuPermit;
 use crate::error::Error;
+use crate::tasks::TaskQuestion;
 
 /// What has come of a look.
 type Outcome = Result<Arc<dyn Any + Send + Sync>, Arc<Error>>;
@@ -32,7 +32,7 @@ struct Open {
     round: u64,
     /// The name of the source, and what is made of its tasks.
     what: (&'static str, TypeId),
-    options: DumpOptions,
+    question: TaskQuestion,
     told: Told,
 }
 
@@ -75,15 +75,15 @@ pub(super) async fn look<T: Send + Sync + 'static>(
     thread: &str,
     source: &'static str,
     line: Line,
-    options: DumpOptions,
-    make: impl FnOnce(DumpOptions) -> Result<T, Error> + Send + 'static,
+    question: TaskQuestion,
+    make: impl FnOnce(TaskQuestion) -> Result<T, Error> + Send + 'static,
 ) -> Result<Arc<T>, Error> {
     let panicked = || {
         Error::sampler(format!(
             "the thread {thread} panicked; its message is on standard error"
         ))
     };
-    let mut told = join(thread, source, line, options, make)?;
+    let mut told = join(thread, source, line, question, make)?;
     let outcome = told.wait_for(Option::is_some).await;
     let outcome = outcome.ok().and_then(|outcome| outcome.clone());
     match outcome.ok_or_else(panicked)? {
@@ -96,15 +96,15 @@ fn join<T: Send + Sync + 'static>(
     thread: &str,
     source: &'static str,
     line: Line,
-    options: DumpOptions,
-    make: impl FnOnce(DumpOptions) -> Result<T, Error> + Send + 'static,
+    question: TaskQuestion,
+    make: impl FnOnce(TaskQuestion) -> Result<T, Error> + Send + 'static,
 ) -> Result<Told, Error> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let what = (source, TypeId::of::<T>());
     let mut rounds = open();
     let same = rounds
         .iter()
-        .find(|open| open.what == what && open.options == options);
+        .find(|open| open.what == what && open.question == question);
     if let Some(same) = same {
         return Ok(same.told.clone());
     }
@@ -116,11 +116,11 @@ fn join<T: Send + Sync + 'static>(
     rounds.push(Open {
         round: round.number,
         what,
-        options: options.clone(),
+        question: question.clone(),
         told: told.clone(),
     });
     drop(rounds);
-    crate::thread::spawn(thread, move || run(&round, line, || make(options)))
+    crate::thread::spawn(thread, move || run(&round, line, || make(question)))
         .map_err(|e| crate::thread::not_started(thread, e))?;
     Ok(told)
 }
@@ -149,11 +149,12 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
     use std::thread;
 
-    use taskscope::{Dump, Stacks};
+    use taskscope::{Dump, DumpOptions, Stacks};
 
     use super::*;
 
-    fn all(options: DumpOptions) -> Dump {
+    fn all(question: TaskQuestion) -> Dump {
+        let options = question.options;
         options.stacks(Stacks::None).capture_blocking()
     }
 
@@ -162,11 +163,17 @@ mod tests {
     async fn who_asks_for_the_same_in_line_gets_the_same_and_who_comes_later_or_asks_for_other_tasks_does_not()
      {
         static TAKEN: AtomicUsize = AtomicUsize::new(0);
-        fn counted(options: DumpOptions) -> Result<Dump, Error> {
+        fn counted(question: TaskQuestion) -> Result<Dump, Error> {
             TAKEN.fetch_add(1, Ordering::SeqCst);
-            Ok(all(options))
+            Ok(all(question))
         }
-        let ask = |options| tokio::spawn(look("test", "counted", Line::Usual, options, counted));
+        let ask = |options| {
+            let question = TaskQuestion {
+                options,
+                filter: None,
+            };
+            tokio::spawn(look("test", "counted", Line::Usual, question, counted))
+        };
         let turn = CpuPermit::take();
         let line = thread::spawn(|| drop(CpuPermit::take()));
         while !CpuPermit::is_line() {
@@ -209,16 +216,16 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_told_and_the_next_one_is_not_spoiled() {
         static BROKEN: AtomicUsize = AtomicUsize::new(1);
-        fn breaks_once(options: DumpOptions) -> Result<Dump, Error> {
+        fn breaks_once(question: TaskQuestion) -> Result<Dump, Error> {
             assert_eq!(BROKEN.swap(0, Ordering::SeqCst), 0, "as asked");
-            Ok(all(options))
+            Ok(all(question))
         }
         let ask = || {
             look(
                 "test",
                 "breaks",
                 Line::Usual,
-                DumpOptions::new(),
+                TaskQuestion::default(),
                 breaks_once,
             )
         };

@@ -9,6 +9,7 @@ use std::time::Duration;
 use taskscope::heap::Held;
 use taskscope::{Dump, DumpOptions, HeldTasks, TaskDump, Trace, Verdict};
 
+use super::filter::{KnownStacks, TaskFilter};
 use super::growing::Growing;
 use crate::error::Error;
 use crate::heap::held::{self, HeldByTask, Suspects};
@@ -18,24 +19,49 @@ const MANY: usize = 1 << 18;
 
 /// Which tasks a look is about.
 #[derive(Debug, Clone)]
-pub(crate) struct Filter {
+pub(crate) struct DumpQuery {
     pub(crate) options: DumpOptions,
     /// Only tasks that look leaked, or that are of a site that only grows.
     pub(crate) suspects: Option<Growing>,
+    /// Only tasks that meet these conditions, too.
+    pub(crate) filter: Option<Arc<TaskFilter>>,
 }
 
-impl Filter {
+impl DumpQuery {
     /// Those that the options say.
-    pub(crate) fn all(options: DumpOptions) -> Filter {
-        Filter {
+    pub(crate) fn all(options: DumpOptions) -> DumpQuery {
+        DumpQuery {
             options,
             suspects: None,
+            filter: None,
         }
     }
 
-    pub(crate) fn keeps(&self, task: &TaskDump) -> bool {
+    pub(crate) fn keeps(&self, task: &TaskDump, stacks: &mut KnownStacks) -> bool {
         let of = |growing: &Growing| task.is_leak_suspect() || growing.has(task);
         self.suspects.as_ref().is_none_or(of)
+            && self
+                .filter
+                .as_ref()
+                .is_none_or(|filter| filter.keeps(task, stacks))
+    }
+}
+
+/// A question about tasks, before a source has chosen among them. Equal questions get the same answer.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct TaskQuestion {
+    pub(crate) options: DumpOptions,
+    /// Conditions that a dump cannot decide.
+    pub(crate) filter: Option<Arc<TaskFilter>>,
+}
+
+impl TaskQuestion {
+    /// The tasks that a source chooses of those that are asked for.
+    pub(crate) fn choose(self, choose: fn(DumpOptions) -> DumpQuery) -> DumpQuery {
+        DumpQuery {
+            filter: self.filter,
+            ..choose(self.options)
+        }
     }
 }
 
@@ -136,16 +162,16 @@ pub(crate) type Each<'a> = &'a mut dyn FnMut(usize, TaskDump, Holds<'_>);
 /// # Errors
 ///
 /// If there is no memory for it.
-pub(crate) fn fold(filter: &Filter, each: Each<'_>) -> Result<Head, Error> {
-    hold(filter, |mut held| visit(filter, &mut held, each))
+pub(crate) fn fold(query: &DumpQuery, each: Each<'_>) -> Result<Head, Error> {
+    hold(query, |mut held| visit(query, &mut held, each))
 }
 
 /// The same, of tasks that are held for longer.
-pub(crate) fn visit(filter: &Filter, held: &mut HeldTasks, each: Each<'_>) -> Head {
+pub(crate) fn visit(query: &DumpQuery, held: &mut HeldTasks, each: Each<'_>) -> Head {
     let (kinds, memory) = (kinds(held), held::by_task());
-    let mut counts = Counts::default();
+    let (mut counts, mut stacks) = (Counts::default(), KnownStacks::default());
     let dump = held.capture(&mut |at, task| {
-        if filter.keeps(&task) {
+        if query.keeps(&task, &mut stacks) {
             counts.add(&task, &memory);
             let holds = Holds {
                 kinds: kinds.get(&task.id).map_or(&[][..], Vec::as_slice),
@@ -163,11 +189,11 @@ pub(crate) fn visit(filter: &Filter, held: &mut HeldTasks, each: Each<'_>) -> He
 }
 
 /// Holds the tasks. Where they are many, one look after the other: each takes tens of megabytes for a million.
-pub(crate) fn hold<T>(filter: &Filter, look: impl FnOnce(HeldTasks) -> T) -> Result<T, Error> {
+pub(crate) fn hold<T>(query: &DumpQuery, look: impl FnOnce(HeldTasks) -> T) -> Result<T, Error> {
     static LARGE: Mutex<()> = Mutex::new(());
     // Nothing is behind the lock that a panic could leave half-done.
     let _alone = (taskscope::stats().records_in_use >= MANY)
         .then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner));
-    let held = filter.options.clone().hold()?;
+    let held = query.options.clone().hold()?;
     Ok(look(held))
 }

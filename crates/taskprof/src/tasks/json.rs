@@ -24,7 +24,7 @@ use taskscope::{
 
 use super::profile::remarks;
 use super::resources::Holdings;
-use super::{Counts, Filter, Listing};
+use super::{Counts, DumpQuery, KnownStacks, Listing};
 use crate::heap::held::{self, HeldByTask};
 
 /// Writes a dump as one JSON object.
@@ -72,11 +72,11 @@ pub fn json(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
 
 /// As [`json`], of tasks that are read one after the other.
 pub(super) fn json_held(listing: Listing, out: &mut dyn Write) -> io::Result<()> {
-    let Listing { head, held, filter } = listing;
+    let Listing { head, held, query } = listing;
     let holdings = head.dump.holdings();
     let tasks = TasksToRead {
         held: Cell::new(Some(held)),
-        filter: &filter,
+        query: &query,
         holdings: &holdings,
         memory: &held::by_task(),
     };
@@ -134,7 +134,7 @@ impl Serialize for DumpedTasks<'_> {
 /// Tasks that are read from their records while they are written, which can be done once.
 struct TasksToRead<'a> {
     held: Cell<Option<HeldTasks>>,
-    filter: &'a Filter,
+    query: &'a DumpQuery,
     holdings: &'a Holdings<'a>,
     memory: &'a HeldByTask,
 }
@@ -144,8 +144,9 @@ impl Serialize for TasksToRead<'_> {
         let mut tasks = serializer.serialize_seq(None)?;
         let mut result = Ok(());
         if let Some(held) = self.held.take() {
+            let mut stacks = KnownStacks::default();
             held.read(&mut |it| {
-                if !self.filter.keeps(&it) {
+                if !self.query.keeps(&it, &mut stacks) {
                     return ControlFlow::Continue(());
                 }
                 let memory = self.memory.get(&it.id).copied();

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use taskscope::{Dump, HeldTasks, TaskDump};
 
-use super::{Filter, Head, fold, json, text};
+use super::{DumpQuery, Head, fold, json, text};
 use crate::error::Error;
 
 /// So many tasks are kept as they were read the first time: 3 MB.
@@ -25,7 +25,7 @@ pub(crate) enum View {
 pub(crate) struct Listing {
     pub(super) head: Head,
     pub(super) held: HeldTasks,
-    pub(super) filter: Filter,
+    pub(super) query: DumpQuery,
 }
 
 /// A look at every task that can be written.
@@ -41,14 +41,14 @@ impl Listed {
     /// # Errors
     ///
     /// If there is no memory for it.
-    pub(crate) fn take(filter: Filter) -> Result<Listed, Error> {
-        fold::hold(&filter.clone(), |mut held| {
+    pub(crate) fn take(query: DumpQuery) -> Result<Listed, Error> {
+        fold::hold(&query.clone(), |mut held| {
             if held.len() > FEW {
-                let head = fold::visit(&filter, &mut held, &mut |_, _, _| {});
-                return Listed::Many(Box::new(Listing { head, held, filter }));
+                let head = fold::visit(&query, &mut held, &mut |_, _, _| {});
+                return Listed::Many(Box::new(Listing { head, held, query }));
             }
             let mut tasks: Vec<(usize, TaskDump)> = Vec::with_capacity(held.len());
-            let head = fold::visit(&filter, &mut held, &mut |at, task, _| {
+            let head = fold::visit(&query, &mut held, &mut |at, task, _| {
                 tasks.push((at, task));
             });
             tasks.sort_unstable_by_key(|(at, _)| *at);

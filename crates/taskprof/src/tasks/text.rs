@@ -15,7 +15,9 @@ use taskscope::{
 use super::distinct::Distinct;
 use super::profile::{CUT, remarks};
 use super::resources::{self, Holdings};
-use super::{Counts, Filter, Groups, Head, Holds, Likeness, Listing, Summary, fold};
+use super::{
+    Counts, DumpQuery, Groups, Head, Holds, KnownStacks, Likeness, Listing, Summary, fold,
+};
 use crate::error::Error;
 use crate::heap::held::{self, HeldByTask};
 
@@ -69,9 +71,9 @@ impl Grouped {
     /// # Errors
     ///
     /// If there is no memory for it.
-    pub(crate) fn take(filter: &Filter) -> Result<Grouped, Error> {
+    pub(crate) fn take(query: &DumpQuery) -> Result<Grouped, Error> {
         let mut groups = Groups::default();
-        let head = fold::fold(filter, &mut |at, task, held| {
+        let head = fold::fold(query, &mut |at, task, held| {
             groups.add(Likeness::of(&task), at, task, held);
         })?;
         Ok(Grouped {
@@ -128,7 +130,7 @@ pub fn listed(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
 
 /// As [`listed`], of tasks that are read one after the other.
 pub(super) fn listed_held(listing: Listing, out: &mut dyn Write) -> io::Result<()> {
-    let Listing { head, held, filter } = listing;
+    let Listing { head, held, query } = listing;
     let dump = &head.dump;
     let out: &mut dyn Write = &mut Guard::lines(out);
     write_header(out, dump, &head.counts)?;
@@ -136,8 +138,9 @@ pub(super) fn listed_held(listing: Listing, out: &mut dyn Write) -> io::Result<(
     let (holdings, memory) = (dump.holdings(), held::by_task());
     let name = |id| parents.name(id);
     let (mut written, mut result) = (0, Ok(()));
+    let mut stacks = KnownStacks::default();
     held.read(&mut |task| {
-        if !filter.keeps(&task) {
+        if !query.keeps(&task, &mut stacks) {
             return ControlFlow::Continue(());
         }
         written += 1;

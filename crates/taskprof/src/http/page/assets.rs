@@ -21,6 +21,6 @@ pub(super) async fn script(parts: Parts) -> Result<Response, HttpError> {
 }
 
 fn answer(parts: &Parts, kind: &'static str, text: &'static str) -> Result<Response, HttpError> {
-    Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
+    Query::parse(parts.uri.query()).only_known(Endpoint::BARE, false)?;
     Ok(([(CONTENT_TYPE, kind)], text).into_response())
 }

@@ -16,16 +16,11 @@ use crate::http::admission::Admission;
 use crate::http::capture_store::{MAX_STORED, StoredCapture};
 use crate::http::error::HttpError;
 use crate::http::native;
-use crate::http::parameters::Endpoint;
+use crate::http::parameters::{Endpoint, OPEN, PageKind};
 use crate::http::query::Query;
 use crate::offload;
 use crate::source::{self, Seconds, Source, What};
 use crate::write::FORMATS;
-
-const PARAMETERS: [(&str, &str); 2] = [
-    ("open", "the number of a capture, shown as a flame graph"),
-    ("base", "the number of a capture that it is compared with"),
-];
 
 /// Whether a source has a profile, and not just text.
 pub(super) fn has_profile(source: &Source) -> bool {
@@ -40,11 +35,10 @@ struct Open {
 
 pub(super) async fn page(admission: Arc<Admission>, parts: Parts) -> Result<Response, HttpError> {
     let query = Query::parse(parts.uri.query()).without_empty();
-    query.only_known(&Endpoint::taking(&PARAMETERS), false)?;
+    query.only_known(Endpoint::page(PageKind::ProfilesPage), false)?;
     let base = native::base(&query, &admission)?;
-    let open = match query.has("open") {
-        true => {
-            let id = query.integer("open", 0, 1..=u64::MAX)?;
+    let open = match query.number(&OPEN)? {
+        Some(id) => {
             let kept = admission.captures.get(id).ok_or_else(|| {
                 HttpError::not_found(format!("capture {id} is not kept here, or not any more: {MAX_STORED} are kept at the most"))
             })?;
@@ -53,7 +47,7 @@ pub(super) async fn page(admission: Arc<Admission>, parts: Parts) -> Result<Resp
                 base: base.filter(|base| base.id != id),
             })
         }
-        false => None,
+        None => None,
     };
     let links = Links::new(&parts, 2);
     let html = offload::work(PAGE, move |_| {

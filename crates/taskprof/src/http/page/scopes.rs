@@ -28,7 +28,7 @@ use crate::http::query::Query;
 use crate::http::{OwnRuntime, watch_application};
 use crate::offload;
 use crate::source::Line;
-use crate::tasks::{self, Filter};
+use crate::tasks::{self, DumpQuery};
 
 /// Scopes of one name that are listed, the oldest; more are counted.
 const SHOWN: usize = 10;
@@ -42,7 +42,7 @@ const FEW: usize = 3;
 const LEVELS: usize = 24;
 
 pub(super) async fn page(admission: Arc<Admission>, parts: Parts) -> Result<Response, HttpError> {
-    Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
+    Query::parse(parts.uri.query()).only_known(Endpoint::BARE, false)?;
     let links = Links::new(&parts, 2);
     let _permit = admission.snapshot().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
@@ -163,9 +163,9 @@ impl Scopes {
     /// # Errors
     ///
     /// If there is no memory for it.
-    fn take(filter: Filter) -> Result<Scopes, Error> {
+    fn take(query: DumpQuery) -> Result<Scopes, Error> {
         let (mut root, mut without, mut nodes) = (Node::default(), 0, 0);
-        let head = tasks::fold(&filter, &mut |_, task, held| match &task.scope {
+        let head = tasks::fold(&query, &mut |_, task, held| match &task.scope {
             Some(scope) => root
                 .reach(scope, &mut nodes, |node| node.add(&task, held.memory))
                 .own(scope, 1),

@@ -132,11 +132,11 @@ mod tests {
     use taskscope::{DumpOptions, Stacks};
 
     use super::*;
-    use crate::tasks::Filter;
+    use crate::tasks::DumpQuery;
 
     fn snapshot() -> Arc<Snapshot> {
-        let filter = Filter::all(DumpOptions::new().stacks(Stacks::None));
-        Arc::new(Snapshot::of_few(filter).unwrap())
+        let query = DumpQuery::all(DumpOptions::new().stacks(Stacks::None));
+        Arc::new(Snapshot::of_few(query).unwrap())
     }
 
     // Through a private door: from outside, nobody sees which look an answer was made from.

@@ -43,7 +43,7 @@ pub(in crate::http) async fn page(
     admission: Arc<Admission>,
     parts: Parts,
 ) -> Result<Response, HttpError> {
-    Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
+    Query::parse(parts.uri.query()).only_known(Endpoint::BARE, false)?;
     let links = Links::new(&parts, 0);
     let as_text = wants_text(&parts.headers);
     let began = Instant::now();

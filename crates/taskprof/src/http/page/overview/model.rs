@@ -13,7 +13,7 @@ use taskscope::{SiteGrowth, State, TaskDump, Verdict};
 use crate::cpu::Recent;
 use crate::error::Error;
 use crate::http::page::tasks::label;
-use crate::tasks::{self, Filter, Groups, Head, Holds, Likeness, Summary};
+use crate::tasks::{self, DumpQuery, Groups, Head, Holds, Likeness, Summary};
 
 /// Rows of each table; more are counted.
 pub(super) const SHOWN: usize = 10;
@@ -75,7 +75,7 @@ impl Tasks {
     /// # Errors
     ///
     /// If there is no memory for it.
-    pub(super) fn take(filter: Filter) -> Result<Tasks, Error> {
+    pub(super) fn take(query: DumpQuery) -> Result<Tasks, Error> {
         let growth = taskscope::growth();
         let mut suspects = Suspects::default();
         let mut waits = Groups::default();
@@ -86,7 +86,7 @@ impl Tasks {
             .filter(|growth| growth.only_grows())
             .map(|growth| (growth.site, None))
             .collect();
-        let head = tasks::fold(&filter, &mut |at, task, held| {
+        let head = tasks::fold(&query, &mut |at, task, held| {
             if task.is_leak_suspect() {
                 suspects.add(at, &task, held);
             }

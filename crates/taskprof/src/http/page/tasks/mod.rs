@@ -31,7 +31,7 @@ use crate::http::task_filter::prompt;
 use crate::http::{OwnRuntime, watch_application};
 use crate::offload;
 use crate::source::{self, Line};
-use crate::tasks::Filter;
+use crate::tasks::DumpQuery;
 
 pub(super) async fn page(admission: Arc<Admission>, parts: Parts) -> Result<Response, HttpError> {
     let mut wanted = Wanted::parse(parts.uri.query())?;
@@ -59,7 +59,7 @@ pub(super) async fn page(admission: Arc<Admission>, parts: Parts) -> Result<Resp
 
 /// A look at all tasks, shared with others who ask for the same; or at those that are wanted, if all of them are too many.
 async fn snapshot(wanted: &Wanted) -> Result<Arc<Snapshot>, HttpError> {
-    let ask = || source::short::tasks().of(prompt().stacks(wanted.stacks));
+    let ask = || source::short::tasks().of(prompt().stacks(wanted.filter.stacks));
     let few = ask()
         .fold(Line::Usual, Snapshot::of_few)
         .await?
@@ -68,7 +68,7 @@ async fn snapshot(wanted: &Wanted) -> Result<Arc<Snapshot>, HttpError> {
         return Ok(few);
     }
     let wanted = wanted.clone();
-    let part = ask().fold_alone(move |filter| Snapshot::of_many(&filter, &wanted));
+    let part = ask().fold_alone(move |query| Snapshot::of_many(&query, &wanted));
     part.await?.map(Arc::new).ok_or_else(no_tasks)
 }
 
@@ -81,7 +81,7 @@ pub(super) async fn task(
     admission: Arc<Admission>,
     parts: Parts,
 ) -> Result<Response, HttpError> {
-    Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
+    Query::parse(parts.uri.query()).only_known(Endpoint::BARE, false)?;
     let Ok(id) = id.parse::<u64>() else {
         return Err(HttpError::bad_request(
             "the number of a task is a whole number",
@@ -91,7 +91,7 @@ pub(super) async fn task(
     let _permit = admission.snapshot().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
     let ask = source::short::tasks().of(prompt());
-    let one = ask.fold_alone(move |filter| One::take(&filter, id));
+    let one = ask.fold_alone(move |query| One::take(&query, id));
     match one.await?.flatten() {
         Some(one) => {
             let html = offload::work(PAGE, move |_| one::html(&links, &one)).await?;
@@ -106,7 +106,7 @@ pub(super) async fn task(
 /// What `make` makes of all tasks, as far as is known without asking any; shared with others who ask for the same.
 pub(super) async fn glance<T: Send + Sync + 'static>(
     line: Line,
-    make: fn(Filter) -> Result<T, Error>,
+    make: fn(DumpQuery) -> Result<T, Error>,
 ) -> Result<Arc<T>, HttpError> {
     let ask = source::short::tasks().of(DumpOptions::new().stacks(Stacks::Cached));
     ask.fold(line, make).await?.ok_or_else(no_tasks)

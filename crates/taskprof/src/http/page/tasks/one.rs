@@ -13,7 +13,7 @@ use super::filter::label;
 use crate::error::Error;
 use crate::http::page::layout::{Page, Tab, age, count, meaning, plain, sentence, verdict};
 use crate::http::page::links::Links;
-use crate::tasks::{self, CUT, Filter};
+use crate::tasks::{self, CUT, DumpQuery};
 
 /// Children, siblings of a level, that are listed; more are counted.
 const CHILDREN: usize = 50;
@@ -42,10 +42,10 @@ impl One {
     /// # Errors
     ///
     /// If there is no memory for it.
-    pub(super) fn take(filter: &Filter, id: u64) -> Result<Option<One>, Error> {
+    pub(super) fn take(query: &DumpQuery, id: u64) -> Result<Option<One>, Error> {
         let (mut found, mut children, mut child_count) = (None, Vec::new(), 0);
-        tasks::hold(filter, |mut held| {
-            let head = tasks::visit(filter, &mut held, &mut |at, task, held| {
+        tasks::hold(query, |mut held| {
+            let head = tasks::visit(query, &mut held, &mut |at, task, held| {
                 if task.parent == Some(id) {
                     child_count += 1;
                     children.push((at, task));

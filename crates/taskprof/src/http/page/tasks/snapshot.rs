@@ -12,7 +12,7 @@ use super::filter::{Choices, ORDER_BYTES, Selected, Selection};
 use super::list::ROWS;
 use super::query::{Grouping, Wanted};
 use crate::error::Error;
-use crate::tasks::{self, Filter, Head, Holds};
+use crate::tasks::{self, DumpQuery, Head, Holds};
 
 /// So many tasks are kept as they are: 3 MB.
 const FEW: usize = 8_192;
@@ -59,13 +59,13 @@ pub(super) struct Shown<'a> {
 
 impl Snapshot {
     /// All tasks; nothing if they are too many for that.
-    pub(in crate::http::page) fn of_few(filter: Filter) -> Result<Snapshot, Error> {
+    pub(in crate::http::page) fn of_few(query: DumpQuery) -> Result<Snapshot, Error> {
         if taskscope::stats().records_in_use > FEW {
             return Ok(Snapshot(None));
         }
         let mut choices = Choices::default();
         let mut tasks: Vec<(usize, TaskDump)> = Vec::new();
-        let head = tasks::fold(&filter, &mut |at, task, _| {
+        let head = tasks::fold(&query, &mut |at, task, _| {
             choices.add(&task);
             tasks.push((at, task));
         })?;
@@ -78,11 +78,11 @@ impl Snapshot {
     }
 
     /// What is wanted of tasks that are too many to be kept.
-    pub(super) fn of_many(filter: &Filter, wanted: &Wanted) -> Result<Snapshot, Error> {
-        tasks::hold(filter, |mut held| {
+    pub(super) fn of_many(query: &DumpQuery, wanted: &Wanted) -> Result<Snapshot, Error> {
+        tasks::hold(query, |mut held| {
             let mut choices = Choices::default();
             let mut selection = Selection::new(wanted);
-            let head = tasks::visit(filter, &mut held, &mut |at, task, holds| {
+            let head = tasks::visit(query, &mut held, &mut |at, task, holds| {
                 choices.add(&task);
                 selection.add(at, Cow::Owned(task), holds);
             });
