@@ -41,7 +41,7 @@ impl Album {
 
     /// Takes a profile, and waits until it is shown.
     fn take(&self, profiles: &str, query: &str) -> String {
-        self.open(&format!("{profiles}/page/take?{query}"));
+        self.open(&format!("{profiles}/page/capture?{query}"));
         self.browser.wait_for_element("#captures");
         let open = self
             .browser

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::capture_store::CaptureStore;
 use super::downloads::{Pieces, Readings};
 use super::error::HttpError;
-use super::page::Looks;
+use super::page::SnapshotCache;
 
 /// CaptureStore of one router that take time and go on at the same time.
 pub(crate) const MAX_CAPTURES: usize = 32;
@@ -37,7 +37,7 @@ const APART: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) struct Admission {
     pub(super) captures: CaptureStore,
-    pub(super) looks: Arc<Looks>,
+    pub(super) snapshots: Arc<SnapshotCache>,
     timed: Arc<Semaphore>,
     looking: Line,
     prompt: Line,
@@ -93,7 +93,7 @@ impl Admission {
     pub(super) fn new() -> Self {
         Admission {
             captures: CaptureStore::new(),
-            looks: Arc::default(),
+            snapshots: Arc::default(),
             timed: Arc::new(Semaphore::new(MAX_CAPTURES)),
             looking: Line::new(LOOKS, ADMITTED),
             prompt: Line::new(PROMPT, PROMPT_ADMITTED),

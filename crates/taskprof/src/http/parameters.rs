@@ -64,14 +64,15 @@ pub(crate) enum PageKind {
     TasksPage,
     /// `page/profiles`, for people.
     ProfilesPage,
-    /// `page/take`, for people.
-    TakePage,
+    /// `page/capture`, for people.
+    CapturePage,
     /// A page without parameters.
     Bare,
 }
 
 use PageKind::{
-    Capture, ChosenTasks, Cpu, Metrics, Moment, ProfilesPage, Sum, TakePage, Tasks, TasksPage, Text,
+    Capture, CapturePage, ChosenTasks, Cpu, Metrics, Moment, ProfilesPage, Sum, Tasks, TasksPage,
+    Text,
 };
 
 /// The longest capture that takes time.
@@ -122,7 +123,7 @@ pub(crate) static ALL: &[&Parameter] = &[
     &SECONDS,
     &SECONDS_OF_MOMENT,
     &SECONDS_OF_SUM,
-    &SECONDS_OF_TAKE,
+    &SECONDS_OF_CAPTURE,
     &FORMAT,
     &FORMAT_OF_TASKS,
     &OPEN,
@@ -278,7 +279,7 @@ pub(crate) static FROM: Parameter = row(
     "rows to leave out at the beginning",
 );
 pub(crate) static SNAPSHOT: Parameter = row(
-    "look",
+    "snapshot",
     Values::Number(0, u64::MAX),
     "a new one",
     &[TasksPage],
@@ -288,7 +289,7 @@ pub(crate) static SOURCE: Parameter = row(
     "source",
     Values::Sources,
     "",
-    &[TakePage],
+    &[CapturePage],
     "what to take a profile of",
 );
 pub(crate) static SECONDS: Parameter = row(
@@ -312,11 +313,11 @@ pub(crate) static SECONDS_OF_SUM: Parameter = row(
     &[Sum],
     "only what is added in this many seconds",
 );
-pub(crate) static SECONDS_OF_TAKE: Parameter = row(
+pub(crate) static SECONDS_OF_CAPTURE: Parameter = row(
     "seconds",
     Values::Number(1, MAX_SECONDS),
     "",
-    &[TakePage],
+    &[CapturePage],
     "how long the profile takes",
 );
 /// Range of `seconds` together with `ago`.

@@ -1,4 +1,4 @@
-//! Every address of the router with its parameters: what tools and people at a terminal ask for.
+//! The list of every address of the router, with its parameters, for tools and for people at a terminal.
 //!
 //! Made from the tables of sources, formats and Go's names. Not here: the descriptions themselves (`endpoint.rs`).
 
@@ -47,7 +47,7 @@ pub(super) async fn page(parts: Parts) -> Result<Response, HttpError> {
         links: &links,
         tab: Tab::Addresses,
         title: "",
-        every: None,
+        refresh: None,
     };
     Ok(answer(page.html(&content)))
 }
