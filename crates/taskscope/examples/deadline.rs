@@ -1,4 +1,4 @@
-//! A deadline of half a second, three levels deep: every task below learns of it, and one that does not listen is named.
+//! A deadline, three levels deep: every task below learns of it; one that does not listen is named.
 //!
 //! ```text
 //! cargo run -p taskscope --example deadline

@@ -1,4 +1,4 @@
-//! A request ends and one of its tasks does not: the dump names the task, its request and what it waits for.
+//! A request ends and one of its tasks does not: the dump names the task, the request and the wait.
 //!
 //! ```text
 //! cargo run -p taskscope --example outlived

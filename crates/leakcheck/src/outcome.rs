@@ -1,25 +1,22 @@
-//! From what is left to the verdict of the check: `leakcheck.toml`, what is allowed, and who is told.
+//! Decides whether a check passes, and says on standard error what a passing check should not hide.
 //!
-//! Not here: what is left ([`crate::field`]), how it is told ([`crate::report`]).
+//! Not here: what is left ([`crate::checker`]), the entries of `leakcheck.toml`
+//! ([`crate::suppressions`]), and the words of a report ([`crate::report`]).
 
 use crate::report::{Found, Outcome, file};
 use crate::suppressions::Listing;
 use crate::{Leaks, Options, say_line};
 
-/// Takes out what is listed, writes the report, and says whether the check passes.
-pub(crate) fn conclude(
-    mut found: Found,
-    options: &Options,
-    listing: &Listing,
-) -> Result<(), Leaks> {
-    let new = listing.sift(&mut found, options.failed);
-    // Listed or not there: nothing was left to be allowed.
+/// Takes out what is listed, appends to the report file, and passes or fails the check.
+pub(crate) fn decide(mut found: Found, options: &Options, listing: &Listing) -> Result<(), Leaks> {
+    let new = listing.take_listed(&mut found, options.failed);
+    // With nothing new, the rule `allow` had nothing to allow: it is unused.
     let idle = found.allowed.iter().filter(|allowed| !allowed.optional);
     if new == 0 {
         found.unused.extend(idle.map(ToString::to_string));
     }
     let outcome = outcome(&found, new, options);
-    file::report(&found, outcome);
+    file::append(&found, outcome);
     if !outcome.passes() {
         return Err(Leaks::new(found));
     }
@@ -30,7 +27,7 @@ pub(crate) fn conclude(
     for entry in found.listed.iter().filter(|entry| entry.found > 0) {
         say_line(format_args!("leakcheck: {test}{entry}"));
     }
-    // Whoever fails early may never have come to what they are for.
+    // A test that failed early may not have reached what its rules and entries are about.
     if !options.failed {
         for entry in found.listed.iter().filter(|entry| entry.is_stale()) {
             say_line(format_args!("leakcheck: {test}{entry}"));
@@ -41,7 +38,7 @@ pub(crate) fn conclude(
             ));
         }
     }
-    for what in &found.os.unseen {
+    for what in &found.os.unreadable {
         say_line(format_args!(
             "leakcheck: {test}{what} could not be seen: /proc cannot be read here"
         ));
@@ -54,7 +51,7 @@ pub(crate) fn conclude(
     Ok(())
 }
 
-/// `new`: how many are left that are not listed.
+/// Names the outcome; `new` is how many are left that no entry lists.
 fn outcome(found: &Found, new: usize, options: &Options) -> Outcome {
     let allowed = found.allowed.as_ref().map_or(0, |allowed| allowed.most);
     if new > allowed {

@@ -1,31 +1,35 @@
-//! What the path of a function or a type consists of: `<db::Reaper<T> as Future>::poll` is the names `db`, `Reaper` and `poll`.
+//! The segments of the path of a function or type: `<db::Reaper<T> as Future>::poll` has `db`,
+//! `Reaper` and `poll`.
 //!
-//! Arguments of generic functions and types are other people's names. Not here: which names a rule looks for ([`crate::rules`]).
+//! Generic arguments are no segments: a rule about `Reaper` is not about every function that gets
+//! one. Not here: which segments a rule matches ([`crate::rules`]).
 
 use std::ops::Range;
 
-/// The path as it is, and as a person would write it: without arguments, of the type and of the trait if it has both.
-pub(crate) fn readings(path: &str) -> Vec<String> {
-    let mut readings = plain(path);
-    readings.push(path.to_owned());
-    readings.dedup();
-    readings
+/// The path as it is, and as a person would write it: without generic arguments, and once each for
+/// the type and the trait of a trait method.
+pub(crate) fn spellings(path: &str) -> Vec<String> {
+    let mut spellings = plain(path);
+    spellings.push(path.to_owned());
+    spellings.dedup();
+    spellings
 }
 
-/// Where the names of a path are.
-pub(crate) fn names(path: &str) -> Vec<Range<usize>> {
-    let mut names = Vec::new();
+/// The byte ranges of the segments of a path.
+pub(crate) fn segments(path: &str) -> Vec<Range<usize>> {
+    let mut segments = Vec::new();
     let mut from = 0;
     for (at, depth) in depths(path) {
         if depth == 0 && at >= from && path.as_bytes()[at..].starts_with(b"::") {
-            names.push(from..at);
+            segments.push(from..at);
             from = at + 2;
         }
     }
-    names.push(from..path.len());
-    names
+    segments.push(from..path.len());
+    segments
 }
 
+/// The path without references, generic arguments and `<Type as Trait>`.
 fn plain(path: &str) -> Vec<String> {
     let path = path
         .trim_start_matches(['&', '*'])
@@ -43,17 +47,18 @@ fn plain(path: &str) -> Vec<String> {
     of.iter().map(|of| format!("{of}::{rest}")).collect()
 }
 
-/// Closures stay: `{{closure}}` is a name. Of `<impl Trait for Type>` nothing does.
+/// The path without generic arguments. `{{closure}}` stays, as a segment of its own;
+/// `<impl Trait for Type>` goes.
 fn without_arguments(path: &str) -> String {
-    let names = names(path).into_iter().map(|name| {
-        let name = &path[name];
-        name.find('<').map_or(name, |at| &name[..at])
+    let segments = segments(path).into_iter().map(|range| {
+        let segment = &path[range];
+        segment.find('<').map_or(segment, |at| &segment[..at])
     });
-    let names: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
-    names.join("::")
+    let segments: Vec<&str> = segments.filter(|segment| !segment.is_empty()).collect();
+    segments.join("::")
 }
 
-/// How deep in brackets each byte is, after it.
+/// The depth of brackets after each byte.
 fn depths(text: &str) -> impl Iterator<Item = (usize, i32)> {
     let (mut depth, mut previous) = (0, 0);
     text.bytes().enumerate().map(move |(at, byte)| {
@@ -69,12 +74,13 @@ fn depths(text: &str) -> impl Iterator<Item = (usize, i32)> {
     })
 }
 
-/// What is before and after the bracket that closes the one before the text.
+/// Splits the text at the bracket that closes the one before the text.
 fn split_closing(text: &str) -> Option<(&str, &str)> {
     let (at, _) = depths(text).find(|(_, depth)| *depth < 0)?;
     Some((&text[..at], &text[at + 1..]))
 }
 
+/// Splits `Type as Trait`.
 fn split_as(text: &str) -> Option<(&str, &str)> {
     let is_as =
         |(at, depth): &(usize, i32)| *depth == 0 && text.as_bytes()[*at..].starts_with(b" as ");
@@ -84,7 +90,7 @@ fn split_as(text: &str) -> Option<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::readings;
+    use super::spellings;
 
     #[test]
     fn a_path_is_read_as_it_is_and_as_a_person_writes_it() {
@@ -123,7 +129,7 @@ mod tests {
             let mut all: Vec<_> = expected.into_iter().map(String::from).collect();
             all.push(path.to_owned());
             all.dedup();
-            assert_eq!(readings(path), all);
+            assert_eq!(spellings(path), all);
         }
     }
 }
