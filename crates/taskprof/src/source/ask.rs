@@ -8,10 +8,10 @@ use taskscope::DumpOptions;
 use super::shared::{self, Line};
 use super::{Source, What};
 use crate::cpu::{Cpu, DEFAULT_DURATION, MAX_DURATION};
+use crate::cpu_permit::CpuPermit;
 use crate::error::Error;
 use crate::profile::Profile;
-use crate::tasks::{self, Chosen, Head, ProfileFold};
-use crate::turn::Turn;
+use crate::tasks::{self, Chosen, Head, ProfileFold, TaskFilter, TaskQuestion};
 use crate::{fork, offload};
 
 /// The thread that looks.
@@ -33,7 +33,7 @@ const LOOK: &str = "taskprof-look";
 pub struct Ask {
     source: &'static Source,
     duration: Option<Duration>,
-    options: DumpOptions,
+    tasks: TaskQuestion,
     cpu: Cpu,
 }
 
@@ -42,7 +42,7 @@ impl Ask {
         Ask {
             source,
             duration: None,
-            options: DumpOptions::new(),
+            tasks: TaskQuestion::default(),
             cpu: Cpu::new(),
         }
     }
@@ -60,7 +60,17 @@ impl Ask {
 
     /// Which tasks to look at. Other sources than those of tasks take no notice.
     pub fn of(mut self, options: DumpOptions) -> Self {
-        self.options = options;
+        self.tasks.options = options;
+        self
+    }
+
+    /// As [`of`](Self::of), with what `filter` asks for besides; conditions that a dump cannot decide are decided task by
+    /// task.
+    pub(crate) fn matching(mut self, options: DumpOptions, filter: &TaskFilter) -> Self {
+        self.tasks = TaskQuestion {
+            options: filter.options(options),
+            filter: filter.rest().map(Arc::new),
+        };
         self
     }
 
@@ -97,7 +107,7 @@ impl Ask {
                 MAX_DURATION.as_secs()
             )));
         }
-        let (options, duration) = (self.options, self.duration);
+        let (tasks, duration) = (self.tasks, self.duration);
         match &self.source.what {
             What::Cpu => {
                 let cpu = self.cpu.duration(duration.unwrap_or(DEFAULT_DURATION));
@@ -105,22 +115,21 @@ impl Ask {
             }
             What::Tasks(choose) if duration.is_none() => {
                 let choose = *choose;
-                let look = move |options| Folded::take(choose(options));
-                let folded =
-                    shared::look(LOOK, self.source.name, Line::Usual, options, look).await?;
+                let look = move |tasks: TaskQuestion| Folded::take(tasks.choose(choose));
+                let folded = shared::look(LOOK, self.source.name, Line::Usual, tasks, look).await?;
                 offload::work(LOOK, move |_| folded.profile()).await
             }
             What::Tasks(choose) => {
                 let choose = *choose;
                 let mut folded: Option<Folded> = None;
                 look(duration, move || {
-                    let _turn = Turn::take_in_line();
+                    let _turn = CpuPermit::take_in_line();
                     let folded = match &mut folded {
                         Some(folded) => {
                             folded.again()?;
                             folded
                         }
-                        None => folded.insert(Folded::take(choose(options.clone()))?),
+                        None => folded.insert(Folded::take(tasks.clone().choose(choose))?),
                     };
                     Ok(folded.profile())
                 })
@@ -128,7 +137,7 @@ impl Ask {
             }
             What::Profile(profile) => {
                 look(duration, || {
-                    let _turn = Turn::take();
+                    let _turn = CpuPermit::take();
                     profile()
                 })
                 .await
@@ -150,8 +159,8 @@ impl Ask {
             return Ok(None);
         };
         fork::check()?;
-        let look = move |options| make(choose(options));
-        shared::look(LOOK, self.source.name, line, self.options, look)
+        let look = move |tasks: TaskQuestion| make(tasks.choose(choose));
+        shared::look(LOOK, self.source.name, line, self.tasks, look)
             .await
             .map(Some)
     }
@@ -164,12 +173,12 @@ impl Ask {
         let What::Tasks(choose) = self.source.what else {
             return Ok(None);
         };
-        offload::run(LOOK, move |wanted| {
-            let _turn = Turn::take_in_line();
-            if !wanted.is_wanted() {
+        offload::run(LOOK, move |cancel| {
+            let _turn = CpuPermit::take_in_line();
+            if cancel.is_cancelled() {
                 return Err(Error::sampler("the look was abandoned"));
             }
-            make(choose(self.options)).map(Some)
+            make(self.tasks.choose(choose)).map(Some)
         })
         .await?
     }
@@ -207,12 +216,12 @@ async fn look(
     duration: Option<Duration>,
     mut take: impl FnMut() -> Result<Profile, Error> + Send + 'static,
 ) -> Result<Profile, Error> {
-    offload::run(LOOK, move |wanted| {
+    offload::run(LOOK, move |cancel| {
         let first = take()?;
         let Some(duration) = duration else {
             return Ok(first);
         };
-        if !wanted.sleep(duration) {
+        if !cancel.sleep(duration) {
             // Nobody is there to read this.
             return Err(Error::sampler("the capture was abandoned"));
         }

@@ -30,5 +30,6 @@ fn chosen(mut options: DumpOptions) -> Chosen {
     Chosen {
         options,
         suspects: Some(growing),
+        filter: None,
     }
 }

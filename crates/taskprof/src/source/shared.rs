@@ -8,12 +8,11 @@ use std::any::{Any, TypeId};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use taskscope::DumpOptions;
 use tokio::sync::watch;
 
+use crate::cpu_permit::CpuPermit;
 use crate::error::Error;
-use crate::our_thread;
-use crate::turn::Turn;
+use crate::tasks::TaskQuestion;
 
 /// What has come of a look.
 type Outcome = Result<Arc<dyn Any + Send + Sync>, Arc<Error>>;
@@ -33,7 +32,7 @@ struct Open {
     round: u64,
     /// The name of the source, and what is made of its tasks.
     what: (&'static str, TypeId),
-    options: DumpOptions,
+    question: TaskQuestion,
     told: Told,
 }
 
@@ -76,15 +75,15 @@ pub(super) async fn look<T: Send + Sync + 'static>(
     thread: &str,
     source: &'static str,
     line: Line,
-    options: DumpOptions,
-    make: impl FnOnce(DumpOptions) -> Result<T, Error> + Send + 'static,
+    question: TaskQuestion,
+    make: impl FnOnce(TaskQuestion) -> Result<T, Error> + Send + 'static,
 ) -> Result<Arc<T>, Error> {
     let panicked = || {
         Error::sampler(format!(
             "the thread {thread} panicked; its message is on standard error"
         ))
     };
-    let mut told = join(thread, source, line, options, make)?;
+    let mut told = join(thread, source, line, question, make)?;
     let outcome = told.wait_for(Option::is_some).await;
     let outcome = outcome.ok().and_then(|outcome| outcome.clone());
     match outcome.ok_or_else(panicked)? {
@@ -97,15 +96,15 @@ fn join<T: Send + Sync + 'static>(
     thread: &str,
     source: &'static str,
     line: Line,
-    options: DumpOptions,
-    make: impl FnOnce(DumpOptions) -> Result<T, Error> + Send + 'static,
+    question: TaskQuestion,
+    make: impl FnOnce(TaskQuestion) -> Result<T, Error> + Send + 'static,
 ) -> Result<Told, Error> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let what = (source, TypeId::of::<T>());
     let mut rounds = open();
     let same = rounds
         .iter()
-        .find(|open| open.what == what && open.options == options);
+        .find(|open| open.what == what && open.question == question);
     if let Some(same) = same {
         return Ok(same.told.clone());
     }
@@ -117,12 +116,12 @@ fn join<T: Send + Sync + 'static>(
     rounds.push(Open {
         round: round.number,
         what,
-        options: options.clone(),
+        question: question.clone(),
         told: told.clone(),
     });
     drop(rounds);
-    our_thread::start(thread, move || run(&round, line, || make(options)))
-        .map_err(|e| our_thread::not_started(thread, e))?;
+    crate::thread::spawn(thread, move || run(&round, line, || make(question)))
+        .map_err(|e| crate::thread::not_started(thread, e))?;
     Ok(told)
 }
 
@@ -132,8 +131,8 @@ fn run<T: Send + Sync + 'static>(
     make: impl FnOnce() -> Result<T, Error>,
 ) {
     let _turn = match line {
-        Line::Usual => Turn::take_in_line(),
-        Line::Prompt => Some(Turn::take_promptly()),
+        Line::Usual => CpuPermit::take_in_line(),
+        Line::Prompt => Some(CpuPermit::take_promptly()),
     };
     round.close();
     if !round.tell.is_closed() {
@@ -150,11 +149,12 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
     use std::thread;
 
-    use taskscope::{Dump, Stacks};
+    use taskscope::{Dump, DumpOptions, Stacks};
 
     use super::*;
 
-    fn all(options: DumpOptions) -> Dump {
+    fn all(question: TaskQuestion) -> Dump {
+        let options = question.options;
         options.stacks(Stacks::None).capture_blocking()
     }
 
@@ -163,14 +163,20 @@ mod tests {
     async fn who_asks_for_the_same_in_line_gets_the_same_and_who_comes_later_or_asks_for_other_tasks_does_not()
      {
         static TAKEN: AtomicUsize = AtomicUsize::new(0);
-        fn counted(options: DumpOptions) -> Result<Dump, Error> {
+        fn counted(question: TaskQuestion) -> Result<Dump, Error> {
             TAKEN.fetch_add(1, Ordering::SeqCst);
-            Ok(all(options))
+            Ok(all(question))
         }
-        let ask = |options| tokio::spawn(look("test", "counted", Line::Usual, options, counted));
-        let turn = Turn::take();
-        let line = thread::spawn(|| drop(Turn::take()));
-        while !Turn::is_line() {
+        let ask = |options| {
+            let question = TaskQuestion {
+                options,
+                filter: None,
+            };
+            tokio::spawn(look("test", "counted", Line::Usual, question, counted))
+        };
+        let turn = CpuPermit::take();
+        let line = thread::spawn(|| drop(CpuPermit::take()));
+        while !CpuPermit::is_line() {
             tokio::task::yield_now().await;
         }
         let same = [(); 5].map(|()| ask(DumpOptions::new()));
@@ -210,16 +216,16 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_told_and_the_next_one_is_not_spoiled() {
         static BROKEN: AtomicUsize = AtomicUsize::new(1);
-        fn breaks_once(options: DumpOptions) -> Result<Dump, Error> {
+        fn breaks_once(question: TaskQuestion) -> Result<Dump, Error> {
             assert_eq!(BROKEN.swap(0, Ordering::SeqCst), 0, "as asked");
-            Ok(all(options))
+            Ok(all(question))
         }
         let ask = || {
             look(
                 "test",
                 "breaks",
                 Line::Usual,
-                DumpOptions::new(),
+                TaskQuestion::default(),
                 breaks_once,
             )
         };

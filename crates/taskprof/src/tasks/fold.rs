@@ -9,6 +9,7 @@ use std::time::Duration;
 use taskscope::heap::Held;
 use taskscope::{Dump, DumpOptions, HeldTasks, TaskDump, Trace, Verdict};
 
+use super::filter::{KnownStacks, TaskFilter};
 use super::growing::Growing;
 use crate::error::Error;
 use crate::heap::held::{self, HeldByTask, Suspects};
@@ -22,6 +23,8 @@ pub(crate) struct Chosen {
     pub(crate) options: DumpOptions,
     /// Only tasks that look leaked, or that are of a site that only grows.
     pub(crate) suspects: Option<Growing>,
+    /// Only tasks that meet these conditions, too.
+    pub(crate) filter: Option<Arc<TaskFilter>>,
 }
 
 impl Chosen {
@@ -30,12 +33,35 @@ impl Chosen {
         Chosen {
             options,
             suspects: None,
+            filter: None,
         }
     }
 
-    pub(crate) fn keeps(&self, task: &TaskDump) -> bool {
+    pub(crate) fn keeps(&self, task: &TaskDump, stacks: &mut KnownStacks) -> bool {
         let of = |growing: &Growing| task.is_leak_suspect() || growing.has(task);
         self.suspects.as_ref().is_none_or(of)
+            && self
+                .filter
+                .as_ref()
+                .is_none_or(|filter| filter.keeps(task, stacks))
+    }
+}
+
+/// A question about tasks, before a source has chosen among them. Equal questions get the same answer.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct TaskQuestion {
+    pub(crate) options: DumpOptions,
+    /// Conditions that a dump cannot decide.
+    pub(crate) filter: Option<Arc<TaskFilter>>,
+}
+
+impl TaskQuestion {
+    /// The tasks that a source chooses of those that are asked for.
+    pub(crate) fn choose(self, choose: fn(DumpOptions) -> Chosen) -> Chosen {
+        Chosen {
+            filter: self.filter,
+            ..choose(self.options)
+        }
     }
 }
 
@@ -143,9 +169,9 @@ pub(crate) fn fold(chosen: &Chosen, each: Each<'_>) -> Result<Head, Error> {
 /// The same, of tasks that are held for longer.
 pub(crate) fn visit(chosen: &Chosen, held: &mut HeldTasks, each: Each<'_>) -> Head {
     let (kinds, memory) = (kinds(held), held::by_task());
-    let mut counts = Counts::default();
+    let (mut counts, mut stacks) = (Counts::default(), KnownStacks::default());
     let dump = held.capture(&mut |at, task| {
-        if chosen.keeps(&task) {
+        if chosen.keeps(&task, &mut stacks) {
             counts.add(&task, &memory);
             let holds = Holds {
                 kinds: kinds.get(&task.id).map_or(&[][..], Vec::as_slice),

@@ -19,7 +19,7 @@ use taskscope::{
 
 use super::profile::remarks;
 use super::resources::{Holdings, ResourceOut};
-use super::{Chosen, Counts, Listing};
+use super::{Chosen, Counts, KnownStacks, Listing};
 use crate::heap::held::{self, HeldByTask};
 
 /// Writes a dump as one JSON object.
@@ -167,8 +167,9 @@ impl Serialize for HeldOut<'_> {
         let mut tasks = serializer.serialize_seq(None)?;
         let mut result = Ok(());
         if let Some(held) = self.held.take() {
+            let mut stacks = KnownStacks::default();
             held.read(&mut |task| {
-                if !self.chosen.keeps(&task) {
+                if !self.chosen.keeps(&task, &mut stacks) {
                     return ControlFlow::Continue(());
                 }
                 let held = held_by(&task, self.holdings);

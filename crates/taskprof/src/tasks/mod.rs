@@ -3,6 +3,7 @@
 //! Owns the three views of a [`taskscope::Dump`], and of tasks that are read one after the other because they are too many for one. Not here: how a dump is taken (`taskscope`), profile formats (`write/`), HTTP.
 
 mod distinct;
+mod filter;
 mod fold;
 mod group;
 mod growing;
@@ -12,7 +13,8 @@ mod resources;
 mod stream;
 mod text;
 
-pub(crate) use self::fold::{Chosen, Counts, Head, Holds, fold, hold, visit};
+pub(crate) use self::filter::{KnownStacks, TaskFilter, wait_kinds};
+pub(crate) use self::fold::{Chosen, Counts, Head, Holds, TaskQuestion, fold, hold, visit};
 pub(crate) use self::group::{Groups, Likeness, Summary};
 pub(crate) use self::growing::Growing;
 pub use self::json::json;

@@ -15,7 +15,7 @@ use taskscope::{
 use super::distinct::Distinct;
 use super::profile::{CUT, remarks};
 use super::resources::{self, Holdings};
-use super::{Chosen, Counts, Groups, Head, Holds, Likeness, Listing, Summary, fold};
+use super::{Chosen, Counts, Groups, Head, Holds, KnownStacks, Likeness, Listing, Summary, fold};
 use crate::error::Error;
 use crate::heap::held::{self, HeldByTask};
 
@@ -136,8 +136,9 @@ pub(super) fn listed_held(listing: Listing, out: &mut dyn Write) -> io::Result<(
     let (holdings, memory) = (dump.holdings(), held::by_task());
     let name = |id| parents.name(id);
     let (mut written, mut result) = (0, Ok(()));
+    let mut stacks = KnownStacks::default();
     held.read(&mut |task| {
-        if !chosen.keeps(&task) {
+        if !chosen.keeps(&task, &mut stacks) {
             return ControlFlow::Continue(());
         }
         written += 1;

@@ -9,14 +9,14 @@ use maud::{Markup, html};
 use super::answer;
 use super::frame::{Page, Tab};
 use super::links::Links;
-use crate::http::endpoint::Endpoint;
 use crate::http::error::HttpError;
 use crate::http::go;
-use crate::http::params::Query;
+use crate::http::parameters::{Endpoint, PageKind};
+use crate::http::query::Query;
 use crate::source::{self, Source};
 
 pub(super) async fn page(parts: Parts) -> Result<Response, HttpError> {
-    Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
+    Query::parse(parts.uri.query()).only_known(Endpoint::BARE, false)?;
     let links = Links::new(&parts, 2);
     let content = html! {
         dl {
@@ -34,7 +34,7 @@ pub(super) async fn page(parts: Parts) -> Result<Response, HttpError> {
         }
         h2 { "Captures" }
         p { code { "captures/" var { "number" } } ": a capture that is over, again in any format. Its parameters:" }
-        (parameters(&Endpoint::of_capture()))
+        (parameters(Endpoint::page(PageKind::Capture)))
         // For those who look for them; not in the words of Go's own page, which scanners look for.
         h2 { "For clients of Go" }
         p.note {
@@ -52,9 +52,10 @@ pub(super) async fn page(parts: Parts) -> Result<Response, HttpError> {
     Ok(answer(page.html(&content)))
 }
 
-fn one(links: &Links, source: &Source) -> Markup {
+fn one(links: &Links, source: &'static Source) -> Markup {
     let to = |query: &str| links.to(&format!("{}{query}", source.name));
-    let page = Endpoint::of(source);
+    let endpoint = Endpoint::of(source);
+    let examples = endpoint.examples();
     html! {
         dt { (source.name) }
         dd {
@@ -63,23 +64,23 @@ fn one(links: &Links, source: &Source) -> Markup {
                 Err(why) => p.note { "Not here: " (why) "." },
                 Ok(()) => {
                     p.note {
-                        @if page.examples.is_empty() { a href=(to("")) { (source.name) } }
-                        @for (at, (what, query)) in page.examples.iter().enumerate() {
+                        @if examples.is_empty() { a href=(to("")) { (source.name) } }
+                        @for (at, (what, query)) in examples.iter().enumerate() {
                             @if at > 0 { " · " }
                             a href=(to(&format!("?{query}"))) { (what) }
                         }
                     }
-                    (parameters(&page))
+                    (parameters(endpoint))
                 }
             }
         }
     }
 }
 
-fn parameters(page: &Endpoint) -> Markup {
+fn parameters(endpoint: Endpoint) -> Markup {
     html! {
-        @if !page.parameters.is_empty() {
-            ul { @for parameter in &page.parameters { li { code { (parameter.name) } ": " (parameter.summary) } } }
+        @if endpoint.parameters().next().is_some() {
+            ul { @for parameter in endpoint.parameters() { li { code { (parameter.name) } ": " (endpoint.help(parameter)) } } }
         }
     }
 }

@@ -4,9 +4,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
-use crate::http::endpoint::Endpoint;
 use crate::http::error::HttpError;
-use crate::http::params::Query;
+use crate::http::parameters::Endpoint;
+use crate::http::query::Query;
 
 pub(super) async fn style(parts: Parts) -> Result<Response, HttpError> {
     answer(&parts, "text/css; charset=utf-8", include_str!("page.css"))
@@ -21,6 +21,6 @@ pub(super) async fn script(parts: Parts) -> Result<Response, HttpError> {
 }
 
 fn answer(parts: &Parts, kind: &'static str, text: &'static str) -> Result<Response, HttpError> {
-    Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
+    Query::parse(parts.uri.query()).only_known(Endpoint::BARE, false)?;
     Ok(([(CONTENT_TYPE, kind)], text).into_response())
 }

@@ -8,7 +8,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::tasks::Snapshot;
-use crate::our_thread;
 
 /// How many are kept.
 const MAX_LOOKS: usize = 4;
@@ -64,7 +63,7 @@ impl Looks {
         if !shelf.forgets && !shelf.looks.is_empty() {
             let looks = Arc::downgrade(self);
             // Without a thread nothing is forgotten in time, so nothing is kept.
-            shelf.forgets = our_thread::start(THREAD, move || forget(&looks)).is_ok();
+            shelf.forgets = crate::thread::spawn(THREAD, move || forget(&looks)).is_ok();
             if !shelf.forgets {
                 forgotten.append(&mut shelf.looks);
             }

@@ -26,7 +26,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
 pub(super) use self::looks::Looks;
-use super::desk::Desk;
+use super::admission::Admission;
 
 /// The thread that writes a page, as its error names it.
 const PAGE: &str = "taskprof-page";
@@ -47,13 +47,18 @@ fn answer(page: String) -> Response {
 }
 
 /// All of them but the first, whose address is the router's own.
-pub(super) fn routes<S>(desk: &Arc<Desk>) -> Router<S>
+pub(super) fn routes<S>(admission: &Arc<Admission>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let desk = || Arc::clone(desk);
-    let (on_tasks, on_task, on_scopes, on_profiles, on_take) =
-        (desk(), desk(), desk(), desk(), desk());
+    let admission = || Arc::clone(admission);
+    let (on_tasks, on_task, on_scopes, on_profiles, on_take) = (
+        admission(),
+        admission(),
+        admission(),
+        admission(),
+        admission(),
+    );
     Router::new()
         .route("/page/page.css", get(fixed::style))
         .route("/page/page.js", get(fixed::script))

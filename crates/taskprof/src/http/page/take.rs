@@ -11,21 +11,17 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::profiles::has_profile;
-use crate::cpu::{DEFAULT_DURATION, MAX_DURATION};
-use crate::http::desk::Desk;
-use crate::http::endpoint::Endpoint;
+use crate::http::admission::Admission;
+use crate::http::capture_store::Retention;
 use crate::http::error::HttpError;
-use crate::http::kept::Rank;
-use crate::http::own;
-use crate::http::params::Query;
+use crate::http::native;
+use crate::http::parameters::{
+    DEFAULT_SECONDS, Endpoint, PageKind, SECONDS, SECONDS_OF_TAKE, SOURCE,
+};
 use crate::http::progress;
+use crate::http::query::Query;
 use crate::http::{OwnRuntime, watch_application};
 use crate::source::{self, Ask, Seconds, Source};
-
-const PARAMETERS: [(&str, &str); 2] = [
-    ("source", "what to take a profile of"),
-    ("seconds", "for how long"),
-];
 
 pub(super) const LINES: &str = "application/x-ndjson";
 
@@ -38,18 +34,17 @@ struct Asked {
 
 fn parse(parts: &Parts) -> Result<Asked, HttpError> {
     let query = Query::parse(parts.uri.query()).without_empty();
-    query.only_known(&Endpoint::taking(&PARAMETERS), false)?;
+    query.only_known(Endpoint::page(PageKind::TakePage), false)?;
     let sources = source::ALL.iter().filter(|source| has_profile(source));
-    let sources = sources.map(|source| (source.name, Some(*source)));
-    let Some(source) = query.choice("source", None, sources)? else {
+    let sources = sources.map(|source| (source.name, *source));
+    let Some(source) = query.choice(&SOURCE, sources)? else {
         return Err(HttpError::bad_request(
             "parameter source is missing: what to take a profile of",
         ));
     };
     source.available()?;
-    let most = MAX_DURATION.as_secs();
-    let takes_time = query.has("seconds") || source.seconds == Seconds::Timed;
-    let seconds = query.integer("seconds", DEFAULT_DURATION.as_secs(), 1..=most)?;
+    let takes_time = query.has(SECONDS.name) || source.seconds == Seconds::Timed;
+    let seconds = query.number(&SECONDS_OF_TAKE)?.unwrap_or(DEFAULT_SECONDS);
     let ask = source.ask();
     Ok(match takes_time {
         true => Asked {
@@ -65,7 +60,7 @@ fn parse(parts: &Parts) -> Result<Asked, HttpError> {
     })
 }
 
-pub(super) async fn get(desk: Arc<Desk>, parts: Parts) -> Result<Response, HttpError> {
+pub(super) async fn get(admission: Arc<Admission>, parts: Parts) -> Result<Response, HttpError> {
     let Asked { source, ask, takes } = parse(&parts)?;
     let as_lines = parts
         .headers
@@ -73,7 +68,7 @@ pub(super) async fn get(desk: Arc<Desk>, parts: Parts) -> Result<Response, HttpE
         .iter()
         .any(|accepted| accepted.as_bytes() == LINES.as_bytes());
     let watched = watch_application(parts.extensions.get::<OwnRuntime>());
-    let capture = own::kept(&desk, source, ask, takes, Rank::Long, watched)?;
+    let capture = native::capture(&admission, source, ask, takes, Retention::Long, watched)?;
     match (as_lines, takes) {
         (true, takes) => {
             let number = async move { Ok(capture.await?.0.id) };

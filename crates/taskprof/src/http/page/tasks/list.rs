@@ -3,11 +3,12 @@
 use maud::{Markup, html};
 use taskscope::TaskDump;
 
-use super::select::{Choices, Known, Selected, Together, label};
+use super::select::{Choices, Selected, Together, label};
 use super::snapshot::{Shown, Snapshot};
 use super::wanted::{Grouping, Sort, Wanted};
 use crate::http::page::frame::{Page, Tab, age, count, place, plain, sentence, slug, verdict};
 use crate::http::page::links::Links;
+use crate::tasks::KnownStacks;
 use crate::tasks::remarks;
 
 /// Rows of one page.
@@ -83,26 +84,27 @@ fn filter(links: &Links, wanted: &Wanted, choices: &Choices) -> Markup {
     let filtered = wanted.filters();
     html! {
         form #filter method="get" action=(links.to("page/tasks")) role="search" aria-label="Filter tasks" {
-            label { span { "Text" } input type="search" name="q" value=[wanted.text.as_deref().map(plain)] placeholder="name, scope, label, function, file" maxlength="200"; }
+            label { span { "Text" } input type="search" name="q" value=[wanted.filter.text.as_deref().map(plain)] placeholder="name, scope, label, function, file" maxlength="200"; }
             label { span { "Verdict" }
                 select name="verdict" {
                     option value="" { "any" }
                     @for each in taskscope::Verdict::ALL {
                         @let number = choices.verdicts.get(&each).copied().unwrap_or(0);
-                        (option(&slug(each), format!("{each} ({number})"), wanted.verdict == Some(each)))
+                        (option(&slug(each), format!("{each} ({number})"), wanted.filter.verdict == Some(each)))
                     }
                 }
             }
-            label { span { "Waits for" } select name="wait" { (many(&choices.waits(), &wanted.wait)) } }
-            label { span { "Scope" } select name="scope" { (many(&choices.scopes(), &wanted.scope)) } }
+            label { span { "Waits for" } select name="wait" { (many(&choices.waits(), &wanted.filter.wait)) } }
+            label { span { "Scope" } select name="scope" { (many(&choices.scopes(), &wanted.filter.scope)) } }
             label { span { "Show" }
                 select name="group" {
                     @for (word, by, words) in Grouping::ALL { (option(word, words.to_owned(), by == wanted.grouping)) }
                 }
             }
-            label.check { input type="checkbox" name="suspects" value="1" checked[wanted.suspects]; span { "leak suspects only" } }
-            @if let Some(site) = &wanted.site { (fixed("site", "Spawned at", site)) }
-            @if let Some(name) = &wanted.name { (fixed("name", "Name", name)) }
+            label.check { input type="checkbox" name="suspects" value="1" checked[wanted.filter.suspects]; span { "leak suspects only" } }
+            @if let Some(site) = &wanted.filter.site { (fixed("site", "Spawned at", site)) }
+            @if let Some(name) = &wanted.filter.name { (fixed("name", "Name", name)) }
+            @if !wanted.filter.min_age.is_zero() { (fixed("min_age", "Seconds old", &wanted.filter.min_age.as_secs().to_string())) }
             @if let Some(look) = wanted.look { input type="hidden" name="look" value=(look); }
             span.buttons {
                 button { "Show" }
@@ -151,7 +153,7 @@ fn class(by: Sort) -> &'static str {
 fn rows(links: &Links, wanted: &Wanted, shown: &Shown<'_>) -> Markup {
     let all = shown.selected.order.len();
     let without_memory = shown.selected.tasks.saturating_sub(all);
-    let mut known = Known::default();
+    let mut known = KnownStacks::default();
     let from = wanted.from.min(all);
     let next = Wanted {
         from: 0,
@@ -195,7 +197,7 @@ fn rows(links: &Links, wanted: &Wanted, shown: &Shown<'_>) -> Markup {
     }
 }
 
-fn row(links: &Links, task: &TaskDump, at: usize, known: &mut Known) -> Markup {
+fn row(links: &Links, task: &TaskDump, at: usize, known: &mut KnownStacks) -> Markup {
     let name = plain(label(task));
     html! {
         tr data-id=(task.id) aria-rowindex=(at + 2) {
@@ -225,7 +227,7 @@ fn ended(at: usize) -> Markup {
 }
 
 /// What it is doing, in few words.
-fn doing(task: &TaskDump, known: &mut Known) -> String {
+fn doing(task: &TaskDump, known: &mut KnownStacks) -> String {
     match task.state {
         taskscope::State::Running { .. } => "running".to_owned(),
         taskscope::State::Scheduled { .. } => "about to run".to_owned(),
@@ -269,7 +271,7 @@ fn pages(links: &Links, wanted: &Wanted, from: usize, all: usize) -> Markup {
 
 fn groups(links: &Links, wanted: &Wanted, selected: &Selected) -> Markup {
     let groups = &selected.groups;
-    let mut known = Known::default();
+    let mut known = KnownStacks::default();
     let alike = wanted.grouping == Grouping::Alike;
     html! {
         div.wide {
@@ -300,7 +302,7 @@ fn group_row(
     wanted: &Wanted,
     group: &Together,
     alike: bool,
-    known: &mut Known,
+    known: &mut KnownStacks,
 ) -> Markup {
     let summary = &group.summary;
     let (first, verdicts) = (&summary.oldest, &summary.verdicts);

@@ -23,29 +23,29 @@ use self::wanted::Wanted;
 use super::links::Links;
 use super::{PAGE, answer};
 use crate::error::Error;
-use crate::http::choose::prompt;
-use crate::http::desk::Desk;
-use crate::http::endpoint::Endpoint;
+use crate::http::admission::Admission;
 use crate::http::error::HttpError;
-use crate::http::params::Query;
+use crate::http::parameters::Endpoint;
+use crate::http::query::Query;
+use crate::http::task_filter::prompt;
 use crate::http::{OwnRuntime, watch_application};
 use crate::offload;
 use crate::source::{self, Line};
 use crate::tasks::Chosen;
 
-pub(super) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Response, HttpError> {
+pub(super) async fn page(admission: Arc<Admission>, parts: Parts) -> Result<Response, HttpError> {
     let mut wanted = Wanted::parse(parts.uri.query())?;
     let links = Links::new(&parts, 2);
-    let _look = desk.look().await?;
+    let _permit = admission.snapshot().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
-    let kept = wanted.look.and_then(|id| desk.looks.get(id));
+    let kept = wanted.look.and_then(|id| admission.looks.get(id));
     let kept = kept.filter(|snapshot| snapshot.serves(&wanted));
     let is_new = kept.is_none();
     let snapshot = match kept {
         Some(snapshot) => snapshot,
         None => snapshot(&wanted).await?,
     };
-    let looks = Arc::clone(&desk.looks);
+    let looks = Arc::clone(&admission.looks);
     let html = offload::work(PAGE, move |_| {
         // Here, because to forget another one of very many tasks takes time.
         if is_new {
@@ -59,7 +59,7 @@ pub(super) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Response, Http
 
 /// A look at all tasks, shared with others who ask for the same; or at those that are wanted, if all of them are too many.
 async fn snapshot(wanted: &Wanted) -> Result<Arc<Snapshot>, HttpError> {
-    let ask = || source::short::tasks().of(prompt().stacks(wanted.stacks));
+    let ask = || source::short::tasks().of(prompt().stacks(wanted.filter.stacks));
     let few = ask()
         .fold(Line::Usual, Snapshot::of_few)
         .await?
@@ -78,17 +78,17 @@ fn no_tasks() -> HttpError {
 
 pub(super) async fn task(
     Path(id): Path<String>,
-    desk: Arc<Desk>,
+    admission: Arc<Admission>,
     parts: Parts,
 ) -> Result<Response, HttpError> {
-    Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
+    Query::parse(parts.uri.query()).only_known(Endpoint::BARE, false)?;
     let Ok(id) = id.parse::<u64>() else {
         return Err(HttpError::bad_request(
             "the number of a task is a whole number",
         ));
     };
     let links = Links::new(&parts, 3);
-    let _look = desk.look().await?;
+    let _permit = admission.snapshot().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
     let ask = source::short::tasks().of(prompt());
     let one = ask.fold_alone(move |chosen| One::take(&chosen, id));

@@ -8,129 +8,15 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use taskscope::text::plain;
-use taskscope::{Name, ScopeRef, TaskDump, Trace, Verdict};
+use taskscope::{Name, ScopeRef, TaskDump, Verdict};
 
 use super::wanted::{Grouping, Sort, Wanted};
-use crate::tasks::{Groups, Holds, Likeness, Summary};
+use crate::tasks::{Groups, Holds, KnownStacks, Likeness, Summary, TaskFilter, wait_kinds};
 
-/// Stacks that are remembered at a time.
-const STACKS: usize = 8192;
 /// Scopes and waits that are counted by name; more are found by text.
 const NAMES: usize = 8192;
 /// Bytes that the order of a look takes for each task.
 pub(super) const ORDER_BYTES: usize = size_of::<u32>();
-
-/// What has been found out about the stacks of a look, by their addresses.
-#[derive(Debug, Default)]
-pub(super) struct Known {
-    /// While a trace is here, no other stack has its address.
-    stacks: HashMap<usize, OfStack>,
-}
-
-#[derive(Debug)]
-struct OfStack {
-    _trace: Arc<Trace>,
-    wait: Arc<str>,
-    /// Whether the text that is looked for is in it.
-    found: Option<bool>,
-}
-
-impl Known {
-    fn of(&mut self, trace: &Arc<Trace>) -> &mut OfStack {
-        if self.stacks.len() >= STACKS {
-            self.stacks.clear();
-        }
-        let address = Arc::as_ptr(trace.stack()).addr();
-        self.stacks.entry(address).or_insert_with(|| OfStack {
-            _trace: Arc::clone(trace),
-            wait: trace.wait_reason().to_string().into(),
-            found: None,
-        })
-    }
-
-    /// What the task waits for, in words.
-    pub(super) fn wait(&mut self, task: &TaskDump) -> Arc<str> {
-        match &task.trace {
-            Ok(trace) => Arc::clone(&self.of(trace).wait),
-            Err(_) => task.wait_reason().to_string().into(),
-        }
-    }
-
-    fn stack_has(&mut self, task: &TaskDump, text: &str) -> bool {
-        let Ok(trace) = &task.trace else {
-            return false;
-        };
-        *self.of(trace).found.get_or_insert_with(|| {
-            let mut frames = trace.branches().iter().flat_map(|branch| &branch.frames);
-            frames.any(|frame| {
-                has(&frame.function, text)
-                    || frame.file.as_deref().is_some_and(|file| has(file, text))
-            })
-        })
-    }
-}
-
-/// Without regard to case; `text` is in lower case.
-fn has(within: &str, text: &str) -> bool {
-    within.to_lowercase().contains(text)
-}
-
-/// Whether a name is the one that was asked for: as it is, or as a form shows it, which would lose what cannot be seen.
-fn is(name: &str, asked: &str) -> bool {
-    name == asked || matches!(plain(name), Cow::Owned(shown) if shown == asked)
-}
-
-/// The kinds that a wait reason names.
-pub(super) fn kinds(wait: &str) -> impl Iterator<Item = &str> {
-    wait.split(" | ")
-}
-
-impl Wanted {
-    fn wants(&self, task: &TaskDump, known: &mut Known) -> bool {
-        self.verdict.is_none_or(|verdict| task.verdict == verdict)
-            && (!self.suspects || task.is_leak_suspect())
-            && self
-                .name
-                .as_deref()
-                .is_none_or(|asked| task.name.as_deref().is_some_and(|name| is(name, asked)))
-            && self
-                .site
-                .as_deref()
-                .is_none_or(|site| is(&task.site.to_string(), site))
-            && self.scope.as_deref().is_none_or(|name| {
-                std::iter::successors(task.scope.clone(), |scope| scope.parent())
-                    .any(|scope| is(scope.name(), name))
-            })
-            && self.wait.as_deref().is_none_or(|wait| {
-                let waits = known.wait(task);
-                *waits == *wait || kinds(&waits).any(|kind| kind == wait)
-            })
-            && self
-                .text
-                .as_deref()
-                .is_none_or(|text| self.has_text(task, text, known))
-    }
-
-    fn has_text(&self, task: &TaskDump, text: &str, known: &mut Known) -> bool {
-        let labelled = |labels: &[(Arc<str>, Arc<str>)]| {
-            labels
-                .iter()
-                .any(|(key, value)| has(key, text) || has(value, text))
-        };
-        task.name.as_deref().is_some_and(|name| has(name, text))
-            || has(task.future, text)
-            || has(&task.site.to_string(), text)
-            || task.id.to_string() == text
-            || labelled(&task.labels)
-            || task
-                .scope
-                .as_ref()
-                .is_some_and(|scope| has(scope.name(), text) || labelled(&scope.labels()))
-            || has(&known.wait(task), text)
-            || known.stack_has(task, text)
-    }
-}
 
 /// What came of a question.
 #[derive(Debug)]
@@ -148,7 +34,7 @@ pub(super) struct Selected {
 /// The tasks that are wanted, chosen while they are read.
 pub(super) struct Selection<'a> {
     wanted: &'a Wanted,
-    known: Known,
+    known: KnownStacks,
     tasks: usize,
     rows: Rows,
     groups: Groups<Key>,
@@ -253,7 +139,7 @@ impl<'a> Selection<'a> {
     pub(super) fn new(wanted: &'a Wanted) -> Self {
         Selection {
             wanted,
-            known: Known::default(),
+            known: KnownStacks::default(),
             tasks: 0,
             rows: match wanted.sort {
                 Sort::Name => Rows::Labels(Vec::new()),
@@ -265,7 +151,7 @@ impl<'a> Selection<'a> {
 
     /// `at`: its place in the look, by age.
     pub(super) fn add(&mut self, at: usize, task: Cow<'_, TaskDump>, held: Holds<'_>) {
-        if !self.wanted.wants(&task, &mut self.known) {
+        if !self.wanted.filter.keeps(&task, &mut self.known) {
             return;
         }
         self.tasks += 1;
@@ -310,7 +196,7 @@ pub(super) struct Together {
 }
 
 /// The largest first.
-fn together(groups: Groups<Key>, wanted: &Wanted, known: &mut Known) -> Vec<Together> {
+fn together(groups: Groups<Key>, wanted: &Wanted, known: &mut KnownStacks) -> Vec<Together> {
     let every = Wanted {
         grouping: Grouping::None,
         ..wanted.question()
@@ -328,9 +214,12 @@ fn together(groups: Groups<Key>, wanted: &Wanted, known: &mut Known) -> Vec<Toge
                 Key::Alike(_) => {
                     let first = &summary.oldest;
                     let wanted = Wanted {
-                        verdict: Some(first.verdict),
-                        wait: Some(known.wait(first).to_string()),
-                        site: Some(first.site.to_string()),
+                        filter: TaskFilter {
+                            verdict: Some(first.verdict),
+                            wait: Some(known.wait(first).to_string()),
+                            site: Some(first.site.to_string()),
+                            ..every.filter
+                        },
                         ..every
                     };
                     (String::new(), wanted)
@@ -339,7 +228,13 @@ fn together(groups: Groups<Key>, wanted: &Wanted, known: &mut Known) -> Vec<Toge
                     let verdict = Some(verdict);
                     (
                         summary.oldest.verdict.to_string(),
-                        Wanted { verdict, ..every },
+                        Wanted {
+                            filter: TaskFilter {
+                                verdict,
+                                ..every.filter
+                            },
+                            ..every
+                        },
                     )
                 }
                 Key::Wait(wait) => {
@@ -347,7 +242,10 @@ fn together(groups: Groups<Key>, wanted: &Wanted, known: &mut Known) -> Vec<Toge
                     (
                         wait.clone(),
                         Wanted {
-                            wait: Some(wait),
+                            filter: TaskFilter {
+                                wait: Some(wait),
+                                ..every.filter
+                            },
                             ..every
                         },
                     )
@@ -355,7 +253,10 @@ fn together(groups: Groups<Key>, wanted: &Wanted, known: &mut Known) -> Vec<Toge
                 Key::Scope(Some(name)) => (
                     name.clone(),
                     Wanted {
-                        scope: Some(name),
+                        filter: TaskFilter {
+                            scope: Some(name),
+                            ..every.filter
+                        },
                         ..every
                     },
                 ),
@@ -365,7 +266,10 @@ fn together(groups: Groups<Key>, wanted: &Wanted, known: &mut Known) -> Vec<Toge
                     (
                         site.clone(),
                         Wanted {
-                            site: Some(site),
+                            filter: TaskFilter {
+                                site: Some(site),
+                                ..every.filter
+                            },
                             ..every
                         },
                     )
@@ -373,7 +277,10 @@ fn together(groups: Groups<Key>, wanted: &Wanted, known: &mut Known) -> Vec<Toge
                 Key::Name(Some(name)) => (
                     name.clone(),
                     Wanted {
-                        name: Some(name),
+                        filter: TaskFilter {
+                            name: Some(name),
+                            ..every.filter
+                        },
                         ..every
                     },
                 ),
@@ -405,7 +312,7 @@ pub(super) struct Choices {
     pub(super) verdicts: BTreeMap<Verdict, usize>,
     waits: HashMap<Arc<str>, usize>,
     scopes: HashMap<String, usize>,
-    known: Known,
+    known: KnownStacks,
 }
 
 impl Choices {
@@ -439,7 +346,7 @@ impl Choices {
     pub(super) fn waits(&self) -> Vec<(String, usize)> {
         let mut single: HashMap<&str, usize> = HashMap::new();
         for (wait, count) in &self.waits {
-            for kind in kinds(wait) {
+            for kind in wait_kinds(wait) {
                 *single.entry(kind).or_default() += count;
             }
         }

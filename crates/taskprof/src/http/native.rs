@@ -13,16 +13,17 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use taskscope::RuntimeGuard;
 
-use super::answer::{self, TEXT, WRITER};
-use super::choose;
-use super::desk::{Desk, Look};
+use super::admission::{Admission, SnapshotPermit};
+use super::capture_store::{Retention, StoredCapture};
 use super::dump::Form;
-use super::endpoint::Endpoint;
 use super::error::HttpError;
-use super::kept::{Kept, Rank};
-use super::params::Query;
-use super::{OwnRuntime, dump, end, progress, sampling, watch_application};
-use crate::cpu::{DEFAULT_DURATION, MAX_DURATION, RETENTION};
+use super::parameters::{
+    AGO, BASE, DEBUG, DEFAULT_SECONDS, Endpoint, FORMAT, SECONDS, SECONDS_OF_PAST,
+};
+use super::query::Query;
+use super::response::{self, TEXT, WRITER};
+use super::task_filter::{self, prompt};
+use super::{OwnRuntime, cpu_options, dump, end_captures, progress, watch_application};
 use crate::source::{Ask, Seconds, Source, TextView, What};
 use crate::write::{FORMATS, Format};
 use crate::{offload, tasks};
@@ -43,28 +44,28 @@ struct Asked {
     ask: Ask,
     /// How long it takes, if it takes time.
     takes: Option<Duration>,
-    base: Option<Arc<Kept>>,
+    base: Option<Arc<StoredCapture>>,
     /// What the script of an SVG wants to find in the address again.
     state: Vec<(String, String)>,
 }
 
 pub(super) async fn get(
     source: &'static Source,
-    desk: Arc<Desk>,
+    admission: Arc<Admission>,
     parts: Parts,
 ) -> Result<Response, HttpError> {
     source.available()?;
-    let asked = parse(source, &desk, parts.uri.query())?;
+    let asked = parse(source, &admission, parts.uri.query())?;
     let watched = watch_application(parts.extensions.get::<OwnRuntime>());
     match asked.view {
-        View::Grouped | View::Listed | View::Dump => dump(&desk, asked).await,
+        View::Grouped | View::Listed | View::Dump => dump(&admission, asked).await,
         View::Text(view) => {
-            let _look = desk.look().await?;
+            let _permit = admission.snapshot().await?;
             let body = offload::run(WRITER, view.write).await??;
-            Ok(answer::typed(
+            Ok(response::typed(
                 view.content_type,
                 "inline",
-                desk.bytes(body)?,
+                admission.bytes(body)?,
             ))
         }
         View::Profile(format) => {
@@ -77,11 +78,11 @@ pub(super) async fn get(
             } = asked;
             // What a moment's look makes is a scraper's more often than a person's.
             let rank = if takes.is_some() {
-                Rank::Long
+                Retention::Long
             } else {
-                Rank::Passing
+                Retention::Brief
             };
-            let capture = kept(&desk, source, ask, takes, rank, watched)?;
+            let capture = capture(&admission, source, ask, takes, rank, watched)?;
             if let Some(takes) = takes
                 && wants_page(&parts.headers)
             {
@@ -92,55 +93,55 @@ pub(super) async fn get(
                 return progress::page(source.name, takes, address);
             }
             let (kept, _look) = capture.await?;
-            answer(&desk, &kept, format, base.as_deref(), &state).await
+            answer(&admission, &kept, format, base.as_deref(), &state).await
         }
     }
 }
 
 /// A capture that is kept; one that took no time comes with the right to look, for as long as the answer is made.
-type Taken = Result<(Arc<Kept>, Option<Look>), HttpError>;
+type Taken = Result<(Arc<StoredCapture>, Option<SnapshotPermit>), HttpError>;
 
 /// Takes a capture and keeps it. Refused at once if too many go on;
 /// nothing happens before it is polled.
-pub(super) fn kept(
-    desk: &Arc<Desk>,
+pub(super) fn capture(
+    admission: &Arc<Admission>,
     source: &'static Source,
     ask: Ask,
     takes: Option<Duration>,
-    rank: Rank,
+    rank: Retention,
     watched: Option<RuntimeGuard>,
 ) -> Result<impl Future<Output = Taken> + Send + use<>, HttpError> {
     let permit = match takes {
-        Some(_) => Some(desk.capture()?),
+        Some(_) => Some(admission.capture()?),
         None => None,
     };
-    let desk = Arc::clone(desk);
+    let admission = Arc::clone(admission);
     Ok(async move {
         let _held = (permit, watched);
         let (profile, look) = match takes {
             Some(_) => {
                 let capture = async { Ok(ask.capture().await?) };
-                (end::or_ended(capture).await?, None)
+                (end_captures::or_ended(capture).await?, None)
             }
             None => {
-                let look = desk.look().await?;
+                let look = admission.snapshot().await?;
                 (ask.capture().await?, Some(look))
             }
         };
-        Ok((desk.captures.keep(source, rank, profile), look))
+        Ok((admission.captures.insert(source, rank, profile), look))
     })
 }
 
 async fn answer(
-    desk: &Desk,
-    kept: &Kept,
+    admission: &Admission,
+    kept: &StoredCapture,
     format: &'static Format,
-    base: Option<&Kept>,
+    base: Option<&StoredCapture>,
     state: &[(String, String)],
 ) -> Result<Response, HttpError> {
-    let body = answer::write(desk, kept, format, base).await?;
-    let response = answer::with(kept.source.name, format, body);
-    Ok(answer::located(
+    let body = response::write(admission, kept, format, base).await?;
+    let response = response::with(kept.source.name, format, body);
+    Ok(response::located(
         response,
         &address(kept, format, base, state),
     ))
@@ -149,33 +150,37 @@ async fn answer(
 /// The headers that `get` would answer. Without this, axum would run a whole capture and throw it away.
 pub(super) async fn head(
     source: &'static Source,
-    desk: Arc<Desk>,
+    admission: Arc<Admission>,
     parts: Parts,
 ) -> Result<Response, HttpError> {
     source.available()?;
     let body = Body::empty();
-    Ok(match parse(source, &desk, parts.uri.query())?.view {
-        View::Grouped | View::Listed => answer::typed(TEXT, "inline", body),
-        View::Dump => answer::typed("application/json", "inline", body),
-        View::Text(view) => answer::typed(view.content_type, "inline", body),
-        View::Profile(format) => answer::with(source.name, format, body),
+    Ok(match parse(source, &admission, parts.uri.query())?.view {
+        View::Grouped | View::Listed => response::typed(TEXT, "inline", body),
+        View::Dump => response::typed("application/json", "inline", body),
+        View::Text(view) => response::typed(view.content_type, "inline", body),
+        View::Profile(format) => response::with(source.name, format, body),
     })
 }
 
 /// The views of a dump that are no profiles: written while the client reads.
-async fn dump(desk: &Desk, asked: Asked) -> Result<Response, HttpError> {
+async fn dump(admission: &Admission, asked: Asked) -> Result<Response, HttpError> {
     let (content_type, form) = match asked.view {
         View::Grouped => (TEXT, Form::Grouped),
         View::Listed => (TEXT, Form::Every(tasks::View::Text)),
         _ => ("application/json", Form::Every(tasks::View::Json)),
     };
-    let body = dump::body(desk, asked.ask, form).await?;
-    Ok(answer::typed(content_type, "inline", body))
+    let body = dump::body(admission, asked.ask, form).await?;
+    Ok(response::typed(content_type, "inline", body))
 }
 
-fn parse(source: &'static Source, desk: &Desk, query: Option<&str>) -> Result<Asked, HttpError> {
+fn parse(
+    source: &'static Source,
+    admission: &Admission,
+    query: Option<&str>,
+) -> Result<Asked, HttpError> {
     let query = Query::parse(query);
-    let page = Endpoint::of(source);
+    let endpoint = Endpoint::of(source);
     let mut asked = Asked {
         view: View::Listed,
         ask: source.ask(),
@@ -184,32 +189,30 @@ fn parse(source: &'static Source, desk: &Desk, query: Option<&str>) -> Result<As
         state: Vec::new(),
     };
     if let What::Text(views) = source.what {
-        let choices = views.iter().map(|view| (view.format, Some(view)));
-        let view = query.choice("format", views.first(), choices)?;
-        query.only_known(&page, false)?;
+        let choices = views.iter().map(|view| (view.format, view));
+        let view = query.choice(&FORMAT, choices)?.or(views.first());
+        query.only_known(endpoint, false)?;
         asked.view = view
             .map(View::Text)
             .ok_or_else(|| HttpError::internal("a text without a view"))?;
         return Ok(asked);
     }
     let format = format(&query)?;
-    query.only_known(&page, answer::is_svg(format))?;
+    query.only_known(endpoint, response::is_svg(format))?;
     asked.state = query.svg_state();
-    asked.base = base(&query, desk)?;
+    asked.base = base(&query, admission)?;
     if let What::Cpu = source.what {
-        asked.ask = asked.ask.with(sampling::cpu(&query)?);
+        asked.ask = asked.ask.with(cpu_options::parse(&query)?);
     }
     // The past is there already.
-    let past = query.has("ago");
-    let takes_time = !past && (query.has("seconds") || source.seconds == Seconds::Timed);
+    let past = query.has(AGO.name);
+    let takes_time = !past && (query.has(SECONDS.name) || source.seconds == Seconds::Timed);
     if past {
-        let most = RETENTION.as_secs();
-        let seconds = query.integer("seconds", DEFAULT_DURATION.as_secs(), 1..=most)?;
+        let seconds = query.number(&SECONDS_OF_PAST)?.unwrap_or(DEFAULT_SECONDS);
         asked.ask = asked.ask.seconds(seconds);
     }
     if takes_time {
-        let most = MAX_DURATION.as_secs();
-        let takes = query.integer("seconds", DEFAULT_DURATION.as_secs(), 1..=most)?;
+        let takes = query.number(&SECONDS)?.unwrap_or(DEFAULT_SECONDS);
         asked.takes = Some(Duration::from_secs(takes));
         asked.ask = asked.ask.seconds(takes);
     }
@@ -218,12 +221,12 @@ fn parse(source: &'static Source, desk: &Desk, query: Option<&str>) -> Result<As
     let shrinks = takes_time && source.seconds == Seconds::Instantaneous;
     refuse_negative(format, asked.base.is_some() || shrinks)?;
     if let What::Tasks(..) = source.what {
-        asked.ask = asked.ask.of(choose::options(&query, source)?);
+        asked.ask = asked.ask.matching(prompt(), &task_filter::parse(&query)?);
         let plain = !takes_time && asked.base.is_none();
-        match query.integer("debug", 0, 0..=2)? {
+        match query.number(&DEBUG)?.unwrap_or(0) {
             0 if format.name == "json" && plain => asked.view = View::Dump,
             0 => {}
-            _ if query.has("format") => {
+            _ if query.has(FORMAT.name) => {
                 return Err(HttpError::bad_request(
                     "parameters debug and format exclude each other; debug=1 and debug=2 are text, format is that of a profile",
                 ));
@@ -242,9 +245,10 @@ fn parse(source: &'static Source, desk: &Desk, query: Option<&str>) -> Result<As
 
 /// The format that a query asks for; the first of the table if it asks for none.
 pub(super) fn format(query: &Query) -> Result<&'static Format, HttpError> {
-    let formats = FORMATS.iter().map(|format| (format.name, Some(*format)));
+    let formats = FORMATS.iter().map(|format| (format.name, *format));
     query
-        .choice("format", FORMATS.first().copied(), formats)?
+        .choice(&FORMAT, formats)?
+        .or(FORMATS.first().copied())
         .ok_or_else(|| HttpError::internal("there are no formats"))
 }
 
@@ -266,12 +270,14 @@ pub(super) fn refuse_negative(
 }
 
 /// The capture that a query wants to compare with.
-pub(super) fn base(query: &Query, desk: &Desk) -> Result<Option<Arc<Kept>>, HttpError> {
-    if !query.has("base") {
+pub(super) fn base(
+    query: &Query,
+    admission: &Admission,
+) -> Result<Option<Arc<StoredCapture>>, HttpError> {
+    let Some(id) = query.number(&BASE)? else {
         return Ok(None);
-    }
-    let id = query.integer("base", 0, 1..=u64::MAX)?;
-    match desk.captures.get(id) {
+    };
+    match admission.captures.get(id) {
         Some(kept) => Ok(Some(kept)),
         None => Err(HttpError::not_found(format!(
             "capture {id}, the base, is not kept here, or not any more; page/profiles lists what is"
@@ -281,9 +287,9 @@ pub(super) fn base(query: &Query, desk: &Desk) -> Result<Option<Arc<Kept>>, Http
 
 /// Where a capture is kept, relative to the page of a source.
 fn address(
-    kept: &Kept,
+    kept: &StoredCapture,
     format: &Format,
-    base: Option<&Kept>,
+    base: Option<&StoredCapture>,
     state: &[(String, String)],
 ) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());

@@ -11,28 +11,28 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-use super::load::{Busy, Load};
+use super::activity::{Activity, BusyGuard};
 
 /// A stream with a limit on how long a write may wait.
-pub(super) struct Stall<S> {
+pub(super) struct WriteTimeout<S> {
     stream: S,
     limit: Duration,
-    load: Load,
+    activity: Activity,
     waiting: Option<Waiting>,
 }
 
 /// Since the last byte that was taken.
 struct Waiting {
     deadline: Pin<Box<Sleep>>,
-    _busy: Busy,
+    _busy: BusyGuard,
 }
 
-impl<S: AsyncWrite + Unpin> Stall<S> {
-    pub(super) fn new(stream: S, limit: Duration, load: Load) -> Self {
-        Stall {
+impl<S: AsyncWrite + Unpin> WriteTimeout<S> {
+    pub(super) fn new(stream: S, limit: Duration, activity: Activity) -> Self {
+        WriteTimeout {
             stream,
             limit,
-            load,
+            activity,
             waiting: None,
         }
     }
@@ -45,14 +45,15 @@ impl<S: AsyncWrite + Unpin> Stall<S> {
         let done = write(Pin::new(&mut self.stream), cx);
         if let Poll::Ready(written) = done {
             self.waiting = None;
-            self.load.client_has_taken(*written.as_ref().unwrap_or(&0));
+            self.activity
+                .client_has_taken(*written.as_ref().unwrap_or(&0));
             return Poll::Ready(written);
         }
-        self.load.waits_for_client();
-        let (limit, load) = (self.limit, &self.load);
+        self.activity.waits_for_client();
+        let (limit, activity) = (self.limit, &self.activity);
         let waiting = self.waiting.get_or_insert_with(|| Waiting {
             deadline: Box::pin(tokio::time::sleep(limit)),
-            _busy: load.busy(),
+            _busy: activity.busy(),
         });
         waiting
             .deadline
@@ -62,7 +63,7 @@ impl<S: AsyncWrite + Unpin> Stall<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Stall<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -72,7 +73,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stall<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Stall<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

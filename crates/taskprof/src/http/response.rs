@@ -5,9 +5,9 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LOCATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 
-use super::desk::Desk;
+use super::admission::Admission;
+use super::capture_store::StoredCapture;
 use super::error::HttpError;
-use super::kept::Kept;
 use crate::offload;
 use crate::write::{Format, RenderOptions};
 
@@ -19,10 +19,10 @@ pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// A capture in a format, alone or against another one.
 pub(super) async fn write(
-    desk: &Desk,
-    kept: &Kept,
+    admission: &Admission,
+    kept: &StoredCapture,
     format: &'static Format,
-    base: Option<&Kept>,
+    base: Option<&StoredCapture>,
 ) -> Result<Body, HttpError> {
     let mut title = format!("{}, capture {}", kept.source.name, kept.id);
     if let Some(base) = base {
@@ -34,7 +34,7 @@ pub(super) async fn write(
     }
     let profile = kept.profile.clone();
     let body = offload::work(WRITER, move |_| (format.write)(&profile, &options)).await??;
-    desk.bytes(body)
+    admission.bytes(body)
 }
 
 /// The headers of a format, and a body.

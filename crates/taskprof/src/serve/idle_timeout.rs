@@ -7,17 +7,17 @@ use std::time::Instant;
 
 use tokio::time::sleep_until;
 
+use super::activity::Activity;
 use super::connections::Limits;
-use super::load::Load;
 
 /// Returns when the client has had its time: for its first or next request, or for taking the next piece of an answer.
-pub(super) async fn overdue(load: Load, limits: Limits) {
+pub(super) async fn expired(activity: Activity, limits: Limits) {
     // Whatever begins while this sleeps has at least so much time.
     let nap = limits.header_timeout.min(limits.write_timeout);
     loop {
         let now = Instant::now();
         let mut look_again = now + nap;
-        if let Some(due) = load.due(&limits) {
+        if let Some(due) = activity.due(&limits) {
             if due <= now {
                 return;
             }

@@ -40,27 +40,27 @@ fn rested() -> MutexGuard<'static, Option<Instant>> {
 /// The right to be busy; dropping it lets the next one in.
 #[derive(Debug)]
 #[must_use = "dropping it ends the turn"]
-pub(crate) struct Turn {
+pub(crate) struct CpuPermit {
     /// Always there: the semaphore is never closed.
     _permit: Option<SemaphorePermit<'static>>,
-    /// `None` before [`Turn::begin`].
+    /// `None` before [`CpuPermit::begin`].
     began: Option<Instant>,
 }
 
-impl Turn {
+impl CpuPermit {
     /// Waits for one's turn. Dropping the future leaves the line.
-    pub(crate) async fn wait() -> Turn {
+    pub(crate) async fn wait() -> CpuPermit {
         let place = Place::new();
         let permit = TURNS.acquire().await.ok();
         drop(place);
-        Turn {
+        CpuPermit {
             _permit: permit,
             began: None,
         }
     }
 
     /// On the thread that is going to be busy: rests if that is due.
-    pub(crate) fn begin(mut self) -> Turn {
+    pub(crate) fn begin(mut self) -> CpuPermit {
         let rested = rested().take();
         if let Some(rested) = rested {
             thread::sleep(rested.saturating_duration_since(Instant::now()));
@@ -70,25 +70,25 @@ impl Turn {
     }
 
     /// For a scrape or the overview, which are few and short: one of these at a time, whoever else is busy or waits. Blocks.
-    pub(crate) fn take_promptly() -> Turn {
+    pub(crate) fn take_promptly() -> CpuPermit {
         static PROMPT: Semaphore = Semaphore::const_new(1);
-        Turn {
+        CpuPermit {
             _permit: block_on(PROMPT.acquire()).ok(),
             began: None,
         }
     }
 
     /// For the rest of a large answer, after its beginning: one of these at a time, and nobody else waits behind them. Blocks.
-    pub(crate) fn take_for_download() -> Turn {
-        Turn {
+    pub(crate) fn take_for_download() -> CpuPermit {
+        CpuPermit {
             _permit: block_on(DOWNLOADS.acquire()).ok(),
             began: None,
         }
     }
 
     /// For work that mostly waits: a turn only if somebody waits for one, so that a few who ask together do not wait for each other.
-    pub(crate) fn take_in_line() -> Option<Turn> {
-        (LINE.load(Ordering::Relaxed) > 0).then(Turn::take)
+    pub(crate) fn take_in_line() -> Option<CpuPermit> {
+        (LINE.load(Ordering::Relaxed) > 0).then(CpuPermit::take)
     }
 
     /// Whether somebody waits for a turn.
@@ -104,16 +104,16 @@ impl Turn {
     }
 
     /// Waits and begins, on a thread that can do nothing else meanwhile and that ends with its answer: where there is a crowd, it gives way from then on.
-    pub(crate) fn take() -> Turn {
-        let turn = block_on(Turn::wait()).begin();
-        if Turn::is_crowd() {
+    pub(crate) fn take() -> CpuPermit {
+        let turn = block_on(CpuPermit::wait()).begin();
+        if CpuPermit::is_crowd() {
             callstack::thread::give_way();
         }
         turn
     }
 }
 
-impl Drop for Turn {
+impl Drop for CpuPermit {
     fn drop(&mut self) {
         let Some(began) = self.began else {
             return;
@@ -170,9 +170,9 @@ mod tests {
     // Through a private door: from outside, a rest looks like a slow machine. Other tests may take turns in between, and then rest for this one.
     #[test]
     fn whoever_comes_next_rests_while_there_is_a_line() {
-        let turn = Turn::take();
+        let turn = CpuPermit::take();
         let line: Vec<_> = (0..CROWD)
-            .map(|_| thread::spawn(|| Turn::take().began))
+            .map(|_| thread::spawn(|| CpuPermit::take().began))
             .collect();
         while LINE.load(Ordering::Relaxed) < CROWD {
             thread::yield_now();

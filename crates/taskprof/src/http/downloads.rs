@@ -3,7 +3,7 @@
 //! An answer of up to [`SMALL`] bytes is in memory as a whole and no business of this file. A larger one has a place: it is written by a thread while it is read, or waits as bytes.
 //! Places are bounded in number, in bytes, and in tasks whose records are kept. When a new answer finds no room, those go that have waited for their client
 //! for longest, if that is [`SLOW`] or more: their connections break off, and what they keep is gone at once. So a slow reader pays with its own place, and
-//! never with somebody else's. Who finds no room even then is refused. Not here: how many answers are made at a time (`desk.rs`); how a connection ends that takes nothing at all (`serve/`).
+//! never with somebody else's. Who finds no room even then is refused. Not here: how many answers are made at a time (`admission.rs`); how a connection ends that takes nothing at all (`serve/`).
 
 use std::io;
 use std::pin::Pin;

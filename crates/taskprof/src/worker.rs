@@ -9,19 +9,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError, mpsc};
 
 use crate::error::Error;
-use crate::{fork, our_thread};
+use crate::fork;
 
 type Job = Box<dyn FnOnce() + Send>;
 
 /// The thread, started with its first job.
-pub(crate) struct Steady {
+pub(crate) struct Worker {
     name: &'static str,
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
 }
 
-impl Steady {
-    pub(crate) const fn new(name: &'static str) -> Steady {
-        Steady {
+impl Worker {
+    pub(crate) const fn new(name: &'static str) -> Worker {
+        Worker {
             name,
             jobs: Mutex::new(None),
         }
@@ -40,13 +40,13 @@ impl Steady {
             Some(sender) => sender,
             None => {
                 let (sender, receiver) = mpsc::channel::<Job>();
-                our_thread::start(self.name, move || {
+                crate::thread::spawn(self.name, move || {
                     for job in receiver {
                         // Nothing that it has left half-done is seen by another one.
                         let _ = catch_unwind(AssertUnwindSafe(job));
                     }
                 })
-                .map_err(|e| our_thread::not_started(self.name, e))?;
+                .map_err(|e| crate::thread::not_started(self.name, e))?;
                 jobs.insert(sender)
             }
         };

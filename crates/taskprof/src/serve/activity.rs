@@ -11,9 +11,9 @@ use super::connections::Limits;
 /// Bytes by which a client's pace is measured.
 const PACE: usize = 64 * 1024;
 
-/// The load of one connection.
+/// The activity of one connection.
 #[derive(Debug, Clone)]
-pub(super) struct Load {
+pub(super) struct Activity {
     state: Arc<Mutex<State>>,
 }
 
@@ -26,7 +26,7 @@ struct State {
     client_is_due: bool,
     /// When it had last taken [`PACE`] bytes while some waited, and how many since.
     paced: Option<(Instant, usize)>,
-    /// Pieces of answers that the client has not taken yet, each with its number, and since when.
+    /// Chunked of answers that the client has not taken yet, each with its number, and since when.
     #[cfg(feature = "console")]
     handed: Vec<(u64, Instant)>,
     /// How many there were.
@@ -34,10 +34,10 @@ struct State {
     pieces: u64,
 }
 
-impl Load {
+impl Activity {
     /// A connection that is new and idle.
     pub(super) fn new() -> Self {
-        Load {
+        Activity {
             state: Arc::new(Mutex::new(State {
                 busy_with: 0,
                 idle_since: Instant::now(),
@@ -52,9 +52,9 @@ impl Load {
     }
 
     /// Counts until it is dropped.
-    pub(super) fn busy(&self) -> Busy {
+    pub(super) fn busy(&self) -> BusyGuard {
         self.state().busy_with += 1;
-        Busy(self.clone())
+        BusyGuard(self.clone())
     }
 
     /// None while it is busy.
@@ -91,14 +91,14 @@ impl Load {
 
     /// A piece of an answer is the client's to take, until what this returns is dropped.
     #[cfg(feature = "console")]
-    pub(super) fn hand_over(&self) -> Handed {
+    pub(super) fn hand_over(&self) -> ChunkGuard {
         let mut state = self.state();
         state.pieces += 1;
         let number = state.pieces;
         state.handed.push((number, Instant::now()));
         drop(state);
-        Handed {
-            load: self.clone(),
+        ChunkGuard {
+            activity: self.clone(),
             number,
         }
     }
@@ -122,9 +122,9 @@ impl Load {
 
 /// One thing that a connection is busy with.
 #[derive(Debug)]
-pub(super) struct Busy(Load);
+pub(super) struct BusyGuard(Activity);
 
-impl Drop for Busy {
+impl Drop for BusyGuard {
     fn drop(&mut self) {
         let mut state = self.0.state();
         state.busy_with -= 1;
@@ -138,16 +138,16 @@ impl Drop for Busy {
 /// One piece that the client has to take.
 #[cfg(feature = "console")]
 #[derive(Debug)]
-pub(super) struct Handed {
-    load: Load,
+pub(super) struct ChunkGuard {
+    activity: Activity,
     number: u64,
 }
 
 #[cfg(feature = "console")]
-impl Drop for Handed {
+impl Drop for ChunkGuard {
     fn drop(&mut self) {
         let number = self.number;
-        self.load
+        self.activity
             .state()
             .handed
             .retain(|(other, _)| *other != number);

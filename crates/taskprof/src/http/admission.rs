@@ -1,6 +1,6 @@
 //! What the pages of one router share: how much may go on at the same time, the captures that are kept, and the looks that are being read.
 //!
-//! Captures that take time are counted and refused above [`MAX_CAPTURES`]. Looks at this moment are short: a few run, some more wait in line,
+//! CaptureStore that take time are counted and refused above [`MAX_CAPTURES`]. Looks at this moment are short: a few run, some more wait in line,
 //! and whoever comes after them is refused. Scrapes and the overview have a line of their own, so that they wait for nobody who downloads. When an answer is made, its place in line is
 //! free; what its client still reads is the business of `reading.rs`. A refusal is a 429 that says when to ask again: the more were refused, the later, so that a crowd comes
 //! back one by one and not all at once.
@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, Bytes};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::capture_store::CaptureStore;
+use super::downloads::{Pieces, Readings};
 use super::error::HttpError;
-use super::kept::Captures;
 use super::page::Looks;
-use super::reading::{Pieces, Readings};
 
-/// Captures of one router that take time and go on at the same time.
+/// CaptureStore of one router that take time and go on at the same time.
 pub(crate) const MAX_CAPTURES: usize = 32;
 /// Looks at this moment that run at the same time.
 const LOOKS: usize = 4;
@@ -35,24 +35,24 @@ const APART: Duration = Duration::from_millis(50);
 
 /// What the pages of one router share.
 #[derive(Debug)]
-pub(super) struct Desk {
-    pub(super) captures: Captures,
+pub(super) struct Admission {
+    pub(super) captures: CaptureStore,
     pub(super) looks: Arc<Looks>,
     timed: Arc<Semaphore>,
     looking: Line,
     prompt: Line,
     reading: Arc<Readings>,
-    again: Again,
+    again: RetryAfter,
 }
 
 /// When those who were refused may come back.
 #[derive(Debug, Default)]
-struct Again {
+struct RetryAfter {
     /// The time that was given to the last one.
     last: Mutex<Option<Instant>>,
 }
 
-impl Again {
+impl RetryAfter {
     /// What the next one is told, in seconds.
     fn after(&self, now: Instant) -> u64 {
         // A plain value that is never left half-written.
@@ -84,21 +84,21 @@ impl Line {
 
 /// The right to look; dropping it lets the next one in.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct SnapshotPermit {
     _running: OwnedSemaphorePermit,
     _admitted: OwnedSemaphorePermit,
 }
 
-impl Desk {
+impl Admission {
     pub(super) fn new() -> Self {
-        Desk {
-            captures: Captures::new(),
+        Admission {
+            captures: CaptureStore::new(),
             looks: Arc::default(),
             timed: Arc::new(Semaphore::new(MAX_CAPTURES)),
             looking: Line::new(LOOKS, ADMITTED),
             prompt: Line::new(PROMPT, PROMPT_ADMITTED),
             reading: Arc::default(),
-            again: Again::default(),
+            again: RetryAfter::default(),
         }
     }
 
@@ -113,16 +113,16 @@ impl Desk {
     }
 
     /// The right to look at this moment, when it is one's turn.
-    pub(super) async fn look(&self) -> Result<Look, HttpError> {
+    pub(super) async fn snapshot(&self) -> Result<SnapshotPermit, HttpError> {
         self.wait_in(&self.looking).await
     }
 
     /// The same for a scrape or the overview.
-    pub(super) async fn look_promptly(&self) -> Result<Look, HttpError> {
+    pub(super) async fn prompt_snapshot(&self) -> Result<SnapshotPermit, HttpError> {
         self.wait_in(&self.prompt).await
     }
 
-    async fn wait_in(&self, line: &Line) -> Result<Look, HttpError> {
+    async fn wait_in(&self, line: &Line) -> Result<SnapshotPermit, HttpError> {
         let full = |_| {
             HttpError::too_many(
                 format!(
@@ -136,7 +136,7 @@ impl Desk {
             .try_acquire_owned()
             .map_err(full)?;
         let running = Arc::clone(&line.running).acquire_owned().await;
-        Ok(Look {
+        Ok(SnapshotPermit {
             // Never closed.
             _running: running
                 .map_err(|_| HttpError::internal("the line of those who ask is closed"))?,
@@ -180,7 +180,7 @@ mod tests {
     // Through a private door: a thousand clients, and a minute that passes.
     #[test]
     fn a_crowd_that_was_refused_is_told_to_come_back_one_by_one() {
-        let (again, now) = (Again::default(), Instant::now());
+        let (again, now) = (RetryAfter::default(), Instant::now());
         assert_eq!(again.after(now), 2);
         let told: Vec<u64> = (1..1000).map(|_| again.after(now)).collect();
         assert!(told.is_sorted());
@@ -195,20 +195,25 @@ mod tests {
     // Through a private door: from outside, a look is over before the next one comes.
     #[tokio::test]
     async fn looks_wait_in_line_and_beyond_the_line_they_are_refused() {
-        let desk = Desk::new();
+        let admission = Admission::new();
         let mut running = Vec::new();
         for _ in 0..LOOKS {
-            running.push(desk.look().await.unwrap());
+            running.push(admission.snapshot().await.unwrap());
         }
         let mut context = Context::from_waker(Waker::noop());
-        let mut line: Vec<_> = (LOOKS..ADMITTED).map(|_| Box::pin(desk.look())).collect();
+        let mut line: Vec<_> = (LOOKS..ADMITTED)
+            .map(|_| Box::pin(admission.snapshot()))
+            .collect();
         for waiting in &mut line {
             assert!(waiting.as_mut().poll(&mut context).is_pending());
         }
-        assert!(pin!(desk.look()).poll(&mut context).is_ready(), "refused");
+        assert!(
+            pin!(admission.snapshot()).poll(&mut context).is_ready(),
+            "refused"
+        );
         drop(running.pop());
         assert!(line[0].as_mut().poll(&mut context).is_ready());
         // All of which is nothing to a scrape.
-        desk.look_promptly().await.unwrap();
+        admission.prompt_snapshot().await.unwrap();
     }
 }

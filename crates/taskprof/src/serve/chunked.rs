@@ -10,27 +10,27 @@ use axum::Error;
 use axum::body::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use super::activity::{Activity, ChunkGuard};
 use super::body::Answer;
-use super::load::{Handed, Load};
 
 /// Bytes in one piece: what a client has to take within the write timeout.
 const PIECE: usize = 16 * 1024;
 
-pub(super) struct Pieces {
+pub(super) struct Chunked {
     body: Answer,
-    load: Load,
+    activity: Activity,
     /// Of what the body has given, what is not handed over yet.
     rest: Bytes,
     /// The piece that the client has not taken yet.
-    handed: Option<Handed>,
+    handed: Option<ChunkGuard>,
     begun: bool,
 }
 
-impl Pieces {
-    pub(super) fn new(body: Answer, load: Load) -> Self {
-        Pieces {
+impl Chunked {
+    pub(super) fn new(body: Answer, activity: Activity) -> Self {
+        Chunked {
             body,
-            load,
+            activity,
             rest: Bytes::new(),
             handed: None,
             begun: false,
@@ -38,7 +38,7 @@ impl Pieces {
     }
 }
 
-impl HttpBody for Pieces {
+impl HttpBody for Chunked {
     type Data = Bytes;
     type Error = Error;
 
@@ -59,7 +59,7 @@ impl HttpBody for Pieces {
         self.begun = true;
         let length = self.rest.len().min(PIECE);
         let piece = self.rest.split_to(length);
-        self.handed = Some(self.load.hand_over());
+        self.handed = Some(self.activity.hand_over());
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 

@@ -12,110 +12,119 @@ use std::time::SystemTime;
 use crate::profile::{Frame, Label, LabelValue, Profile};
 use crate::source::Source;
 
-/// Captures of one router that are kept.
-pub(super) const MAX_KEPT: usize = 32;
+/// CaptureStore of one router that are kept.
+pub(super) const MAX_STORED: usize = 32;
 /// Of those, passing ones.
-const MAX_PASSING: usize = 8;
+const MAX_BRIEF: usize = 8;
 /// Bytes that passing captures take together, about: whoever asks for a profile of the moment, and does not come back, leaves little.
-const MAX_PASSING_BYTES: usize = 4 << 20;
+const MAX_BRIEF_BYTES: usize = 4 << 20;
 /// Bytes that the kept captures take together, about.
 pub(super) const MAX_BYTES: usize = 64 << 20;
 
 /// What a capture is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rank {
+pub(super) enum Retention {
     /// It took time, and was asked for by our name.
     Long,
     /// It shows one moment, or was asked for by Go's name.
-    Passing,
+    Brief,
 }
 
 /// A capture that is over.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct StoredCapture {
     /// Its number in its router, from 1.
     pub(super) id: u64,
     pub(super) source: &'static Source,
     pub(super) profile: Arc<Profile>,
     pub(super) finished: SystemTime,
-    rank: Rank,
+    retention: Retention,
     bytes: usize,
 }
 
 #[derive(Debug, Default)]
-struct Shelf {
+struct Stored {
     last: u64,
     bytes: usize,
     /// Oldest first.
-    kept: VecDeque<Arc<Kept>>,
+    captures: VecDeque<Arc<StoredCapture>>,
 }
 
 #[derive(Debug)]
-pub(super) struct Captures(Mutex<Shelf>);
+pub(super) struct CaptureStore(Mutex<Stored>);
 
-impl Captures {
+impl CaptureStore {
     pub(super) fn new() -> Self {
-        Captures(Mutex::default())
+        CaptureStore(Mutex::default())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shelf> {
+    fn lock(&self) -> MutexGuard<'_, Stored> {
         // A panic in between leaves a capture too few or too many.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps a capture, and gives it with its number.
-    pub(super) fn keep(&self, source: &'static Source, rank: Rank, profile: Profile) -> Arc<Kept> {
+    pub(super) fn insert(
+        &self,
+        source: &'static Source,
+        retention: Retention,
+        profile: Profile,
+    ) -> Arc<StoredCapture> {
         crate::metrics::counters::captured(source.name);
         let bytes = weight(&profile);
         let profile = Arc::new(profile);
         let mut dropped = Vec::new();
-        let mut shelf = self.lock();
-        shelf.last += 1;
-        let kept = Arc::new(Kept {
-            id: shelf.last,
+        let mut stored = self.lock();
+        stored.last += 1;
+        let kept = Arc::new(StoredCapture {
+            id: stored.last,
             source,
             profile,
             finished: SystemTime::now(),
-            rank,
+            retention,
             bytes,
         });
-        shelf.bytes += bytes;
-        shelf.kept.push_back(Arc::clone(&kept));
-        let passing = |kept: &Arc<Kept>| kept.rank == Rank::Passing;
+        stored.bytes += bytes;
+        stored.captures.push_back(Arc::clone(&kept));
+        let brief = |kept: &Arc<StoredCapture>| kept.retention == Retention::Brief;
         loop {
-            let all = shelf.kept.iter().filter(|kept| passing(kept));
+            let all = stored.captures.iter().filter(|kept| brief(kept));
             let (count, bytes) = all.fold((0, 0), |(count, bytes), kept| {
                 (count + 1, bytes + kept.bytes)
             });
-            if count <= MAX_PASSING && bytes <= MAX_PASSING_BYTES {
+            if count <= MAX_BRIEF && bytes <= MAX_BRIEF_BYTES {
                 break;
             }
-            let oldest = shelf.kept.iter().position(passing);
-            dropped.extend(oldest.and_then(|at| shelf.kept.remove(at)));
+            let oldest = stored.captures.iter().position(brief);
+            dropped.extend(oldest.and_then(|at| stored.captures.remove(at)));
         }
-        let mut bytes = shelf.bytes - dropped.iter().map(|kept| kept.bytes).sum::<usize>();
-        while shelf.kept.len() > MAX_KEPT || bytes > MAX_BYTES {
+        let mut bytes = stored.bytes - dropped.iter().map(|kept| kept.bytes).sum::<usize>();
+        while stored.captures.len() > MAX_STORED || bytes > MAX_BYTES {
             // One that is too large by itself goes, too.
-            let Some(oldest) = shelf.kept.pop_front() else {
+            let Some(oldest) = stored.captures.pop_front() else {
                 break;
             };
             bytes -= oldest.bytes;
             dropped.push(oldest);
         }
-        shelf.bytes = bytes;
-        drop(shelf);
+        stored.bytes = bytes;
+        drop(stored);
         // Outside the lock: it may be much.
         drop(dropped);
         kept
     }
 
-    pub(super) fn get(&self, id: u64) -> Option<Arc<Kept>> {
-        self.lock().kept.iter().find(|kept| kept.id == id).cloned()
+    pub(super) fn get(&self, id: u64) -> Option<Arc<StoredCapture>> {
+        self.lock()
+            .captures
+            .iter()
+            .find(|kept| kept.id == id)
+            .cloned()
     }
 
     /// All that are kept, the newest first.
-    pub(super) fn list(&self) -> Vec<Arc<Kept>> {
-        self.lock().kept.iter().rev().cloned().collect()
+    pub(super) fn list(&self) -> Vec<Arc<StoredCapture>> {
+        self.lock().captures.iter().rev().cloned().collect()
     }
 }
 
@@ -160,7 +169,7 @@ mod tests {
         profile
     }
 
-    fn ids(captures: &Captures) -> Vec<u64> {
+    fn ids(captures: &CaptureStore) -> Vec<u64> {
         captures.list().iter().map(|kept| kept.id).collect()
     }
 
@@ -168,31 +177,31 @@ mod tests {
     #[test]
     fn the_oldest_go_when_there_are_too_many_bytes() {
         let source = source::ALL[0];
-        let captures = Captures::new();
+        let captures = CaptureStore::new();
         let third = MAX_BYTES / 3;
         for _ in 0..4 {
-            captures.keep(source, Rank::Long, of(third));
+            captures.insert(source, Retention::Long, of(third));
         }
         assert_eq!(ids(&captures), [4, 3]);
         // Too large by itself: it is answered, and not kept.
-        let large = captures.keep(source, Rank::Long, of(MAX_BYTES + 1));
+        let large = captures.insert(source, Retention::Long, of(MAX_BYTES + 1));
         assert_eq!((large.id, ids(&captures)), (5, vec![]));
-        captures.keep(source, Rank::Long, of(1));
+        captures.insert(source, Retention::Long, of(1));
         assert_eq!(ids(&captures), [6]);
     }
 
     #[test]
     fn the_captures_of_a_scraper_do_not_push_out_those_of_a_human() {
         let source = source::ALL[0];
-        let captures = Captures::new();
-        captures.keep(source, Rank::Long, of(1));
+        let captures = CaptureStore::new();
+        captures.insert(source, Retention::Long, of(1));
         for _ in 0..100 {
-            captures.keep(source, Rank::Passing, of(1));
+            captures.insert(source, Retention::Brief, of(1));
         }
         assert_eq!(ids(&captures), [101, 100, 99, 98, 97, 96, 95, 94, 1]);
         for _ in 0..100 {
-            captures.keep(source, Rank::Long, of(1));
+            captures.insert(source, Retention::Long, of(1));
         }
-        assert_eq!(ids(&captures).len(), MAX_KEPT);
+        assert_eq!(ids(&captures).len(), MAX_STORED);
     }
 }

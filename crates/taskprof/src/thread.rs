@@ -15,7 +15,7 @@ use crate::error::Error;
 const NICER: i32 = 5;
 
 /// Starts a thread of this name.
-pub(crate) fn start(
+pub(crate) fn spawn(
     name: &str,
     work: impl FnOnce() + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
