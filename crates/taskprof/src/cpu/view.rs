@@ -25,14 +25,14 @@ pub enum By {
 
 /// Whose samples are wanted.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Choice {
+pub(super) struct View {
     pub(super) route: Option<Arc<str>>,
     pub(super) scope: Option<Arc<str>>,
     pub(super) name: Option<Arc<str>>,
     pub(super) by: By,
 }
 
-impl Choice {
+impl View {
     pub(super) fn is_everything(&self) -> bool {
         self.route.is_none() && self.scope.is_none() && self.name.is_none()
     }
