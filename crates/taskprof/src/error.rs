@@ -121,6 +121,18 @@ impl Error {
     }
 }
 
+#[cfg(feature = "console")]
+impl From<taskprof_console::Error> for Error {
+    fn from(why: taskprof_console::Error) -> Self {
+        let text = why.to_string();
+        if why.is_unavailable() {
+            Error::unavailable(text)
+        } else {
+            Error::invalid_argument(text)
+        }
+    }
+}
+
 impl From<taskprof_format::Error> for Error {
     fn from(why: taskprof_format::Error) -> Self {
         let text = why.to_string();

@@ -1,8 +1,8 @@
 //! A recording as a profile: columns, labels, and sentences about what was lost.
 
-use super::choice::Choice;
 use super::labels::{Place, labels};
 use super::recording::Recording;
+use super::view::View;
 use crate::offload::CancelCheck;
 use crate::profile::{Frame, Profile, Sample, SampleType};
 use crate::sampler::StackEnd;
@@ -15,7 +15,7 @@ pub const LOST: &str = "(callers unknown)";
 pub const NO_ROOM: &str = "(stack not kept: too many different ones)";
 
 /// Names are looked up as far as somebody still waits for them.
-pub(super) fn profile(recorded: &Recording, choice: &Choice, cancel: &CancelCheck) -> Profile {
+pub(super) fn profile(recorded: &Recording, view: &View, cancel: &CancelCheck) -> Profile {
     let period = period(recorded);
     let mut profile = Profile::new([
         SampleType::new("samples", "count"),
@@ -26,7 +26,7 @@ pub(super) fn profile(recorded: &Recording, choice: &Choice, cancel: &CancelChec
     profile.time = recorded.started;
     profile.duration = recorded.duration;
     let (mut deep, mut cut) = (0_u64, 0_u64);
-    for (key, weight) in recorded.rows().filter(|(key, _)| choice.has(key)) {
+    for (key, weight) in recorded.rows().filter(|(key, _)| view.has(key)) {
         if cancel.is_cancelled() {
             break;
         }
@@ -44,7 +44,7 @@ pub(super) fn profile(recorded: &Recording, choice: &Choice, cancel: &CancelChec
             }
         }
         let place = Place::of(key);
-        stack.extend(choice.root(key, place));
+        stack.extend(view.root(key, place));
         let count = i64::try_from(weight.count).unwrap_or(i64::MAX);
         let cpu = i64::try_from(weight.cpu.as_nanos()).unwrap_or(i64::MAX);
         profile.samples.push(Sample {
@@ -59,11 +59,11 @@ pub(super) fn profile(recorded: &Recording, choice: &Choice, cancel: &CancelChec
     profile
         .samples
         .sort_by(|a, b| (&b.values, &a.stack, &a.labels).cmp(&(&a.values, &b.stack, &b.labels)));
-    profile.comments = comments(recorded, choice, (deep, cut));
+    profile.comments = comments(recorded, view, (deep, cut));
     // So that writers find every name.
     for address in recorded
         .rows()
-        .filter(|(key, _)| choice.has(key))
+        .filter(|(key, _)| view.has(key))
         .flat_map(|(key, _)| key.stack.iter())
     {
         if cancel.is_cancelled() {
@@ -83,7 +83,7 @@ fn period(recorded: &Recording) -> i64 {
 }
 
 /// How much was recorded against how much should have been, and what is missing.
-fn comments(recorded: &Recording, choice: &Choice, (deep, cut): (u64, u64)) -> Vec<String> {
+fn comments(recorded: &Recording, view: &View, (deep, cut): (u64, u64)) -> Vec<String> {
     let samples = recorded.total.count;
     let seconds = recorded.duration.as_secs_f64();
     let mut comments = Vec::new();
@@ -144,8 +144,8 @@ fn comments(recorded: &Recording, choice: &Choice, (deep, cut): (u64, u64)) -> V
             "a CPU profile samples only threads that run; a process that waits uses no CPU time and gives no samples"
                 .to_owned(),
         );
-    } else if !choice.is_everything() {
-        let chosen = recorded.rows().filter(|(key, _)| choice.has(key));
+    } else if !view.is_everything() {
+        let chosen = recorded.rows().filter(|(key, _)| view.has(key));
         let chosen: std::time::Duration = chosen.map(|(_, weight)| weight.cpu).sum();
         comments.push(format!(
             "only what was chosen: {:.3} s of {:.3} s",
@@ -183,6 +183,6 @@ fn comments(recorded: &Recording, choice: &Choice, (deep, cut): (u64, u64)) -> V
             comments.push(format!("{count} {text}"));
         }
     }
-    comments.extend(recorded.remarks.iter().cloned());
+    comments.extend(recorded.comments.iter().cloned());
     comments
 }

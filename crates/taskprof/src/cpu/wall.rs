@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use callstack::thread::{Tid, capture_blocked};
 
-use super::choice::Choice;
 use super::labels::{self, Place};
 use super::recording::{Key, Recording};
+use super::view::View;
 use crate::offload::CancelCheck;
 use crate::profile::{Frame, Profile, Sample, SampleType};
 use crate::sampler::StackEnd;
@@ -180,7 +180,7 @@ fn name(tid: u32) -> Option<Arc<str>> {
 pub(super) fn add(
     mut profile: Profile,
     waits: &Waits,
-    choice: &Choice,
+    view: &View,
     recorded: &Recording,
 ) -> Profile {
     let wall = SampleType::new("wall", "nanoseconds");
@@ -198,7 +198,7 @@ pub(super) fn add(
             };
             put(
                 &mut profile,
-                choice,
+                view,
                 thread,
                 leaf,
                 (stack, end),
@@ -220,7 +220,7 @@ pub(super) fn add(
                 let leaf = Frame::named(what);
                 put(
                     &mut profile,
-                    choice,
+                    view,
                     thread,
                     leaf,
                     (nothing, StackEnd::Root),
@@ -261,7 +261,7 @@ pub(super) fn add(
 
 fn put(
     profile: &mut Profile,
-    choice: &Choice,
+    view: &View,
     thread: &Thread,
     leaf: Frame,
     (stack, end): (&Arc<[usize]>, StackEnd),
@@ -275,7 +275,7 @@ fn put(
         task: None,
         request: None,
     };
-    if !choice.has(&key) {
+    if !view.has(&key) {
         return;
     }
     let place = Place::of(&key);
@@ -284,7 +284,7 @@ fn put(
     if end == StackEnd::Lost && !stack.is_empty() {
         frames.push(Frame::named(super::profile::LOST));
     }
-    frames.extend(choice.root(&key, place));
+    frames.extend(view.root(&key, place));
     let count = i64::try_from(count).unwrap_or(i64::MAX);
     profile.samples.push(Sample {
         stack: frames,

@@ -265,7 +265,7 @@ impl ScopeInner {
     pub(crate) fn try_add_guard(&self) -> bool {
         let add = |guards: usize| (guards > 0).then_some(guards + 1);
         self.guards
-            .try_update(Ordering::Relaxed, Ordering::Relaxed, add)
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add)
             .is_ok()
     }
 
