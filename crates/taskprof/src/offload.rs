@@ -7,15 +7,12 @@ use std::sync::mpsc;
 
 use tokio::sync::oneshot;
 
-use crate::cpu_permit::CpuPermit;
 use crate::error::Error;
-use crate::fork;
 use crate::worker::Worker;
+use crate::{cpu_permit, fork};
 
 /// The thread of [`work`].
-static WORK: Worker = Worker::new("taskprof-work");
-/// The same when a crowd waits. Two, because a thread that gives way does so for ever.
-static CROWD: Worker = Worker::new("taskprof-crowd");
+static WORKER: Worker = Worker::new("taskprof-work");
 
 /// What the thread can ask: whether the future that waits for it still exists.
 #[derive(Debug)]
@@ -48,17 +45,12 @@ pub(crate) async fn work<T: Send + 'static>(
     work: impl FnOnce(&CancelCheck) -> T + Send + 'static,
 ) -> Result<T, Error> {
     fork::check()?;
-    let turn = CpuPermit::wait().await;
+    let permit = cpu_permit::WORK.acquire().await;
     let (result_tx, result_rx) = oneshot::channel();
     let (alive, dropped) = mpsc::channel::<()>();
-    let crowd = CpuPermit::is_crowd();
-    let thread = if crowd { &CROWD } else { &WORK };
-    thread.give(move || {
-        if crowd {
-            callstack::thread::give_way();
-        }
+    WORKER.run(move || {
         // Until the work has ended, also if nobody waits for it any more.
-        let _turn = turn.begin();
+        let _permit = permit.begin();
         let result = work(&CancelCheck { dropped });
         // Fails only if nobody waits any more.
         let _ = result_tx.send(result);

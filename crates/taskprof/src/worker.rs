@@ -6,7 +6,7 @@
 //! Not here: whose turn it is (`turn.rs`), how a job is awaited (`offload.rs`).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, mpsc};
 
 use crate::error::Error;
 use crate::fork;
@@ -32,10 +32,10 @@ impl Worker {
     /// # Errors
     ///
     /// If the thread could not be started, or is another process's.
-    pub(crate) fn give(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Error> {
         fork::check()?;
         // Plain values that are never left half-written.
-        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut jobs = crate::sync::lock(&self.jobs);
         let sender = match &*jobs {
             Some(sender) => sender,
             None => {

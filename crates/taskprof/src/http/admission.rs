@@ -5,7 +5,7 @@
 //! free; what its client still reads is the business of `reading.rs`. A refusal is a 429 that says when to ask again: the more were refused, the later, so that a crowd comes
 //! back one by one and not all at once.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
@@ -56,7 +56,7 @@ impl RetryAfter {
     /// What the next one is told, in seconds.
     fn after(&self, now: Instant) -> u64 {
         // A plain value that is never left half-written.
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = crate::sync::lock(&self.last);
         let at = last.map_or(now, |last| last + APART);
         let at = at.clamp(now + SOONEST, now + LATEST);
         *last = Some(at);

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::mem::{size_of, size_of_val};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use crate::profile::{Frame, Label, LabelValue, Profile};
@@ -60,7 +60,7 @@ impl CaptureStore {
 
     fn lock(&self) -> MutexGuard<'_, Stored> {
         // A panic in between leaves a capture too few or too many.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        crate::sync::lock(&self.0)
     }
 
     /// Keeps a capture, and gives it with its number.

@@ -7,7 +7,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -71,7 +71,7 @@ enum Rest {
 impl Readings {
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Reading>>> {
         // Entries are added and removed as a whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        crate::sync::lock(&self.0)
     }
 
     /// An answer that a thread writes, of which the first bytes are here. `None`: there is no room.
@@ -145,7 +145,7 @@ fn has_room(readings: &[Arc<Reading>], new: Weight) -> bool {
 impl Reading {
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic in between leaves an answer that goes on or breaks off.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        crate::sync::lock(&self.state)
     }
 }
 

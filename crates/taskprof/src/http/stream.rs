@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use tokio::sync::mpsc;
 
 use super::downloads::{Pieces, SMALL};
-use crate::cpu_permit::CpuPermit;
+use crate::cpu_permit::{self, CpuPermit};
 use crate::error::Error;
 use crate::fork;
 
@@ -36,7 +36,7 @@ pub(super) fn pieces(
             sender,
             piece: Vec::with_capacity(PIECE),
             complete: false,
-            turn: Some(CpuPermit::take()),
+            permit: Some(cpu_permit::WORK.acquire_blocking()),
         };
         // An error means that the client is gone, or breaks the connection off below.
         out.complete = produce(&mut out).and_then(|()| out.send()).is_ok();
@@ -67,18 +67,18 @@ struct Out {
     piece: Vec<u8>,
     complete: bool,
     /// Not while it waits for the client.
-    turn: Option<CpuPermit>,
+    permit: Option<CpuPermit>,
 }
 
 impl Out {
     fn send(&mut self) -> io::Result<()> {
         let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE));
-        self.turn = None;
+        self.permit = None;
         self.sender
             .blocking_send(Ok(piece.into()))
             .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
         // Whoever reads more than that is in nobody's way from now on.
-        self.turn = Some(CpuPermit::take_for_download());
+        self.permit = Some(cpu_permit::DOWNLOADS.acquire_blocking());
         Ok(())
     }
 }
@@ -100,7 +100,7 @@ impl Write for Out {
 
 impl Drop for Out {
     fn drop(&mut self) {
-        self.turn = None;
+        self.permit = None;
         if !self.complete {
             // Fails if the client is gone, who then needs no telling.
             let _ = self
@@ -169,7 +169,7 @@ mod tests {
         pieces.recv().await.unwrap().unwrap();
         // While it waits, others have their turn.
         for _ in 0..10 * AHEAD {
-            drop(CpuPermit::wait().await);
+            drop(cpu_permit::WORK.acquire().await);
         }
         drop(pieces);
         assert_eq!(ended.await.unwrap(), io::ErrorKind::BrokenPipe);

@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
-use super::beside::Beside;
 use super::connections::Limits;
+use super::console::ConsoleService;
 use super::host::{self, Hosts};
 use super::running::{Running, Server, Socket, UnixServer};
 use super::{app, explain, unix};
@@ -87,7 +87,7 @@ pub struct ServerBuilder {
     token: Option<Token>,
     names: Vec<String>,
     limits: Limits,
-    beside: Beside,
+    console: ConsoleService,
     /// The first thing that cannot be.
     wrong: Option<String>,
 }
@@ -105,7 +105,7 @@ impl ServerBuilder {
                 #[cfg(feature = "console")]
                 http2: false,
             },
-            beside: Beside::default(),
+            console: ConsoleService::default(),
             wrong: None,
         }
     }
@@ -204,7 +204,7 @@ impl ServerBuilder {
     /// the subscriber of the calling thread filters out what tokio says.
     #[cfg(feature = "console")]
     pub fn console(mut self, console: Console) -> Self {
-        self.beside.console = Some(console);
+        self.console.console = Some(console);
         self
     }
 
@@ -254,9 +254,11 @@ impl ServerBuilder {
             any_address: remote.is_some(),
             names: self.names,
         };
-        let (beside, routes) = self.beside.start()?;
-        let app = beside.apart().run(|| app(Some(hosts), self.token, routes));
-        let running = Running::start(Socket::Tcp(listener), app, self.limits, beside)?;
+        let (console, routes) = self.console.start()?;
+        let app = console
+            .unobserved()
+            .run(|| app(Some(hosts), self.token, routes));
+        let running = Running::start(Socket::Tcp(listener), app, self.limits, console)?;
         Ok(Server {
             local_addr,
             running,
@@ -285,9 +287,9 @@ impl ServerBuilder {
         let (listener, file) = unix::bind(path.as_ref())?;
         let path = file.path.clone();
         let socket = Socket::Unix(listener, file);
-        let (beside, routes) = self.beside.start()?;
-        let app = beside.apart().run(|| app(None, self.token, routes));
-        let running = Running::start(socket, app, self.limits, beside)?;
+        let (console, routes) = self.console.start()?;
+        let app = console.unobserved().run(|| app(None, self.token, routes));
+        let running = Running::start(socket, app, self.limits, console)?;
         Ok(UnixServer { path, running })
     }
 
@@ -295,7 +297,7 @@ impl ServerBuilder {
         let refused = |why: &str| Err(invalid(format!("taskprof does not start a server: {why}")));
         match &self.wrong {
             Some(why) => refused(why),
-            None => self.beside.check().or_else(refused),
+            None => self.console.check().or_else(refused),
         }
     }
 

@@ -1,24 +1,37 @@
 //! The endpoint on an address or a socket of its own, on a thread and a runtime of its own.
 //!
-//! A runtime of its own, because the question is often why the application's runtime does not answer. Nothing binds by itself, and what is
-//! bound without further words can be reached from this machine only. Not here: the pages (`http/`), the token (`guard/`).
+//! A runtime of its own, because the question is often why the application's runtime does not answer. Nothing binds by itself, and
+//! what is bound without further words can be reached from this machine only. Not here: the pages (`http/`), the token (`guard/`),
+//! how many answers are made at a time (`http/admission.rs`), large answers that are being read (`http/downloads.rs`).
+//!
+//! # Limits
+//!
+//! | limit | starts at | reset by | on expiry |
+//! | --- | --- | --- | --- |
+//! | header timeout (15 s), HTTP/1: hyper | connection, end of an answer | the head of a request | connection closes |
+//! | header timeout, before the first request and over HTTP/2: `idle_timeout.rs` | connection, end of the last answer | a request | connection closes |
+//! | header timeout again, for a body: `body.rs` | head of the request | nothing | the body is an error, the request fails |
+//! | write timeout (30 s): `write_timeout.rs` | a write that waits | a byte that the client takes | the write fails, connection closes |
+//! | write timeout, HTTP/2: `chunked.rs`, `idle_timeout.rs` | a chunk of 16 KB that is handed over | the next chunk | connection closes |
+//! | write timeout, HTTP/2 pings: `protocols.rs` | ping, each write timeout | its answer | connection closes |
+//! | connections (256): `connections.rs` | accept | end of a connection | the one that is idle for 250 ms goes, else the slowest after 2 s |
+//! | full for 1 s: `connections.rs` | all busy | a slot that becomes free | 503, `Retry-After` 2; 16 more for metrics and overview, 3 s each |
+//! | head of a request, 64 KB: `protocols.rs` | first byte | end of the head | 431 |
+//! | streams, 16 a connection of HTTP/2: `protocols.rs` | request | end of its answer | the stream is refused |
 
 mod activity;
-mod beside;
 mod body;
 mod builder;
 #[cfg(feature = "console")]
 mod chunked;
 mod connections;
+mod console;
 mod host;
-#[cfg(feature = "console")]
-mod http2;
 #[cfg(feature = "console")]
 mod idle_timeout;
 mod origin;
+mod protocols;
 mod running;
-#[cfg(feature = "console")]
-mod sniff;
 mod unix;
 mod write_timeout;
 
@@ -40,9 +53,9 @@ pub use self::running::{Server, UnixServer};
 use crate::guard::{RequireBearer, Token};
 use crate::http::{self, OwnRuntime, headers};
 
-/// Where the router is nested.
+/// Path where the router is nested.
 const PREFIX: &str = "/debug/profile";
-/// Where clients of Go look.
+/// Path where clients of Go look.
 const GO_PREFIX: &str = "/debug/pprof";
 
 /// Serves the endpoint at `http://addr/debug/profile`, on a thread of its own, until the returned [`Server`] is dropped.
@@ -108,15 +121,16 @@ fn explain(error: &io::Error, what: &str) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {error}"))
 }
 
-/// `hosts`: none for a server that no name leads to. `beside`: what is served beside the pages.
-fn app(hosts: Option<Hosts>, token: Option<Token>, beside: Router) -> Router {
+/// The pages with everything around them. Without `hosts` every name is answered: for a server that no name leads to. `console` has
+/// routes that are served beside the pages.
+fn app(hosts: Option<Hosts>, token: Option<Token>, console: Router) -> Router {
     let router = http::router::<()>();
     let pages = Router::new()
         .route("/", get(async || Redirect::temporary(PREFIX)))
         // Not `nest`, which would not answer with a slash at the end.
         .nest_service(PREFIX, router.clone())
         .nest_service(GO_PREFIX, router)
-        .merge(beside)
+        .merge(console)
         .layer(Extension(OwnRuntime));
     let mut app = http::protected(pages);
     // Around all of it: also what does not exist is for those only who may come in.

@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 use axum::Router;
 use tokio::sync::oneshot;
 
-use super::beside::Started;
 use super::connections::{self, Limits};
+use super::console::RunningConsole;
 use super::explain;
 use super::unix::SocketFile;
 
@@ -22,7 +22,7 @@ pub(super) struct Running {
     /// Dropping the sender is the signal.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    beside: Started,
+    console: RunningConsole,
     /// The runtime that it was started from: shown also while none of its tasks has a record.
     _watched: Option<taskscope::RuntimeGuard>,
 }
@@ -38,11 +38,11 @@ impl Running {
         socket: Socket,
         app: Router,
         limits: Limits,
-        beside: Started,
+        console: RunningConsole,
     ) -> io::Result<Self> {
         #[cfg(feature = "console")]
         let limits = Limits {
-            http2: beside.needs_http2(),
+            http2: console.needs_http2(),
             ..limits
         };
         let watched = tokio::runtime::Handle::try_current()
@@ -59,9 +59,9 @@ impl Running {
             }
         };
         let (ready_tx, ready) = mpsc::channel();
-        let apart = beside.apart();
+        let unobserved = console.unobserved();
         let thread = crate::thread::spawn("taskprof-http", move || {
-            apart.run(|| run(listener, app, limits, &ready_tx));
+            unobserved.run(|| run(listener, app, limits, &ready_tx));
         })
         .map_err(|e| explain(&e, "taskprof cannot start its server thread"))?;
         match ready.recv() {
@@ -69,7 +69,7 @@ impl Running {
                 file,
                 stop: Some(stop),
                 thread: Some(thread),
-                beside,
+                console,
                 _watched: watched,
             }),
             Ok(Err(e)) => Err(explain(&e, "taskprof cannot start its runtime")),
@@ -86,7 +86,7 @@ impl Running {
             // A panic of the thread has been printed; there is nothing left to stop.
             let _ = thread.join();
         }
-        self.beside.shutdown();
+        self.console.shutdown();
     }
 }
 

@@ -8,11 +8,10 @@ use taskscope::DumpOptions;
 use super::shared::{self, Line};
 use super::{Source, What};
 use crate::cpu::{Cpu, DEFAULT_DURATION, MAX_DURATION};
-use crate::cpu_permit::CpuPermit;
 use crate::error::Error;
 use crate::profile::Profile;
 use crate::tasks::{self, DumpQuery, Head, ProfileFold, TaskFilter, TaskQuestion};
-use crate::{fork, offload};
+use crate::{cpu_permit, fork, offload};
 
 /// The thread that looks.
 const LOOK: &str = "taskprof-look";
@@ -123,7 +122,7 @@ impl Ask {
                 let choose = *choose;
                 let mut folded: Option<Folded> = None;
                 look(duration, move || {
-                    let _turn = CpuPermit::take_in_line();
+                    let _permit = cpu_permit::DUMPS.acquire_blocking();
                     let folded = match &mut folded {
                         Some(folded) => {
                             folded.again()?;
@@ -137,7 +136,7 @@ impl Ask {
             }
             What::Profile(profile) => {
                 look(duration, || {
-                    let _turn = CpuPermit::take();
+                    let _permit = cpu_permit::WORK.acquire_blocking();
                     profile()
                 })
                 .await
@@ -174,7 +173,7 @@ impl Ask {
             return Ok(None);
         };
         offload::run(LOOK, move |cancel| {
-            let _turn = CpuPermit::take_in_line();
+            let _permit = cpu_permit::DUMPS.acquire_blocking();
             if cancel.is_cancelled() {
                 return Err(Error::sampler("the look was abandoned"));
             }

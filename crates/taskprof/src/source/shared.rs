@@ -6,11 +6,11 @@
 
 use std::any::{Any, TypeId};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::watch;
 
-use crate::cpu_permit::CpuPermit;
+use crate::cpu_permit;
 use crate::error::Error;
 use crate::tasks::TaskQuestion;
 
@@ -40,7 +40,7 @@ static OPEN: Mutex<Vec<Open>> = Mutex::new(Vec::new());
 
 fn open() -> MutexGuard<'static, Vec<Open>> {
     // Entries are added and removed as a whole.
-    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+    crate::sync::lock(&OPEN)
 }
 
 /// The end of a round that its thread has. Dropped without an outcome, it tells those who wait that there will be none.
@@ -130,9 +130,9 @@ fn run<T: Send + Sync + 'static>(
     line: Line,
     make: impl FnOnce() -> Result<T, Error>,
 ) {
-    let _turn = match line {
-        Line::Usual => CpuPermit::take_in_line(),
-        Line::Prompt => Some(CpuPermit::take_promptly()),
+    let _permit = match line {
+        Line::Usual => cpu_permit::DUMPS.acquire_blocking(),
+        Line::Prompt => cpu_permit::PROMPT.acquire_blocking(),
     };
     round.close();
     if !round.tell.is_closed() {
@@ -147,7 +147,6 @@ fn run<T: Send + Sync + 'static>(
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicUsize;
-    use std::thread;
 
     use taskscope::{Dump, DumpOptions, Stacks};
 
@@ -174,11 +173,7 @@ mod tests {
             };
             tokio::spawn(look("test", "counted", Line::Usual, question, counted))
         };
-        let turn = CpuPermit::take();
-        let line = thread::spawn(|| drop(CpuPermit::take()));
-        while !CpuPermit::is_line() {
-            tokio::task::yield_now().await;
-        }
+        let permit = cpu_permit::DUMPS.acquire_blocking();
         let same = [(); 5].map(|()| ask(DumpOptions::new()));
         let gone = ask(DumpOptions::new().limit(2));
         let other = ask(DumpOptions::new().limit(1));
@@ -195,7 +190,7 @@ mod tests {
         gone.abort();
         assert!(gone.await.is_err());
         assert_eq!(TAKEN.load(Ordering::SeqCst), 0);
-        drop(turn);
+        drop(permit);
         let mut dumps = Vec::new();
         for same in same {
             dumps.push(same.await.unwrap().unwrap());
@@ -203,7 +198,6 @@ mod tests {
         assert!(dumps.iter().all(|dump| Arc::ptr_eq(dump, &dumps[0])));
         let other = other.await.unwrap().unwrap();
         assert!(!Arc::ptr_eq(&other, &dumps[0]));
-        line.join().unwrap();
         let later = ask(DumpOptions::new()).await.unwrap().unwrap();
         assert!(!Arc::ptr_eq(&later, &dumps[0]));
         assert_eq!(

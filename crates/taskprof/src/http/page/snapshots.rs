@@ -5,7 +5,7 @@
 //! snapshot that holds records keeps those of tasks that have ended. Not here: how a snapshot is taken
 //! (`tasks/snapshot.rs`).
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,7 @@ struct Entry {
 impl SnapshotCache {
     fn lock(&self) -> MutexGuard<'_, Entries> {
         // Entries are added and removed as a whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        crate::sync::lock(&self.0)
     }
 
     /// Stores a snapshot and returns its number; `None` if there is no thread that would remove it in time.

@@ -26,7 +26,7 @@ use self::model::{Overview, TaskTotals};
 use super::links::Links;
 use super::tasks::fold_unpolled;
 use super::{PAGE, answer};
-use crate::cpu_permit::CpuPermit;
+use crate::cpu_permit;
 use crate::http::admission::Admission;
 use crate::http::error::HttpError;
 use crate::http::parameters::Endpoint;
@@ -57,7 +57,7 @@ pub(in crate::http) async fn page(
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
     let tasks = fold_unpolled(Line::Prompt, TaskTotals::read).await?;
     let page = offload::run(PAGE, move |_| {
-        let _turn = CpuPermit::take_promptly();
+        let _permit = cpu_permit::PROMPT.acquire_blocking();
         let overview = Overview::new(tasks);
         if as_text {
             text::text(&overview)

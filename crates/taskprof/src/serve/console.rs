@@ -1,4 +1,6 @@
-//! What a server may serve beside the pages: the console, if that feature is on.
+//! The console beside the pages, if the feature `console` is on; without it, stand-ins of size zero.
+//!
+//! Not here: the console itself (`crate::console`).
 
 use std::io;
 
@@ -6,66 +8,65 @@ use axum::Router;
 
 #[cfg(feature = "console")]
 use crate::console::{self, Console};
-#[cfg(feature = "console")]
-use crate::thread;
 
-/// Before the server starts.
+/// The console before the server starts.
 #[derive(Debug, Default)]
-pub(super) struct Beside {
+pub(super) struct ConsoleService {
     #[cfg(feature = "console")]
     pub(super) console: Option<Console>,
 }
 
-/// While it runs. Dropping it ends what was started, without waiting.
+/// The console while the server runs. Dropping it ends what was started, without waiting.
 #[derive(Debug, Default)]
-pub(super) struct Started {
+pub(super) struct RunningConsole {
     #[cfg(feature = "console")]
     console: Option<console::Running>,
 }
 
-/// How everything that is the server's runs: apart from what is observed, if something observes.
+/// Runs the server's own work apart from what the console observes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Apart {
+pub(super) struct Unobserved {
     #[cfg(feature = "console")]
-    unseen: bool,
+    has_console: bool,
 }
 
 #[cfg(not(feature = "console"))]
-impl Beside {
+impl ConsoleService {
     pub(super) fn check(&self) -> Result<(), &'static str> {
         Ok(())
     }
 
-    pub(super) fn start(self) -> io::Result<(Started, Router)> {
-        Ok((Started::default(), Router::new()))
+    pub(super) fn start(self) -> io::Result<(RunningConsole, Router)> {
+        Ok((RunningConsole::default(), Router::new()))
     }
 }
 
 #[cfg(not(feature = "console"))]
-impl Started {
-    pub(super) fn apart(&self) -> Apart {
-        Apart {}
+impl RunningConsole {
+    pub(super) fn unobserved(&self) -> Unobserved {
+        Unobserved {}
     }
 
     pub(super) fn shutdown(self) {}
 }
 
 #[cfg(feature = "console")]
-impl Beside {
-    /// Whether it can be; otherwise why not.
+impl ConsoleService {
+    /// Checks whether tasks would be shown; the error says why not.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         self.console.as_ref().map_or(Ok(()), Console::check)
     }
 
-    pub(super) fn start(self) -> io::Result<(Started, Router)> {
+    pub(super) fn start(self) -> io::Result<(RunningConsole, Router)> {
         let Some(console) = self.console else {
-            return Ok((Started::default(), Router::new()));
+            return Ok((RunningConsole::default(), Router::new()));
         };
         let (running, routes) =
-            console::Running::start(console, |name, work| thread::spawn(name, work)).map_err(
-                |e| super::explain(&e, "taskprof cannot start the thread of its console"),
-            )?;
-        let started = Started {
+            console::Running::start(console, |name, work| crate::thread::spawn(name, work))
+                .map_err(|e| {
+                    super::explain(&e, "taskprof cannot start the thread of its console")
+                })?;
+        let started = RunningConsole {
             console: Some(running),
         };
         Ok((started, routes))
@@ -73,15 +74,15 @@ impl Beside {
 }
 
 #[cfg(feature = "console")]
-impl Started {
+impl RunningConsole {
     /// gRPC is spoken over HTTP/2 only.
     pub(super) fn needs_http2(&self) -> bool {
         self.console.is_some()
     }
 
-    pub(super) fn apart(&self) -> Apart {
-        Apart {
-            unseen: self.console.is_some(),
+    pub(super) fn unobserved(&self) -> Unobserved {
+        Unobserved {
+            has_console: self.console.is_some(),
         }
     }
 
@@ -93,11 +94,11 @@ impl Started {
     }
 }
 
-impl Apart {
+impl Unobserved {
     /// To tokio every channel and every task is a span: made here, it would be shown among the application's, and would keep its subscriber.
     pub(super) fn run<T>(self, run: impl FnOnce() -> T) -> T {
         #[cfg(feature = "console")]
-        if self.unseen {
+        if self.has_console {
             return console::unseen(run);
         }
         run()
