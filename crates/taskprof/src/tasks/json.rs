@@ -22,7 +22,7 @@ use taskscope::{
     State, TaskDump, TaskKind, WaitReason,
 };
 
-use super::profile::remarks;
+use super::profile::comments;
 use super::resources::Holdings;
 use super::{Counts, DumpQuery, KnownStacks, Listing};
 use crate::heap::held::{self, HeldByTask};
@@ -96,7 +96,7 @@ fn write(
             .duration_since(UNIX_EPOCH)
             .map_or(0.0, |since| since.as_secs_f64()),
         took_seconds: dump.took.as_secs_f64(),
-        notes: remarks(dump, counts),
+        notes: comments(dump, counts),
         missed: format::Missed {
             running: dump.missed.running,
             no_answer: dump.missed.no_answer,

@@ -10,7 +10,7 @@ use taskscope::{Age, Dump, Holder, Listed, Plain, ResourceDump};
 /// The resources that each task used last, by its id.
 pub(super) type Holdings<'a> = HashMap<u64, Vec<&'a ResourceDump>>;
 
-/// One line for each resource that a task holds.
+/// Writes one line for each resource that a task holds.
 pub(super) fn write_held(out: &mut dyn Write, held: &[&ResourceDump]) -> io::Result<()> {
     held.iter().try_for_each(|resource| {
         let (kind, age) = (Plain(resource.kind), Age(resource.age));
@@ -22,7 +22,7 @@ pub(super) fn write_held(out: &mut dyn Write, held: &[&ResourceDump]) -> io::Res
     })
 }
 
-/// One line for what many tasks hold: the kinds, and how many of each.
+/// Writes one line with the kinds of resources that a group of tasks holds, and the number of each.
 pub(super) fn write_kinds(
     out: &mut dyn Write,
     held: &BTreeMap<&'static str, usize>,
@@ -35,7 +35,7 @@ pub(super) fn write_kinds(
     writeln!(out, "  holds    {}", Listed(&kinds))
 }
 
-/// Every resource, oldest first.
+/// Writes every resource, oldest first.
 pub(super) fn write_listed(out: &mut dyn Write, dump: &Dump) -> io::Result<()> {
     write_headline(out, dump)?;
     dump.resources
@@ -43,7 +43,7 @@ pub(super) fn write_listed(out: &mut dyn Write, dump: &Dump) -> io::Result<()> {
         .try_for_each(|resource| writeln!(out, "  {resource}"))
 }
 
-/// Resources of the same kind and from the same place together, the most first.
+/// Writes groups of resources of the same kind and place, the largest first.
 pub(super) fn write_grouped(out: &mut dyn Write, dump: &Dump) -> io::Result<()> {
     write_headline(out, dump)?;
     let mut groups: BTreeMap<_, Vec<&ResourceDump>> = BTreeMap::new();

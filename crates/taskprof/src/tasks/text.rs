@@ -1,7 +1,7 @@
 //! A dump as plain text: tasks grouped, or one by one.
 //!
-//! Names come from the program and may hold anything: what cannot be seen is written as escapes, so that nobody can add
-//! a line to the text or talk to the terminal.
+//! Names come from the program and may have any content. Hidden characters are escaped, so that no name can add a line or
+//! control the terminal. Not here: resources (`resources.rs`), JSON (`json.rs`).
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -13,7 +13,7 @@ use taskscope::{
 };
 
 use super::distinct::Distinct;
-use super::profile::{CUT, remarks};
+use super::profile::{CUT, comments};
 use super::resources::{self, Holdings};
 use super::{
     Counts, DumpQuery, Groups, Head, Holds, KnownStacks, Likeness, Listing, Summary, fold,
@@ -21,8 +21,8 @@ use super::{
 use crate::error::Error;
 use crate::heap::held::{self, HeldByTask};
 
-/// Writes tasks that are alike together, the largest group first: verdict, wait reason, spawn site, names, scopes, ages and stack. After
-/// them the [tracked](taskscope::Tracked) resources, by kind and place.
+/// Writes groups of similar tasks, the largest first: verdict, wait reason, spawn site, names, scopes, ages and stack. After
+/// them come the [tracked](taskscope::Tracked) resources, by kind and place.
 ///
 /// # Errors
 ///
@@ -57,7 +57,7 @@ pub fn grouped(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
     write_grouped(dump, &Counts::of(dump), &groups, left_out, out)
 }
 
-/// Tasks that are alike together, summed up while they were read.
+/// Groups of similar tasks, summed up while they were read.
 #[derive(Debug)]
 pub(crate) struct Grouped {
     head: Head,
@@ -66,7 +66,7 @@ pub(crate) struct Grouped {
 }
 
 impl Grouped {
-    /// Looks at tasks.
+    /// Reads the tasks.
     ///
     /// # Errors
     ///
@@ -103,16 +103,13 @@ fn write_grouped(
         .iter()
         .try_for_each(|group| write_group(out, group))?;
     if left_out > 0 {
-        writeln!(
-            out,
-            "\nand {left_out} tasks of more different kinds than are shown"
-        )?;
+        writeln!(out, "\nand {left_out} tasks in further groups")?;
     }
     resources::write_grouped(out, dump)
 }
 
 /// Writes every task, oldest first: id, name, state, verdict, wait reason and how long, scope, spawn site, what
-/// it holds, and the async stack. After them every [tracked](taskscope::Tracked) resource.
+/// it holds, and the async stack. After them comes every [tracked](taskscope::Tracked) resource.
 ///
 /// # Errors
 ///
@@ -154,7 +151,7 @@ pub(super) fn listed_held(listing: Listing, out: &mut dyn Write) -> io::Result<(
     if written < head.counts.tasks {
         writeln!(
             out,
-            "\nnote: {} tasks have ended while this was written, or are otherwise no longer as asked for",
+            "\nnote: {} tasks ended while this was written, or no longer match",
             head.counts.tasks - written
         )?;
     }
@@ -175,8 +172,8 @@ fn write_header(out: &mut dyn Write, dump: &Dump, counts: &Counts) -> io::Result
         .map(|verdict| format!("{} {verdict}", counts.with(*verdict)))
         .collect();
     writeln!(out, "verdicts: {}", verdicts.join(", "))?;
-    for remark in remarks(dump, counts) {
-        writeln!(out, "note: {}", OneLine(remark))?;
+    for comment in comments(dump, counts) {
+        writeln!(out, "note: {}", OneLine(comment))?;
     }
     if dump.missed == Missed::default() && counts.tasks > 0 {
         writeln!(out, "note: every stack was captured")?;
@@ -333,7 +330,7 @@ fn write_task<'a>(
     write_stack(out, task)
 }
 
-/// The poll that took too long, if there was one.
+/// Writes the last long poll, if there was one.
 fn write_long_poll(out: &mut dyn Write, task: &TaskDump) -> io::Result<()> {
     let Some(poll) = &task.long_poll else {
         return Ok(());

@@ -14,7 +14,7 @@ use super::model::{LONG_POLL, MAX_ROWS, Overview, Suspect};
 use crate::http::page::layout::{Page, Tab, age, count, meaning, place, plain, sentence, verdict};
 use crate::http::page::links::Links;
 use crate::http::page::tasks::{label, pair};
-use crate::tasks::remarks;
+use crate::tasks::comments;
 
 pub(super) fn html(links: &Links, overview: &Overview, refresh: Duration) -> String {
     let content = html! {
@@ -280,15 +280,15 @@ fn longest(links: &Links, overview: &Overview) -> Markup {
 
 fn notes(overview: &Overview) -> Markup {
     // This page never asks for new stacks, so they are not missing.
-    let remarks: Vec<String> = remarks(&overview.tasks.head.dump, &overview.tasks.head.counts)
+    let comments: Vec<String> = comments(&overview.tasks.head.dump, &overview.tasks.head.counts)
         .into_iter()
-        .filter(|remark| !remark.ends_with("not asked for one"))
+        .filter(|comment| !comment.ends_with("not asked for one"))
         .collect();
     html! {
         section #unseen data-live aria-labelledby="notes-head" {
-            @if !remarks.is_empty() {
+            @if !comments.is_empty() {
                 h2 #notes-head { "What could not be overview" }
-                ul.notes { @for remark in &remarks { li { (sentence(remark)) } } }
+                ul.notes { @for comment in &comments { li { (sentence(comment)) } } }
             }
         }
     }

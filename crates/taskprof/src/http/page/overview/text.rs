@@ -11,7 +11,7 @@ use super::cpu;
 use super::model::{MAX_ROWS, Overview};
 use crate::http::page::layout::process;
 use crate::http::page::tasks::label;
-use crate::tasks::remarks;
+use crate::tasks::comments;
 
 pub(super) fn text(overview: &Overview) -> String {
     let mut out = String::new();
@@ -126,8 +126,8 @@ fn write(out: &mut String, overview: &Overview) -> fmt::Result {
         )?;
     }
     writeln!(out)?;
-    for remark in remarks(dump, counts) {
-        writeln!(out, "note: {}", OneLine(remark))?;
+    for comment in comments(dump, counts) {
+        writeln!(out, "note: {}", OneLine(comment))?;
     }
     writeln!(
         out,

@@ -10,7 +10,7 @@ use super::query::{Grouping, Sort, TaskQuery};
 use super::snapshot::{Snapshot, View};
 use crate::http::page::layout::{Page, Tab, age, count, place, plain, sentence, verdict};
 use crate::http::page::links::Links;
-use crate::tasks::{KnownStacks, remarks};
+use crate::tasks::{KnownStacks, comments};
 
 /// Rows on one page.
 pub(super) const ROWS: usize = 100;
@@ -52,10 +52,10 @@ fn content(links: &Links, view: &View<'_>, query: &TaskQuery, is_new: bool) -> M
         } @else {
             (groups(links, query, matches))
         }
-        @let remarks = remarks(dump, &head.counts);
-        @if !remarks.is_empty() {
+        @let comments = comments(dump, &head.counts);
+        @if !comments.is_empty() {
             h2 { "What could not be seen" }
-            ul.notes { @for remark in &remarks { li { (sentence(remark)) } } }
+            ul.notes { @for comment in &comments { li { (sentence(comment)) } } }
         }
     }
 }
