@@ -19,8 +19,7 @@ pub const LOST: &str = "(callers unknown)";
 pub const NO_ROOM: &str = "(stack not kept: too many different ones)";
 
 /// The sentence of a profile whose stacks begin with the frame `runtime`.
-pub(super) const FOLDED: &str =
-    "frames of std and tokio at the root of a stack are one frame, runtime; runtime=full shows them all";
+pub(super) const FOLDED: &str = "frames of std and tokio at the root of a stack are one frame, runtime; runtime=full shows them all";
 
 /// Makes the profile, and looks up its names unless it is cancelled.
 pub(super) fn profile(recorded: &Recording, view: &View, cancel: &CancelCheck) -> Profile {
