@@ -41,24 +41,24 @@ const MACHINERY: &[&str] = &[
     "tokio::util::",
 ];
 
-/// Crates that wrap what others spawn: their functions that poll or spawn are machinery, their threads are not.
+/// Crates that wrap futures of others. Their functions with one of [`WRAPS`] in their name are machinery, their threads
+/// are not.
 const WRAPPERS: &[&str] = &["taskscope::", "taskscope_core::"];
+const WRAPS: &[&str] = &["::instrument::", "::record::", "poll", "spawn"];
 
-/// Functions of C between the kernel and Rust. Machinery only if a function of Rust's machinery follows, because a
-/// program that is not written in Rust may have a `main` and a `thread_start` of its own.
+/// Functions of C between the kernel and Rust, without the underscores before them. Machinery only if a function of
+/// Rust's machinery follows, because a program that is not written in Rust may have a `main` and a `thread_start` of its
+/// own.
 const C_ENTRY: &[&str] = &[
-    "__clone",
-    "__clone3",
-    "__libc_start_call_main",
-    "__libc_start_main",
-    "__libc_start_main_impl",
-    "__pthread_start",
-    "__rust_try",
-    "_pthread_start",
-    "_start",
     "clone",
     "clone3",
+    "libc_start_call_main",
+    "libc_start_main",
+    "libc_start_main_impl",
     "main",
+    "pthread_start",
+    "rust_try",
+    "start",
     "start_thread",
     "thread_start",
 ];
@@ -154,7 +154,7 @@ fn part(names: &[Option<&str>]) -> Part {
         (0, [_, ..]) => Part::Whole,
         (inlined, _) if machinery > 0 => Part::From(inlined),
         (_, [None]) => Part::Entry { is_named: false },
-        (_, [Some(name)]) if C_ENTRY.contains(name) => Part::Entry { is_named: true },
+        (_, [Some(name)]) if is_c_entry(name) => Part::Entry { is_named: true },
         _ => Part::None,
     }
 }
@@ -167,12 +167,17 @@ fn named(symbol: &Symbol) -> Frame {
     }
 }
 
+fn is_c_entry(name: &str) -> bool {
+    // glibc's name of its own functions for itself.
+    let name = name.strip_prefix("__GI_").unwrap_or(name);
+    C_ENTRY.contains(&name.trim_start_matches('_'))
+}
+
 /// Whether a function with this name runs what others have spawned.
 fn is_machinery(name: &str) -> bool {
     let path = owner(name);
-    let wraps = WRAPPERS.iter().any(|wrapper| path.starts_with(wrapper));
-    MACHINERY.iter().any(|prefix| path.starts_with(prefix))
-        || wraps && (name.contains("poll") || name.contains("spawn"))
+    let begins_with = |prefixes: &[&str]| prefixes.iter().any(|prefix| path.starts_with(prefix));
+    begins_with(MACHINERY) || begins_with(WRAPPERS) && WRAPS.iter().any(|part| name.contains(part))
 }
 
 /// The path that says whose a function is: of a method the type, of a blanket implementation the trait.
@@ -244,6 +249,7 @@ mod tests {
         "tokio::task::coop::budget",
         "<taskscope::instrument::Instrumented<F> as core::future::future::Future>::poll",
         "taskscope_core::record::poll::poll",
+        "taskscope::record::waker::<impl taskscope::record::Record>::with_waker",
         "taskscope::spawn::blocking::spawn_blocking_named::{{closure}}",
         // v0 mangling, which names the types of the program.
         "<tokio::runtime::task::core::Core<orders::main::{closure#0}, alloc::sync::Arc<tokio::runtime::scheduler::multi_thread::handle::Handle>>>::poll::{closure#0}",
@@ -306,7 +312,7 @@ mod tests {
     #[test]
     fn only_what_is_between_the_root_and_the_first_function_of_the_program_is_folded() {
         let worker = [
-            "clone3",
+            "__GI___clone3",
             "start_thread",
             "std::thread::spawn",
             "tokio::runtime::task::raw::poll",

@@ -162,6 +162,13 @@ impl Cpu {
         self
     }
 
+    /// Every frame of the runtime. By default those of std and tokio between the root of a stack and the first function of the program are one frame,
+    /// [`RUNTIME`](crate::profile::RUNTIME).
+    pub fn full_runtime(mut self) -> Self {
+        self.view.full_runtime = true;
+        self
+    }
+
     /// All threads at all times instead of running ones: the column is `wall`/`nanoseconds`, the time that threads ran, waited for a processor and were blocked, by
     /// stack.
     ///

@@ -115,6 +115,7 @@ pub(crate) static ALL: &[&Parameter] = &[
     &LIMIT,
     &STACKS,
     &BY,
+    &RUNTIME,
     &GROUP,
     &SORT,
     &FROM,
@@ -256,6 +257,13 @@ pub(crate) static BY: Parameter = row(
     "stack",
     &[Cpu],
     "what stands at the root of every stack; stack adds nothing",
+);
+pub(crate) static RUNTIME: Parameter = row(
+    "runtime",
+    Values::Words(&["folded", "full"]),
+    "folded",
+    &[Cpu],
+    "frames of std and tokio at the root of a stack: folded is one frame for all, full shows every one",
 );
 pub(crate) static GROUP: Parameter = row(
     "group",
