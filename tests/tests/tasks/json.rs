@@ -1,4 +1,5 @@
-//! The JSON of tasks: it is what its types read, and what its schema describes, no more and no less.
+//! The JSON of tasks: it is what its types read, and what its schema describes, no more and no
+//! less.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! A reader of as much JSON Schema as ours use, which also tells which properties of a schema it has met.
+//! A reader of as much JSON Schema as ours use, which also tells which properties of a schema it
+//! has met.
 //!
 //! Stricter than the standard in one way: a field that the schema does not name is an error.
 
@@ -37,7 +38,8 @@ impl Schema {
         all.difference(&self.met).cloned().collect()
     }
 
-    /// `object`: the name of the definition that `schema` is of. `at`: where `value` is, for people.
+    /// `object`: the name of the definition that `schema` is of. `at`: where `value` is, for
+    /// people.
     fn valid(
         &mut self,
         value: &Value,
@@ -64,7 +66,7 @@ impl Schema {
                         .iter()
                         .map(|rule| self.valid(value, rule, object, at))
                         .collect();
-                    // Of all ways in which none fits, the first one is about the value that is not null.
+                    // If none fits, the first error is about the value that is not null.
                     if results.iter().all(Result::is_err) {
                         return results.into_iter().next().unwrap();
                     }

@@ -262,7 +262,7 @@ pub(crate) static RUNTIME: Parameter = row(
     "runtime",
     Values::Words(&["folded", "full"]),
     "folded",
-    &[Cpu],
+    &[Cpu, CapturePage],
     "frames of std and tokio at the root of a stack: folded is one frame for all, full shows every one",
 );
 pub(crate) static GROUP: Parameter = row(

@@ -1,4 +1,5 @@
-//! The different texts of many tasks, such as their names: the first ones in full, the others as a number.
+//! The different texts of many tasks, such as their names: the first ones in full, the others as a
+//! number.
 //!
 //! Not here: how groups use them (`group.rs`).
 

@@ -1,6 +1,8 @@
-//! A dump whose tasks are summed up while they are read, so that memory grows with the result and not with the tasks.
+//! A dump whose tasks are summed up while they are read, so that memory grows with the result and
+//! not with the tasks.
 //!
-//! Owns which tasks are kept, and the counts of every result. Not here: other sums (`group.rs`, `profile.rs`, the pages).
+//! Owns which tasks are kept, and the counts of every result. Not here: other sums (`group.rs`,
+//! `profile.rs`, the pages).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -48,7 +50,8 @@ impl DumpQuery {
     }
 }
 
-/// A question about tasks, before a source has chosen among them. Equal questions get the same answer.
+/// A question about tasks, before a source has chosen among them. Equal questions get the same
+/// answer.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct TaskQuestion {
     pub(crate) options: DumpOptions,
@@ -74,6 +77,14 @@ pub(crate) struct Head {
     pub(crate) counts: Counts,
     /// Whether the memory that tasks hold is sampled.
     pub(crate) samples_memory: bool,
+}
+
+/// Tasks that are read a second time while they are written.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    pub(super) head: Head,
+    pub(super) held: HeldTasks,
+    pub(super) query: DumpQuery,
 }
 
 /// Counts of all tasks of a dump.
@@ -191,8 +202,8 @@ pub(crate) fn visit(query: &DumpQuery, held: &mut HeldTasks, each: Each<'_>) -> 
     }
 }
 
-/// Holds the records of the tasks for `read`. Where they are many, one dump waits for the other: each takes tens of megabytes
-/// for a million tasks.
+/// Holds the records of the tasks for `read`. Where they are many, one dump waits for the other:
+/// each takes tens of megabytes for a million tasks.
 pub(crate) fn hold<T>(query: &DumpQuery, read: impl FnOnce(HeldTasks) -> T) -> Result<T, Error> {
     static LARGE: Mutex<()> = Mutex::new(());
     // Nothing is behind the lock that a panic could leave half-done.

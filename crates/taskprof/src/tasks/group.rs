@@ -1,8 +1,8 @@
-//! Groups of similar tasks, summed up while they are read: those of [`Dump::groups`](taskscope::Dump::groups), without the
-//! tasks.
+//! Groups of similar tasks, summed up while they are read: those of
+//! [`Dump::groups`](taskscope::Dump::groups), without the tasks.
 //!
-//! The key of a group is a type parameter, because the tab with the tasks groups by other properties, too. Not here: how
-//! groups are shown (`text.rs`, the pages).
+//! The key of a group is a type parameter, because the tab with the tasks groups by other
+//! properties, too. Not here: how groups are shown (`text.rs`, the pages).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -28,8 +28,8 @@ pub(crate) struct Likeness {
     verdict: Verdict,
     background: bool,
     site: &'static Location<'static>,
-    /// The address of the stack, which also decides the wait reason. The group keeps a task with that stack, so no other stack
-    /// gets the address.
+    /// The address of the stack, which also decides the wait reason. The group keeps a task with
+    /// that stack, so no other stack gets the address.
     stack: Result<usize, (NoTrace, Option<WaitKind>)>,
 }
 
@@ -210,7 +210,8 @@ impl<K: Hash + Eq + Clone> Groups<K> {
 }
 
 impl Groups<Likeness> {
-    /// The groups, largest first and then by spawn site: a total order, so that two dumps of the same tasks read alike.
+    /// The groups, largest first and then by spawn site: a total order, so that two dumps of the
+    /// same tasks read alike.
     pub(crate) fn in_order(self) -> Vec<Summary> {
         let mut groups: Vec<Summary> = self.groups.into_iter().map(|(_, group)| group).collect();
         groups.sort_by_key(|group| {

@@ -1,7 +1,7 @@
 //! A dump as JSON: everything that the text has, for scripts.
 //!
-//! Owns how tasks and resources of a dump become the types of [`taskprof_format::tasks`], one at a time. Not here: the types
-//! themselves, which are what a client reads.
+//! Owns how tasks and resources of a dump become the types of [`taskprof_format::tasks`], one at a
+//! time. Not here: the types themselves, which are what a client reads.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -22,15 +22,16 @@ use taskscope::{
     State, TaskDump, TaskKind, WaitReason,
 };
 
+use super::fold::Listing;
 use super::profile::comments;
 use super::resources::Holdings;
-use super::{Counts, DumpQuery, KnownStacks, Listing};
+use super::{Counts, DumpQuery, KnownStacks};
 use crate::heap::held::{self, HeldByTask};
 
 /// Writes a dump as one JSON object.
 ///
-/// The types of its fields are in [`taskprof_format::tasks`], which reads it back; `docs/tasks.schema.json` in the
-/// repository is its schema. A part of one:
+/// The types of its fields are in [`taskprof_format::tasks`], which reads it back;
+/// `docs/tasks.schema.json` in the repository is its schema. A part of one:
 ///
 /// ```json
 /// {
@@ -54,8 +55,9 @@ use crate::heap::held::{self, HeldByTask};
 /// }
 /// ```
 ///
-/// Texts are as the program made them. Characters that [cannot be seen](taskscope::text::is_hidden) are written as JSON's
-/// own escapes (`\u202e`), which every parser reads back. What is not known is `null`.
+/// Texts are as the program made them. Characters that [cannot be seen](taskscope::text::is_hidden)
+/// are written as JSON's own escapes (`\u202e`), which every parser reads back. What is not known
+/// is `null`.
 ///
 /// # Errors
 ///
@@ -114,7 +116,8 @@ fn write(
     writeln!(out)
 }
 
-/// The tasks of a dump, made into their JSON types one after the other: a million of them never exist at once.
+/// The tasks of a dump, made into their JSON types one after the other: a million of them never
+/// exist at once.
 struct DumpedTasks<'a> {
     tasks: &'a [TaskDump],
     holdings: &'a Holdings<'a>,

@@ -1,7 +1,8 @@
 //! Live tasks as a profile, as text and as JSON.
 //!
-//! Owns these three forms, for a whole [`taskscope::Dump`] and for tasks that are read one after the other because they are
-//! too many for one. Not here: how a dump is taken (`taskscope`), the formats of profiles (`write/`), HTTP.
+//! Owns these three forms, for a whole [`taskscope::Dump`] and for tasks that are read one after
+//! the other because they are too many for one. Not here: how a dump is taken (`taskscope`), the
+//! formats of profiles (`write/`), HTTP.
 
 mod distinct;
 mod filter;
@@ -21,7 +22,6 @@ pub(crate) use self::growing::Growing;
 pub use self::json::json;
 pub use self::profile::profile;
 pub(crate) use self::profile::{CUT, Fold as ProfileFold, comments, spawned_at, suspended, tag};
-use self::stream::Listing;
 pub(crate) use self::stream::{Listed, View};
 pub(crate) use self::text::Grouped;
 pub use self::text::{grouped, listed};

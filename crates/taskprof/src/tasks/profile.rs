@@ -16,17 +16,18 @@ use crate::profile::{Frame, Label, Profile, Sample, SampleType};
 
 /// Counts live tasks by where they are suspended.
 ///
-/// One column, `tasks`/`count`. A stack is the task's async functions, leaf first; its root is a frame
-/// `spawned at FILE:LINE`. A task that waits in several branches (`select!`, `join!`) is one sample: the functions that all
-/// branches share, with a leaf that names what it waits for. Labels: `verdict`, `wait`, `state`, and where they apply
-/// `name`, `scope`, `route` (the scope's label of this key) and `background`. Task ids are not among them, because stores
-/// make a series of each distinct label.
+/// One column, `tasks`/`count`. A stack is the task's async functions, leaf first; its root is a
+/// frame `spawned at FILE:LINE`. A task that waits in several branches (`select!`, `join!`) is one
+/// sample: the functions that all branches share, with a leaf that names what it waits for. Labels:
+/// `verdict`, `wait`, `state`, and where they apply `name`, `scope`, `route` (the scope's label of
+/// this key) and `background`. Task ids are not among them, because stores make a series of each
+/// distinct label.
 ///
-/// Beyond 1,024 different samples, tasks that would make a new one are shown without their names, beyond 2,048 without
-/// scopes, too, and beyond 4,096 without stacks.
+/// Beyond 1,024 different samples, tasks that would make a new one are shown without their names,
+/// beyond 2,048 without scopes, too, and beyond 4,096 without stacks.
 ///
-/// Comments say how many stacks are missing and why, how many tasks are shown without names, scopes or stacks, and how many
-/// live tasks have no record.
+/// Comments say how many stacks are missing and why, how many tasks are shown without names, scopes
+/// or stacks, and how many live tasks have no record.
 ///
 /// # Examples
 ///
@@ -43,19 +44,20 @@ pub fn profile(dump: &Dump) -> Profile {
     fold.profile(dump, &Counts::of(dump))
 }
 
-/// Numbers of samples beyond which names, then scopes, then stacks are left out. A sample takes about a kilobyte.
+/// Numbers of samples beyond which names, then scopes, then stacks are left out. A sample takes
+/// about a kilobyte.
 const LEVELS: [usize; 3] = [1024, 2048, 4096];
 
 /// Tasks as samples, summed up while they are read.
 ///
-/// For a difference it adds up twice. Samples of the first time stay distinct the second time, so that both profiles have the
-/// same ones.
+/// For a difference it adds up twice. Samples of the first time stay distinct the second time, so
+/// that both profiles have the same ones.
 #[derive(Debug)]
 pub(crate) struct Fold {
     suspects: Option<Growing>,
     hashes: RandomState,
-    /// Positions in `samples`, by a hash of everything that makes a sample different. Two of 4,096 are the same once in some
-    /// 10^12 dumps.
+    /// Positions in `samples`, by a hash of everything that makes a sample different. Two of 4,096
+    /// are the same once in some 10^12 dumps.
     places: HashMap<u64, usize>,
     samples: Vec<Sum>,
     /// The number of tasks that are shown without names, scopes, stacks.
@@ -74,7 +76,8 @@ struct Sum {
 }
 
 impl Fold {
-    /// A fold without tasks. With `suspects`, each sample has a label that says why its tasks are suspects.
+    /// A fold without tasks. With `suspects`, each sample has a label that says why its tasks are
+    /// suspects.
     pub(crate) fn new(suspects: Option<Growing>) -> Fold {
         Fold {
             suspects,
@@ -284,8 +287,8 @@ fn sample(task: &TaskDump, level: usize) -> Sample {
     }
 }
 
-/// A name as a label, without quotes: `go tool pprof` passes labels to dot as they are. Hidden characters are escaped by the
-/// writers.
+/// A name as a label, without quotes: `go tool pprof` passes labels to dot as they are. Hidden
+/// characters are escaped by the writers.
 pub(crate) fn tag(name: &str) -> String {
     bounded(name, MAX_NAME).replace('"', "'")
 }
@@ -306,8 +309,8 @@ fn stack(task: &TaskDump, hidden: bool) -> Vec<Frame> {
 /// The root of a stack that lacks the frames at its root.
 pub(crate) const CUT: &str = "(stack cut here: deeper than 1,024 frames)";
 
-/// The frames where a task is suspended, leaf first, without the root; or the reason why they are not known, and the type of
-/// its future.
+/// The frames where a task is suspended, leaf first, without the root; or the reason why they are
+/// not known, and the type of its future.
 pub(crate) fn suspended(trace: &Result<Arc<Trace>, NoTrace>, future: &str) -> Vec<Frame> {
     let trace = match trace {
         Err(why) => return vec![Frame::named(format!("({why})")), Frame::named(future)],
@@ -352,8 +355,8 @@ fn frames(branch: &Branch, count: usize) -> Vec<Frame> {
         .collect()
 }
 
-/// The number of functions, from the root, that all branches share. The innermost of them has a line of its own in each
-/// branch, so only names are compared.
+/// The number of functions, from the root, that all branches share. The innermost of them has a
+/// line of its own in each branch, so only names are compared.
 fn shared(branches: &[Branch]) -> usize {
     let Some((first, rest)) = branches.split_first() else {
         return 0;

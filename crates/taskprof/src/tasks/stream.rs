@@ -1,13 +1,16 @@
-//! Every task as text or JSON: from a dump if they are few, else read a second time while they are written.
+//! Every task as text or JSON: from a dump if they are few, else read a second time while they are
+//! written.
 //!
-//! The head of the output counts the tasks after it, so all of them are read once before. Up to some thousand tasks are
-//! stored for the second pass; of more, only the records are held. Not here: the two forms (`text.rs`, `json.rs`).
+//! The head of the output counts the tasks after it, so all of them are read once before. Up to
+//! some thousand tasks are stored for the second pass; of more, only the records are held. Not
+//! here: the two forms (`text.rs`, `json.rs`).
 
 use std::io::{self, Write};
 
-use taskscope::{Dump, HeldTasks, TaskDump};
+use taskscope::{Dump, TaskDump};
 
-use super::{DumpQuery, Head, fold, json, text};
+use super::fold::Listing;
+use super::{DumpQuery, fold, json, text};
 use crate::error::Error;
 
 /// At most this many tasks are stored for the second pass: 3 MB.
@@ -18,14 +21,6 @@ const MAX_STORED: usize = 8192;
 pub(crate) enum View {
     Text,
     Json,
-}
-
-/// Tasks that are read a second time while they are written.
-#[derive(Debug)]
-pub(crate) struct Listing {
-    pub(super) head: Head,
-    pub(super) held: HeldTasks,
-    pub(super) query: DumpQuery,
 }
 
 /// A dump of every task, ready to be written.

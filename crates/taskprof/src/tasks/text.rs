@@ -1,7 +1,8 @@
 //! A dump as plain text: tasks grouped, or one by one.
 //!
-//! Names come from the program and may have any content. Hidden characters are escaped, so that no name can add a line or
-//! control the terminal. Not here: resources (`resources.rs`), JSON (`json.rs`).
+//! Names come from the program and may have any content. Hidden characters are escaped, so that no
+//! name can add a line or control the terminal. Not here: resources (`resources.rs`), JSON
+//! (`json.rs`).
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -13,16 +14,16 @@ use taskscope::{
 };
 
 use super::distinct::Distinct;
+use super::fold::Listing;
 use super::profile::{CUT, comments};
 use super::resources::{self, Holdings};
-use super::{
-    Counts, DumpQuery, Groups, Head, Holds, KnownStacks, Likeness, Listing, Summary, fold,
-};
+use super::{Counts, DumpQuery, Groups, Head, Holds, KnownStacks, Likeness, Summary, fold};
 use crate::error::Error;
 use crate::heap::held::{self, HeldByTask};
 
-/// Writes groups of similar tasks, the largest first: verdict, wait reason, spawn site, names, scopes, ages and stack. After
-/// them come the [tracked](taskscope::Tracked) resources, by kind and place.
+/// Writes groups of similar tasks, the largest first: verdict, wait reason, spawn site, names,
+/// scopes, ages and stack. After them come the [tracked](taskscope::Tracked) resources, by kind and
+/// place.
 ///
 /// # Errors
 ///
@@ -108,8 +109,9 @@ fn write_grouped(
     resources::write_grouped(out, dump)
 }
 
-/// Writes every task, oldest first: id, name, state, verdict, wait reason and how long, scope, spawn site, what
-/// it holds, and the async stack. After them comes every [tracked](taskscope::Tracked) resource.
+/// Writes every task, oldest first: id, name, state, verdict, wait reason and how long, scope,
+/// spawn site, what it holds, and the async stack. After them comes every
+/// [tracked](taskscope::Tracked) resource.
 ///
 /// # Errors
 ///

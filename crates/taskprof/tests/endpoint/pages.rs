@@ -280,7 +280,7 @@ async fn what_a_page_does_not_know_is_refused_with_a_sentence() {
         (
             "/page/profiles?open=7",
             404,
-            "capture 7 is not kept here, or not any more: 32 are kept at the most",
+            "capture 7 is not stored here, or no longer: at most 32 are stored",
         ),
         (
             "/page/capture?seconds=1",

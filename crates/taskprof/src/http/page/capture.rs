@@ -1,7 +1,8 @@
-//! The form's target: captures a profile and shows its progress, as a page or as lines of JSON for the script.
+//! The form's target: captures a profile and shows its progress, as a page or as lines of JSON for
+//! the script.
 //!
-//! Lines: `{"done":0.4}` now and then, at the end `{"open":7}` with the number of the capture, or `{"error":"…"}`. Not here:
-//! the form (`profiles.rs`), how a profile is captured (`source/`).
+//! Lines: `{"done":0.4}` now and then, at the end `{"open":7}` with the number of the capture, or
+//! `{"error":"…"}`. Not here: the form (`profiles.rs`), how a profile is captured (`source/`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use super::profiles::has_profile;
 use crate::http::admission::Admission;
 use crate::http::capture_store::Retention;
+use crate::http::cpu_options;
 use crate::http::error::HttpError;
 use crate::http::native;
 use crate::http::parameters::{
@@ -22,7 +24,7 @@ use crate::http::parameters::{
 use crate::http::progress;
 use crate::http::query::Query;
 use crate::http::{OwnRuntime, watch_application};
-use crate::source::{self, Ask, Seconds, Source};
+use crate::source::{self, Ask, Seconds, Source, What};
 
 pub(super) const LINES: &str = "application/x-ndjson";
 
@@ -49,7 +51,11 @@ fn parse(parts: &Parts) -> Result<CaptureRequest, HttpError> {
     let seconds = query
         .number(&SECONDS_OF_CAPTURE)?
         .unwrap_or(DEFAULT_SECONDS);
-    let ask = source.ask();
+    let mut ask = source.ask();
+    // The form sends this for every source; only profiles of the CPU have frames of the runtime.
+    if matches!(source.what, What::Cpu) {
+        ask = ask.with(cpu_options::parse(&query)?);
+    }
     Ok(match takes_time {
         true => CaptureRequest {
             source,

@@ -1,4 +1,5 @@
-//! The layout that all pages share: head, navigation and footer; and small parts that several of them use.
+//! The layout that all pages share: head, navigation and footer; and small parts that several of
+//! them use.
 //!
 //! Not here: the content (each page's own file), style and script (`page.css`, `page.js`).
 

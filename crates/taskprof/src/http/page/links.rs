@@ -1,7 +1,7 @@
 //! Links from one page to another that work behind any prefix, with and without a slash at its end.
 //!
-//! All of them are relative, because a proxy may show the router under another path than that of the request. Not here: which
-//! pages there are (`layout.rs`, `mod.rs`).
+//! All of them are relative, because a proxy may show the router under another path than that of
+//! the request. Not here: which pages there are (`layout.rs`, `mod.rs`).
 
 use axum::extract::OriginalUri;
 use axum::http::request::Parts;
@@ -16,7 +16,8 @@ pub(in crate::http) struct Links {
 }
 
 impl Links {
-    /// Links of the page at this number of segments below the router; 0 is the router's own address.
+    /// Links of the page at this number of segments below the router; 0 is the router's own
+    /// address.
     pub(in crate::http) fn new(parts: &Parts, depth: usize) -> Self {
         // The path as the client sent it, before any router removed a prefix.
         let uri = parts.extensions.get::<OriginalUri>();
@@ -25,10 +26,11 @@ impl Links {
 
     /// Links of the page at `path`.
     ///
-    /// A browser resolves a link against everything up to the last `/` of the address. At `/debug/profile` that is `/debug/`,
-    /// so the last segment must be repeated; at `/debug/profile/` it must not. Pages below link to the overview without a
-    /// slash at the end, which every way of nesting answers. A `./` keeps a browser from taking a segment with a colon for a
-    /// URL scheme.
+    /// A browser resolves a link against everything up to the last `/` of the address. At
+    /// `/debug/profile` that is `/debug/`, so the last segment must be repeated; at
+    /// `/debug/profile/` it must not. Pages below link to the overview without a slash at the end,
+    /// which every way of nesting answers. A `./` keeps a browser from taking a segment with a
+    /// colon for a URL scheme.
     fn of(path: &str, depth: usize) -> Self {
         let segments: Vec<&str> = path.split('/').collect();
         let name = segments

@@ -1,8 +1,9 @@
 //! The pages for people: overview, tasks, scopes, profiles.
 //!
-//! The server makes them whole, so they work without a script. The script loads rows that come into view, keeps numbers fresh
-//! and shows the progress of a capture. HTML is written by a library that escapes everything, and the policy of these pages
-//! lets no script run but ours. Not here: profiles and dumps in formats for tools (`native.rs`, `go.rs`).
+//! The server makes them whole, so they work without a script. The script loads rows that come into
+//! view, keeps numbers fresh and shows the progress of a capture. HTML is written by a library that
+//! escapes everything, and the policy of these pages lets no script run but ours. Not here:
+//! profiles and dumps in formats for tools (`native.rs`, `go.rs`).
 
 mod addresses;
 mod assets;

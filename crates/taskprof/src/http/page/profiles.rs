@@ -1,6 +1,8 @@
-//! The tab with the profiles: capture one, show it in place, download it in any format, compare two.
+//! The tab with the profiles: capture one, show it in place, download it in any format, compare
+//! two.
 //!
-//! Not here: how a capture is started and followed (`capture.rs`), which captures are stored (`http/capture_store.rs`).
+//! Not here: how a capture is started and followed (`capture.rs`), which captures are stored
+//! (`http/capture_store.rs`).
 
 use std::sync::Arc;
 
@@ -91,6 +93,7 @@ fn capture_form(links: &Links) -> Markup {
                 label { span { "Seconds" }
                     input type="number" name="seconds" value="5" min="1" max=(most) inputmode="numeric" aria-describedby="capture-note";
                 }
+                label.check { input type="checkbox" name="runtime" value="full"; span { "every frame of the runtime (CPU)" } }
                 span.buttons { button { "Capture" } }
             }
             div #progress hidden {

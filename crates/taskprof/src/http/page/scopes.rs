@@ -1,7 +1,7 @@
 //! The tab with the scopes, as a tree by name.
 //!
-//! A service has a scope for each request, so scopes of the same name below the same names are one line, with the oldest of
-//! them inside. Not here: the tasks of a scope (`tasks/`).
+//! A service has a scope for each request, so scopes of the same name below the same names are one
+//! line, with the oldest of them inside. Not here: the tasks of a scope (`tasks/`).
 
 use std::cell::Cell;
 use std::collections::hash_map::RandomState;
@@ -105,7 +105,8 @@ impl Node {
         *self.verdicts.entry(task.verdict).or_default() += 1;
     }
 
-    /// The node of a scope, made if it is new. Calls `each` with every node on the way to it, outermost first.
+    /// The node of a scope, made if it is new. Calls `each` with every node on the way to it,
+    /// outermost first.
     fn reach(
         &mut self,
         scope: &ScopeRef,

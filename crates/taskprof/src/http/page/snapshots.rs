@@ -1,9 +1,9 @@
-//! Snapshots of tasks that somebody reads page by page, so that scrolling, and mostly sorting and filtering too, is about the
-//! same tasks and polls none of them again.
+//! Snapshots of tasks that somebody reads page by page, so that scrolling, and mostly sorting and
+//! filtering too, is about the same tasks and polls none of them again.
 //!
-//! Owns how many are stored, in number and bytes, and for how long: a minute after they were last used. Until then a
-//! snapshot that holds records keeps those of tasks that have ended. Not here: how a snapshot is taken
-//! (`tasks/snapshot.rs`).
+//! Owns how many are stored, in number and bytes, and for how long: a minute after they were last
+//! used. Until then a snapshot that holds records keeps those of tasks that have ended. Not here:
+//! how a snapshot is taken (`tasks/snapshot.rs`).
 
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread;
@@ -49,7 +49,8 @@ impl SnapshotCache {
         crate::sync::lock(&self.0)
     }
 
-    /// Stores a snapshot and returns its number; `None` if there is no thread that would remove it in time.
+    /// Stores a snapshot and returns its number; `None` if there is no thread that would remove it
+    /// in time.
     pub(super) fn insert(self: &Arc<Self>, snapshot: Arc<Snapshot>) -> Option<u64> {
         let mut cache = self.lock();
         cache.last += 1;

@@ -1,6 +1,8 @@
-//! Charts of the first page: tasks by verdict over time as stacked areas, and the tasks of one spawn site as a line.
+//! Charts of the first page: tasks by verdict over time as stacked areas, and the tasks of one
+//! spawn site as a line.
 //!
-//! Shapes only, in the colours of the style sheet. Not here: numbers and words (`html.rs`), which would be stretched.
+//! Shapes only, in the colours of the style sheet. Not here: numbers and words (`html.rs`), which
+//! would be stretched.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The first page: live tasks and how their number changed, busy workers, leak suspects, the longest waits and polls.
+//! The first page: live tasks and how their number changed, busy workers, leak suspects, the
+//! longest waits and polls.
 //!
 //! It polls no task: stacks are those of earlier captures. HTML for browsers, text for `curl`.
 //!

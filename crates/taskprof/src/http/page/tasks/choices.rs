@@ -1,4 +1,5 @@
-//! The choices that the filter of the tab with the tasks offers: wait reasons, scopes and verdicts that tasks have.
+//! The choices that the filter of the tab with the tasks offers: wait reasons, scopes and verdicts
+//! that tasks have.
 //!
 //! Not here: the form (`list.rs`), the filter itself (`crate::tasks::TaskFilter`).
 

@@ -1,7 +1,7 @@
 //! The tasks that a query finds in a snapshot: filtered, then sorted or grouped.
 //!
-//! Of tasks that are listed only the order is kept, as their positions in the snapshot. Not here: the filter itself
-//! (`crate::tasks::TaskFilter`), how tasks are shown (`list.rs`).
+//! Of tasks that are listed only the order is kept, as their positions in the snapshot. Not here:
+//! the filter itself (`crate::tasks::TaskFilter`), how tasks are shown (`list.rs`).
 
 use std::borrow::Cow;
 use std::panic::Location;
@@ -22,7 +22,8 @@ pub(super) const ORDER_BYTES: usize = size_of::<u32>();
 pub(super) struct Matches {
     /// The number of tasks.
     pub(super) tasks: usize,
-    /// Their positions in the snapshot, sorted; empty if they are grouped. Shorter than `tasks` if memory ran out.
+    /// Their positions in the snapshot, sorted; empty if they are grouped. Shorter than `tasks` if
+    /// memory ran out.
     pub(super) order: Vec<u32>,
     /// The groups, largest first; empty if the tasks are listed.
     pub(super) groups: Vec<GroupRow>,
@@ -83,7 +84,8 @@ impl Rows {
         }
     }
 
-    /// The positions in sorted order. Rows with equal keys stay in the order of age, or its reverse.
+    /// The positions in sorted order. Rows with equal keys stay in the order of age, or its
+    /// reverse.
     fn in_order(self, reversed: bool) -> Vec<u32> {
         let mut order: Vec<u32> = match self {
             Rows::Numbers(mut rows) => {
@@ -234,7 +236,8 @@ fn group_rows(
 }
 
 impl GroupKey {
-    /// Narrows a filter to the tasks of this group, and names the group; similar tasks need no name.
+    /// Narrows a filter to the tasks of this group, and names the group; similar tasks need no
+    /// name.
     fn narrow(
         self,
         filter: &mut TaskFilter,

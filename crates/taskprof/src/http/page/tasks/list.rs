@@ -6,14 +6,13 @@ use maud::{Markup, html};
 use taskscope::TaskDump;
 
 use super::filter::{Choices, GroupRow, Matches, label};
-use super::query::{Grouping, Sort, TaskQuery};
+use super::query::{Grouping, ROWS, Sort, TaskQuery};
 use super::snapshot::{Snapshot, View};
 use crate::http::page::layout::{Page, Tab, age, count, place, plain, sentence, verdict};
 use crate::http::page::links::Links;
 use crate::tasks::{KnownStacks, comments};
 
-/// Rows on one page.
-pub(super) const ROWS: usize = 100;
+/// Columns of the table of tasks.
 const COLUMNS: usize = 10;
 /// Groups that are shown; the others are counted.
 const MAX_GROUPS: usize = 200;

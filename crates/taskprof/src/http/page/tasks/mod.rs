@@ -1,6 +1,7 @@
 //! The tab with the tasks: grouped or listed, filtered, sorted, page by page.
 //!
-//! All of that happens here and not in the browser, so that a hundred thousand tasks are as quick as a hundred.
+//! All of that happens here and not in the browser, so that a hundred thousand tasks are as quick
+//! as a hundred.
 //!
 //! * `query.rs`: the query of a page, from and to its URL
 //! * `snapshot.rs`: the tasks that several pages are about
@@ -8,7 +9,8 @@
 //! * `list.rs`: the page with the tasks
 //! * `details.rs`: the page of one task
 //!
-//! Not here: how long a snapshot is stored (`snapshots.rs`), the filter of tasks (`crate::tasks::TaskFilter`).
+//! Not here: how long a snapshot is stored (`snapshots.rs`), the filter of tasks
+//! (`crate::tasks::TaskFilter`).
 
 mod choices;
 mod details;
@@ -57,7 +59,8 @@ pub(super) async fn page(admission: Arc<Admission>, parts: Parts) -> Result<Resp
     };
     let snapshots = Arc::clone(&admission.snapshots);
     let html = offload::work(PAGE, move |_| {
-        // On this thread, because it may remove another snapshot, and dropping very many tasks takes time.
+        // On this thread, because it may remove another snapshot, and dropping very many tasks
+        // takes time.
         if is_new {
             query.snapshot = snapshots.insert(Arc::clone(&snapshot));
         }
@@ -67,8 +70,8 @@ pub(super) async fn page(admission: Arc<Admission>, parts: Parts) -> Result<Resp
     Ok(answer(html))
 }
 
-/// Takes a snapshot of all tasks, shared with other requests for the same; or of the tasks that the query finds, if all of
-/// them are too many.
+/// Takes a snapshot of all tasks, shared with other requests for the same; or of the tasks that the
+/// query finds, if all of them are too many.
 async fn take_snapshot(query: &TaskQuery) -> Result<Arc<Snapshot>, HttpError> {
     let ask = || source::short::tasks().of(prompt().stacks(query.filter.stacks));
     let few = ask()
@@ -115,8 +118,8 @@ pub(super) async fn task(
     }
 }
 
-/// Folds all tasks without polling any: their stacks are those of earlier captures. The result is shared with other requests
-/// for the same.
+/// Folds all tasks without polling any: their stacks are those of earlier captures. The result is
+/// shared with other requests for the same.
 pub(super) async fn fold_unpolled<T: Send + Sync + 'static>(
     line: Line,
     make: fn(DumpQuery) -> Result<T, Error>,

@@ -1,7 +1,9 @@
-//! The query of the tab with the tasks: which tasks, how they are grouped and sorted, and which page of them.
+//! The query of the tab with the tasks: which tasks, how they are grouped and sorted, and which
+//! page of them.
 //!
-//! Strict as everywhere, except that an empty value counts as absent: a form sends its empty fields too. Not here: the filter
-//! within the query (`http/task_filter.rs`), which tasks it finds (`filter.rs`).
+//! Strict as everywhere, except that an empty value counts as absent: a form sends its empty fields
+//! too. Not here: the filter within the query (`http/task_filter.rs`), which tasks it finds
+//! (`filter.rs`).
 
 use crate::http::error::HttpError;
 use crate::http::parameters::{Endpoint, FROM, GROUP, PageKind, SNAPSHOT, SORT};
@@ -9,7 +11,10 @@ use crate::http::query::Query;
 use crate::http::task_filter;
 use crate::tasks::TaskFilter;
 
-/// What tasks are grouped by.
+/// Rows on one page.
+pub(super) const ROWS: usize = 100;
+
+/// The property that tasks are grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Grouping {
     /// Same verdict, wait, spawn site and stack.
@@ -37,7 +42,7 @@ impl Grouping {
     ];
 }
 
-/// What rows are sorted by.
+/// The order of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Sort {
     #[default]
@@ -132,7 +137,8 @@ impl TaskQuery {
         }
     }
 
-    /// This query without the reader's position: queries that find the same tasks in the same order are equal.
+    /// This query without the reader's position: queries that find the same tasks in the same order
+    /// are equal.
     pub(super) fn without_position(&self) -> TaskQuery {
         TaskQuery {
             from: 0,

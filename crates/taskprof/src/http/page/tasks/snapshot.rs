@@ -1,16 +1,16 @@
 //! A snapshot behind the tab with the tasks: all tasks if they are few, else what one query found.
 //!
-//! Where many tasks are listed, their records are held, and each page of rows is read from them when it is asked for. Such a
-//! page shows the tasks as they are by then, and one that has ended as ended. Not here: how long a snapshot is stored
-//! (`snapshots.rs`), which tasks a query finds (`filter.rs`).
+//! Where many tasks are listed, their records are held, and each page of rows is read from them
+//! when it is asked for. Such a page shows the tasks as they are by then, and one that has ended as
+//! ended. Not here: how long a snapshot is stored (`snapshots.rs`), which tasks a query finds
+//! (`filter.rs`).
 
 use std::borrow::Cow;
 
 use taskscope::{HeldTasks, TaskDump};
 
 use super::filter::{Choices, MatchCollector, Matches, ORDER_BYTES};
-use super::list::ROWS;
-use super::query::{Grouping, TaskQuery};
+use super::query::{Grouping, ROWS, TaskQuery};
 use crate::error::Error;
 use crate::tasks::{self, DumpQuery, Head, Holds};
 
