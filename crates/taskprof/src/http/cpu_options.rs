@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::error::HttpError;
-use super::parameters::{AGO, BY, HZ, MODE, NAME, ROUTE, SCOPE_OF_SAMPLES};
+use super::parameters::{AGO, BY, HZ, MODE, NAME, ROUTE, RUNTIME, SCOPE_OF_SAMPLES};
 use super::query::Query;
 use crate::cpu::{By, Cpu};
 use crate::sampler::DEFAULT_HZ;
@@ -47,6 +47,9 @@ pub(super) fn parse(query: &Query) -> Result<Cpu, HttpError> {
     }
     if let Some(name) = query.text(&NAME)? {
         cpu = cpu.name(name);
+    }
+    if query.choice(&RUNTIME, [("folded", false), ("full", true)])? == Some(true) {
+        cpu = cpu.full_runtime();
     }
     Ok(cpu)
 }

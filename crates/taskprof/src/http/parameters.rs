@@ -65,14 +65,15 @@ pub(crate) enum PageKind {
     TasksPage,
     /// `page/profiles`, for people.
     ProfilesPage,
-    /// `page/take`, for people.
-    TakePage,
+    /// `page/capture`, for people.
+    CapturePage,
     /// A page without parameters.
     Bare,
 }
 
 use PageKind::{
-    Capture, ChosenTasks, Cpu, Metrics, Moment, ProfilesPage, Sum, TakePage, Tasks, TasksPage, Text,
+    Capture, CapturePage, ChosenTasks, Cpu, Metrics, Moment, ProfilesPage, Sum, Tasks, TasksPage,
+    Text,
 };
 
 /// The longest capture that takes time.
@@ -115,6 +116,7 @@ pub(crate) static ALL: &[&Parameter] = &[
     &LIMIT,
     &STACKS,
     &BY,
+    &RUNTIME,
     &GROUP,
     &SORT,
     &FROM,
@@ -123,7 +125,7 @@ pub(crate) static ALL: &[&Parameter] = &[
     &SECONDS,
     &SECONDS_OF_MOMENT,
     &SECONDS_OF_SUM,
-    &SECONDS_OF_TAKE,
+    &SECONDS_OF_CAPTURE,
     &FORMAT,
     &FORMAT_OF_TASKS,
     &OPEN,
@@ -257,6 +259,13 @@ pub(crate) static BY: Parameter = row(
     &[Cpu],
     "what stands at the root of every stack; stack adds nothing",
 );
+pub(crate) static RUNTIME: Parameter = row(
+    "runtime",
+    Values::Words(&["folded", "full"]),
+    "folded",
+    &[Cpu, CapturePage],
+    "frames of std and tokio at the root of a stack: folded is one frame for all, full shows every one",
+);
 pub(crate) static GROUP: Parameter = row(
     "group",
     Values::Words(&["alike", "verdict", "wait", "scope", "site", "name", "none"]),
@@ -279,7 +288,7 @@ pub(crate) static FROM: Parameter = row(
     "rows to leave out at the beginning",
 );
 pub(crate) static SNAPSHOT: Parameter = row(
-    "look",
+    "snapshot",
     Values::Number(0, u64::MAX),
     "a new one",
     &[TasksPage],
@@ -289,7 +298,7 @@ pub(crate) static SOURCE: Parameter = row(
     "source",
     Values::Sources,
     "",
-    &[TakePage],
+    &[CapturePage],
     "what to take a profile of",
 );
 pub(crate) static SECONDS: Parameter = row(
@@ -313,11 +322,11 @@ pub(crate) static SECONDS_OF_SUM: Parameter = row(
     &[Sum],
     "only what is added in this many seconds",
 );
-pub(crate) static SECONDS_OF_TAKE: Parameter = row(
+pub(crate) static SECONDS_OF_CAPTURE: Parameter = row(
     "seconds",
     Values::Number(1, MAX_SECONDS),
     "",
-    &[TakePage],
+    &[CapturePage],
     "how long the profile takes",
 );
 /// Range of `seconds` together with `ago`.
@@ -475,7 +484,7 @@ mod tests {
 
     /// Every page that takes parameters.
     fn endpoints() -> Vec<Endpoint> {
-        let pages = [Metrics, Capture, TasksPage, ProfilesPage, TakePage];
+        let pages = [Metrics, Capture, TasksPage, ProfilesPage, CapturePage];
         let sources = source::ALL.iter().map(|source| Endpoint::of(source));
         pages
             .into_iter()

@@ -11,7 +11,7 @@ use super::{Source, What};
 use crate::cpu::{Cpu, DEFAULT_DURATION, MAX_DURATION};
 use crate::error::Error;
 use crate::profile::Profile;
-use crate::tasks::{self, Chosen, Head, ProfileFold, TaskFilter, TaskQuestion};
+use crate::tasks::{self, DumpQuery, Head, ProfileFold, TaskFilter, TaskQuestion};
 use crate::{cpu_permit, fork, offload};
 
 /// The thread that takes a dump.
@@ -158,7 +158,7 @@ impl Ask {
     pub(crate) async fn fold<T: Send + Sync + 'static>(
         self,
         line: Line,
-        make: fn(Chosen) -> Result<T, Error>,
+        make: fn(DumpQuery) -> Result<T, Error>,
     ) -> Result<Option<Arc<T>>, Error> {
         let What::Tasks(choose) = self.source.what else {
             return Ok(None);
@@ -173,7 +173,7 @@ impl Ask {
     /// As [`fold`](Self::fold), for this asker alone.
     pub(crate) async fn fold_alone<T: Send + 'static>(
         self,
-        make: impl FnOnce(Chosen) -> Result<T, Error> + Send + 'static,
+        make: impl FnOnce(DumpQuery) -> Result<T, Error> + Send + 'static,
     ) -> Result<Option<T>, Error> {
         let What::Tasks(choose) = self.source.what else {
             return Ok(None);
@@ -191,23 +191,23 @@ impl Ask {
 
 /// Tasks summed up as samples.
 struct Folded {
-    chosen: Chosen,
+    query: DumpQuery,
     fold: ProfileFold,
     head: Head,
 }
 
 impl Folded {
-    fn take(chosen: Chosen) -> Result<Folded, Error> {
-        let mut fold = ProfileFold::new(chosen.suspects.clone());
-        let head = tasks::fold(&chosen, &mut |at, task, _| fold.add(at, &task))?;
-        Ok(Folded { chosen, fold, head })
+    fn take(query: DumpQuery) -> Result<Folded, Error> {
+        let mut fold = ProfileFold::new(query.suspects.clone());
+        let head = tasks::fold(&query, &mut |at, task, _| fold.add(at, &task))?;
+        Ok(Folded { query, fold, head })
     }
 
     /// Reads the tasks again, told apart as the first time.
     fn again(&mut self) -> Result<(), Error> {
-        let Folded { chosen, fold, .. } = self;
+        let Folded { query, fold, .. } = self;
         fold.restart();
-        self.head = tasks::fold(chosen, &mut |at, task, _| fold.add(at, &task))?;
+        self.head = tasks::fold(query, &mut |at, task, _| fold.add(at, &task))?;
         Ok(())
     }
 
