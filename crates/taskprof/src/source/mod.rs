@@ -9,7 +9,7 @@ mod cmdline;
 mod cpu;
 mod heap;
 mod leaks;
-mod runtime;
+pub(crate) mod runtime;
 mod shared;
 mod stuck;
 mod symbol;

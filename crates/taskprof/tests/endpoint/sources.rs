@@ -169,12 +169,12 @@ async fn the_runtimes_are_there_as_text_json_and_metrics() {
         (
             "?format=openmetrics",
             taskprof::write::OPENMETRICS_TYPE,
-            "# TYPE taskprof_runtime_workers gauge",
+            "# TYPE taskscope_runtime_workers gauge",
         ),
         (
             "?format=prometheus",
             taskprof::write::PROMETHEUS_TYPE,
-            "taskprof_runtime_workers{",
+            "taskscope_runtime_workers{",
         ),
     ] {
         let answer = get(&app, &format!("/debug/pprof/runtime{query}")).await;
