@@ -11,7 +11,7 @@ use super::admission::Admission;
 use super::error::HttpError;
 use super::response::WRITER;
 use super::stream;
-use crate::source::{Ask, Line};
+use crate::source::{CaptureRequest, Line};
 use crate::tasks::{Grouped, Listed, View};
 
 /// Which form.
@@ -22,7 +22,11 @@ pub(super) enum Form {
 }
 
 /// Looks at tasks when it is one's turn, and writes them.
-pub(super) async fn body(admission: &Admission, ask: Ask, form: Form) -> Result<Body, HttpError> {
+pub(super) async fn body(
+    admission: &Admission,
+    ask: CaptureRequest,
+    form: Form,
+) -> Result<Body, HttpError> {
     let look = admission.snapshot().await?;
     let no_tasks = || HttpError::internal("this is no source of tasks");
     let (tasks, pieces) = match form {

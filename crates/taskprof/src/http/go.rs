@@ -179,7 +179,10 @@ pub(super) async fn get(
         }
         Asked::Delta(source, duration) => {
             let _permit = admission.capture()?;
-            let ask = source.ask().of(task_filter::prompt()).duration(*duration);
+            let ask = source
+                .request()
+                .of(task_filter::prompt())
+                .duration(*duration);
             let mut profile = end_captures::or_ended(async { Ok(ask.capture().await?) }).await?;
             // Go gives the time of the second look.
             profile.time += profile.duration;
@@ -187,7 +190,7 @@ pub(super) async fn get(
         }
         Asked::Now(source) | Asked::Text(source) => {
             let _permit = admission.snapshot().await?;
-            source.ask().of(task_filter::prompt()).capture().await?
+            source.request().of(task_filter::prompt()).capture().await?
         }
         Asked::Grouped(source) => return dump(source, &admission, Form::Grouped).await,
         Asked::Listed(source) => return dump(source, &admission, Form::Every(View::Text)).await,
@@ -234,7 +237,7 @@ async fn dump(
     admission: &Admission,
     form: Form,
 ) -> Result<Response, HttpError> {
-    let body = dump::body(admission, source.ask().of(task_filter::prompt()), form).await?;
+    let body = dump::body(admission, source.request().of(task_filter::prompt()), form).await?;
     Ok(response::plain(body))
 }
 

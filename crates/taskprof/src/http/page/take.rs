@@ -21,13 +21,13 @@ use crate::http::parameters::{
 use crate::http::progress;
 use crate::http::query::Query;
 use crate::http::{OwnRuntime, watch_application};
-use crate::source::{self, Ask, Seconds, Source};
+use crate::source::{self, CaptureRequest, Seconds, Source};
 
 pub(super) const LINES: &str = "application/x-ndjson";
 
 struct Asked {
     source: &'static Source,
-    ask: Ask,
+    ask: CaptureRequest,
     /// How long it takes, if it takes time.
     takes: Option<Duration>,
 }
@@ -45,7 +45,7 @@ fn parse(parts: &Parts) -> Result<Asked, HttpError> {
     source.available()?;
     let takes_time = query.has(SECONDS.name) || source.seconds == Seconds::Timed;
     let seconds = query.number(&SECONDS_OF_TAKE)?.unwrap_or(DEFAULT_SECONDS);
-    let ask = source.ask();
+    let ask = source.request();
     Ok(match takes_time {
         true => Asked {
             source,
