@@ -35,6 +35,7 @@ mod error;
 pub mod escape;
 pub mod profile;
 mod resolve;
+pub mod tasks;
 mod text;
 pub mod write;
 

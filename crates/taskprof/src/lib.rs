@@ -53,6 +53,7 @@ mod offload;
 pub mod sampler;
 mod serve;
 pub mod source;
+mod sync;
 pub mod tasks;
 mod thread;
 mod worker;

@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::recording::Recording;
@@ -103,7 +103,7 @@ pub(super) static HISTORY: History = History {
 impl History {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Sums and segments that are never left half-written.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        crate::sync::lock(&self.inner)
     }
 
     /// The number and the frequency under which it is on.

@@ -13,7 +13,7 @@ mod wall;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -308,7 +308,7 @@ pub fn stop_always_on() {
 /// Switching on and off happens one at a time.
 fn switch() -> MutexGuard<'static, ()> {
     static SWITCH: Mutex<()> = Mutex::new(());
-    SWITCH.lock().unwrap_or_else(PoisonError::into_inner)
+    crate::sync::lock(&SWITCH)
 }
 
 /// CPU time by route in the past that is kept.

@@ -16,7 +16,7 @@
 //! Not here: what is recorded (`recording.rs`, `history.rs`), what becomes of it (`profile.rs`).
 
 use std::collections::HashSet;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -135,7 +135,7 @@ impl Session {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Plain values that are never left half-written.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        crate::sync::lock(&self.state)
     }
 
     /// Joins the sampler, or starts it, and waits for this long of it.
@@ -482,12 +482,7 @@ impl<'a> Sampling<'a> {
             if left.is_zero() || !state.joining.is_empty() || !state.left.is_empty() {
                 return;
             }
-            state = self
-                .session
-                .changed
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state = crate::sync::wait_timeout(&self.session.changed, state, left);
         }
     }
 }

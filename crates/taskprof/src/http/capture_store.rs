@@ -1,32 +1,35 @@
-//! Finished captures, each with a number: shown again, shared and compared without sampling again.
+//! The store of finished captures, each with a number: shown again, shared and compared without
+//! sampling again.
 //!
-//! Bounded in number and bytes; the oldest goes first. What is made in a moment, and what was asked for by Go's names, is often the work of a
-//! scraper that comes every few seconds: few of those are kept, so that they do not push out what a human wants to look at again.
-//! Not here: their page (`captures.rs`).
+//! Bounded in number and bytes; the oldest goes first. What is made in a moment, and what was asked
+//! for by Go's names, is often the work of a scraper that comes every few seconds: few of those are
+//! kept, so that they do not push out captures that a person wants to see again. Not here: their
+//! page (`captures.rs`).
 
 use std::collections::VecDeque;
 use std::mem::{size_of, size_of_val};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use crate::profile::{Frame, Label, LabelValue, Profile};
 use crate::source::Source;
 
-/// CaptureStore of one router that are kept.
+/// Captures of one router that are stored.
 pub(super) const MAX_STORED: usize = 32;
-/// Of those, passing ones.
+/// Brief captures among them.
 const MAX_BRIEF: usize = 8;
-/// Bytes that passing captures take together, about: whoever asks for a profile of the moment, and does not come back, leaves little.
+/// Bytes that brief captures take together, about: whoever asks for a profile of the moment and
+/// does not come back leaves little.
 const MAX_BRIEF_BYTES: usize = 4 << 20;
-/// Bytes that the kept captures take together, about.
+/// Bytes that all stored captures take together, about.
 pub(super) const MAX_BYTES: usize = 64 << 20;
 
-/// What a capture is worth.
+/// How long a capture is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Retention {
-    /// It took time, and was asked for by our name.
+    /// As long as there is room: it took time, and was asked for by our name.
     Long,
-    /// It shows one moment, or was asked for by Go's name.
+    /// Shorter: it shows one moment, or was asked for by Go's name.
     Brief,
 }
 
@@ -59,11 +62,10 @@ impl CaptureStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, Stored> {
-        // A panic in between leaves a capture too few or too many.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        crate::sync::lock(&self.0)
     }
 
-    /// Keeps a capture, and gives it with its number.
+    /// Stores a capture, and gives it with its number.
     pub(super) fn insert(
         &self,
         source: &'static Source,
@@ -122,13 +124,13 @@ impl CaptureStore {
             .cloned()
     }
 
-    /// All that are kept, the newest first.
+    /// All that are stored, the newest first.
     pub(super) fn list(&self) -> Vec<Arc<StoredCapture>> {
         self.lock().captures.iter().rev().cloned().collect()
     }
 }
 
-/// What a profile takes in memory, about; names that several share are counted each time.
+/// Bytes that a profile takes in memory, about; names that several share are counted each time.
 fn weight(profile: &Profile) -> usize {
     let of_frame = |frame: &Frame| match frame {
         Frame::Named { name, file, .. } => name.len() + file.as_deref().map_or(0, str::len),

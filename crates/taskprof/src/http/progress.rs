@@ -1,7 +1,8 @@
-//! What is told while a capture goes on: a page that a browser shows and that then leads to the capture, or lines for a script.
+//! The progress of a capture: a page that a browser shows and that then leads to the capture, or
+//! lines for a script.
 //!
-//! It is one answer that is not complete before the capture is: so it needs no question now and then, and when the browser leaves, the connection
-//! ends, and with it the capture.
+//! It is one answer that is not complete before the capture is: so it needs no question now and
+//! then, and when the browser leaves, the connection ends, and with it the capture.
 
 use std::future::Future;
 use std::io;
@@ -23,7 +24,7 @@ use taskprof_format::escape::markup;
 /// The last words, also if it failed.
 type Capture = Pin<Box<dyn Future<Output = String> + Send>>;
 
-const THREAD: &str = "taskprof-progress";
+const THREAD: &str = "taskprof-ticks";
 /// How often a page is told.
 const TICK: Duration = Duration::from_secs(1);
 /// How often a script is told, which draws a bar.
@@ -87,7 +88,8 @@ fn body(
     response::typed(content_type, "inline", Body::new(body))
 }
 
-/// How far it is, from 0 to 1, now and then. From a thread: the runtime of the application may have no timer.
+/// How far it is, from 0 to 1, now and then. From a thread: the runtime of the application may have
+/// no timer.
 fn ticks(
     takes: Duration,
     tick: Duration,
@@ -149,8 +151,9 @@ impl http_body::Body for Progress {
 fn end(result: Result<String, HttpError>) -> String {
     let last = match result {
         Ok(address) => {
-            // Percent-encoded where it holds a client's text, so there is nothing in it that ends the string or the script.
-            // Replaced, so that the way back does not lead to a capture that starts again.
+            // Percent-encoded where it holds a client's text, so there is nothing in it that ends
+            // the string or the script. Replaced, so that the way back does not lead to a capture
+            // that starts again.
             let link = markup(&address);
             format!(
                 "<p><a href=\"{link}\">The capture</a></p>\n<script>location.replace(\"{address}\")</script>\n"

@@ -67,7 +67,7 @@ pub(super) fn plain(body: Body) -> Response {
     ([(CONTENT_TYPE, TEXT)], body).into_response()
 }
 
-/// Says where the same is kept; relative to the page of a source.
+/// Adds the address of the stored capture, relative to the page of a source.
 pub(super) fn located(mut response: Response, address: &str) -> Response {
     if let Ok(address) = HeaderValue::from_str(address) {
         response.headers_mut().insert(CONTENT_LOCATION, address);

@@ -4,7 +4,7 @@
 //! is shared has a metric of its own, so it cannot be mistaken for one whose name is "other".
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use taskscope::Verdict;
 use taskscope::census::{Breakdown, Counts, ScopeNames};
@@ -40,7 +40,7 @@ static PLACES: Mutex<Places> = Mutex::new(Places {
 /// Those that have a place. Only scrapes wait for this.
 pub(super) fn places() -> MutexGuard<'static, Places> {
     // Places are added one by one, each as a whole.
-    PLACES.lock().unwrap_or_else(PoisonError::into_inner)
+    crate::sync::lock(&PLACES)
 }
 
 impl Places {

@@ -22,7 +22,7 @@ mod page {
 
     use super::snapshot::Snapshot;
     use super::table::METRICS;
-    use crate::cpu_permit::CpuPermit;
+    use crate::cpu_permit;
     use crate::error::Error;
     use crate::offload::CancelCheck;
     use crate::write::metrics::Family;
@@ -32,7 +32,7 @@ mod page {
     pub(crate) fn write(old_format: bool, cancel: &CancelCheck) -> Result<String, Error> {
         let began = Instant::now();
         let snapshot = Snapshot::take(began, cancel);
-        let _turn = CpuPermit::take_promptly();
+        let _permit = cpu_permit::PROMPT.acquire_blocking();
         let families: Vec<Family> = METRICS
             .iter()
             .map(|metric| metric.family(&snapshot))

@@ -9,7 +9,7 @@ use taskscope::sampling::{self, Histograms, Losses};
 
 use super::labels::{self, OfScope};
 use crate::cpu::ByScope;
-use crate::cpu_permit::CpuPermit;
+use crate::cpu_permit;
 use crate::offload::CancelCheck;
 use crate::source;
 
@@ -61,7 +61,7 @@ pub(super) struct Runtime {
 
 impl Snapshot {
     pub(super) fn take(began: Instant, cancel: &CancelCheck) -> Snapshot {
-        let turn = CpuPermit::take_promptly();
+        let permit = cpu_permit::PROMPT.acquire_blocking();
         // Before the count: a runtime that is gone is forgotten first.
         let stats = taskscope::stats();
         let breakdown = census::take_by_scope(labels::places().scopes());
@@ -73,7 +73,7 @@ impl Snapshot {
         for (scope, time) in &cpu.scopes {
             *cpu_by_scope.entry(labels::cut(scope)).or_default() += time.as_secs_f64();
         }
-        drop(turn);
+        drop(permit);
         // 50 ms, in which others have their turns.
         let (runtimes, runtimes_without_place) = runtimes(&breakdown, cancel);
         Snapshot {

@@ -127,7 +127,7 @@ pub(super) static METRICS: &[Metric] = &[
             for state in Counts::STATES {
                 for verdict in Verdict::ALL {
                     let count = snapshot.breakdown.all.in_state(state, verdict);
-                    points.push([state, &word(verdict)], count as f64);
+                    points.push([state, verdict.slug()], count as f64);
                 }
             }
         },
@@ -145,7 +145,7 @@ pub(super) static METRICS: &[Metric] = &[
         |snapshot, points| {
             for (scope, counts) in &snapshot.scopes {
                 for (verdict, count) in Verdict::ALL.into_iter().zip(counts.by_verdict) {
-                    points.push([scope, &word(verdict)], count as f64);
+                    points.push([scope, verdict.slug()], count as f64);
                 }
             }
         },
@@ -402,14 +402,9 @@ pub(super) static METRICS: &[Metric] = &[
     .in_unit("seconds"),
 ];
 
-/// A verdict as the parameter `verdict` of the page `tasks` has it.
-fn word(verdict: Verdict) -> String {
-    verdict.name().replace(' ', "-")
-}
-
 fn by_verdict(counts: &Counts, points: &mut Points) {
     for verdict in Verdict::ALL {
-        points.push([&word(verdict)], counts.of(verdict) as f64);
+        points.push([verdict.slug()], counts.of(verdict) as f64);
     }
 }
 

@@ -1,4 +1,5 @@
-//! A question to a source, built step by step: the way in through code, and what every page asks through.
+//! A question to a source, built step by step: the way in through code, and what every page asks
+//! through.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +9,10 @@ use taskscope::DumpOptions;
 use super::shared::{self, Line};
 use super::{Source, What};
 use crate::cpu::{Cpu, DEFAULT_DURATION, MAX_DURATION};
-use crate::cpu_permit::CpuPermit;
 use crate::error::Error;
 use crate::profile::Profile;
 use crate::tasks::{self, Chosen, Head, ProfileFold, TaskFilter, TaskQuestion};
-use crate::{fork, offload};
+use crate::{cpu_permit, fork, offload};
 
 /// The thread that looks.
 const LOOK: &str = "taskprof-look";
@@ -64,8 +64,8 @@ impl CaptureRequest {
         self
     }
 
-    /// As [`of`](Self::of), with what `filter` asks for besides; conditions that a dump cannot decide are decided task by
-    /// task.
+    /// As [`of`](Self::of), with what `filter` asks for besides; conditions that a dump cannot
+    /// decide are decided task by task.
     pub(crate) fn matching(mut self, options: DumpOptions, filter: &TaskFilter) -> Self {
         self.tasks = TaskQuestion {
             options: filter.options(options),
@@ -74,7 +74,8 @@ impl CaptureRequest {
         self
     }
 
-    /// How to sample, and which samples to show; the duration is that of this question. Other sources than `cpu` take no notice.
+    /// How to sample, and which samples to show; the duration is that of this question. Other
+    /// sources than `cpu` take no notice.
     pub fn with(mut self, cpu: Cpu) -> Self {
         self.cpu = cpu;
         self
@@ -87,16 +88,18 @@ impl CaptureRequest {
     /// # Errors
     ///
     /// [`is_unavailable`](Error::is_unavailable) if the process does not collect this,
-    /// [`is_invalid_argument`](Error::is_invalid_argument) if the duration is zero or above [`MAX_DURATION`], or if the source is text and has no
-    /// profile, and otherwise as [`Cpu::capture`].
+    /// [`is_invalid_argument`](Error::is_invalid_argument) if the duration is zero or above
+    /// [`MAX_DURATION`], or if the source is text and has no profile, and otherwise as
+    /// [`Cpu::capture`].
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future ends a capture that takes time at once, and leaves one of this moment to end by itself on its thread.
+    /// Dropping the future ends a capture that takes time at once, and leaves one of this moment to
+    /// end by itself on its thread.
     pub async fn capture(self) -> Result<Profile, Error> {
         fork::check()?;
         self.source.available()?;
-        // Of the past one may ask for more, which `cpu` knows.
+        // One may ask for more of the past, which `cpu` knows.
         let is_cpu = matches!(self.source.what, What::Cpu);
         if let Some(duration) = self.duration
             && !is_cpu
@@ -116,14 +119,14 @@ impl CaptureRequest {
             What::Tasks(choose) if duration.is_none() => {
                 let choose = *choose;
                 let look = move |tasks: TaskQuestion| Folded::take(tasks.choose(choose));
-                let folded = shared::look(LOOK, self.source.name, Line::Usual, tasks, look).await?;
+                let folded = shared::dump(LOOK, self.source.name, Line::Usual, tasks, look).await?;
                 offload::work(LOOK, move |_| folded.profile()).await
             }
             What::Tasks(choose) => {
                 let choose = *choose;
                 let mut folded: Option<Folded> = None;
                 look(duration, move || {
-                    let _turn = CpuPermit::take_in_line();
+                    let _permit = cpu_permit::DUMPS.acquire_blocking();
                     let folded = match &mut folded {
                         Some(folded) => {
                             folded.again()?;
@@ -137,7 +140,7 @@ impl CaptureRequest {
             }
             What::Profile(profile) => {
                 look(duration, || {
-                    let _turn = CpuPermit::take();
+                    let _permit = cpu_permit::WORK.acquire_blocking();
                     profile()
                 })
                 .await
@@ -149,7 +152,8 @@ impl CaptureRequest {
         }
     }
 
-    /// Makes something else of the tasks, for all who ask for the same; `None` if the source is none of tasks.
+    /// Makes something else of the tasks, for all who ask for the same; `None` if the source is
+    /// none of tasks.
     pub(crate) async fn fold<T: Send + Sync + 'static>(
         self,
         line: Line,
@@ -160,12 +164,12 @@ impl CaptureRequest {
         };
         fork::check()?;
         let look = move |tasks: TaskQuestion| make(tasks.choose(choose));
-        shared::look(LOOK, self.source.name, line, self.tasks, look)
+        shared::dump(LOOK, self.source.name, line, self.tasks, look)
             .await
             .map(Some)
     }
 
-    /// The same for this asker alone.
+    /// As [`fold`](Self::fold), for this asker alone.
     pub(crate) async fn fold_alone<T: Send + 'static>(
         self,
         make: impl FnOnce(Chosen) -> Result<T, Error> + Send + 'static,
@@ -174,7 +178,7 @@ impl CaptureRequest {
             return Ok(None);
         };
         offload::run(LOOK, move |cancel| {
-            let _turn = CpuPermit::take_in_line();
+            let _permit = cpu_permit::DUMPS.acquire_blocking();
             if cancel.is_cancelled() {
                 return Err(Error::sampler("the look was abandoned"));
             }

@@ -1,8 +1,9 @@
 //! Which tasks are asked for: one filter for the pages for people and for the formats for tools.
 //!
-//! A dump narrows by itself what can be told without a stack ([`TaskFilter::options`]); the rest is decided task by task
-//! ([`TaskFilter::keeps`]). Findings about a stack are remembered, because thousands of tasks share a few.
-//! Not here: how a filter stands in a URL (`http/task_filter.rs`), sorting and grouping (`http/page/tasks/`).
+//! A dump narrows by itself what can be told without a stack ([`TaskFilter::options`]); the rest is
+//! decided task by task ([`TaskFilter::keeps`]). Findings about a stack are remembered, because
+//! thousands of tasks share a few. Not here: how a filter stands in a URL (`http/task_filter.rs`),
+//! sorting and grouping (`http/page/tasks/`).
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -129,7 +130,8 @@ fn contains(within: &str, text: &str) -> bool {
     within.to_lowercase().contains(text)
 }
 
-/// Whether a name is the one that was asked for: as it is, or as a form shows it, without what cannot be seen.
+/// Whether a name is the one that was asked for: as it is, or as a form shows it, without what
+/// cannot be seen.
 fn is(name: &str, asked: &str) -> bool {
     name == asked || matches!(plain(name), Cow::Owned(shown) if shown == asked)
 }
@@ -139,7 +141,8 @@ pub(crate) fn wait_kinds(wait: &str) -> impl Iterator<Item = &str> {
     wait.split(" | ")
 }
 
-/// Findings about the stacks of one dump, by their addresses. For one filter: it remembers what was found for its text.
+/// Findings about the stacks of one dump, by their addresses. For one filter: it remembers what was
+/// found for its text.
 #[derive(Debug, Default)]
 pub(crate) struct KnownStacks {
     /// While a trace is in here, no other stack has its address.

@@ -3,7 +3,7 @@
 //! Owns which tasks a look keeps, and what is counted of every one of them. Not here: what else is summed up (`group.rs`, `profile.rs`, the pages).
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use taskscope::heap::Held;
@@ -192,8 +192,7 @@ pub(crate) fn visit(chosen: &Chosen, held: &mut HeldTasks, each: Each<'_>) -> He
 pub(crate) fn hold<T>(chosen: &Chosen, look: impl FnOnce(HeldTasks) -> T) -> Result<T, Error> {
     static LARGE: Mutex<()> = Mutex::new(());
     // Nothing is behind the lock that a panic could leave half-done.
-    let _alone = (taskscope::stats().records_in_use >= MANY)
-        .then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner));
+    let _alone = (taskscope::stats().records_in_use >= MANY).then(|| crate::sync::lock(&LARGE));
     let held = chosen.options.clone().hold()?;
     Ok(look(held))
 }

@@ -7,7 +7,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use super::answer;
-use super::frame::{Page, Tab};
+use super::layout::{Page, Tab};
 use super::links::Links;
 use crate::http::error::HttpError;
 use crate::http::go;

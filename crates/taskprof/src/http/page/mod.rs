@@ -5,14 +5,14 @@
 //! formats for tools (`own.rs`, `go.rs`).
 
 mod addresses;
-mod fixed;
-mod frame;
+mod assets;
+mod capture;
+mod layout;
 mod links;
-mod looks;
 pub(super) mod overview;
 mod profiles;
 mod scopes;
-mod take;
+mod snapshots;
 mod tasks;
 
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use axum::http::request::Parts;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
-pub(super) use self::looks::Looks;
+pub(super) use self::snapshots::Looks;
 use super::admission::Admission;
 
 /// The thread that writes a page, as its error names it.
@@ -60,8 +60,8 @@ where
         admission(),
     );
     Router::new()
-        .route("/page/page.css", get(fixed::style))
-        .route("/page/page.js", get(fixed::script))
+        .route("/page/page.css", get(assets::style))
+        .route("/page/page.js", get(assets::script))
         .route("/page/addresses", get(addresses::page))
         .route(
             "/page/tasks",
@@ -81,6 +81,6 @@ where
         )
         .route(
             "/page/take",
-            get(move |parts: Parts| take::get(Arc::clone(&on_take), parts)).head(take::head),
+            get(move |parts: Parts| capture::get(Arc::clone(&on_take), parts)).head(capture::head),
         )
 }

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::frame::{Page, Tab};
+use super::layout::{Page, Tab};
 use super::links::Links;
 use super::{PAGE, answer};
 use crate::cpu::{DEFAULT_DURATION, MAX_DURATION};
@@ -148,7 +148,7 @@ fn in_place(links: &Links, open: &Open) -> Markup {
                 p.note { "Click a frame to zoom, Ctrl+F or the word Search at its top right to find. " a href=(to("svg")) { "The graph alone" } " · " a href=(to("icicle")) { "Upside down" } }
             }
             @if comparable { p.downloads { "Keep it as " (formats(&to, base.is_some() || kept.profile.is_difference)) } }
-            @for comment in &kept.profile.comments { p.note { (super::frame::sentence(comment)) } }
+            @for comment in &kept.profile.comments { p.note { (super::layout::sentence(comment)) } }
         }
     }
 }

@@ -6,7 +6,7 @@
 mod chart;
 mod cpu;
 mod html;
-mod seen;
+mod model;
 mod text;
 
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
 use axum::response::Response;
 
-use self::seen::{Seen, Tasks};
+use self::model::{Seen, Tasks};
 use super::links::Links;
 use super::tasks::glance;
 use super::{PAGE, answer};
-use crate::cpu_permit::CpuPermit;
+use crate::cpu_permit;
 use crate::http::admission::Admission;
 use crate::http::error::HttpError;
 use crate::http::parameters::Endpoint;
@@ -51,7 +51,7 @@ pub(in crate::http) async fn page(
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
     let tasks = glance(Line::Prompt, Tasks::take).await?;
     let page = offload::run(PAGE, move |_| {
-        let _turn = CpuPermit::take_promptly();
+        let _permit = cpu_permit::PROMPT.acquire_blocking();
         let seen = Seen::new(tasks);
         if as_text {
             text::text(&seen)

@@ -2,11 +2,11 @@
 //!
 //! All of it happens here and not in the browser, so that a hundred thousand tasks are as quick as a hundred. Not here: one task (`one.rs`).
 
+mod filter;
 mod list;
 mod one;
-mod select;
+mod query;
 mod snapshot;
-mod wanted;
 
 use std::sync::Arc;
 
@@ -15,11 +15,11 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use taskscope::{DumpOptions, Stacks};
 
+pub(super) use self::filter::label;
 use self::one::One;
 pub(super) use self::one::pair;
-pub(super) use self::select::label;
+use self::query::Wanted;
 pub(super) use self::snapshot::Snapshot;
-use self::wanted::Wanted;
 use super::links::Links;
 use super::{PAGE, answer};
 use crate::error::Error;
