@@ -12,7 +12,7 @@ use super::admission::Admission;
 use super::error::HttpError;
 use super::response::WRITER;
 use super::stream;
-use crate::source::{Ask, Line};
+use crate::source::{CaptureRequest, Line};
 use crate::tasks::{Grouped, Listed, View};
 
 /// The form of a dump.
@@ -23,7 +23,11 @@ pub(super) enum Form {
 }
 
 /// Takes a dump when it is admitted, and writes it.
-pub(super) async fn body(admission: &Admission, ask: Ask, form: Form) -> Result<Body, HttpError> {
+pub(super) async fn body(
+    admission: &Admission,
+    ask: CaptureRequest,
+    form: Form,
+) -> Result<Body, HttpError> {
     let permit = admission.snapshot().await?;
     let no_tasks = || HttpError::internal("this is no source of tasks");
     let (tasks, chunks) = match form {

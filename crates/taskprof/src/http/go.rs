@@ -181,7 +181,10 @@ pub(super) async fn get(
         }
         GoRequest::Delta(source, duration) => {
             let _permit = admission.capture()?;
-            let ask = source.ask().of(task_filter::prompt()).duration(*duration);
+            let ask = source
+                .request()
+                .of(task_filter::prompt())
+                .duration(*duration);
             let mut profile = end_captures::or_ended(async { Ok(ask.capture().await?) }).await?;
             // Go gives the time of the second profile.
             profile.time += profile.duration;
@@ -189,7 +192,7 @@ pub(super) async fn get(
         }
         GoRequest::Now(source) | GoRequest::Text(source) => {
             let _permit = admission.snapshot().await?;
-            source.ask().of(task_filter::prompt()).capture().await?
+            source.request().of(task_filter::prompt()).capture().await?
         }
         GoRequest::Grouped(source) => return dump(source, &admission, Form::Grouped).await,
         GoRequest::Listed(source) => {
@@ -240,7 +243,7 @@ async fn dump(
     admission: &Admission,
     form: Form,
 ) -> Result<Response, HttpError> {
-    let body = dump::body(admission, source.ask().of(task_filter::prompt()), form).await?;
+    let body = dump::body(admission, source.request().of(task_filter::prompt()), form).await?;
     Ok(response::plain(body))
 }
 

@@ -25,7 +25,7 @@ use super::query::Query;
 use super::response::{self, TEXT, WRITER};
 use super::task_filter::{self, prompt};
 use super::{OwnRuntime, cpu_options, dump, end_captures, progress, watch_application};
-use crate::source::{Ask, Seconds, Source, TextView, What};
+use crate::source::{CaptureRequest, Seconds, Source, TextView, What};
 use crate::write::{FORMATS, Format};
 use crate::{offload, tasks};
 
@@ -42,7 +42,7 @@ enum View {
 /// A request, parsed.
 struct NativeRequest {
     view: View,
-    ask: Ask,
+    ask: CaptureRequest,
     /// How long it takes, if it takes time.
     takes: Option<Duration>,
     base: Option<Arc<StoredCapture>>,
@@ -108,7 +108,7 @@ type Taken = Result<(Arc<StoredCapture>, Option<SnapshotPermit>), HttpError>;
 pub(super) fn capture(
     admission: &Arc<Admission>,
     source: &'static Source,
-    ask: Ask,
+    ask: CaptureRequest,
     takes: Option<Duration>,
     retention: Retention,
     watched: Option<RuntimeGuard>,
@@ -189,7 +189,7 @@ fn parse(
     let endpoint = Endpoint::of(source);
     let mut request = NativeRequest {
         view: View::Listed,
-        ask: source.ask(),
+        ask: source.request(),
         takes: None,
         base: None,
         state: Vec::new(),

@@ -30,16 +30,16 @@ const THREAD: &str = "taskprof-dump";
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "nothing is captured until `capture` is called"]
-pub struct Ask {
+pub struct CaptureRequest {
     source: &'static Source,
     duration: Option<Duration>,
     tasks: TaskQuestion,
     cpu: Cpu,
 }
 
-impl Ask {
+impl CaptureRequest {
     pub(super) fn new(source: &'static Source) -> Self {
-        Ask {
+        CaptureRequest {
             source,
             duration: None,
             tasks: TaskQuestion::default(),
