@@ -37,6 +37,11 @@ impl<F> Instrumented<F> {
     pub fn new(future: F, task: TaskGuard) -> Self {
         Instrumented { future, task }
     }
+
+    /// The id of the record.
+    pub fn id(&self) -> u64 {
+        self.task.record().id()
+    }
 }
 
 impl<F: Future> Future for Instrumented<F> {

@@ -58,6 +58,9 @@ pub trait ScopeFacts: Any + fmt::Debug + Send + Sync {
 
     /// Live tasks that belong to this scope or to one below.
     fn tasks(&self) -> usize;
+
+    /// The id of the record of the request that opened it.
+    fn request(&self) -> Option<u64>;
 }
 
 /// A scope, as dumps and other readers show it. It does not keep the scope open.
@@ -147,6 +150,13 @@ impl ScopeInfo {
     #[must_use]
     pub fn tasks(&self) -> usize {
         self.0.tasks()
+    }
+
+    /// The id of the record of the request that opened this scope, as in `TaskDump::id`. `None` if the scope was
+    /// not opened by `ScopeLayer`.
+    #[must_use]
+    pub fn request(&self) -> Option<u64> {
+        self.0.request()
     }
 }
 

@@ -25,7 +25,8 @@ pub(crate) const WATCH: Duration = Duration::from_millis(10);
 pub enum Verdict {
     /// Idle, and no waker of it exists: nothing can ever wake it.
     Stuck,
-    /// In one poll for longer than [`BLOCKING_THRESHOLD`]. So is a task in `block_in_place`, which may be meant.
+    /// In one poll for longer than the watchdog's threshold, [`BLOCKING_THRESHOLD`] unless
+    /// [`Watchdog::threshold`](crate::Watchdog::threshold) was set. A task in `block_in_place` counts, too.
     Blocking,
     /// Polled thousands of times a second, and only ever woken by itself.
     Spinning,
@@ -73,12 +74,33 @@ impl Verdict {
         }
     }
 
-    /// What it means, in a few words.
+    /// The name as one word, with hyphens for spaces: the value of URL parameters, of labels of metrics and of classes in
+    /// a page.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(taskscope::Verdict::CancelIgnored.slug(), "cancel-ignored");
+    /// ```
+    #[must_use]
+    pub fn slug(self) -> &'static str {
+        match self {
+            Verdict::CancelIgnored => "cancel-ignored",
+            Verdict::CancelSlow => "cancel-slow",
+            Verdict::LostWakeup => "lost-wake-up",
+            one_word => one_word.name(),
+        }
+    }
+
+    /// The meaning in a few words.
+    ///
+    /// The threshold of `blocking` is not in it, because it can be changed:
+    /// [`Watchdog::active_threshold`](crate::Watchdog::active_threshold) has it.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
             Verdict::Stuck => "nothing can ever wake it",
-            Verdict::Blocking => "in one poll for more than 100 ms",
+            Verdict::Blocking => "in one poll for longer than the watchdog allows",
             Verdict::Spinning => "polled all the time, woken by nobody but itself",
             Verdict::CancelIgnored => {
                 "its scope was cancelled, and it has not looked at the token since"
@@ -330,5 +352,8 @@ mod tests {
         let names: std::collections::HashSet<_> =
             Verdict::ALL.iter().map(|verdict| verdict.name()).collect();
         assert_eq!(names.len(), Verdict::ALL.len());
+        for verdict in Verdict::ALL.into_iter().chain([Verdict::LostWakeup]) {
+            assert_eq!(verdict.slug(), verdict.name().replace(' ', "-"));
+        }
     }
 }

@@ -51,11 +51,7 @@ impl Points {
 impl Metric {
     /// The metric with its points.
     pub(super) fn family(&self, seen: &Seen) -> Family {
-        let mut family = match self.kind {
-            Kind::Counter => Family::counter(self.name, self.help),
-            Kind::Gauge => Family::gauge(self.name, self.help),
-            Kind::Histogram => Family::histogram(self.name, self.help),
-        };
+        let mut family = Family::new(self.kind, self.name, self.help);
         if let Some(unit) = self.unit {
             family = family.unit(unit);
         }
@@ -125,7 +121,7 @@ pub(super) static METRICS: &[Metric] = &[
             for state in Counts::STATES {
                 for verdict in Verdict::ALL {
                     let count = seen.breakdown.all.in_state(state, verdict);
-                    points.push([state, &word(verdict)], count as f64);
+                    points.push([state, verdict.slug()], count as f64);
                 }
             }
         },
@@ -143,7 +139,7 @@ pub(super) static METRICS: &[Metric] = &[
         |seen, points| {
             for (scope, counts) in &seen.scopes {
                 for (verdict, count) in Verdict::ALL.into_iter().zip(counts.by_verdict) {
-                    points.push([scope, &word(verdict)], count as f64);
+                    points.push([scope, verdict.slug()], count as f64);
                 }
             }
         },
@@ -410,14 +406,9 @@ pub(super) static METRICS: &[Metric] = &[
     .in_unit("seconds"),
 ];
 
-/// A verdict as the parameter `verdict` of the page `tasks` has it.
-fn word(verdict: Verdict) -> String {
-    verdict.name().replace(' ', "-")
-}
-
 fn by_verdict(counts: &Counts, points: &mut Points) {
     for verdict in Verdict::ALL {
-        points.push([&word(verdict)], counts.of(verdict) as f64);
+        points.push([verdict.slug()], counts.of(verdict) as f64);
     }
 }
 
@@ -448,11 +439,7 @@ mod tests {
         let mut out =
             String::from("| metric | kind | labels | meaning |\n| --- | --- | --- | --- |\n");
         for metric in METRICS {
-            let (kind, suffix) = match metric.kind {
-                Kind::Counter => ("counter", "_total"),
-                Kind::Gauge => ("gauge", ""),
-                Kind::Histogram => ("histogram", ""),
-            };
+            let (kind, suffix) = (metric.kind.name(), metric.kind.suffix());
             let labels: Vec<_> = metric
                 .labels
                 .iter()

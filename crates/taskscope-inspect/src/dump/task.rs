@@ -168,6 +168,16 @@ impl TaskDump {
         }
     }
 
+    /// The scope of the request that spawned this task: that its [`parent`](Self::parent) is a request and no task.
+    ///
+    /// `None` if a task spawned it, or if it belongs to no scope of that request.
+    #[must_use]
+    pub fn parent_request(&self) -> Option<ScopeInfo> {
+        let parent = self.parent?;
+        let mut scopes = std::iter::successors(self.scope.clone(), ScopeInfo::parent);
+        scopes.find(|scope| scope.request() == Some(parent))
+    }
+
     /// Whether this task looks like a leak: not declared background, and its scope has ended, or it goes on although that was cancelled,
     /// or it can never be woken.
     #[must_use]

@@ -69,6 +69,19 @@ impl Watchdog {
         self
     }
 
+    /// The threshold that is in force in this process: [`BLOCKING_THRESHOLD`] until a watchdog with another one is
+    /// [installed](Watchdog::install).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// assert_eq!(taskscope::Watchdog::active_threshold(), taskscope::BLOCKING_THRESHOLD);
+    /// ```
+    #[must_use]
+    pub fn active_threshold() -> Duration {
+        thread::threshold()
+    }
+
     /// Whether the stack of a blocked thread is taken, for which one that is running gets a signal. The default is yes.
     pub fn stacks(mut self, stacks: bool) -> Watchdog {
         self.stacks = stacks;

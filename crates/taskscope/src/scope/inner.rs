@@ -61,6 +61,8 @@ pub(crate) struct ScopeInner {
     finishing: AtomicUsize,
     /// Whether its survivors are going to be reported anyway.
     queued: AtomicBool,
+    /// The id of the record of the request that opened it; 0 if no request did.
+    request: AtomicU64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -97,6 +99,7 @@ impl ScopeInner {
             tasks: Tasks::default(),
             finishing: AtomicUsize::new(0),
             queued: AtomicBool::new(false),
+            request: AtomicU64::new(0),
         })
     }
 
@@ -137,6 +140,18 @@ impl ScopeInner {
             (false, true) => None,
             (cancelled, own) => same_line.then_some(cancelled && own),
         }
+    }
+
+    /// Says which request opened this scope, by the id of its record.
+    #[cfg(feature = "tower")]
+    pub(crate) fn opened_by_request(&self, id: u64) {
+        self.request.store(id, Ordering::Relaxed);
+    }
+
+    /// The id of the record of the request that opened this scope.
+    pub(crate) fn request(&self) -> Option<u64> {
+        let id = self.request.load(Ordering::Relaxed);
+        (id != 0).then_some(id)
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -264,7 +279,7 @@ impl ScopeInner {
     pub(crate) fn try_add_guard(&self) -> bool {
         let add = |guards: usize| (guards > 0).then_some(guards + 1);
         self.guards
-            .try_update(Ordering::Relaxed, Ordering::Relaxed, add)
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add)
             .is_ok()
     }
 
@@ -526,6 +541,10 @@ impl ScopeFacts for ScopeInner {
 
     fn tasks(&self) -> usize {
         ScopeInner::tasks(self)
+    }
+
+    fn request(&self) -> Option<u64> {
+        ScopeInner::request(self)
     }
 }
 

@@ -45,6 +45,13 @@ impl ScopeRef {
         self.inner.parent().cloned().map(ScopeRef::from_inner)
     }
 
+    /// The id of the record of the request that opened this scope, as in [`TaskDump::id`](crate::TaskDump::id). `None` if
+    /// the scope was not opened by `ScopeLayer`.
+    #[must_use]
+    pub fn request(&self) -> Option<u64> {
+        self.inner.request()
+    }
+
     /// Opens a scope below this one. See [`Scope::child`]. Below a scope that has ended, it counts as ended, too.
     pub fn child(&self, name: impl Into<Arc<str>>) -> Scope {
         Scope::counted(ScopeInner::open(name.into(), Some(self.inner.clone())))

@@ -16,15 +16,15 @@ use maud::{Markup, html};
 use taskscope::heap::Held;
 use taskscope::{CancelReason, ScopeInfo, TaskDump, Verdict};
 
-use super::frame::{Page, Tab, age, count, plain, sentence, verdict};
+use super::layout::{Page, Tab, age, count, plain, sentence, verdict};
 use super::links::Links;
 use super::tasks::{glance, pair};
 use super::{PAGE, answer};
 use crate::error::Error;
-use crate::http::desk::Desk;
-use crate::http::endpoint::Endpoint;
+use crate::http::admission::Admission;
 use crate::http::error::HttpError;
-use crate::http::params::Query;
+use crate::http::parameters::Endpoint;
+use crate::http::query::Query;
 use crate::http::{OwnRuntime, watch_application};
 use crate::offload;
 use crate::source::Line;
@@ -41,10 +41,10 @@ const FEW: usize = 3;
 /// Levels of the tree. Deeper ones are part of their parent.
 const LEVELS: usize = 24;
 
-pub(super) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Response, HttpError> {
+pub(super) async fn page(admission: Arc<Admission>, parts: Parts) -> Result<Response, HttpError> {
     Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
     let links = Links::new(&parts, 2);
-    let _look = desk.look().await?;
+    let _permit = admission.snapshot().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
     let scopes = glance(Line::Usual, Scopes::take).await?;
     let html = offload::work(PAGE, move |_| html(&links, &scopes)).await?;
