@@ -1,4 +1,5 @@
-//! The profiling endpoint: what a crowd of askers does to the demo's latency, and what it answers when every worker is blocked.
+//! The profiling endpoint: what a crowd of askers does to the demo's latency, and what it answers
+//! when every worker is blocked.
 
 use super::table::{Table, short, whole};
 use crate::driver::plan::Allocator;
@@ -83,7 +84,7 @@ fn latencies(results: &Results) -> String {
     table.text()
 }
 
-/// What the demo needed, and how the crowd was answered.
+/// Processor time and memory of the demo, and the answers that the crowd got.
 fn means(results: &Results) -> String {
     let samples: Vec<_> = DEMOS
         .iter()
@@ -190,7 +191,8 @@ fn blocked(results: &Results) -> String {
     table.text()
 }
 
-/// How many times the demo's p99 is what it is without askers, and the bounds of that; the worse of the two demos.
+/// How many times the demo's p99 is what it is without askers, and the bounds of that; the worse of
+/// the two demos.
 pub(super) fn p99(results: &Results) -> Option<(f64, f64, f64)> {
     DEMOS
         .iter()
@@ -203,7 +205,8 @@ pub(super) fn p99(results: &Results) -> Option<(f64, f64, f64)> {
         .max_by(|a, b| a.0.total_cmp(&b.0))
 }
 
-/// The slowest answer with every worker blocked, but for the first ones; in milliseconds beyond the seconds asked.
+/// The slowest answer with every worker blocked, but for the first ones; in milliseconds beyond the
+/// seconds asked.
 pub(super) fn slowest_blocked(results: &Results) -> Option<f64> {
     let sample = sample(results, Workload::Blocked)?;
     PAGES

@@ -1,4 +1,4 @@
-//! What was measured, how, and where.
+//! The sections on the method and the machine.
 
 use super::dumps;
 use super::table::Table;
@@ -125,7 +125,8 @@ One after the other, a read of `Instant::now` takes {instant:.0} ns here, a read
 
 /// Year, month and day of a time in seconds since 1970, by the calendar that is in use since 1582.
 fn date(seconds: u64) -> String {
-    // Days since 1 March of the year 0, so that a leap day is the last of its year. 400 years have 146097 days.
+    // Days since 1 March of the year 0, so that a leap day is the last of its year. 400 years have
+    // 146097 days.
     let days = seconds / 86_400 + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

@@ -1,4 +1,4 @@
-//! What sampling says of tasks whose times are known.
+//! The section on sampling: its sums for tasks whose times are known.
 
 use super::table::{Table, short};
 use crate::driver::plan::Allocator;
@@ -48,7 +48,7 @@ In the last columns the same beside eight tasks that do nothing but yield, some 
     )
 }
 
-/// What was told is so much more or less than the truth, in each run.
+/// The error of each run: by how much the sum is above or below the truth.
 fn errors(sample: &Sample, name: &str) -> Vec<f64> {
     let rounds = |end| sample.rounds(&format!("{name}_{end}"));
     let ratios = ratios(rounds("told"), rounds("truth"));
