@@ -16,6 +16,12 @@ fn up_to(kind: UnwinderKind, limit: usize) -> (Completeness, Vec<usize>) {
 }
 
 fn main() {
+    testkit::harness::run(&["a_stack_ends_in_the_programs_first_function"], |_| {
+        the_stack_of_the_main_thread();
+    });
+}
+
+fn the_stack_of_the_main_thread() {
     assert_eq!(std::thread::current().name(), Some("main"));
 
     let [fast, system] = [UnwinderKind::Fast, UnwinderKind::System].map(whole_stack);

@@ -9,7 +9,7 @@ use super::desk::Desk;
 use super::error::HttpError;
 use super::kept::Kept;
 use crate::offload;
-use crate::write::{Format, Look};
+use crate::write::{Format, RenderOptions};
 
 /// The thread that writes an answer.
 pub(super) const WRITER: &str = "taskprof-write";
@@ -28,12 +28,12 @@ pub(super) async fn write(
     if let Some(base) = base {
         title.push_str(&format!(" against {}", base.id));
     }
-    let mut look = Look::new().title(title);
+    let mut options = RenderOptions::new().title(title);
     if let Some(base) = base {
-        look = look.base(base.profile.clone());
+        options = options.base(base.profile.clone());
     }
     let profile = kept.profile.clone();
-    let body = offload::work(WRITER, move |_| (format.write)(&profile, &look)).await??;
+    let body = offload::work(WRITER, move |_| (format.write)(&profile, &options)).await??;
     desk.bytes(body)
 }
 

@@ -87,6 +87,12 @@ impl HttpError {
     }
 }
 
+impl From<taskprof_format::Error> for HttpError {
+    fn from(error: taskprof_format::Error) -> Self {
+        Error::from(error).into()
+    }
+}
+
 impl From<Error> for HttpError {
     fn from(error: Error) -> Self {
         let status = if error.is_busy() {

@@ -28,7 +28,7 @@ use crate::offload;
 use crate::profile::{Profile, SampleType};
 use crate::source::{self, Source};
 use crate::tasks::View;
-use crate::write::{self, Look};
+use crate::write::{self, RenderOptions};
 
 /// What Go calls something.
 #[derive(Debug)]
@@ -217,7 +217,7 @@ pub(super) async fn get(
         if !written {
             return write::pprof(profile);
         }
-        write::text(profile, &Look::new().title(called)).map(String::into_bytes)
+        write::text(profile, &RenderOptions::new().title(called)).map(String::into_bytes)
     })
     .await??;
     Ok(typed(name, &asked, desk.bytes(body)?))

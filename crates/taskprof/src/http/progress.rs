@@ -18,8 +18,8 @@ use tokio::sync::mpsc;
 use super::answer;
 use super::error::HttpError;
 use crate::error::Error;
-use crate::escape::markup;
 use crate::our_thread;
+use taskprof_format::escape::markup;
 
 /// The last words, also if it failed.
 type Capture = Pin<Box<dyn Future<Output = String> + Send>>;

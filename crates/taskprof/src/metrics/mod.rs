@@ -34,10 +34,11 @@ mod page {
         let seen = Seen::look(began, wanted);
         let _turn = Turn::take_promptly();
         let families: Vec<Family> = METRICS.iter().map(|metric| metric.family(&seen)).collect();
-        if old_format {
+        let text = if old_format {
             prometheus(&families)
         } else {
             openmetrics(&families)
-        }
+        };
+        Ok(text?)
     }
 }

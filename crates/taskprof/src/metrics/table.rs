@@ -51,11 +51,7 @@ impl Points {
 impl Metric {
     /// The metric with its points.
     pub(super) fn family(&self, seen: &Seen) -> Family {
-        let mut family = match self.kind {
-            Kind::Counter => Family::counter(self.name, self.help),
-            Kind::Gauge => Family::gauge(self.name, self.help),
-            Kind::Histogram => Family::histogram(self.name, self.help),
-        };
+        let mut family = Family::new(self.kind, self.name, self.help);
         if let Some(unit) = self.unit {
             family = family.unit(unit);
         }
@@ -448,11 +444,7 @@ mod tests {
         let mut out =
             String::from("| metric | kind | labels | meaning |\n| --- | --- | --- | --- |\n");
         for metric in METRICS {
-            let (kind, suffix) = match metric.kind {
-                Kind::Counter => ("counter", "_total"),
-                Kind::Gauge => ("gauge", ""),
-                Kind::Histogram => ("histogram", ""),
-            };
+            let (kind, suffix) = (metric.kind.name(), metric.kind.suffix());
             let labels: Vec<_> = metric
                 .labels
                 .iter()

@@ -6,6 +6,8 @@ use axum::Router;
 
 #[cfg(feature = "console")]
 use crate::console::{self, Console};
+#[cfg(feature = "console")]
+use crate::our_thread;
 
 /// Before the server starts.
 #[derive(Debug, Default)]
@@ -59,8 +61,10 @@ impl Beside {
         let Some(console) = self.console else {
             return Ok((Started::default(), Router::new()));
         };
-        let (running, routes) = console::Running::start(console)
-            .map_err(|e| super::explain(&e, "taskprof cannot start the thread of its console"))?;
+        let (running, routes) =
+            console::Running::start(console, |name, work| our_thread::start(name, work)).map_err(
+                |e| super::explain(&e, "taskprof cannot start the thread of its console"),
+            )?;
         let started = Started {
             console: Some(running),
         };

@@ -216,7 +216,7 @@ async fn look(
             // Nobody is there to read this.
             return Err(Error::sampler("the capture was abandoned"));
         }
-        take()?.difference(&first)
+        Ok(take()?.difference(&first)?)
     })
     .await?
 }

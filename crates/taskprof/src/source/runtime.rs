@@ -33,12 +33,12 @@ pub(super) static SOURCE: Source = Source {
         TextView {
             format: "openmetrics",
             content_type: OPENMETRICS_TYPE,
-            write: |wanted| openmetrics(&families(&look(wanted))).map(String::into_bytes),
+            write: |wanted| Ok(openmetrics(&families(&look(wanted)))?.into_bytes()),
         },
         TextView {
             format: "prometheus",
             content_type: PROMETHEUS_TYPE,
-            write: |wanted| prometheus(&families(&look(wanted))).map(String::into_bytes),
+            write: |wanted| Ok(prometheus(&families(&look(wanted)))?.into_bytes()),
         },
     ]),
     ready: always,

@@ -127,7 +127,7 @@ async fn a_difference_in_a_format_without_negative_values_is_refused_before_anyt
         assert_eq!(
             answer.text(),
             "format speedscope cannot show a difference, because it has no negative values; choose one of pprof, svg, icicle, text, \
-             full, folded, json, or leave base and seconds out\n",
+             traces, folded, json, or leave base and seconds out\n",
             "{path}"
         );
     }

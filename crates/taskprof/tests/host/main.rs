@@ -1,6 +1,6 @@
 //! The host lives: programs that a CPU profiler can kill, freeze or change, each in a process of its own, in a short form.
 //!
-//! Without arguments every case runs; an argument is a part of a name. A case ends with `lived` and an exit status of zero, within [`PATIENCE`]. The long form is
+//! It takes arguments as any test program does. A case ends with `lived` and an exit status of zero, within [`PATIENCE`]. The long form is
 //! `scripts/soak`.
 #![cfg(all(
     target_os = "linux",
@@ -21,7 +21,7 @@ mod signals;
 mod stacks;
 
 use std::io::Read as _;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use taskprof::Profile;
@@ -57,7 +57,7 @@ static CASES: &[Case] = &[
     ("short_bursts_after_timers_are_seen", bursts::seen),
 ];
 
-fn main() -> ExitCode {
+fn main() {
     if let Ok(name) = std::env::var(CASE) {
         let (_, case) = CASES.iter().find(|(known, _)| *known == name).unwrap();
         case();
@@ -65,28 +65,15 @@ fn main() -> ExitCode {
         // Not by return: threads that are busy go on, as in a service.
         std::process::exit(0);
     }
-    let wanted: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|arg| !arg.starts_with('-'))
-        .collect();
-    let mut failed = 0;
-    for (name, _) in CASES {
-        // Only ever reached through the other one.
-        let helps = name.ends_with("_succeeded");
-        if helps || !(wanted.is_empty() || wanted.iter().any(|part| name.contains(part))) {
-            continue;
+    // What ends in this is only ever reached through another one.
+    let helps = |name: &str| name.ends_with("_succeeded");
+    let names = CASES.iter().map(|(name, _)| *name);
+    let tests: Vec<&str> = names.filter(|name| !helps(name)).collect();
+    testkit::harness::run(&tests, |name| {
+        if let Err(why) = survives(name) {
+            panic!("{name}: {why}");
         }
-        let began = Instant::now();
-        match survives(name) {
-            Ok(()) => println!("{name} ... ok, {:.1?}", began.elapsed()),
-            Err(why) => {
-                failed += 1;
-                println!("{name} ... FAILED: {why}");
-            }
-        }
-    }
-    println!("{failed} failed");
-    ExitCode::from(u8::from(failed > 0))
+    });
 }
 
 /// Runs a case in a process of its own.
