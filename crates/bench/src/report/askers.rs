@@ -24,7 +24,7 @@ pub(super) fn section(results: &Results) -> String {
         "## The endpoint under a crowd\n\n\
 The demo (`examples/orders`), as it is, where each request leaves a task behind, and `--fixed`. A client sends {RATE} requests a second to the shop, orders and looks at orders in
 turn, at given times; latency counts from when a request was due. In every second window {ASKERS} connections ask the endpoint meanwhile, each again as soon as it is answered,
-or after the `Retry-After` that it was told: {}. Pairs of windows, one with askers and one without, in alternating order, each after a warm-up of a fifth of it. *Ratio* is the median within
+or after the `Retry-After` of the refusal: {}. Pairs of windows, one with askers and one without, in alternating order, each after a warm-up of a fifth of it. *Ratio* is the median within
 the pairs, and in brackets where the true median is with 95 % confidence.\n\n\
 All of this happens on the same machine. The askers' own process gets only processor time that nobody else wants (`SCHED_IDLE`), because a crowd's own work is not the service's cost; what
 the kernel does to carry the answers is. Client and demo have the usual priority and share the processors, so a latency contains the client's own wait for a processor, with and without

@@ -76,7 +76,7 @@ pub(super) fn reading(results: &Results) -> String {
   `enable`, measured in a second program that has nothing else different. There the same machine code has another place in memory, which alone can
   change a time by a few percent: judge that row by its instructions.
 * Right before each dump the process touches 1 KB of memory for each task, and gives it back, because the host of a virtual machine may take free
-  pages away, and then whoever touches them next waits for the hypervisor{touches}.
+  pages away, and then the next touch of them waits for the hypervisor{touches}.
 
 What they are, and what a user gets for it:
 
