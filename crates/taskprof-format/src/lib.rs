@@ -33,6 +33,7 @@ mod error;
 pub mod escape;
 pub mod profile;
 mod resolve;
+pub mod tasks;
 mod text;
 pub mod write;
 

@@ -42,6 +42,7 @@
 #[cfg(feature = "console")]
 pub mod console;
 pub mod cpu;
+mod cpu_permit;
 mod error;
 mod fork;
 pub mod guard;
@@ -49,16 +50,15 @@ pub mod heap;
 mod http;
 mod metrics;
 mod offload;
-mod our_thread;
 #[cfg(feature = "pprof-rs")]
 mod pprof_sampler;
 pub mod sampler;
 mod serve;
 pub mod source;
-mod steady;
 pub mod tasks;
+mod thread;
 mod thread_sampler;
-mod turn;
+mod worker;
 
 pub use crate::error::Error;
 pub use crate::guard::require_bearer;

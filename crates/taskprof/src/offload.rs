@@ -7,23 +7,23 @@ use std::sync::mpsc;
 
 use tokio::sync::oneshot;
 
+use crate::cpu_permit::CpuPermit;
 use crate::error::Error;
-use crate::steady::Steady;
-use crate::turn::Turn;
-use crate::{fork, our_thread};
+use crate::fork;
+use crate::worker::Worker;
 
 /// The thread of [`work`].
-static WORK: Steady = Steady::new("taskprof-work");
+static WORK: Worker = Worker::new("taskprof-work");
 /// The same when a crowd waits. Two, because a thread that gives way does so for ever.
-static CROWD: Steady = Steady::new("taskprof-crowd");
+static CROWD: Worker = Worker::new("taskprof-crowd");
 
 /// What the thread can ask: whether the future that waits for it still exists.
 #[derive(Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct CancelCheck {
     dropped: mpsc::Receiver<()>,
 }
 
-impl Wanted {
+impl CancelCheck {
     /// Sleeps for so long, or until the future is dropped; true if it is still there.
     pub(crate) fn sleep(&self, time: std::time::Duration) -> bool {
         // Nothing is ever sent: the other end is only dropped.
@@ -33,9 +33,9 @@ impl Wanted {
         )
     }
 
-    /// True while somebody waits for the result.
-    pub(crate) fn is_wanted(&self) -> bool {
-        matches!(self.dropped.try_recv(), Err(mpsc::TryRecvError::Empty))
+    /// True once nobody waits for the result any more.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        !matches!(self.dropped.try_recv(), Err(mpsc::TryRecvError::Empty))
     }
 }
 
@@ -45,13 +45,13 @@ impl Wanted {
 /// On one thread, which stays.
 pub(crate) async fn work<T: Send + 'static>(
     name: &str,
-    work: impl FnOnce(&Wanted) -> T + Send + 'static,
+    work: impl FnOnce(&CancelCheck) -> T + Send + 'static,
 ) -> Result<T, Error> {
     fork::check()?;
-    let turn = Turn::wait().await;
+    let turn = CpuPermit::wait().await;
     let (result_tx, result_rx) = oneshot::channel();
     let (alive, dropped) = mpsc::channel::<()>();
-    let crowd = Turn::is_crowd();
+    let crowd = CpuPermit::is_crowd();
     let thread = if crowd { &CROWD } else { &WORK };
     thread.give(move || {
         if crowd {
@@ -59,7 +59,7 @@ pub(crate) async fn work<T: Send + 'static>(
         }
         // Until the work has ended, also if nobody waits for it any more.
         let _turn = turn.begin();
-        let result = work(&Wanted { dropped });
+        let result = work(&CancelCheck { dropped });
         // Fails only if nobody waits any more.
         let _ = result_tx.send(result);
     })?;
@@ -76,20 +76,20 @@ pub(crate) async fn work<T: Send + 'static>(
 ///
 /// # Cancel safety
 ///
-/// Dropping the future ends a [`Wanted::sleep`] at once; other work goes on until it asks.
+/// Dropping the future ends a [`CancelCheck::sleep`] at once; other work goes on until it asks.
 pub(crate) async fn run<T: Send + 'static>(
     name: &str,
-    work: impl FnOnce(&Wanted) -> T + Send + 'static,
+    work: impl FnOnce(&CancelCheck) -> T + Send + 'static,
 ) -> Result<T, Error> {
     fork::check()?;
     let (result_tx, result_rx) = oneshot::channel();
     let (alive, dropped) = mpsc::channel::<()>();
-    our_thread::start(name, move || {
-        let result = work(&Wanted { dropped });
+    crate::thread::spawn(name, move || {
+        let result = work(&CancelCheck { dropped });
         // Fails only if nobody waits any more.
         let _ = result_tx.send(result);
     })
-    .map_err(|e| our_thread::not_started(name, e))?;
+    .map_err(|e| crate::thread::not_started(name, e))?;
     let result = result_rx.await;
     drop(alive);
     result.map_err(|_| {

@@ -230,14 +230,14 @@ impl Cpu {
             (Some(ago), false) => (HISTORY.window(ago, duration)?, None),
             (None, false) => (self.session.record(hz, duration).await?, None),
             (None, true) => {
-                let watch = offload::run(wall::THREAD, move |wanted| wall::watch(duration, wanted));
+                let watch = offload::run(wall::THREAD, move |cancel| wall::watch(duration, cancel));
                 let (recorded, waits) = both(self.session.record(hz, duration), watch).await;
                 (recorded?, Some(waits?))
             }
         };
         let (choice, ago, request_ids) = (self.choice, self.ago, self.request_ids);
-        offload::work("taskprof-names", move |wanted| {
-            let mut profile = profile::profile(&recorded, &choice, wanted);
+        offload::work("taskprof-names", move |cancel| {
+            let mut profile = profile::profile(&recorded, &choice, cancel);
             if !request_ids {
                 for sample in &mut profile.samples {
                     sample.labels.retain(|label| label.key != "request_id");

@@ -3,7 +3,7 @@
 use super::choice::Choice;
 use super::labels::{Place, labels};
 use super::recording::Recording;
-use crate::offload::Wanted;
+use crate::offload::CancelCheck;
 use crate::profile::{Frame, Profile, Sample, SampleType};
 use crate::sampler::StackEnd;
 
@@ -15,7 +15,7 @@ pub const LOST: &str = "(callers unknown)";
 pub const NO_ROOM: &str = "(stack not kept: too many different ones)";
 
 /// Names are looked up as far as somebody still waits for them.
-pub(super) fn profile(recorded: &Recording, choice: &Choice, wanted: &Wanted) -> Profile {
+pub(super) fn profile(recorded: &Recording, choice: &Choice, cancel: &CancelCheck) -> Profile {
     let period = period(recorded);
     let mut profile = Profile::new([
         SampleType::new("samples", "count"),
@@ -27,7 +27,7 @@ pub(super) fn profile(recorded: &Recording, choice: &Choice, wanted: &Wanted) ->
     profile.duration = recorded.duration;
     let (mut deep, mut cut) = (0_u64, 0_u64);
     for (key, weight) in recorded.rows().filter(|(key, _)| choice.has(key)) {
-        if !wanted.is_wanted() {
+        if cancel.is_cancelled() {
             break;
         }
         let mut stack: Vec<Frame> = key.stack.iter().copied().map(Frame::Address).collect();
@@ -66,7 +66,7 @@ pub(super) fn profile(recorded: &Recording, choice: &Choice, wanted: &Wanted) ->
         .filter(|(key, _)| choice.has(key))
         .flat_map(|(key, _)| key.stack.iter())
     {
-        if !wanted.is_wanted() {
+        if cancel.is_cancelled() {
             break;
         }
         callstack::symbolize(*address);

@@ -24,8 +24,8 @@ use tokio::sync::oneshot;
 use super::history::History;
 use super::recording::Recording;
 use crate::error::Error;
+use crate::fork;
 use crate::sampler::{Collected, RawSample, Running, Sampler};
-use crate::{fork, our_thread};
 
 /// Askers of one sampler at the same time; each has a recording of its own in memory.
 pub const MAX_ASKERS: usize = 64;
@@ -200,8 +200,8 @@ impl Session {
         let number = state.last;
         if !state.running {
             let session = Arc::clone(self);
-            our_thread::start(THREAD, move || session.run())
-                .map_err(|e| our_thread::not_started(THREAD, e))?;
+            crate::thread::spawn(THREAD, move || session.run())
+                .map_err(|e| crate::thread::not_started(THREAD, e))?;
             state.running = true;
         }
         state.askers += 1;

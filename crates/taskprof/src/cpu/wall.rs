@@ -15,7 +15,7 @@ use callstack::thread::{Tid, capture_blocked};
 use super::choice::Choice;
 use super::labels::{self, Place};
 use super::recording::{Key, Recording};
-use crate::offload::Wanted;
+use crate::offload::CancelCheck;
 use crate::profile::{Frame, Profile, Sample, SampleType};
 use crate::sampler::StackEnd;
 
@@ -67,7 +67,7 @@ struct Blocked {
 }
 
 /// Looks for so long. Ends early if nobody wants it any more.
-pub(super) fn watch(duration: Duration, wanted: &Wanted) -> Waits {
+pub(super) fn watch(duration: Duration, cancel: &CancelCheck) -> Waits {
     let own = Tid::current().as_raw();
     let end = Instant::now() + duration;
     let mut waits = Waits::default();
@@ -80,7 +80,7 @@ pub(super) fn watch(duration: Duration, wanted: &Wanted) -> Waits {
             return waits;
         }
         let rest = EVERY.max(REST * (now - began));
-        if !wanted.sleep(rest.min(end - now)) {
+        if !cancel.sleep(rest.min(end - now)) {
             return waits;
         }
     }

@@ -1,15 +1,15 @@
 //! Tasks as text or JSON, written while their client reads.
 //!
 //! Grouped, they are summed up before that; one by one, they are read a second time as they are written. How much may be held by all of them, whatever the askers and however slowly
-//! they read, is the desk's business (`desk.rs`). Not here: how tasks look (`tasks/`).
+//! they read, is the admission's business (`admission.rs`). Not here: how tasks look (`tasks/`).
 
 use std::io;
 
 use axum::body::Body;
 
-use super::answer::WRITER;
-use super::desk::Desk;
+use super::admission::Admission;
 use super::error::HttpError;
+use super::response::WRITER;
 use super::stream;
 use crate::source::{Ask, Line};
 use crate::tasks::{Grouped, Listed, View};
@@ -22,8 +22,8 @@ pub(super) enum Form {
 }
 
 /// Looks at tasks when it is one's turn, and writes them.
-pub(super) async fn body(desk: &Desk, ask: Ask, form: Form) -> Result<Body, HttpError> {
-    let look = desk.look().await?;
+pub(super) async fn body(admission: &Admission, ask: Ask, form: Form) -> Result<Body, HttpError> {
+    let look = admission.snapshot().await?;
     let no_tasks = || HttpError::internal("this is no source of tasks");
     let (tasks, pieces) = match form {
         Form::Grouped => {
@@ -47,7 +47,7 @@ pub(super) async fn body(desk: &Desk, ask: Ask, form: Form) -> Result<Body, Http
     drop(look);
     match rest {
         None => Ok(first.into()),
-        Some(rest) => desk.written(tasks, first, rest),
+        Some(rest) => admission.written(tasks, first, rest),
     }
 }
 

@@ -15,14 +15,14 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::response::Response;
 
-use super::answer::{self, WRITER};
-use super::choose;
-use super::desk::Desk;
+use super::admission::Admission;
+use super::capture_store::Retention;
 use super::dump::Form;
 use super::error::HttpError;
-use super::kept::Rank;
-use super::params::Query;
-use super::{OwnRuntime, dump, end, watch_application};
+use super::query::Query;
+use super::response::{self, WRITER};
+use super::task_filter;
+use super::{OwnRuntime, dump, end_captures, watch_application};
 use crate::cpu::{Cpu, DEFAULT_DURATION, MAX_DURATION};
 use crate::offload;
 use crate::profile::{Profile, SampleType};
@@ -164,32 +164,32 @@ fn range(seconds: i64) -> Result<Duration, HttpError> {
 
 pub(super) async fn get(
     name: &'static Name,
-    desk: Arc<Desk>,
+    admission: Arc<Admission>,
     parts: Parts,
 ) -> Result<Response, HttpError> {
     let asked = parse(name, &parts)?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
     let profile = match &asked {
         Asked::Cpu(duration) => {
-            let _permit = desk.capture()?;
+            let _permit = admission.capture()?;
             // Stores make a series of each distinct label.
             let cpu = Cpu::new().without_request_ids().duration(*duration);
-            end::or_ended(async { Ok(cpu.capture().await?) }).await?
+            end_captures::or_ended(async { Ok(cpu.capture().await?) }).await?
         }
         Asked::Delta(source, duration) => {
-            let _permit = desk.capture()?;
-            let ask = source.ask().of(choose::prompt()).duration(*duration);
-            let mut profile = end::or_ended(async { Ok(ask.capture().await?) }).await?;
+            let _permit = admission.capture()?;
+            let ask = source.ask().of(task_filter::prompt()).duration(*duration);
+            let mut profile = end_captures::or_ended(async { Ok(ask.capture().await?) }).await?;
             // Go gives the time of the second look.
             profile.time += profile.duration;
             profile
         }
         Asked::Now(source) | Asked::Text(source) => {
-            let _look = desk.look().await?;
-            source.ask().of(choose::prompt()).capture().await?
+            let _permit = admission.snapshot().await?;
+            source.ask().of(task_filter::prompt()).capture().await?
         }
-        Asked::Grouped(source) => return dump(source, &desk, Form::Grouped).await,
-        Asked::Listed(source) => return dump(source, &desk, Form::Every(View::Text)).await,
+        Asked::Grouped(source) => return dump(source, &admission, Form::Grouped).await,
+        Asked::Listed(source) => return dump(source, &admission, Form::Every(View::Text)).await,
         Asked::Cmdline => return Ok(typed(name, &asked, source::cmdline().into())),
     };
     let source = match &asked {
@@ -198,9 +198,9 @@ pub(super) async fn get(
     };
     // What is made in a moment can be made again in a moment.
     let profile = match (&asked, source) {
-        (Asked::Cpu(_) | Asked::Delta(..), Some(source)) => desk
+        (Asked::Cpu(_) | Asked::Delta(..), Some(source)) => admission
             .captures
-            .keep(source, Rank::Passing, profile)
+            .insert(source, Retention::Brief, profile)
             .profile
             .clone(),
         _ => Arc::new(profile),
@@ -220,7 +220,7 @@ pub(super) async fn get(
         write::text(profile, &RenderOptions::new().title(called)).map(String::into_bytes)
     })
     .await??;
-    Ok(typed(name, &asked, desk.bytes(body)?))
+    Ok(typed(name, &asked, admission.bytes(body)?))
 }
 
 /// The headers that `get` would answer. Go collects everything for a HEAD, too, which helps nobody.
@@ -228,9 +228,13 @@ pub(super) async fn head(name: &'static Name, parts: Parts) -> Result<Response, 
     Ok(typed(name, &parse(name, &parts)?, Body::empty()))
 }
 
-async fn dump(source: &'static Source, desk: &Desk, form: Form) -> Result<Response, HttpError> {
-    let body = dump::body(desk, source.ask().of(choose::prompt()), form).await?;
-    Ok(answer::plain(body))
+async fn dump(
+    source: &'static Source,
+    admission: &Admission,
+    form: Form,
+) -> Result<Response, HttpError> {
+    let body = dump::body(admission, source.ask().of(task_filter::prompt()), form).await?;
+    Ok(response::plain(body))
 }
 
 fn typed(name: &Name, asked: &Asked, body: Body) -> Response {
@@ -238,11 +242,11 @@ fn typed(name: &Name, asked: &Asked, body: Body) -> Response {
         Asked::Cpu(_) | Asked::Now(_) => "",
         Asked::Delta(..) => "-delta",
         Asked::Grouped(_) | Asked::Listed(_) | Asked::Text(_) | Asked::Cmdline => {
-            return answer::plain(body);
+            return response::plain(body);
         }
     };
     let disposition = format!("attachment; filename=\"{}{suffix}\"", name.name);
-    answer::typed("application/octet-stream", &disposition, body)
+    response::typed("application/octet-stream", &disposition, body)
 }
 
 /// Go names the column of such a profile after the profile.

@@ -4,27 +4,27 @@
 //! answer to a panic, to an unknown path and to a wrong method. Not here: a socket (`serve.rs`), who may call it (the application that
 //! nests it), how a profile is captured (`source/`) or written (`write/`).
 
-mod answer;
+mod admission;
+mod capture_store;
 mod captures;
-mod choose;
-mod desk;
+mod cpu_options;
+mod downloads;
 mod dump;
-mod end;
-mod endpoint;
+mod end_captures;
 mod error;
 mod go;
 pub(crate) mod headers;
-mod kept;
 #[cfg(feature = "metrics")]
 mod metrics;
-mod own;
+mod native;
 mod page;
-mod params;
+mod parameters;
 mod progress;
-mod reading;
-mod sampling;
+mod query;
+mod response;
 mod stream;
 mod symbol;
+mod task_filter;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -39,8 +39,8 @@ use taskscope::RuntimeGuard;
 use tokio::runtime::Handle;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use self::desk::Desk;
-pub use self::end::end_captures;
+use self::admission::Admission;
+pub use self::end_captures::end_captures;
 pub(crate) use self::error::HttpError;
 use crate::source::{self, Source, What};
 
@@ -154,67 +154,70 @@ where
     taskscope::sampling::start();
     taskscope::census::start();
     crate::heap::start();
-    let desk = Arc::new(Desk::new());
-    let on_overview = Arc::clone(&desk);
+    let admission = Arc::new(Admission::new());
+    let on_overview = Arc::clone(&admission);
     let overview = get(move |parts: Parts| page::overview::page(Arc::clone(&on_overview), parts));
-    let mut router = page::routes(&desk)
+    let mut router = page::routes(&admission)
         .route("/", overview)
-        .route("/captures/{id}", capture(&desk));
+        .route("/captures/{id}", capture(&admission));
     #[cfg(feature = "metrics")]
     {
-        router = router.route(metrics::PATH, metrics::routes(&desk));
+        router = router.route(metrics::PATH, metrics::routes(&admission));
     }
     for source in source::ALL {
-        router = router.route(&format!("/{}", source.name), source_page(source, &desk));
+        router = router.route(
+            &format!("/{}", source.name),
+            source_page(source, &admission),
+        );
     }
     for name in go::NAMES {
         // What both know is one page; `source_page` has told Go's askers from ours.
         if source::named(name.name).is_none() {
-            router = router.route(&format!("/{}", name.name), of_go(name, &desk));
+            router = router.route(&format!("/{}", name.name), of_go(name, &admission));
         }
     }
     protected(router)
 }
 
 /// The page of a source, which may be one of Go's at the same time.
-fn source_page<S>(source: &'static Source, desk: &Arc<Desk>) -> MethodRouter<S>
+fn source_page<S>(source: &'static Source, admission: &Arc<Admission>) -> MethodRouter<S>
 where
     S: Clone + Send + Sync + 'static,
 {
     if let What::Symbol = source.what {
         return symbol::routes();
     }
-    let (on_get, on_head) = (Arc::clone(desk), Arc::clone(desk));
+    let (on_get, on_head) = (Arc::clone(admission), Arc::clone(admission));
     get(async move |parts: Parts| {
-        let desk = Arc::clone(&on_get);
+        let admission = Arc::clone(&on_get);
         match go::asks(source, &parts) {
-            Some(name) => go::get(name, desk, parts).await,
-            None => own::get(source, desk, parts).await,
+            Some(name) => go::get(name, admission, parts).await,
+            None => native::get(source, admission, parts).await,
         }
     })
     .head(async move |parts: Parts| {
-        let desk = Arc::clone(&on_head);
+        let admission = Arc::clone(&on_head);
         match go::asks(source, &parts) {
             Some(name) => go::head(name, parts).await,
-            None => own::head(source, desk, parts).await,
+            None => native::head(source, admission, parts).await,
         }
     })
 }
 
-fn of_go<S>(name: &'static go::Name, desk: &Arc<Desk>) -> MethodRouter<S>
+fn of_go<S>(name: &'static go::Name, admission: &Arc<Admission>) -> MethodRouter<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let desk = Arc::clone(desk);
-    get(move |parts: Parts| go::get(name, Arc::clone(&desk), parts))
+    let admission = Arc::clone(admission);
+    get(move |parts: Parts| go::get(name, Arc::clone(&admission), parts))
         .head(move |parts: Parts| go::head(name, parts))
 }
 
-fn capture<S>(desk: &Arc<Desk>) -> MethodRouter<S>
+fn capture<S>(admission: &Arc<Admission>) -> MethodRouter<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let (on_get, on_head) = (Arc::clone(desk), Arc::clone(desk));
+    let (on_get, on_head) = (Arc::clone(admission), Arc::clone(admission));
     get(move |id: Path<String>, parts: Parts| captures::get(id, Arc::clone(&on_get), parts))
         .head(move |id: Path<String>, parts: Parts| captures::head(id, Arc::clone(&on_head), parts))
 }

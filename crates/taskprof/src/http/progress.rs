@@ -15,10 +15,9 @@ use axum::response::Response;
 use http_body::Frame;
 use tokio::sync::mpsc;
 
-use super::answer;
 use super::error::HttpError;
+use super::response;
 use crate::error::Error;
-use crate::our_thread;
 use taskprof_format::escape::markup;
 
 /// The last words, also if it failed.
@@ -85,7 +84,7 @@ fn body(
         ticks,
         capture: Some(Box::pin(capture)),
     };
-    answer::typed(content_type, "inline", Body::new(body))
+    response::typed(content_type, "inline", Body::new(body))
 }
 
 /// How far it is, from 0 to 1, now and then. From a thread: the runtime of the application may have no timer.
@@ -95,7 +94,7 @@ fn ticks(
     told: fn(f64) -> String,
 ) -> Result<mpsc::Receiver<String>, Error> {
     let (sender, receiver) = mpsc::channel(1);
-    our_thread::start(THREAD, move || {
+    crate::thread::spawn(THREAD, move || {
         let began = Instant::now();
         loop {
             thread::sleep(tick);
@@ -106,7 +105,7 @@ fn ticks(
             }
         }
     })
-    .map_err(|e| our_thread::not_started(THREAD, e))?;
+    .map_err(|e| crate::thread::not_started(THREAD, e))?;
     Ok(receiver)
 }
 

@@ -7,10 +7,10 @@ use std::io::{self, Write};
 use axum::body::Bytes;
 use tokio::sync::mpsc;
 
-use super::reading::{Pieces, SMALL};
+use super::downloads::{Pieces, SMALL};
+use crate::cpu_permit::CpuPermit;
 use crate::error::Error;
-use crate::turn::Turn;
-use crate::{fork, our_thread};
+use crate::fork;
 
 /// Bytes in one piece.
 const PIECE: usize = 64 * 1024;
@@ -31,17 +31,17 @@ pub(super) fn pieces(
 ) -> Result<Pieces, Error> {
     fork::check()?;
     let (sender, receiver) = mpsc::channel(AHEAD);
-    our_thread::start(name, move || {
+    crate::thread::spawn(name, move || {
         let mut out = Out {
             sender,
             piece: Vec::with_capacity(PIECE),
             complete: false,
-            turn: Some(Turn::take()),
+            turn: Some(CpuPermit::take()),
         };
         // An error means that the client is gone, or breaks the connection off below.
         out.complete = produce(&mut out).and_then(|()| out.send()).is_ok();
     })
-    .map_err(|e| our_thread::not_started(name, e))?;
+    .map_err(|e| crate::thread::not_started(name, e))?;
     Ok(receiver)
 }
 
@@ -67,7 +67,7 @@ struct Out {
     piece: Vec<u8>,
     complete: bool,
     /// Not while it waits for the client.
-    turn: Option<Turn>,
+    turn: Option<CpuPermit>,
 }
 
 impl Out {
@@ -78,7 +78,7 @@ impl Out {
             .blocking_send(Ok(piece.into()))
             .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
         // Whoever reads more than that is in nobody's way from now on.
-        self.turn = Some(Turn::take_for_download());
+        self.turn = Some(CpuPermit::take_for_download());
         Ok(())
     }
 }
@@ -169,7 +169,7 @@ mod tests {
         pieces.recv().await.unwrap().unwrap();
         // While it waits, others have their turn.
         for _ in 0..10 * AHEAD {
-            drop(Turn::wait().await);
+            drop(CpuPermit::wait().await);
         }
         drop(pieces);
         assert_eq!(ended.await.unwrap(), io::ErrorKind::BrokenPipe);

@@ -22,17 +22,17 @@ mod page {
 
     use super::seen::Seen;
     use super::table::METRICS;
+    use crate::cpu_permit::CpuPermit;
     use crate::error::Error;
-    use crate::offload::Wanted;
-    use crate::turn::Turn;
+    use crate::offload::CancelCheck;
     use crate::write::metrics::Family;
     use crate::write::{openmetrics, prometheus};
 
     /// The metrics as text, of this moment. Takes its turns among scrapes, and sleeps in between.
-    pub(crate) fn write(old_format: bool, wanted: &Wanted) -> Result<String, Error> {
+    pub(crate) fn write(old_format: bool, cancel: &CancelCheck) -> Result<String, Error> {
         let began = Instant::now();
-        let seen = Seen::look(began, wanted);
-        let _turn = Turn::take_promptly();
+        let seen = Seen::look(began, cancel);
+        let _turn = CpuPermit::take_promptly();
         let families: Vec<Family> = METRICS.iter().map(|metric| metric.family(&seen)).collect();
         let text = if old_format {
             prometheus(&families)

@@ -9,9 +9,9 @@ use taskscope::sampling::{self, Histograms, Losses};
 
 use super::labels::{self, OfScope};
 use crate::cpu::ByScope;
-use crate::offload::Wanted;
+use crate::cpu_permit::CpuPermit;
+use crate::offload::CancelCheck;
 use crate::source;
-use crate::turn::Turn;
 
 pub(super) struct Seen {
     pub(super) began: Instant,
@@ -60,8 +60,8 @@ pub(super) struct Runtime {
 }
 
 impl Seen {
-    pub(super) fn look(began: Instant, wanted: &Wanted) -> Seen {
-        let turn = Turn::take_promptly();
+    pub(super) fn look(began: Instant, cancel: &CancelCheck) -> Seen {
+        let turn = CpuPermit::take_promptly();
         // Before the count: a runtime that is gone is forgotten first.
         let stats = taskscope::stats();
         let breakdown = census::take_by_scope(labels::places().scopes());
@@ -75,7 +75,7 @@ impl Seen {
         }
         drop(turn);
         // 50 ms, in which others have their turns.
-        let (runtimes, runtimes_without_place) = runtimes(&breakdown, wanted);
+        let (runtimes, runtimes_without_place) = runtimes(&breakdown, cancel);
         Seen {
             began,
             breakdown,
@@ -145,8 +145,8 @@ fn resources() -> (BTreeMap<String, usize>, usize) {
     (sum(told), rest.iter().map(|(_, count)| count).sum())
 }
 
-fn runtimes(breakdown: &Breakdown, wanted: &Wanted) -> (Vec<Runtime>, usize) {
-    let watched = source::watch_runtimes(&breakdown.runtimes, wanted);
+fn runtimes(breakdown: &Breakdown, cancel: &CancelCheck) -> (Vec<Runtime>, usize) {
+    let watched = source::watch_runtimes(&breakdown.runtimes, cancel);
     let left_out = breakdown.census.runtimes_left_out;
     let mut places = labels::places();
     let mut told = Vec::new();

@@ -121,7 +121,7 @@ pub(super) static METRICS: &[Metric] = &[
             for state in Counts::STATES {
                 for verdict in Verdict::ALL {
                     let count = seen.breakdown.all.in_state(state, verdict);
-                    points.push([state, &word(verdict)], count as f64);
+                    points.push([state, verdict.slug()], count as f64);
                 }
             }
         },
@@ -139,7 +139,7 @@ pub(super) static METRICS: &[Metric] = &[
         |seen, points| {
             for (scope, counts) in &seen.scopes {
                 for (verdict, count) in Verdict::ALL.into_iter().zip(counts.by_verdict) {
-                    points.push([scope, &word(verdict)], count as f64);
+                    points.push([scope, verdict.slug()], count as f64);
                 }
             }
         },
@@ -406,14 +406,9 @@ pub(super) static METRICS: &[Metric] = &[
     .in_unit("seconds"),
 ];
 
-/// A verdict as the parameter `verdict` of the page `tasks` has it.
-fn word(verdict: Verdict) -> String {
-    verdict.name().replace(' ', "-")
-}
-
 fn by_verdict(counts: &Counts, points: &mut Points) {
     for verdict in Verdict::ALL {
-        points.push([&word(verdict)], counts.of(verdict) as f64);
+        points.push([verdict.slug()], counts.of(verdict) as f64);
     }
 }
 

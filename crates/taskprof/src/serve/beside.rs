@@ -7,7 +7,7 @@ use axum::Router;
 #[cfg(feature = "console")]
 use crate::console::{self, Console};
 #[cfg(feature = "console")]
-use crate::our_thread;
+use crate::thread;
 
 /// Before the server starts.
 #[derive(Debug, Default)]
@@ -62,7 +62,7 @@ impl Beside {
             return Ok((Started::default(), Router::new()));
         };
         let (running, routes) =
-            console::Running::start(console, |name, work| our_thread::start(name, work)).map_err(
+            console::Running::start(console, |name, work| thread::spawn(name, work)).map_err(
                 |e| super::explain(&e, "taskprof cannot start the thread of its console"),
             )?;
         let started = Started {

@@ -9,7 +9,7 @@ use axum::{BoxError, Error};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Sleep;
 
-use super::load::Busy;
+use super::activity::BusyGuard;
 
 /// The body of a request, which has to arrive in time.
 pub(super) struct Timely<B> {
@@ -56,11 +56,11 @@ where
 /// The body of an answer; the connection is busy until it is written.
 pub(super) struct Answer {
     body: Body,
-    _busy: Busy,
+    _busy: BusyGuard,
 }
 
 impl Answer {
-    pub(super) fn new(body: Body, busy: Busy) -> Self {
+    pub(super) fn new(body: Body, busy: BusyGuard) -> Self {
         Answer { body, _busy: busy }
     }
 }

@@ -22,16 +22,16 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 
+use super::activity::Activity;
 use super::body::{Answer, Timely};
 #[cfg(feature = "console")]
 use super::http2;
-use super::is_prompt;
-use super::load::Load;
 #[cfg(feature = "console")]
-use super::overdue::overdue;
+use super::idle_timeout::expired;
+use super::is_prompt;
 #[cfg(feature = "console")]
 use super::sniff::{self, Protocol};
-use super::stall::Stall;
+use super::write_timeout::WriteTimeout;
 use crate::http::{HttpError, headers};
 
 /// The longest head of a request, in bytes: twice what a browser sends that has collected cookies on localhost.
@@ -67,7 +67,7 @@ pub(super) struct Limits {
 
 /// One that is open.
 struct Open {
-    load: Load,
+    activity: Activity,
     task: AbortHandle,
 }
 
@@ -79,7 +79,7 @@ pub(super) async fn run<L: Listener>(mut listener: L, app: Router, limits: Limit
         write_timeout: limits.write_timeout.min(REFUSED_STAYS),
         ..limits
     };
-    let mut room = Room {
+    let mut room = Pool {
         open: Vec::new(),
         max_open: limits.max_connections,
         refused: Vec::new(),
@@ -88,19 +88,19 @@ pub(super) async fn run<L: Listener>(mut listener: L, app: Router, limits: Limit
     loop {
         let (stream, _) = listener.accept().await;
         let place = room.make().await;
-        let load = Load::new();
+        let activity = Activity::new();
         let (app, limits) = match place {
-            Place::Served => (&app, &limits),
-            Place::Refused => (&full, &briefly),
+            Slot::Served => (&app, &limits),
+            Slot::Refused => (&full, &briefly),
         };
-        let connection = serve(stream, app.clone(), limits.clone(), load.clone());
+        let connection = serve(stream, app.clone(), limits.clone(), activity.clone());
         let task = tokio::spawn(connection).abort_handle();
-        room.take(place, Open { load, task });
+        room.take(place, Open { activity, task });
     }
 }
 
 /// The connections that are there.
-struct Room {
+struct Pool {
     open: Vec<Open>,
     max_open: usize,
     refused: Vec<Open>,
@@ -109,38 +109,38 @@ struct Room {
 }
 
 #[derive(Clone, Copy)]
-enum Place {
+enum Slot {
     Served,
     Refused,
 }
 
-impl Room {
+impl Pool {
     /// Waits for a place; meanwhile whoever comes waits in the queue of the system.
-    async fn make(&mut self) -> Place {
+    async fn make(&mut self) -> Slot {
         loop {
             self.open.retain(Open::is_there);
             self.refused.retain(Open::is_there);
             if self.open.len() < self.max_open {
                 self.full_since = None;
-                return Place::Served;
+                return Slot::Served;
             }
             match self.oldest_idle() {
                 Some((time, at)) => {
                     self.full_since = None;
                     if time >= GRACE {
                         self.open.swap_remove(at).task.abort();
-                        return Place::Served;
+                        return Slot::Served;
                     }
                 }
                 None if let Some((_, at)) = self.slowest() => {
                     self.full_since = None;
                     self.open.swap_remove(at).task.abort();
-                    return Place::Served;
+                    return Slot::Served;
                 }
                 None => {
                     let full_since = *self.full_since.get_or_insert_with(Instant::now);
                     if full_since.elapsed() >= PATIENCE && self.refused.len() < MAX_REFUSED {
-                        return Place::Refused;
+                        return Slot::Refused;
                     }
                 }
             }
@@ -151,21 +151,21 @@ impl Room {
     /// How long it has been idle, and where it is.
     fn oldest_idle(&self) -> Option<(Duration, usize)> {
         let open = self.open.iter().enumerate();
-        open.filter_map(|(at, open)| Some((open.load.idle_for()?, at)))
+        open.filter_map(|(at, open)| Some((open.activity.idle_for()?, at)))
             .max()
     }
 
     /// For how long its client has been slow, and where it is.
     fn slowest(&self) -> Option<(Duration, usize)> {
         let open = self.open.iter().enumerate();
-        let slow = open.filter_map(|(at, open)| Some((open.load.slow_for()?, at)));
+        let slow = open.filter_map(|(at, open)| Some((open.activity.slow_for()?, at)));
         slow.filter(|(time, _)| *time >= SLOW).max()
     }
 
-    fn take(&mut self, place: Place, connection: Open) {
+    fn take(&mut self, place: Slot, connection: Open) {
         match place {
-            Place::Served => self.open.push(connection),
-            Place::Refused => self.refused.push(connection),
+            Slot::Served => self.open.push(connection),
+            Slot::Refused => self.refused.push(connection),
         }
     }
 }
@@ -176,31 +176,31 @@ impl Open {
     }
 }
 
-async fn serve<S>(stream: S, app: Router, limits: Limits, load: Load)
+async fn serve<S>(stream: S, app: Router, limits: Limits, activity: Activity)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let stream = Stall::new(stream, limits.write_timeout, load.clone());
+    let stream = WriteTimeout::new(stream, limits.write_timeout, activity.clone());
     #[cfg(feature = "console")]
     if limits.http2 {
-        return serve_either(stream, app, limits, load).await;
+        return serve_either(stream, app, limits, activity).await;
     }
-    let answer = answer(app, limits.header_timeout, load);
+    let answer = answer(app, limits.header_timeout, activity);
     serve_http1(stream, answer, &limits).await;
 }
 
 /// As the first bytes say. Time limits that hold for one of the two only, or while it is not clear, are those of `overdue`.
 #[cfg(feature = "console")]
-async fn serve_either<S>(stream: S, app: Router, limits: Limits, load: Load)
+async fn serve_either<S>(stream: S, app: Router, limits: Limits, activity: Activity)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let answer = answer(app, limits.header_timeout, load.clone());
+    let answer = answer(app, limits.header_timeout, activity.clone());
     let talk = async {
         match sniff::sniff(stream).await {
             Ok((Protocol::Http1, stream)) => serve_http1(stream, answer, &limits).await,
             Ok((Protocol::Http2, stream)) => {
-                http2::serve(stream, answer, &limits, load.clone()).await;
+                http2::serve(stream, answer, &limits, activity.clone()).await;
             }
             // The client is gone.
             Err(_) => {}
@@ -210,7 +210,7 @@ where
         // Reads first: what has come in time counts, also if this thread had to wait for a processor.
         biased;
         () = talk => {}
-        () = overdue(load.clone(), limits.clone()) => {}
+        () = expired(activity.clone(), limits.clone()) => {}
     }
 }
 
@@ -232,7 +232,7 @@ where
 fn answer(
     app: Router,
     body_timeout: Duration,
-    load: Load,
+    activity: Activity,
 ) -> impl Service<
     Request<Incoming>,
     Response = Response<Answer>,
@@ -240,7 +240,7 @@ fn answer(
     Future: Send + 'static,
 > {
     service_fn(move |request: Request<Incoming>| {
-        let busy = load.busy();
+        let busy = activity.busy();
         let request = request.map(|body| Body::new(Timely::new(body, body_timeout)));
         let response = tower::Service::call(&mut app.clone(), request);
         async {

@@ -9,10 +9,10 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::activity::Activity;
 use super::body::Answer;
+use super::chunked::Chunked;
 use super::connections::{Limits, MAX_HEAD};
-use super::load::Load;
-use super::pieces::Pieces;
 
 /// Requests at the same time on one connection: tokio-console makes five.
 const MAX_STREAMS: u32 = 16;
@@ -22,17 +22,17 @@ const WINDOW: u32 = 64 * 1024;
 const MAX_UNSENT: usize = 64 * 1024;
 
 /// Returns when the connection has ended, for whatever reason.
-pub(super) async fn serve<S, A>(stream: S, answer: A, limits: &Limits, load: Load)
+pub(super) async fn serve<S, A>(stream: S, answer: A, limits: &Limits, activity: Activity)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     A: Service<Request<Incoming>, Response = Response<Answer>, Error = Infallible>,
     A::Future: Send + 'static,
 {
     let in_pieces = service_fn(move |request| {
-        let (response, load) = (answer.call(request), load.clone());
+        let (response, activity) = (answer.call(request), activity.clone());
         async move {
             let Ok(response) = response.await;
-            Ok::<_, Infallible>(response.map(|body| Pieces::new(body, load)))
+            Ok::<_, Infallible>(response.map(|body| Chunked::new(body, activity)))
         }
     });
     // The tasks that it spawns, one for each request, end with the connection: they are told when it is dropped.

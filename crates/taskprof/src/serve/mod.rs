@@ -3,24 +3,24 @@
 //! A runtime of its own, because the question is often why the application's runtime does not answer. Nothing binds by itself, and what is
 //! bound without further words can be reached from this machine only. Not here: the pages (`http/`), the token (`guard/`).
 
+mod activity;
 mod beside;
 mod body;
 mod builder;
+#[cfg(feature = "console")]
+mod chunked;
 mod connections;
 mod host;
 #[cfg(feature = "console")]
 mod http2;
-mod load;
+#[cfg(feature = "console")]
+mod idle_timeout;
 mod origin;
-#[cfg(feature = "console")]
-mod overdue;
-#[cfg(feature = "console")]
-mod pieces;
 mod running;
 #[cfg(feature = "console")]
 mod sniff;
-mod stall;
 mod unix;
+mod write_timeout;
 
 use std::io;
 use std::net::ToSocketAddrs;

@@ -13,7 +13,6 @@ use super::beside::Started;
 use super::connections::{self, Limits};
 use super::explain;
 use super::unix::SocketFile;
-use crate::our_thread;
 
 /// The thread of a server. Dropping it tells the thread to end, and does not wait.
 #[derive(Debug)]
@@ -61,7 +60,7 @@ impl Running {
         };
         let (ready_tx, ready) = mpsc::channel();
         let apart = beside.apart();
-        let thread = our_thread::start("taskprof-http", move || {
+        let thread = crate::thread::spawn("taskprof-http", move || {
             apart.run(|| run(listener, app, limits, &ready_tx));
         })
         .map_err(|e| explain(&e, "taskprof cannot start its server thread"))?;

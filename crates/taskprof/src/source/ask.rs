@@ -8,10 +8,10 @@ use taskscope::DumpOptions;
 use super::shared::{self, Line};
 use super::{Source, What};
 use crate::cpu::{Cpu, DEFAULT_DURATION, MAX_DURATION};
+use crate::cpu_permit::CpuPermit;
 use crate::error::Error;
 use crate::profile::Profile;
 use crate::tasks::{self, Chosen, Head, ProfileFold};
-use crate::turn::Turn;
 use crate::{fork, offload};
 
 /// The thread that looks.
@@ -114,7 +114,7 @@ impl Ask {
                 let choose = *choose;
                 let mut folded: Option<Folded> = None;
                 look(duration, move || {
-                    let _turn = Turn::take_in_line();
+                    let _turn = CpuPermit::take_in_line();
                     let folded = match &mut folded {
                         Some(folded) => {
                             folded.again()?;
@@ -128,7 +128,7 @@ impl Ask {
             }
             What::Profile(profile) => {
                 look(duration, || {
-                    let _turn = Turn::take();
+                    let _turn = CpuPermit::take();
                     profile()
                 })
                 .await
@@ -164,9 +164,9 @@ impl Ask {
         let What::Tasks(choose) = self.source.what else {
             return Ok(None);
         };
-        offload::run(LOOK, move |wanted| {
-            let _turn = Turn::take_in_line();
-            if !wanted.is_wanted() {
+        offload::run(LOOK, move |cancel| {
+            let _turn = CpuPermit::take_in_line();
+            if cancel.is_cancelled() {
                 return Err(Error::sampler("the look was abandoned"));
             }
             make(choose(self.options)).map(Some)
@@ -207,12 +207,12 @@ async fn look(
     duration: Option<Duration>,
     mut take: impl FnMut() -> Result<Profile, Error> + Send + 'static,
 ) -> Result<Profile, Error> {
-    offload::run(LOOK, move |wanted| {
+    offload::run(LOOK, move |cancel| {
         let first = take()?;
         let Some(duration) = duration else {
             return Ok(first);
         };
-        if !wanted.sleep(duration) {
+        if !cancel.sleep(duration) {
             // Nobody is there to read this.
             return Err(Error::sampler("the capture was abandoned"));
         }

@@ -27,7 +27,7 @@ pub use self::runtime::{json as runtime_json, text as runtime_text};
 pub(crate) use self::shared::Line;
 pub use self::symbol::{MAX_ADDRESSES, symbols};
 use crate::error::Error;
-use crate::offload::Wanted;
+use crate::offload::CancelCheck;
 use crate::profile::Profile;
 use crate::tasks::Chosen;
 
@@ -112,7 +112,7 @@ pub(crate) struct TextView {
     /// The value of the parameter `format`.
     pub(crate) format: &'static str,
     pub(crate) content_type: &'static str,
-    pub(crate) write: fn(&Wanted) -> Result<Vec<u8>, Error>,
+    pub(crate) write: fn(&CancelCheck) -> Result<Vec<u8>, Error>,
 }
 
 impl Source {

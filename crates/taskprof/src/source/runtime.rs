@@ -10,7 +10,7 @@ use tokio_metrics::{RuntimeMetrics, RuntimeMonitor};
 
 use super::{Seconds, Source, TextView, What, always};
 use crate::error::Error;
-use crate::offload::{self, Wanted};
+use crate::offload::{self, CancelCheck};
 use crate::write::metrics::Family;
 use crate::write::{OPENMETRICS_TYPE, PROMETHEUS_TYPE, openmetrics, prometheus};
 
@@ -23,22 +23,22 @@ pub(super) static SOURCE: Source = Source {
         TextView {
             format: "text",
             content_type: "text/plain; charset=utf-8",
-            write: |wanted| Ok(write_text(&look(wanted)).into_bytes()),
+            write: |cancel| Ok(write_text(&look(cancel)).into_bytes()),
         },
         TextView {
             format: "json",
             content_type: "application/json",
-            write: |wanted| write_json(&look(wanted)),
+            write: |cancel| write_json(&look(cancel)),
         },
         TextView {
             format: "openmetrics",
             content_type: OPENMETRICS_TYPE,
-            write: |wanted| Ok(openmetrics(&families(&look(wanted)))?.into_bytes()),
+            write: |cancel| Ok(openmetrics(&families(&look(cancel)))?.into_bytes()),
         },
         TextView {
             format: "prometheus",
             content_type: PROMETHEUS_TYPE,
-            write: |wanted| Ok(prometheus(&families(&look(wanted)))?.into_bytes()),
+            write: |cancel| Ok(prometheus(&families(&look(cancel)))?.into_bytes()),
         },
     ]),
     ready: always,
@@ -50,13 +50,13 @@ pub(crate) const WATCHED: Duration = Duration::from_millis(50);
 /// The runtimes with tokio-metrics' figures for a short while.
 pub(crate) fn watch<'a>(
     runtimes: &'a [RuntimeInfo],
-    wanted: &Wanted,
+    cancel: &CancelCheck,
 ) -> Vec<(&'a RuntimeInfo, Option<RuntimeMetrics>)> {
     let mut watched: Vec<_> = runtimes
         .iter()
         .map(|info| (info, RuntimeMonitor::new(info.handle()).intervals()))
         .collect();
-    wanted.sleep(WATCHED);
+    cancel.sleep(WATCHED);
     watched
         .iter_mut()
         .map(|(info, intervals)| (*info, intervals.next()))
@@ -69,7 +69,7 @@ pub(crate) fn watch<'a>(
 ///
 /// [`is_sampler`](Error::is_sampler) if no thread could be started.
 pub async fn text() -> Result<String, Error> {
-    offload::run("taskprof-look", |wanted| write_text(&look(wanted))).await
+    offload::run("taskprof-look", |cancel| write_text(&look(cancel))).await
 }
 
 /// The runtimes as JSON, schema version 1:
@@ -93,7 +93,7 @@ pub async fn text() -> Result<String, Error> {
 ///
 /// [`is_sampler`](Error::is_sampler) if no thread could be started.
 pub async fn json() -> Result<String, Error> {
-    let bytes = offload::run("taskprof-look", |wanted| write_json(&look(wanted))).await??;
+    let bytes = offload::run("taskprof-look", |cancel| write_json(&look(cancel))).await??;
     String::from_utf8(bytes).map_err(|e| Error::write("JSON is not UTF-8").caused_by(e))
 }
 
@@ -118,11 +118,11 @@ struct RuntimeOut {
     global_queue: usize,
 }
 
-fn look(wanted: &Wanted) -> RuntimesOut {
+fn look(cancel: &CancelCheck) -> RuntimesOut {
     // The runtimes are told without the tasks.
     let nothing = DumpOptions::new().stacks(Stacks::None).limit(0);
     let dump = nothing.capture_blocking();
-    let runtimes = watch(&dump.runtimes, wanted);
+    let runtimes = watch(&dump.runtimes, cancel);
     let out = runtimes.into_iter().map(|(info, metrics)| {
         let metrics = metrics.unwrap_or_default();
         let (seconds, busy) = (

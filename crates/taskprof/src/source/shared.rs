@@ -11,9 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use taskscope::DumpOptions;
 use tokio::sync::watch;
 
+use crate::cpu_permit::CpuPermit;
 use crate::error::Error;
-use crate::our_thread;
-use crate::turn::Turn;
 
 /// What has come of a look.
 type Outcome = Result<Arc<dyn Any + Send + Sync>, Arc<Error>>;
@@ -121,8 +120,8 @@ fn join<T: Send + Sync + 'static>(
         told: told.clone(),
     });
     drop(rounds);
-    our_thread::start(thread, move || run(&round, line, || make(options)))
-        .map_err(|e| our_thread::not_started(thread, e))?;
+    crate::thread::spawn(thread, move || run(&round, line, || make(options)))
+        .map_err(|e| crate::thread::not_started(thread, e))?;
     Ok(told)
 }
 
@@ -132,8 +131,8 @@ fn run<T: Send + Sync + 'static>(
     make: impl FnOnce() -> Result<T, Error>,
 ) {
     let _turn = match line {
-        Line::Usual => Turn::take_in_line(),
-        Line::Prompt => Some(Turn::take_promptly()),
+        Line::Usual => CpuPermit::take_in_line(),
+        Line::Prompt => Some(CpuPermit::take_promptly()),
     };
     round.close();
     if !round.tell.is_closed() {
@@ -168,9 +167,9 @@ mod tests {
             Ok(all(options))
         }
         let ask = |options| tokio::spawn(look("test", "counted", Line::Usual, options, counted));
-        let turn = Turn::take();
-        let line = thread::spawn(|| drop(Turn::take()));
-        while !Turn::is_line() {
+        let turn = CpuPermit::take();
+        let line = thread::spawn(|| drop(CpuPermit::take()));
+        while !CpuPermit::is_line() {
             tokio::task::yield_now().await;
         }
         let same = [(); 5].map(|()| ask(DumpOptions::new()));

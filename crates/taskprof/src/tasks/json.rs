@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 use taskscope::heap::Held;
 use taskscope::text::{Guard, MAX_PATH, bounded};
 use taskscope::{
-    Branch, Cancellation, Dump, HeldTasks, LongPoll, ResourceDump, RuntimeInfo, ScopeRef, State,
+    Branch, Cancellation, Dump, HeldTasks, LongPoll, ResourceDump, RuntimeInfo, ScopeInfo, State,
     TaskDump, TaskKind,
 };
 
@@ -316,7 +316,7 @@ pub(super) struct ScopeOut {
 
 impl ScopeOut {
     pub(super) fn new(
-        scope: &ScopeRef,
+        scope: &ScopeInfo,
         ended: Option<Duration>,
         cancelled: Option<&Cancellation>,
     ) -> Self {

@@ -296,12 +296,12 @@ fn write_task<'a>(
         Plain(task.site.to_string())
     )?;
     if let Some(parent) = task.parent {
-        write!(out, ", by task {parent}")?;
-        match name(parent) {
-            Some(Some(name)) => write!(out, " {}", Quoted(name))?,
-            Some(None) => {}
+        match (task.parent_request(), name(parent)) {
+            (Some(request), _) => write!(out, ", by the request {}", Plain(request.name()))?,
+            (None, Some(Some(name))) => write!(out, ", by task {parent} {}", Quoted(name))?,
+            (None, Some(None)) => write!(out, ", by task {parent}")?,
             // It has ended, or the dump was not about it.
-            None => write!(out, " (not in this dump)")?,
+            (None, None) => write!(out, ", by task {parent} (not in this dump)")?,
         }
     }
     writeln!(out)?;

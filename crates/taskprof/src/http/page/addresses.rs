@@ -7,12 +7,12 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use super::answer;
-use super::frame::{Page, Tab};
+use super::layout::{Page, Tab};
 use super::links::Links;
-use crate::http::endpoint::Endpoint;
 use crate::http::error::HttpError;
 use crate::http::go;
-use crate::http::params::Query;
+use crate::http::parameters::Endpoint;
+use crate::http::query::Query;
 use crate::source::{self, Source};
 
 pub(super) async fn page(parts: Parts) -> Result<Response, HttpError> {

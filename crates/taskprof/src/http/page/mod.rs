@@ -5,14 +5,14 @@
 //! formats for tools (`own.rs`, `go.rs`).
 
 mod addresses;
-mod fixed;
-mod frame;
+mod assets;
+mod capture;
+mod layout;
 mod links;
-mod looks;
 pub(super) mod overview;
 mod profiles;
 mod scopes;
-mod take;
+mod snapshots;
 mod tasks;
 
 use std::sync::Arc;
@@ -25,8 +25,8 @@ use axum::http::request::Parts;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
-pub(super) use self::looks::Looks;
-use super::desk::Desk;
+pub(super) use self::snapshots::Looks;
+use super::admission::Admission;
 
 /// The thread that writes a page, as its error names it.
 const PAGE: &str = "taskprof-page";
@@ -47,16 +47,21 @@ fn answer(page: String) -> Response {
 }
 
 /// All of them but the first, whose address is the router's own.
-pub(super) fn routes<S>(desk: &Arc<Desk>) -> Router<S>
+pub(super) fn routes<S>(admission: &Arc<Admission>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let desk = || Arc::clone(desk);
-    let (on_tasks, on_task, on_scopes, on_profiles, on_take) =
-        (desk(), desk(), desk(), desk(), desk());
+    let admission = || Arc::clone(admission);
+    let (on_tasks, on_task, on_scopes, on_profiles, on_take) = (
+        admission(),
+        admission(),
+        admission(),
+        admission(),
+        admission(),
+    );
     Router::new()
-        .route("/page/page.css", get(fixed::style))
-        .route("/page/page.js", get(fixed::script))
+        .route("/page/page.css", get(assets::style))
+        .route("/page/page.js", get(assets::script))
         .route("/page/addresses", get(addresses::page))
         .route(
             "/page/tasks",
@@ -76,6 +81,6 @@ where
         )
         .route(
             "/page/take",
-            get(move |parts: Parts| take::get(Arc::clone(&on_take), parts)).head(take::head),
+            get(move |parts: Parts| capture::get(Arc::clone(&on_take), parts)).head(capture::head),
         )
 }

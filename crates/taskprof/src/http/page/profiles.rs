@@ -8,16 +8,16 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::frame::{Page, Tab};
+use super::layout::{Page, Tab};
 use super::links::Links;
 use super::{PAGE, answer};
 use crate::cpu::{DEFAULT_DURATION, MAX_DURATION};
-use crate::http::desk::Desk;
-use crate::http::endpoint::Endpoint;
+use crate::http::admission::Admission;
+use crate::http::capture_store::{MAX_STORED, StoredCapture};
 use crate::http::error::HttpError;
-use crate::http::kept::{Kept, MAX_KEPT};
-use crate::http::own;
-use crate::http::params::Query;
+use crate::http::native;
+use crate::http::parameters::Endpoint;
+use crate::http::query::Query;
 use crate::offload;
 use crate::source::{self, Seconds, Source, What};
 use crate::write::FORMATS;
@@ -34,19 +34,19 @@ pub(super) fn has_profile(source: &Source) -> bool {
 
 /// A capture in place, and what it is compared with.
 struct Open {
-    kept: Arc<Kept>,
-    base: Option<Arc<Kept>>,
+    kept: Arc<StoredCapture>,
+    base: Option<Arc<StoredCapture>>,
 }
 
-pub(super) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Response, HttpError> {
+pub(super) async fn page(admission: Arc<Admission>, parts: Parts) -> Result<Response, HttpError> {
     let query = Query::parse(parts.uri.query()).without_empty();
     query.only_known(&Endpoint::taking(&PARAMETERS), false)?;
-    let base = own::base(&query, &desk)?;
+    let base = native::base(&query, &admission)?;
     let open = match query.has("open") {
         true => {
             let id = query.integer("open", 0, 1..=u64::MAX)?;
-            let kept = desk.captures.get(id).ok_or_else(|| {
-                HttpError::not_found(format!("capture {id} is not kept here, or not any more: {MAX_KEPT} are kept at the most"))
+            let kept = admission.captures.get(id).ok_or_else(|| {
+                HttpError::not_found(format!("capture {id} is not kept here, or not any more: {MAX_STORED} are kept at the most"))
             })?;
             Some(Open {
                 kept,
@@ -57,13 +57,13 @@ pub(super) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Response, Http
     };
     let links = Links::new(&parts, 2);
     let html = offload::work(PAGE, move |_| {
-        html(&links, open.as_ref(), &desk.captures.list())
+        html(&links, open.as_ref(), &admission.captures.list())
     })
     .await?;
     Ok(answer(html))
 }
 
-fn html(links: &Links, open: Option<&Open>, captures: &[Arc<Kept>]) -> String {
+fn html(links: &Links, open: Option<&Open>, captures: &[Arc<StoredCapture>]) -> String {
     let content = html! {
         @if let Some(open) = open { (in_place(links, open)) }
         (take(links))
@@ -154,7 +154,7 @@ fn in_place(links: &Links, open: &Open) -> Markup {
                 p.note { "Click a frame to zoom, Ctrl+F or the word Search at its top right to find. " a href=(to("svg")) { "The graph alone" } " · " a href=(to("icicle")) { "Upside down" } }
             }
             @if comparable { p.downloads { "Keep it as " (formats(&to, base.is_some() || kept.profile.is_difference)) } }
-            @for comment in &kept.profile.comments { p.note { (super::frame::sentence(comment)) } }
+            @for comment in &kept.profile.comments { p.note { (super::layout::sentence(comment)) } }
         }
     }
 }
@@ -173,21 +173,21 @@ fn formats(to: &dyn Fn(&str) -> String, is_difference: bool) -> Markup {
 }
 
 /// What is kept, and the choice of two.
-fn kept(links: &Links, open: Option<&Open>, captures: &[Arc<Kept>]) -> Markup {
-    let is_open = |kept: &Kept| open.is_some_and(|open| open.kept.id == kept.id);
-    let is_base = |kept: &Kept| {
+fn kept(links: &Links, open: Option<&Open>, captures: &[Arc<StoredCapture>]) -> Markup {
+    let is_open = |kept: &StoredCapture| open.is_some_and(|open| open.kept.id == kept.id);
+    let is_base = |kept: &StoredCapture| {
         open.and_then(|open| open.base.as_ref())
             .is_some_and(|base| base.id == kept.id)
     };
     html! {
         section aria-labelledby="captures-head" {
-            h2 #captures-head { "Captures" }
+            h2 #captures-head { "CaptureStore" }
             @if captures.is_empty() { p { "None yet." } }
             @else {
                 form #compare method="get" action=(links.to("page/profiles")) {
                     div.wide {
                         table #captures {
-                            caption.hidden { "Captures that are kept, the newest first" }
+                            caption.hidden { "CaptureStore that are kept, the newest first" }
                             thead { tr {
                                 th.n scope="col" { "number" } th scope="col" { "of" } th scope="col" { "ended" } th.n scope="col" { "seconds" }
                                 th scope="col" { "show" } th scope="col" { "against" } th scope="col" { "keep it as" }
@@ -209,7 +209,7 @@ fn kept(links: &Links, open: Option<&Open>, captures: &[Arc<Kept>]) -> Markup {
                     }
                     p { button { "Compare" } }
                 }
-                p.note { (MAX_KEPT) " are kept at the most, the newest. To compare two of the same source: the later one under show, the earlier one under against." }
+                p.note { (MAX_STORED) " are kept at the most, the newest. To compare two of the same source: the later one under show, the earlier one under against." }
             }
         }
     }

@@ -14,17 +14,17 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use maud::{Markup, html};
 use taskscope::heap::Held;
-use taskscope::{CancelReason, ScopeRef, TaskDump, Verdict};
+use taskscope::{CancelReason, ScopeInfo, TaskDump, Verdict};
 
-use super::frame::{Page, Tab, age, count, plain, sentence, verdict};
+use super::layout::{Page, Tab, age, count, plain, sentence, verdict};
 use super::links::Links;
 use super::tasks::{glance, pair};
 use super::{PAGE, answer};
 use crate::error::Error;
-use crate::http::desk::Desk;
-use crate::http::endpoint::Endpoint;
+use crate::http::admission::Admission;
 use crate::http::error::HttpError;
-use crate::http::params::Query;
+use crate::http::parameters::Endpoint;
+use crate::http::query::Query;
 use crate::http::{OwnRuntime, watch_application};
 use crate::offload;
 use crate::source::Line;
@@ -41,10 +41,10 @@ const FEW: usize = 3;
 /// Levels of the tree. Deeper ones are part of their parent.
 const LEVELS: usize = 24;
 
-pub(super) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Response, HttpError> {
+pub(super) async fn page(admission: Arc<Admission>, parts: Parts) -> Result<Response, HttpError> {
     Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
     let links = Links::new(&parts, 2);
-    let _look = desk.look().await?;
+    let _permit = admission.snapshot().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
     let scopes = glance(Line::Usual, Scopes::take).await?;
     let html = offload::work(PAGE, move |_| html(&links, &scopes)).await?;
@@ -91,7 +91,7 @@ struct Node {
 /// A scope, and the tasks of its own that the look has met.
 #[derive(Debug)]
 struct Owner {
-    scope: ScopeRef,
+    scope: ScopeInfo,
     tasks: usize,
 }
 
@@ -107,11 +107,11 @@ impl Node {
     /// The node of a scope, with all above it. `each` is told each of them, outermost first.
     fn reach(
         &mut self,
-        scope: &ScopeRef,
+        scope: &ScopeInfo,
         nodes: &mut usize,
         mut each: impl FnMut(&mut Node),
     ) -> &mut Node {
-        let mut chain: Vec<ScopeRef> =
+        let mut chain: Vec<ScopeInfo> =
             std::iter::successors(Some(scope.clone()), |scope| scope.parent()).collect();
         chain.reverse();
         let mut node = self;
@@ -129,7 +129,7 @@ impl Node {
         node
     }
 
-    fn own(&mut self, scope: &ScopeRef, tasks: usize) {
+    fn own(&mut self, scope: &ScopeInfo, tasks: usize) {
         // Tasks of one scope mostly come one after the other.
         let known = self.scopes.iter_mut().rev().find(|it| it.scope == *scope);
         if let Some(owner) = known {

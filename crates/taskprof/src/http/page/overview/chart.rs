@@ -8,8 +8,6 @@ use maud::{Markup, html};
 use taskscope::census::Census;
 use taskscope::{SiteGrowth, Verdict};
 
-use crate::http::page::frame::slug;
-
 /// Seconds from the left to the right.
 pub(super) const SPAN: u64 = 600;
 const HEIGHT: f64 = 120.0;
@@ -49,7 +47,7 @@ pub(super) fn chart(history: &[Census]) -> (Markup, usize) {
     }
     let picture = html! {
         svg viewBox={ "0 0 " (SPAN) " " (HEIGHT) } preserveAspectRatio="none" aria-hidden="true" {
-            @for (verdict, outline) in &areas { polygon data-verdict=(slug(*verdict)) points=(outline) {} }
+            @for (verdict, outline) in &areas { polygon data-verdict=(verdict.slug()) points=(outline) {} }
         }
     };
     (picture, top)

@@ -8,9 +8,9 @@ use std::time::Duration;
 use maud::{Markup, html};
 use taskscope::{Age, Plain};
 
-use super::seen::SHOWN;
+use super::model::SHOWN;
 use crate::cpu::Recent;
-use crate::http::page::frame::{age, count, plain};
+use crate::http::page::layout::{age, count, plain};
 use crate::http::page::links::Links;
 use crate::http::page::tasks::pair;
 

@@ -8,8 +8,8 @@ use taskscope::{SiteGrowth, TaskDump, Verdict};
 
 use super::chart::{self, chart, spark};
 use super::cpu;
-use super::seen::{SHOWN, Seen, Suspect};
-use crate::http::page::frame::{Page, Tab, age, count, place, plain, sentence, slug, verdict};
+use super::model::{SHOWN, Seen, Suspect};
+use crate::http::page::layout::{Page, Tab, age, count, meaning, place, plain, sentence, verdict};
 use crate::http::page::links::Links;
 use crate::http::page::tasks::{label, pair};
 use crate::tasks::remarks;
@@ -62,11 +62,11 @@ fn verdict_row(links: &Links, seen: &Seen, each: Verdict) -> Markup {
     let counts = &seen.tasks.head.counts;
     let (number, longest) = (counts.with(each), counts.longest(each));
     html! {
-        tr data-verdict=(slug(each)) class=[(number == 0).then_some("none")] {
-            th scope="row" { a href=(links.to(&format!("page/tasks?verdict={}", slug(each)))) { (verdict(each)) } }
+        tr data-verdict=(each.slug()) class=[(number == 0).then_some("none")] {
+            th scope="row" { a href=(links.to(&format!("page/tasks?verdict={}", each.slug()))) { (verdict(each)) } }
             td.n { (number) }
             td.n { @if let Some(longest) = longest { (age(longest)) } }
-            td.wordy { (each.meaning()) }
+            td.wordy { (meaning(each)) }
         }
     }
 }

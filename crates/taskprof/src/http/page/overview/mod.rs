@@ -6,7 +6,7 @@
 mod chart;
 mod cpu;
 mod html;
-mod seen;
+mod model;
 mod text;
 
 use std::sync::Arc;
@@ -18,19 +18,19 @@ use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
 use axum::response::Response;
 
-use self::seen::{Seen, Tasks};
+use self::model::{Seen, Tasks};
 use super::links::Links;
 use super::tasks::glance;
 use super::{PAGE, answer};
-use crate::http::answer::{TEXT, typed};
-use crate::http::desk::Desk;
-use crate::http::endpoint::Endpoint;
+use crate::cpu_permit::CpuPermit;
+use crate::http::admission::Admission;
 use crate::http::error::HttpError;
-use crate::http::params::Query;
+use crate::http::parameters::Endpoint;
+use crate::http::query::Query;
+use crate::http::response::{TEXT, typed};
 use crate::http::{OwnRuntime, watch_application};
 use crate::offload;
 use crate::source::Line;
-use crate::turn::Turn;
 
 /// How often the page may ask again at the most, and at the least: what is old helps nobody.
 const EVERY: Duration = Duration::from_secs(2);
@@ -39,16 +39,19 @@ const AT_LEAST_EVERY: Duration = Duration::from_secs(10);
 const REST: u32 = 20;
 const LEAST_REST: u32 = 5;
 
-pub(in crate::http) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Response, HttpError> {
+pub(in crate::http) async fn page(
+    admission: Arc<Admission>,
+    parts: Parts,
+) -> Result<Response, HttpError> {
     Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
     let links = Links::new(&parts, 0);
     let as_text = wants_text(&parts.headers);
     let began = Instant::now();
-    let _look = desk.look_promptly().await?;
+    let _permit = admission.prompt_snapshot().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
     let tasks = glance(Line::Prompt, Tasks::take).await?;
     let page = offload::run(PAGE, move |_| {
-        let _turn = Turn::take_promptly();
+        let _turn = CpuPermit::take_promptly();
         let seen = Seen::new(tasks);
         if as_text {
             text::text(&seen)

@@ -6,8 +6,8 @@ use taskscope::text::lines;
 use taskscope::{Age, OneLine, Plain, Verdict};
 
 use super::cpu;
-use super::seen::{SHOWN, Seen};
-use crate::http::page::frame::process;
+use super::model::{SHOWN, Seen};
+use crate::http::page::layout::process;
 use crate::http::page::tasks::label;
 use crate::tasks::remarks;
 

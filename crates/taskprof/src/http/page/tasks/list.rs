@@ -3,10 +3,10 @@
 use maud::{Markup, html};
 use taskscope::TaskDump;
 
-use super::select::{Choices, Known, Selected, Together, label};
+use super::filter::{Choices, Known, Selected, Together, label};
+use super::query::{Grouping, Sort, Wanted};
 use super::snapshot::{Shown, Snapshot};
-use super::wanted::{Grouping, Sort, Wanted};
-use crate::http::page::frame::{Page, Tab, age, count, place, plain, sentence, slug, verdict};
+use crate::http::page::layout::{Page, Tab, age, count, place, plain, sentence, verdict};
 use crate::http::page::links::Links;
 use crate::tasks::remarks;
 
@@ -89,7 +89,7 @@ fn filter(links: &Links, wanted: &Wanted, choices: &Choices) -> Markup {
                     option value="" { "any" }
                     @for each in taskscope::Verdict::ALL {
                         @let number = choices.verdicts.get(&each).copied().unwrap_or(0);
-                        (option(&slug(each), format!("{each} ({number})"), wanted.verdict == Some(each)))
+                        (option(each.slug(), format!("{each} ({number})"), wanted.verdict == Some(each)))
                     }
                 }
             }

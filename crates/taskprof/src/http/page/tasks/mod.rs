@@ -2,11 +2,11 @@
 //!
 //! All of it happens here and not in the browser, so that a hundred thousand tasks are as quick as a hundred. Not here: one task (`one.rs`).
 
+mod filter;
 mod list;
 mod one;
-mod select;
+mod query;
 mod snapshot;
-mod wanted;
 
 use std::sync::Arc;
 
@@ -15,37 +15,37 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use taskscope::{DumpOptions, Stacks};
 
+pub(super) use self::filter::label;
 use self::one::One;
 pub(super) use self::one::pair;
-pub(super) use self::select::label;
+use self::query::Wanted;
 pub(super) use self::snapshot::Snapshot;
-use self::wanted::Wanted;
 use super::links::Links;
 use super::{PAGE, answer};
 use crate::error::Error;
-use crate::http::choose::prompt;
-use crate::http::desk::Desk;
-use crate::http::endpoint::Endpoint;
+use crate::http::admission::Admission;
 use crate::http::error::HttpError;
-use crate::http::params::Query;
+use crate::http::parameters::Endpoint;
+use crate::http::query::Query;
+use crate::http::task_filter::prompt;
 use crate::http::{OwnRuntime, watch_application};
 use crate::offload;
 use crate::source::{self, Line};
 use crate::tasks::Chosen;
 
-pub(super) async fn page(desk: Arc<Desk>, parts: Parts) -> Result<Response, HttpError> {
+pub(super) async fn page(admission: Arc<Admission>, parts: Parts) -> Result<Response, HttpError> {
     let mut wanted = Wanted::parse(parts.uri.query())?;
     let links = Links::new(&parts, 2);
-    let _look = desk.look().await?;
+    let _permit = admission.snapshot().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
-    let kept = wanted.look.and_then(|id| desk.looks.get(id));
+    let kept = wanted.look.and_then(|id| admission.looks.get(id));
     let kept = kept.filter(|snapshot| snapshot.serves(&wanted));
     let is_new = kept.is_none();
     let snapshot = match kept {
         Some(snapshot) => snapshot,
         None => snapshot(&wanted).await?,
     };
-    let looks = Arc::clone(&desk.looks);
+    let looks = Arc::clone(&admission.looks);
     let html = offload::work(PAGE, move |_| {
         // Here, because to forget another one of very many tasks takes time.
         if is_new {
@@ -78,7 +78,7 @@ fn no_tasks() -> HttpError {
 
 pub(super) async fn task(
     Path(id): Path<String>,
-    desk: Arc<Desk>,
+    admission: Arc<Admission>,
     parts: Parts,
 ) -> Result<Response, HttpError> {
     Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
@@ -88,7 +88,7 @@ pub(super) async fn task(
         ));
     };
     let links = Links::new(&parts, 3);
-    let _look = desk.look().await?;
+    let _permit = admission.snapshot().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
     let ask = source::short::tasks().of(prompt());
     let one = ask.fold_alone(move |chosen| One::take(&chosen, id));

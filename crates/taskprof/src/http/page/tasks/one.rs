@@ -6,12 +6,12 @@ use std::time::SystemTime;
 use maud::{Markup, html};
 use taskscope::heap::Held;
 use taskscope::{
-    Branch, CancelReason, LongPoll, ResourceDump, ScopeRef, State, TaskDump, TaskKind,
+    Branch, CancelReason, LongPoll, ResourceDump, ScopeInfo, State, TaskDump, TaskKind,
 };
 
-use super::select::label;
+use super::filter::label;
 use crate::error::Error;
-use crate::http::page::frame::{Page, Tab, age, count, plain, sentence, verdict};
+use crate::http::page::layout::{Page, Tab, age, count, meaning, plain, sentence, verdict};
 use crate::http::page::links::Links;
 use crate::tasks::{self, CUT, Chosen};
 
@@ -92,7 +92,7 @@ pub(super) fn html(links: &Links, one: &One) -> String {
     let title = format!("Task {id}: {}", plain(label(task)));
     let content = html! {
         p.lead {
-            (verdict(task.verdict)) ": " (task.verdict.meaning()) ". "
+            (verdict(task.verdict)) ": " (meaning(task.verdict)) ". "
             @if task.is_leak_suspect() { strong { "A leak suspect. " } }
             (sentence(&task.activity())) " for " (age(task.state.since())) "."
         }
@@ -244,7 +244,7 @@ fn labels(labels: &[(Arc<str>, Arc<str>)]) -> Markup {
 
 /// The scope of the task and those above it, outermost first.
 fn scopes(links: &Links, task: &TaskDump) -> Markup {
-    let mut chain: Vec<ScopeRef> =
+    let mut chain: Vec<ScopeInfo> =
         std::iter::successors(task.scope.clone(), |scope| scope.parent()).collect();
     chain.reverse();
     html! {
@@ -279,6 +279,14 @@ fn scopes(links: &Links, task: &TaskDump) -> Markup {
     }
 }
 
+/// A request by its scope, linked to the tasks of that scope.
+fn request(links: &Links, scope: &ScopeInfo) -> Markup {
+    html! {
+        "the request "
+        a href=(links.to(&format!("page/tasks?{}", pair("scope", scope.name())))) { (plain(scope.name())) }
+    }
+}
+
 fn spawned(links: &Links, one: &One) -> Markup {
     let (task, children, child_count) = (&one.task, &one.children, one.child_count);
     let above: Vec<&TaskDump> = one.above.iter().rev().collect();
@@ -290,8 +298,26 @@ fn spawned(links: &Links, one: &One) -> Markup {
     };
     html! {
         ol.chain {
-            @if let Some(parent) = root.parent { li { "task " (parent) ", which has ended or has no record" } }
-            @for each in &above { li { (link(each)) } }
+            @if let Some(parent) = root.parent {
+                li {
+                    @match root.parent_request() {
+                        Some(scope) => (request(links, &scope)),
+                        None => { "task " (parent) ", which has ended or has no record" }
+                    }
+                }
+            }
+            @for (at, each) in above.iter().enumerate() {
+                @let child = above.get(at + 1).copied().unwrap_or(task);
+                li {
+                    @match child.parent_request() {
+                        Some(scope) => {
+                            (request(links, &scope)) ", "
+                            a href=(links.to(&format!("page/tasks/{}", each.id))) { "its record" } " " (verdict(each.verdict))
+                        }
+                        None => (link(each)),
+                    }
+                }
+            }
             li aria-current="true" { strong { "task " (task.id) " " (plain(label(task))) } }
         }
         @if child_count == 0 { p { "It has spawned no task that is alive." } }

@@ -8,9 +8,9 @@ use std::borrow::Cow;
 
 use taskscope::{HeldTasks, TaskDump};
 
+use super::filter::{Choices, ORDER_BYTES, Selected, Selection};
 use super::list::ROWS;
-use super::select::{Choices, ORDER_BYTES, Selected, Selection};
-use super::wanted::{Grouping, Wanted};
+use super::query::{Grouping, Wanted};
 use crate::error::Error;
 use crate::tasks::{self, Chosen, Head, Holds};
 

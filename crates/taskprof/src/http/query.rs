@@ -1,0 +1,155 @@
+//! Query parameters, strictly: what is not known or not understood is an error that names it, never a silent default.
+//!
+//! Not here: which parameters an endpoint has (`endpoint.rs` and the handlers).
+
+use std::ops::RangeInclusive;
+
+use taskscope::Quoted;
+use taskscope::text::MAX_NAME;
+
+use super::error::HttpError;
+use super::parameters::Endpoint;
+
+/// What the script in a flame graph keeps in the address of the page: position and search (source: inferno 0.12,
+/// `flamegraph.js`). A reload sends them to us.
+const SVG_STATE: [&str; 3] = ["x", "y", "s"];
+
+/// More of a client's text than this is not repeated to it.
+const SHOWN: usize = 40;
+
+/// A decoded query string.
+#[derive(Debug)]
+pub(crate) struct Query {
+    pairs: Vec<(String, String)>,
+}
+
+impl Query {
+    pub(crate) fn parse(raw: Option<&str>) -> Self {
+        let raw = raw.unwrap_or_default().as_bytes();
+        Query {
+            pairs: form_urlencoded::parse(raw).into_owned().collect(),
+        }
+    }
+
+    /// Without what has no value: a form sends its empty fields, too.
+    pub(crate) fn without_empty(mut self) -> Self {
+        self.pairs.retain(|(_, value)| !value.is_empty());
+        self
+    }
+
+    /// Refuses a parameter that the endpoint does not have, and one that is given twice. Where an SVG is answered, the
+    /// parameters of its script are let through.
+    pub(crate) fn only_known(&self, endpoint: &Endpoint, svg: bool) -> Result<(), HttpError> {
+        for (at, (name, _)) in self.pairs.iter().enumerate() {
+            if svg && SVG_STATE.contains(&name.as_str()) {
+                continue;
+            }
+            if !endpoint.parameters.iter().any(|known| known.name == name) {
+                let known: Vec<&str> = endpoint.parameters.iter().map(|p| p.name).collect();
+                let known = if known.is_empty() {
+                    "none are known here".to_owned()
+                } else {
+                    format!("known here: {}", known.join(", "))
+                };
+                return Err(HttpError::bad_request(format!(
+                    "unknown parameter {}; {known}",
+                    quoted(name)
+                )));
+            }
+            if self.pairs[..at].iter().any(|(earlier, _)| earlier == name) {
+                return Err(HttpError::bad_request(format!(
+                    "parameter {name} is given more than once; give it once"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// A whole number in a range.
+    pub(crate) fn integer(
+        &self,
+        name: &str,
+        default: u64,
+        range: RangeInclusive<u64>,
+    ) -> Result<u64, HttpError> {
+        let Some(text) = self.get(name) else {
+            return Ok(default);
+        };
+        // Digits only: `parse` alone would take `+5`.
+        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        match text.parse() {
+            Ok(value) if digits && range.contains(&value) => Ok(value),
+            _ => Err(HttpError::bad_request(format!(
+                "parameter {name} must be a whole number from {} to {}, not {}",
+                range.start(),
+                range.end(),
+                quoted(text)
+            ))),
+        }
+    }
+
+    /// One of some words.
+    pub(crate) fn choice<'c, T: Copy>(
+        &self,
+        name: &str,
+        default: T,
+        choices: impl Iterator<Item = (&'c str, T)> + Clone,
+    ) -> Result<T, HttpError> {
+        let Some(text) = self.get(name) else {
+            return Ok(default);
+        };
+        match choices.clone().find(|(word, _)| *word == text) {
+            Some((_, value)) => Ok(value),
+            None => {
+                let words: Vec<&str> = choices.map(|(word, _)| word).collect();
+                Err(HttpError::bad_request(format!(
+                    "parameter {name} must be one of {}, not {}",
+                    words.join(", "),
+                    quoted(text)
+                )))
+            }
+        }
+    }
+
+    /// A text that is not empty.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, HttpError> {
+        match self.get(name) {
+            Some("") => Err(HttpError::bad_request(format!(
+                "parameter {name} is empty; leave it out to see everything"
+            ))),
+            text => Ok(text),
+        }
+    }
+
+    /// Whether the parameter is given at all.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// What the script of an SVG has put into the address: each parameter once, and nothing longer than a name.
+    pub(crate) fn svg_state(&self) -> Vec<(String, String)> {
+        let state = SVG_STATE
+            .iter()
+            .filter_map(|name| self.pairs.iter().find(|(key, _)| key == name));
+        state
+            .filter(|(_, value)| value.chars().nth(MAX_NAME).is_none())
+            .cloned()
+            .collect()
+    }
+
+    /// The first value of a parameter, as it is.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.pairs
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// A client's text in quotes: short, on one line, without anything that hides.
+fn quoted(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        None => Quoted(text).to_string(),
+        Some((end, _)) => format!("{}…", Quoted(&text[..end])),
+    }
+}
