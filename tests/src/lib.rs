@@ -77,3 +77,13 @@ pub fn request(address: SocketAddr, method: &str, path: &str) -> Answer {
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The programs of the guide for services on plain tokio, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/migrating-from-tokio-spawn.md")]
+struct Migrating;
+
+/// The programs of the page for users, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/using.md")]
+struct Using;

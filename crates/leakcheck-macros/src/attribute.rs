@@ -1,4 +1,6 @@
-//! What stands in the parentheses of the attribute.
+//! Parses the arguments of the attribute, and refuses those that do not go together.
+//!
+//! Not here: the code that is made of them (`expand.rs`).
 
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt;
@@ -7,7 +9,7 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Error, Expr, Ident, LitBool, LitInt, LitStr, Path, Result, Token, parenthesized};
 
-/// The keys, as an error names them.
+/// The known keys, as an error names them.
 const KNOWN: &str = "known are `flavor`, `worker_threads`, `start_paused`, `unhandled_panic`, `name`, `runtime`, `options`, `crate`, and each method of `leakcheck::Options`, such as `settle(..)`";
 
 #[derive(Default)]
@@ -15,13 +17,13 @@ pub(crate) struct Attribute {
     pub(crate) flavor: Flavor,
     pub(crate) worker_threads: Option<LitInt>,
     pub(crate) start_paused: bool,
-    /// The variant of tokio's enum.
+    /// The variant of tokio's `UnhandledPanic`.
     pub(crate) unhandled_panic: Option<Ident>,
-    /// Of the runtime.
+    /// The name of the runtime.
     pub(crate) name: Option<LitStr>,
-    /// A runtime that is shared with other tests.
+    /// An expression for a runtime that is shared with other tests.
     pub(crate) runtime: Option<Expr>,
-    /// What the methods below are called on.
+    /// An expression for the options that the methods below are called on.
     pub(crate) options: Option<Expr>,
     pub(crate) methods: Vec<(Ident, TokenStream)>,
     pub(crate) krate: Option<Path>,
@@ -35,7 +37,7 @@ pub(crate) enum Flavor {
     Local,
 }
 
-/// One item between two commas.
+/// One argument: `key = value` or `method(arguments)`.
 enum Item {
     Value(Ident, Value),
     Method(Ident, TokenStream),
@@ -150,7 +152,7 @@ impl Attribute {
         Ok(())
     }
 
-    /// What does not go together.
+    /// Refuses arguments that do not go together.
     fn check(&self, seen: &[Ident]) -> Result<()> {
         let at = |key: &str| {
             let key = seen.iter().find(|seen| *seen == key);

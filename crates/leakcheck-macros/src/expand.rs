@@ -1,4 +1,6 @@
-//! From the function to the test.
+//! Turns the async function below the attribute into a plain test that calls leakcheck's harness.
+//!
+//! Not here: reading the arguments of the attribute (`attribute.rs`).
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -12,7 +14,7 @@ pub(crate) fn test(attribute: TokenStream, item: TokenStream) -> TokenStream {
         Ok(function) => match expand(attribute, &function) {
             Ok(test) => test,
             Err(error) => {
-                // The function stays, so that what is used by it is not reported as unused.
+                // The function stays, so that the compiler does not report what it uses as unused.
                 let error = error.into_compile_error();
                 quote!(#error #item)
             }
@@ -83,7 +85,8 @@ fn expand(attribute: TokenStream, function: &ItemFn) -> Result<TokenStream> {
             should_panic: #should_panic,
         }
     };
-    // The report's panic is where the test is, so the call is made there; but its arguments are ours, which a name out of a `macro_rules!` does not see.
+    // The report's panic is where the test is, so the call is made there; but its arguments are
+    // ours, which a name out of a `macro_rules!` does not see.
     let span = name.span();
     let harness = quote!(#krate::__private).into_iter().map(|mut token| {
         token.set_span(span);
@@ -107,7 +110,8 @@ fn expand(attribute: TokenStream, function: &ItemFn) -> Result<TokenStream> {
     })
 }
 
-/// What is told to tokio's builder by the test's own crate: whether there is such a method depends on its features and flags.
+/// The closure that configures tokio's builder. It is code of the test's own crate, because a method
+/// may be missing there, depending on features and flags.
 fn configure(attribute: &Attribute, krate: &TokenStream) -> TokenStream {
     let paused = attribute
         .start_paused

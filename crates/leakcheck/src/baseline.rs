@@ -1,4 +1,6 @@
-//! What was alive before.
+//! [`Baseline`]: which tasks, and how many untracked tasks and calls, there were at some moment.
+//!
+//! Not here: baselines of threads and file descriptors ([`crate::os`]).
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,7 +10,8 @@ use tokio::runtime::{Handle, Id};
 
 use crate::os;
 
-/// The tasks that are alive at some moment, in the whole process. See [`Options::ignore`](crate::Options::ignore).
+/// The tasks that are alive at some moment, in the whole process. See
+/// [`Options::ignore`](crate::Options::ignore).
 ///
 /// # Examples
 ///
@@ -17,7 +20,8 @@ use crate::os;
 /// let pool = taskscope::spawn_named("pool reaper", std::future::pending::<()>());
 /// let before = leakcheck::Baseline::take();
 /// // ... the part that is to be checked ...
-/// leakcheck::assert_none!(leakcheck::Options::new().ignore(&before, "the pool belongs to the fixture"));
+/// let options = leakcheck::Options::new().ignore(&before, "the pool belongs to the fixture");
+/// leakcheck::assert_none!(options);
 /// # pool.abort();
 /// # });
 /// # Ok::<(), std::io::Error>(())
@@ -25,22 +29,22 @@ use crate::os;
 ///
 /// # Limitations
 ///
-/// Untracked tasks cannot be told apart. Of the current runtime as many are ignored as there were.
+/// Untracked tasks cannot be told apart: on the current runtime, as many are ignored as there were.
 #[derive(Debug, Clone)]
 pub struct Baseline(Arc<Before>);
 
 #[derive(Debug)]
 struct Before {
-    /// Tokio never gives a number twice.
+    /// Ids of the tasks. Tokio never gives an id twice.
     tasks: HashSet<u64>,
-    /// How many were untracked, and on which runtime.
+    /// The current runtime, and how many untracked tasks it had.
     untracked: Option<(Id, usize)>,
-    /// Calls without a record, on the same runtime.
+    /// How many calls without a record the same runtime had.
     calls: usize,
 }
 
 impl Baseline {
-    /// Looks at what is alive now. Works outside of a runtime, too.
+    /// Takes note of what is alive now. Works outside of a runtime, too.
     #[must_use]
     pub fn take() -> Baseline {
         let runtime = Handle::try_current().ok();
@@ -64,7 +68,7 @@ impl Baseline {
         self.0.tasks.contains(&task.id)
     }
 
-    /// How many untracked tasks that runtime had.
+    /// How many untracked tasks this runtime had.
     pub(crate) fn untracked(&self, runtime: Id) -> usize {
         match self.0.untracked {
             Some((id, untracked)) if id == runtime => untracked,
@@ -72,7 +76,7 @@ impl Baseline {
         }
     }
 
-    /// How many calls without a record that runtime had.
+    /// How many calls without a record this runtime had.
     pub(crate) fn calls(&self, runtime: Id) -> usize {
         match self.0.untracked {
             Some((id, _)) if id == runtime => self.0.calls,

@@ -1,9 +1,12 @@
-//! The check: look, wait a bounded while for what is just ending, look closely.
+//! The check: count, wait a bounded while for tasks that are just ending, then inspect the rest.
 //!
-//! A plain thread looks and waits, so no timer of the runtime is needed, and the runtime goes on running meanwhile. Between two looks the runtime gets
-//! some turns, which are counted: on a machine where something else has the processors, time alone says nothing. Tokio's
-//! paused clock jumps ahead whenever a runtime has nothing to do; it does not while a blocking call is under way, so one is kept under way.
-//! Not here: what is found ([`crate::field`]); the words of the report.
+//! A plain thread counts and waits, so no timer of the runtime is needed and the runtime goes on
+//! running meanwhile. Between two counts the check yields to the runtime a fixed number of times:
+//! on a machine where something else has the processors, time alone proves nothing. Tokio's paused
+//! clock jumps ahead whenever a runtime has nothing to do, but not during a blocking call, so one
+//! is kept running.
+//!
+//! Not here: what is found ([`crate::checker`]) and the words of the report ([`crate::report`]).
 
 use std::future::Future;
 use std::sync::mpsc;
@@ -14,33 +17,35 @@ use tokio::runtime::{Handle, LocalRuntime, Runtime, RuntimeFlavor};
 use tokio::sync::oneshot;
 use tokio::task;
 
-use crate::field::{Field, Left};
-use crate::os::{Announced, Own};
+use crate::checker::{Checker, Leftovers};
+use crate::os::{AnnouncedCall, InternalThread};
 use crate::{Leaks, Options};
 
-/// Turns that other tasks get before anything slower is tried: a task that has been joined is often still
-/// being put away.
-const TURNS: usize = 16;
+/// How often a check yields before it tries anything slower: a task that has been joined is often
+/// still being dropped.
+const YIELDS: usize = 16;
 
-/// Pauses between two looks while tasks settle: they grow from the first to the second.
+/// The first and the longest pause between two counts while tasks settle.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(10));
 
-/// Turns between two looks.
-const TURNS_BETWEEN: usize = 4;
+/// How often a check yields between two counts.
+const YIELDS_BETWEEN: usize = 4;
 
-/// Looks that a check takes at least before it says that tasks do not settle, each with turns before it. An idle machine makes them in
-/// less than a tenth of a second.
-const LOOKS: usize = 20;
+/// How many counts a check takes before it says that tasks do not settle, each with yields before
+/// it. An idle machine takes them in less than a tenth of a second.
+const MIN_COUNTS: usize = 20;
 
-/// How many times the settle time a check takes at most to come to its looks.
+/// On a busy machine, a check gives up after this many times the settle time, whatever its counts.
 const PATIENCE: u32 = 10;
 
-/// Looks for tasks of the current runtime that are alive and should not be. The default [`Options`].
+/// Checks that no task of the current runtime is left, with the default [`Options`].
 ///
 /// # Errors
 ///
-/// [`Leaks`], if there are any. A task that ends only because this check polls it for its stack, although nothing had woken it, is one: without the check it would still
-/// be there (verdict `lost wake-up`). So is one that an earlier dump has ended that way and nobody has been told of.
+/// [`Leaks`], if tasks are left. A task that ends only because this check polls it for its stack,
+/// although nothing had woken it, counts as left: without the check it would still be there
+/// (verdict `lost wake-up`). So does one that an earlier dump has ended that way and that no check
+/// has reported yet.
 ///
 /// # Panics
 ///
@@ -48,13 +53,13 @@ const PATIENCE: u32 = 10;
 ///
 /// # Cancel safety
 ///
-/// Dropping the future ends the check; a helper thread may finish its look.
+/// Dropping the future ends the check; its helper thread may finish the count that it has begun.
 #[track_caller]
 pub fn check() -> impl Future<Output = Result<(), Leaks>> + Send {
     check_with(Options::new())
 }
 
-/// Looks for tasks of the current runtime that are alive and should not be.
+/// Checks that nothing is left on the current runtime, with these [`Options`].
 ///
 /// See [`check`] for errors, panics and cancel safety.
 #[track_caller]
@@ -68,11 +73,11 @@ pub fn check_with(options: Options) -> impl Future<Output = Result<(), Leaks>> +
     run(runtime, options)
 }
 
-/// The same from outside of async code, for this runtime.
+/// Checks that nothing is left on this runtime, from outside of async code.
 ///
 /// # Errors
 ///
-/// [`Leaks`], if there are any.
+/// [`Leaks`], if tasks are left.
 ///
 /// # Panics
 ///
@@ -81,12 +86,13 @@ pub fn check_in(runtime: &Runtime, options: Options) -> Result<(), Leaks> {
     check_on(runtime, options)
 }
 
-/// The same for any kind of runtime.
+/// Like [`check_in`], for any kind of runtime.
 pub(crate) fn check_on(runtime: &impl Drive, options: Options) -> Result<(), Leaks> {
     runtime.block_on(run(runtime.handle().clone(), options))
 }
 
-/// What a runtime does whose thread is the caller's. `Handle::block_on` does not drive one of a single thread.
+/// A runtime that the calling thread can drive. `Handle::block_on` does not drive a runtime of one
+/// thread.
 pub(crate) trait Drive {
     fn handle(&self) -> &Handle;
     fn block_on<F: Future>(&self, future: F) -> F::Output;
@@ -114,67 +120,71 @@ impl Drive for LocalRuntime {
 
 async fn run(runtime: Handle, options: Options) -> Result<(), Leaks> {
     let began = Instant::now();
-    let mut field = Field::new(&runtime, options);
-    for _ in 0..TURNS {
-        let left = field.glance();
-        if field.is_settled_at_a_glance(&left) {
-            return field.conclude(left, Duration::ZERO);
+    let mut checker = Checker::new(&runtime, options);
+    for _ in 0..YIELDS {
+        let left = checker.count_without_stacks();
+        if checker.is_settled_without_stacks(&left) {
+            return checker.finish(left, Duration::ZERO);
         }
         task::yield_now().await;
     }
     let _clock = (runtime.runtime_flavor() == RuntimeFlavor::CurrentThread)
-        .then(|| ClockStopped::new(&runtime));
+        .then(|| StoppedClock::new(&runtime));
     let Some(helper) = Helper::start() else {
-        // No thread to be had: no waiting and no stacks, but a verdict.
-        let left = field.glance();
-        return field.conclude(left, began.elapsed());
+        // The system gives us no thread: judge at once, without stacks.
+        let left = checker.count_without_stacks();
+        return checker.finish(left, began.elapsed());
     };
     let mut pause = PAUSES.0;
-    let mut looks = 0;
+    let mut counts = 0;
     loop {
-        let (back, left) = helper.look(field, Field::look).await;
-        field = back;
-        looks += 1;
-        if field.is_settled(&left) {
-            return field.conclude(left, began.elapsed());
+        let (back, left) = helper.count(checker, Checker::count).await;
+        checker = back;
+        counts += 1;
+        if checker.is_settled(&left) {
+            return checker.finish(left, began.elapsed());
         }
-        let settle = field.options().settle;
+        let settle = checker.options().settle;
         let waited = began.elapsed();
-        let is_over = waited >= settle && (looks >= LOOKS || waited >= settle * PATIENCE);
-        if is_over || (left.is_hopeless() && field.is_quiet(looks >= LOOKS)) {
-            let (field, left) = helper.look(field, Field::look_closely).await;
-            return field.conclude(left, began.elapsed());
+        let is_over = waited >= settle && (counts >= MIN_COUNTS || waited >= settle * PATIENCE);
+        if is_over || (left.is_hopeless() && checker.is_quiet(counts >= MIN_COUNTS)) {
+            let (checker, left) = helper.count(checker, Checker::inspect).await;
+            return checker.finish(left, began.elapsed());
         }
         helper
             .pause(pause.min(settle.saturating_sub(waited).max(PAUSES.0)))
             .await;
         pause = (pause * 2).min(PAUSES.1);
-        for _ in 0..TURNS_BETWEEN {
+        for _ in 0..YIELDS_BETWEEN {
             task::yield_now().await;
         }
     }
 }
 
-/// A thread that does what would block.
+/// A thread for the parts of a check that block.
 struct Helper(mpsc::Sender<Box<dyn FnOnce() + Send>>);
 
 impl Helper {
-    /// `None`: the system gives us no thread.
+    /// Starts the thread; `None` if the system gives us none.
     fn start() -> Option<Helper> {
         let (sender, receiver) = mpsc::channel::<Box<dyn FnOnce() + Send>>();
         let thread = thread::Builder::new().name("leakcheck".into());
         // It ends with the check.
         let started = thread.spawn(move || {
-            let _own = Own::here();
+            let _internal = InternalThread::enter();
             receiver.iter().for_each(|job| job());
         });
         started.is_ok().then_some(Helper(sender))
     }
 
-    async fn look(&self, mut field: Field, look: fn(&mut Field) -> Left) -> (Field, Left) {
+    async fn count(
+        &self,
+        mut checker: Checker,
+        count: fn(&mut Checker) -> Leftovers,
+    ) -> (Checker, Leftovers) {
         self.run(move || {
-            let left = look(&mut field);
-            (field, left)
+            let left = count(&mut checker);
+            (checker, left)
         })
         .await
     }
@@ -189,7 +199,7 @@ impl Helper {
             // The receiver is gone if the check was cancelled.
             let _ = sender.send(job());
         });
-        // The thread waits for jobs as long as there is a sender, and a look does not panic.
+        // The thread takes jobs as long as there is a sender, and a count does not panic.
         let _ = self.0.send(job);
         match receiver.await {
             Ok(result) => result,
@@ -198,19 +208,19 @@ impl Helper {
     }
 }
 
-/// Keeps a paused clock where it is, until dropped.
-struct ClockStopped(
+/// Keeps a paused clock where it is until dropped.
+struct StoppedClock(
     #[expect(dead_code, reason = "its drop ends the blocking call")] mpsc::Sender<()>,
 );
 
-impl ClockStopped {
-    fn new(runtime: &Handle) -> ClockStopped {
+impl StoppedClock {
+    fn new(runtime: &Handle) -> StoppedClock {
         let (sender, receiver) = mpsc::channel::<()>();
-        let announced = Announced::new(runtime);
+        let announced = AnnouncedCall::new(runtime);
         task::spawn_blocking(move || {
-            let _own = announced.here();
+            let _internal = announced.enter();
             receiver.recv()
         });
-        ClockStopped(sender)
+        StoppedClock(sender)
     }
 }

@@ -1,6 +1,7 @@
-//! What `#[leakcheck::test]` runs: a runtime, the body in a scope of its own, then the check.
+//! Runs a test of `#[leakcheck::test]`: a runtime, the body in a scope of its own, then the check.
 //!
-//! The check never hides how the body ended, and comes after its last destructor. Not here: reading the attribute (crate `leakcheck-macros`).
+//! The check never hides how the body ended, and comes after its last destructor. Not here: reading
+//! the attribute (crate `leakcheck-macros`).
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -13,74 +14,76 @@ use tokio::runtime::{Builder, LocalOptions, Runtime};
 use crate::check::{Drive, check_on};
 use crate::{Leaks, Options, fail, say};
 
-/// What the attribute says.
+/// The arguments of the attribute.
 #[derive(Debug, Clone, Copy)]
 pub struct Setup {
     /// The path of the test.
     pub name: &'static str,
-    /// Which runtime it gets.
+    /// The kind of runtime.
     pub flavor: Flavor,
-    /// How many workers, if not one for each processor.
+    /// How many workers; `None` for one for each processor.
     pub worker_threads: Option<usize>,
-    /// What the attribute's code does itself, because it depends on features and flags that the test's crate may lack: `start_paused`, `unhandled_panic`.
+    /// Sets `start_paused`, `unhandled_panic` and `name`. The attribute's code does so, because
+    /// these methods depend on features and flags that the test's crate may lack.
     pub configure: fn(&mut Builder),
-    /// The test has `#[should_panic]`.
+    /// Whether the test has `#[should_panic]`.
     pub should_panic: bool,
 }
 
-/// The runtimes that tokio has.
+/// The kinds of runtimes that tokio has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flavor {
     /// One thread.
     CurrentThread,
-    /// Workers.
+    /// Worker threads.
     MultiThread,
     /// One thread, with `spawn_local` outside of a `LocalSet`.
     Local,
 }
 
-/// What a test can return.
-pub trait Outcome: Sized {
-    /// Whether the test harness takes it for a failure.
+/// A value that a test can return.
+pub trait TestOutput: Sized {
+    /// Whether the test harness takes the value for a failure.
     fn has_failed(&self) -> bool;
 
-    /// Nothing, if that can be returned.
-    fn nothing() -> Option<Self> {
+    /// The value of a test that returns `()`; `None` for all others.
+    fn unit() -> Option<Self> {
         None
     }
 }
 
-impl Outcome for () {
+impl TestOutput for () {
     fn has_failed(&self) -> bool {
         false
     }
 
-    fn nothing() -> Option<()> {
+    fn unit() -> Option<()> {
         Some(())
     }
 }
 
-impl Outcome for ExitCode {
+impl TestOutput for ExitCode {
     fn has_failed(&self) -> bool {
         *self != ExitCode::SUCCESS
     }
 }
 
-impl<T: Outcome, E: Debug> Outcome for Result<T, E> {
+impl<T: TestOutput, E: Debug> TestOutput for Result<T, E> {
     fn has_failed(&self) -> bool {
-        self.as_ref().map_or(true, Outcome::has_failed)
+        self.as_ref().map_or(true, TestOutput::has_failed)
     }
 }
 
-/// Runs a test on a runtime of its own: whatever is left there is its leak.
+/// Runs a test on a runtime of its own. Everything that is left there is its leak.
 #[track_caller]
 pub fn run_test<F>(setup: Setup, options: impl FnOnce() -> Options, body: F) -> F::Output
 where
     F: Future,
-    F::Output: Outcome,
+    F::Output: TestOutput,
 {
     let mut builder = builder(&setup);
-    // What is left, also what is allowed or listed, may block its thread for ever. So nothing waits for it: else nothing would be seen of the report.
+    // A task that is left, also one that is allowed or listed, may block its thread for ever. So
+    // the runtime is shut down without waiting; else nobody would see the report.
     let ended = if setup.flavor == Flavor::Local {
         let runtime = built(builder.build_local(LocalOptions::default()));
         let ended = run(&runtime, setup, options, body);
@@ -95,7 +98,7 @@ where
     ended.finish(setup)
 }
 
-/// Runs a test on a runtime that it shares with others: whatever belongs to its scope is its leak.
+/// Runs a test on a shared runtime. What is left of the test's own scope is its leak.
 #[track_caller]
 pub fn run_test_on<F>(
     runtime: &Runtime,
@@ -105,7 +108,7 @@ pub fn run_test_on<F>(
 ) -> F::Output
 where
     F: Future,
-    F::Output: Outcome,
+    F::Output: TestOutput,
 {
     let options = {
         let _entered = runtime.enter();
@@ -144,7 +147,7 @@ fn run<F>(
 ) -> Ended<F::Output>
 where
     F: Future,
-    F::Output: Outcome,
+    F::Output: TestOutput,
 {
     let _entered = runtime.handle().enter();
     let options = options().test_or(setup.name);
@@ -160,9 +163,9 @@ fn run_in<F>(
 ) -> Ended<F::Output>
 where
     F: Future,
-    F::Output: Outcome,
+    F::Output: TestOutput,
 {
-    // The body is gone, with all its values, when this returns, however it ended.
+    // However the body ends, it is dropped with all its values when this returns.
     let body = catch_unwind(AssertUnwindSafe(|| runtime.block_on(scope.run(body))));
     drop(scope);
     options.failed = match &body {
@@ -182,13 +185,13 @@ where
     }
 }
 
-/// How body and check ended.
+/// How the body and the check ended.
 struct Ended<T> {
     body: std::thread::Result<T>,
     leaks: Option<Leaks>,
 }
 
-impl<T: Outcome> Ended<T> {
+impl<T: TestOutput> Ended<T> {
     #[track_caller]
     fn finish(self, setup: Setup) -> T {
         let Some(leaks) = self.leaks else {
@@ -206,13 +209,14 @@ impl<T: Outcome> Ended<T> {
             Ok(_) => fail(&leaks),
             Err(panic) => {
                 say(format_args!("the test panicked, and {leaks}"));
-                match T::nothing() {
-                    // With the panic it would pass, leaks and all. There is no other way to fail such a test than not to panic.
-                    Some(nothing) if setup.should_panic => {
+                match T::unit() {
+                    // With the panic the test would pass in spite of its leaks. Not to panic is the
+                    // only way to fail it.
+                    Some(unit) if setup.should_panic => {
                         say(
                             "leakcheck: the test panicked as it should; it fails because of the tasks above",
                         );
-                        nothing
+                        unit
                     }
                     _ => resume_unwind(panic),
                 }

@@ -13,42 +13,50 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! If something is left, the assertion panics at its own line, with one block for each kind of task: how many there are, where they were spawned,
-//! which scope they belong to, what they wait for and since when, and the async stack.
+//! If something is left, the assertion panics at its own line, with one block for each kind of
+//! task: how many there are, where they were spawned, which scope they belong to, what they wait
+//! for and since when, and the async stack.
 //!
 //! # What counts as a leak
 //!
-//! Every task of the *current runtime* that is alive after a [bounded while](Options::settle), except
-//! the caller's own and those declared [`background`](taskscope::background). Tests that run in parallel have a runtime each
-//! (`#[tokio::test]` makes one), so they do not see each other's tasks.
+//! Every task of the *current runtime* that is alive after a [bounded while](Options::settle),
+//! except the caller's own and those declared [`background`](taskscope::background). Tests that run
+//! in parallel have a runtime each (`#[tokio::test]` makes one), so they do not see each other's
+//! tasks.
 //!
-//! Tasks spawned with plain `tokio::spawn` count as well. They can be counted and not looked into, so the report calls them untracked.
+//! Tasks spawned with plain `tokio::spawn` count as well. Only their number is known, so the report
+//! calls them untracked.
 //!
 #![doc = include_str!("known_leaks.md")]
 //! # Limitations
 //!
-//! * `assert_none!` in tests that share one runtime sees the tasks of all of them. [`owned`] and `#[leakcheck::test(runtime = ..)]` look at the test's own scope.
-//! * Calls of `taskscope::spawn_blocking` count like tasks. Those of plain `tokio::task::spawn_blocking` are counted with `--cfg tokio_unstable` only; without it
-//!   they can be seen as threads.
-//! * Threads and file descriptors are looked at [on request](Options::threads), and are the process's.
+//! * `assert_none!` in tests that share one runtime sees the tasks of all of them. [`check_scope`]
+//!   and `#[leakcheck::test(runtime = ..)]` check the test's own scope.
+//! * Calls of `taskscope::spawn_blocking` count like tasks. Calls of plain
+//!   `tokio::task::spawn_blocking` are counted with `--cfg tokio_unstable` only; without it they
+//!   can be seen as threads.
+//! * Threads and file descriptors are inspected [on request](Options::threads), and may belong to
+//!   anything in the process.
 //! * An untracked task of a `LocalSet` is not seen: tokio does not count it with the runtime's.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::unwrap_used))]
 
 mod baseline;
 mod check;
-mod conclude;
-mod field;
+mod check_scope;
+mod checker;
 mod harness;
-mod names;
 mod options;
 mod os;
-mod owned;
-mod place;
+mod outcome;
+mod paths;
+mod pattern;
 mod presets;
 mod report;
 mod rules;
 mod suppressions;
+mod symbol_path;
+mod sync;
 
 pub use self::baseline::Baseline;
 pub use self::check::{check, check_in, check_with};
@@ -56,8 +64,9 @@ pub use self::options::{DEFAULT_SETTLE, Options};
 pub use self::os::{Descriptor, OsThread};
 /// An async test that fails if anything it has spawned is left when it ends.
 ///
-/// Takes what `#[tokio::test]` takes (`flavor`, `worker_threads`, `start_paused`, `unhandled_panic`, `name`), and leak options: each method of
-/// [`Options`] as `method(arguments)`, or a whole value as `options = expression`.
+/// Takes the arguments of `#[tokio::test]` (`flavor`, `worker_threads`, `start_paused`,
+/// `unhandled_panic`, `name`), and leak options: each method of [`Options`] as `method(arguments)`,
+/// or a whole value as `options = expression`.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -74,25 +83,28 @@ pub use self::os::{Descriptor, OsThread};
 /// }
 /// ```
 ///
-/// The body runs on a runtime of its own, in a scope with the name of the test. The check comes after the last value of the body has been dropped, also if
-/// the body returned an error or panicked; then its report is printed on standard error and the test fails as it would have. A test with `#[should_panic]` that
-/// panics and leaks fails, too: because it then does not panic.
+/// The body runs on a runtime of its own, in a scope with the name of the test. The check comes
+/// after the last value of the body has been dropped. It is made also if the body returned an error
+/// or panicked; then its report is printed on standard error and the test fails as it would have. A
+/// test with `#[should_panic]` that panics and leaks fails as well, by not panicking.
 ///
-/// Tests that share a runtime name it: `#[leakcheck::test(runtime = shared())]` with an expression of type `&tokio::runtime::Runtime`. Then a test answers for
-/// what belongs to its scope, and for nothing else.
+/// Tests that share a runtime name it: `#[leakcheck::test(runtime = shared())]` with an expression
+/// of type `&tokio::runtime::Runtime`. Then only what belongs to the test's own scope counts.
 ///
-/// Attributes that make tests out of a function with arguments, such as `#[rstest]` and `#[test_case]`, go above this one.
+/// Attributes that make tests out of a function with arguments, such as `#[rstest]` and
+/// `#[test_case]`, go above this one.
 ///
 /// If leaks are found, the runtime is shut down without waiting, so that the report is seen.
 pub use leakcheck_macros::test;
 
-pub use self::owned::owned;
+pub use self::check_scope::check_scope;
 pub use self::report::Leaks;
 pub use self::report::text::MAX_LINES;
 
 /// Asserts that no task of the current runtime is alive but the caller's own and background tasks.
 ///
-/// Goes at the end of an async test; it awaits. Takes [`Options`], if the default ones do not fit.
+/// Goes at the end of an async test, because it awaits. Takes [`Options`] if the default ones do
+/// not fit.
 ///
 /// # Examples
 ///
@@ -108,14 +120,15 @@ pub use self::report::text::MAX_LINES;
 ///
 /// # Panics
 ///
-/// At the line of the assertion, with the report of [`Leaks`], if a task is left. Outside of a tokio runtime.
+/// At the line of the assertion, with the report of [`Leaks`], if a task is left. Outside of a
+/// tokio runtime.
 #[macro_export]
 macro_rules! assert_none {
     () => {
         $crate::assert_none!($crate::Options::new())
     };
     ($options:expr $(,)?) => {
-        // The type of a closure tells the function that it is in.
+        // The name of a closure's type has the path of the function that it is in.
         if let ::core::result::Result::Err(leaks) =
             $crate::check_with($crate::__private::in_test($options, &|| ())).await
         {
@@ -124,9 +137,9 @@ macro_rules! assert_none {
     };
 }
 
-/// The same outside of async code: asserts that no task of this runtime is alive but background tasks.
+/// Asserts, outside of async code, that no task of this runtime is alive but background tasks.
 ///
-/// Takes [`Options`] after the runtime, if the default ones do not fit.
+/// Takes [`Options`] after the runtime if the default ones do not fit.
 ///
 /// # Examples
 ///
@@ -139,7 +152,8 @@ macro_rules! assert_none {
 ///
 /// # Panics
 ///
-/// At the line of the assertion, with the report of [`Leaks`], if a task is left. Inside of a tokio runtime.
+/// At the line of the assertion, with the report of [`Leaks`], if a task is left. Inside of a tokio
+/// runtime.
 #[macro_export]
 macro_rules! assert_none_in {
     ($runtime:expr $(,)?) => {
@@ -154,13 +168,14 @@ macro_rules! assert_none_in {
     };
 }
 
-/// Says something that fails no test. The macro and not the stream, so that the test harness shows it with the test.
+/// Prints text on standard error, with the macro and not the stream, so that the test harness shows
+/// it with the test.
 #[expect(clippy::print_stderr, reason = "this is what it is for")]
 fn say(what: impl std::fmt::Display) {
     eprintln!("{}", taskscope::text::lines(&what.to_string()));
 }
 
-/// Says one line on standard error, whatever a reason, a name or a path in it holds.
+/// Prints one line on standard error, whatever characters a reason, a name or a path in it has.
 #[expect(clippy::print_stderr, reason = "this is what it is for")]
 fn say_line(what: impl std::fmt::Display) {
     eprintln!("{}", taskscope::OneLine(what.to_string()));
@@ -173,16 +188,16 @@ fn fail(leaks: &Leaks) -> ! {
     panic!("{leaks}")
 }
 
-/// For the macros of this crate.
+/// Functions and types for the macros of this crate.
 #[doc(hidden)]
 pub mod __private {
     pub use tokio::runtime::Builder;
     #[cfg(tokio_unstable)]
     pub use tokio::runtime::UnhandledPanic;
 
-    pub use crate::harness::{Flavor, Outcome, Setup, run_test, run_test_on};
+    pub use crate::harness::{Flavor, Setup, TestOutput, run_test, run_test_on};
 
-    /// Names the check after the function that this closure is in.
+    /// Names the check after the function that the closure is in.
     pub fn in_test<F>(options: crate::Options, _here: &F) -> crate::Options {
         let path = std::any::type_name::<F>();
         options.test_or(path.split("::{{closure}}").next().unwrap_or(path))

@@ -121,6 +121,32 @@ impl Error {
     }
 }
 
+#[cfg(feature = "console")]
+impl From<taskprof_console::Error> for Error {
+    fn from(why: taskprof_console::Error) -> Self {
+        let text = why.to_string();
+        if why.is_unavailable() {
+            Error::unavailable(text)
+        } else {
+            Error::invalid_argument(text)
+        }
+    }
+}
+
+impl From<taskprof_format::Error> for Error {
+    fn from(why: taskprof_format::Error) -> Self {
+        let text = why.to_string();
+        Error {
+            kind: if why.is_invalid_argument() {
+                Kind::Argument(text)
+            } else {
+                Kind::Write(text)
+            },
+            source: why.into_source(),
+        }
+    }
+}
+
 impl From<taskscope::NoMemory> for Error {
     fn from(why: taskscope::NoMemory) -> Self {
         Error {

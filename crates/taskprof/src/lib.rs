@@ -42,32 +42,25 @@
 #[cfg(feature = "console")]
 pub mod console;
 pub mod cpu;
+mod cpu_permit;
 mod error;
-mod escape;
 mod fork;
 pub mod guard;
 pub mod heap;
 mod http;
 mod metrics;
 mod offload;
-mod our_thread;
-#[cfg(feature = "pprof-rs")]
-mod pprof_sampler;
-pub mod profile;
-mod resolve;
 pub mod sampler;
 mod serve;
 pub mod source;
-mod steady;
+mod sync;
 pub mod tasks;
-mod thread_sampler;
-mod turn;
-pub mod write;
+mod thread;
+mod worker;
 
 pub use crate::error::Error;
 pub use crate::guard::require_bearer;
 pub use crate::http::{end_captures, router};
-pub use crate::profile::Profile;
 pub use crate::serve::{
     DEFAULT_HEADER_TIMEOUT, DEFAULT_MAX_CONNECTIONS, DEFAULT_WRITE_TIMEOUT, Server, ServerBuilder,
     UnixServer, serve, server,
@@ -75,6 +68,9 @@ pub use crate::serve::{
 pub use crate::source::short::{
     allocs, block, busy, heap, leaks, lock, sched, stuck, tasks, threads,
 };
+
+#[doc(inline)]
+pub use taskprof_format::{Profile, profile, write};
 
 /// Asks where the process spends CPU time.
 pub fn cpu() -> cpu::Cpu {

@@ -1,30 +1,28 @@
 //! Slow synchronous work on a thread of its own, awaited without any particular runtime.
 //!
-//! Not `spawn_blocking`: it needs a tokio runtime around it, its pool may be full of the very work that is being looked
-//! into, and a runtime waits for it at shutdown. Captures and writers are few and slow, so a thread each is cheap.
+//! Not `spawn_blocking`: it needs a tokio runtime around it, its pool may be full of the very work
+//! that is being looked into, and a runtime waits for it at shutdown. Captures and writers are few
+//! and slow, so a thread each is cheap.
 
 use std::sync::mpsc;
 
 use tokio::sync::oneshot;
 
 use crate::error::Error;
-use crate::steady::Steady;
-use crate::turn::Turn;
-use crate::{fork, our_thread};
+use crate::worker::Worker;
+use crate::{cpu_permit, fork};
 
 /// The thread of [`work`].
-static WORK: Steady = Steady::new("taskprof-work");
-/// The same when a crowd waits. Two, because a thread that gives way does so for ever.
-static CROWD: Steady = Steady::new("taskprof-crowd");
+static WORKER: Worker = Worker::new("taskprof-work");
 
-/// What the thread can ask: whether the future that waits for it still exists.
+/// Tells the thread whether the future that waits for its result still exists.
 #[derive(Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct CancelCheck {
     dropped: mpsc::Receiver<()>,
 }
 
-impl Wanted {
-    /// Sleeps for so long, or until the future is dropped; true if it is still there.
+impl CancelCheck {
+    /// Sleeps for this long, or until the future is dropped; true if it is still there.
     pub(crate) fn sleep(&self, time: std::time::Duration) -> bool {
         // Nothing is ever sent: the other end is only dropped.
         matches!(
@@ -33,33 +31,33 @@ impl Wanted {
         )
     }
 
-    /// True while somebody waits for the result.
-    pub(crate) fn is_wanted(&self) -> bool {
-        matches!(self.dropped.try_recv(), Err(mpsc::TryRecvError::Empty))
+    /// True once nobody waits for the result any more.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        !matches!(self.dropped.try_recv(), Err(mpsc::TryRecvError::Empty))
     }
 }
 
-/// As [`run`], for work that keeps a processor busy and waits for nothing: one at a time, so that many answers that are due
-/// together do not take all processors.
+/// Runs work that keeps a processor busy and waits for nothing on the one thread for it, when those
+/// before it are done.
 ///
-/// On one thread, which stays.
+/// One at a time, so that many answers that are due together do not take all processors. Work of a
+/// future that was dropped in line is not begun.
+///
+/// # Errors
+///
+/// As [`run`].
 pub(crate) async fn work<T: Send + 'static>(
     name: &str,
-    work: impl FnOnce(&Wanted) -> T + Send + 'static,
+    work: impl FnOnce(&CancelCheck) -> T + Send + 'static,
 ) -> Result<T, Error> {
     fork::check()?;
-    let turn = Turn::wait().await;
+    let permit = cpu_permit::WORK.acquire().await;
     let (result_tx, result_rx) = oneshot::channel();
     let (alive, dropped) = mpsc::channel::<()>();
-    let crowd = Turn::is_crowd();
-    let thread = if crowd { &CROWD } else { &WORK };
-    thread.give(move || {
-        if crowd {
-            callstack::thread::give_way();
-        }
+    WORKER.run(move || {
         // Until the work has ended, also if nobody waits for it any more.
-        let _turn = turn.begin();
-        let result = work(&Wanted { dropped });
+        let _permit = permit.begin();
+        let result = work(&CancelCheck { dropped });
         // Fails only if nobody waits any more.
         let _ = result_tx.send(result);
     })?;
@@ -76,20 +74,20 @@ pub(crate) async fn work<T: Send + 'static>(
 ///
 /// # Cancel safety
 ///
-/// Dropping the future ends a [`Wanted::sleep`] at once; other work goes on until it asks.
+/// Dropping the future ends a [`CancelCheck::sleep`] at once; other work goes on until it asks.
 pub(crate) async fn run<T: Send + 'static>(
     name: &str,
-    work: impl FnOnce(&Wanted) -> T + Send + 'static,
+    work: impl FnOnce(&CancelCheck) -> T + Send + 'static,
 ) -> Result<T, Error> {
     fork::check()?;
     let (result_tx, result_rx) = oneshot::channel();
     let (alive, dropped) = mpsc::channel::<()>();
-    our_thread::start(name, move || {
-        let result = work(&Wanted { dropped });
+    crate::thread::spawn(name, move || {
+        let result = work(&CancelCheck { dropped });
         // Fails only if nobody waits any more.
         let _ = result_tx.send(result);
     })
-    .map_err(|e| our_thread::not_started(name, e))?;
+    .map_err(|e| crate::thread::not_started(name, e))?;
     let result = result_rx.await;
     drop(alive);
     result.map_err(|_| {
@@ -106,7 +104,7 @@ mod tests {
 
     use super::*;
 
-    // Through a private door: from outside, threads that take turns look like fast ones.
+    // Through a private door: from outside, threads that wait for each other look like fast ones.
     #[tokio::test]
     async fn work_that_keeps_a_processor_busy_is_done_one_at_a_time() {
         static BUSY: AtomicUsize = AtomicUsize::new(0);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use taskprof::Profile;
 use taskprof::profile::Frame;
-use taskprof::write::{FORMATS, Look};
+use taskprof::write::{FORMATS, RenderOptions};
 use tokio::sync::oneshot;
 
 const CUT: &str = "(stack cut here: deeper than 1,024 frames)";
@@ -62,7 +62,7 @@ fn a_stack_of_a_thousand_frames_is_cut_at_the_root_and_every_format_says_so() {
     }
     let ask = |name: &str| {
         let source = taskprof::source::named(name).unwrap();
-        runtime.block_on(source.ask().capture()).unwrap()
+        runtime.block_on(source.request().capture()).unwrap()
     };
     // Both are suspended by then; the control is not cut.
     let begun = Instant::now();
@@ -82,7 +82,7 @@ fn a_stack_of_a_thousand_frames_is_cut_at_the_root_and_every_format_says_so() {
     }
 
     for format in FORMATS.iter().filter(|format| format.name != "pprof") {
-        let text = (format.write)(&tasks, &Look::new()).unwrap();
+        let text = (format.write)(&tasks, &RenderOptions::new()).unwrap();
         let text = String::from_utf8(text).unwrap();
         assert!(text.contains(CUT), "{}", format.name);
         // What is waited for is at the leaf.

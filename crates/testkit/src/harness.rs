@@ -34,7 +34,11 @@ pub fn run(names: &[&str], test: impl Fn(&str)) {
         }
     }
     let matches = |name: &str, part: &String| {
-        if exact { name == part } else { name.contains(part.as_str()) }
+        if exact {
+            name == part
+        } else {
+            name.contains(part.as_str())
+        }
     };
     let chosen = names.iter().filter(|name| {
         let wanted = filters.is_empty() || filters.iter().any(|part| matches(name, part));

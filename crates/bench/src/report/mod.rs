@@ -1,5 +1,8 @@
-//! `docs/benchmarks.md`: what was measured, as a page. Everything in it is computed, except for `remarks.md`, which people write, `console.md`, whose table is
-//! printed by `scripts/console-cost`, and `cpu_sampling.md` with its rows in `cpu_targets.md`, from the tables of `scripts/sampler-peers`.
+//! Writes `docs/benchmarks.md` from the results of a measurement.
+//!
+//! All of it is computed, except for `remarks.md`, which people write, `console.md`, whose table is
+//! printed by `scripts/console-cost`, and `cpu_sampling.md` with its rows in `cpu_targets.md`, from
+//! the tables of `scripts/sampler-peers`. Not here: measuring (`crate::driver`).
 
 mod askers;
 mod dumps;
@@ -10,6 +13,7 @@ mod sampling;
 mod service;
 mod table;
 mod targets;
+mod wrap;
 
 use std::fs;
 use std::path::PathBuf;
@@ -53,12 +57,10 @@ fn page(results: &Results) -> String {
     parts.push(askers::section(results));
     parts.push(method::machine(results));
     parts.push(include_str!("console.md").trim_end().to_string());
-    let mut page = parts.join("\n\n");
-    page.push('\n');
-    page
+    wrap::wrap(&parts.join("\n\n"))
 }
 
-/// What a variant is called.
+/// The name of a variant in tables.
 fn name(variant: Variant) -> &'static str {
     match variant {
         Variant::Bare => "bare tokio",

@@ -49,7 +49,6 @@
 // (`crate::unwind`), and who should be captured when.
 mod call;
 mod error;
-mod give_way;
 #[cfg(all(
     target_os = "linux",
     target_pointer_width = "64",
@@ -69,7 +68,6 @@ use std::time::Duration;
 
 pub use call::SystemCall;
 pub use error::{CaptureError, ClaimError, NotBlocked, Silence};
-pub use give_way::give_way;
 
 use crate::Completeness;
 

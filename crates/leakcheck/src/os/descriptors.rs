@@ -1,4 +1,6 @@
-//! The file descriptors of this process, as `/proc` tells of them.
+//! The file descriptors of this process, read from `/proc/self/fd` and `/proc/self/fdinfo`.
+//!
+//! Not here: the addresses and states of sockets ([`super::sockets`]).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,13 +11,15 @@ use taskscope::Plain;
 
 use super::sockets::{Socket, Sockets};
 
-/// A file descriptor that was opened after the snapshot and is still open. See [`Options::descriptors`](crate::Options::descriptors).
+/// A file descriptor that was opened after the baseline and is still open. See
+/// [`Options::descriptors`](crate::Options::descriptors).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Descriptor {
     /// Its number.
     pub number: u32,
-    /// What it leads to: the path of a file; `tcp`, `udp` or `unix` with addresses and state; `pipe, read end`; `eventfd`, `epoll` and so on.
+    /// The target: the path of a file; `tcp`, `udp` or `unix` with addresses and state; `pipe, read
+    /// end`; `eventfd`, `epoll` and so on.
     pub target: String,
     /// The descriptor of this process that is at the other end of the pipe or TCP connection.
     pub other_end: Option<u32>,
@@ -33,25 +37,26 @@ impl fmt::Display for Descriptor {
 
 /// The descriptors that were open at some moment.
 #[derive(Debug, Clone)]
-pub(crate) struct DescriptorsBefore(Option<Arc<HashMap<u32, Open>>>);
+pub(crate) struct DescriptorsBaseline(Option<Arc<HashMap<u32, Open>>>);
 
-/// What tells an open descriptor from a later one with its number.
+/// Tells an open descriptor from a later one with the same number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Open {
-    /// As `readlink` shows it.
+    /// The target, as `readlink` shows it.
     link: String,
-    /// Lines of `fdinfo` that do not change while it is open: its inode; the number of an eventfd, all of which share one inode.
+    /// The lines of `fdinfo` that do not change while it is open: its inode; the id of an eventfd,
+    /// because all of those share one inode.
     identity: Vec<String>,
     can_write_only: bool,
 }
 
-impl DescriptorsBefore {
-    pub(crate) fn take() -> DescriptorsBefore {
-        DescriptorsBefore(list().map(Arc::new))
+impl DescriptorsBaseline {
+    pub(crate) fn take() -> DescriptorsBaseline {
+        DescriptorsBaseline(list().map(Arc::new))
     }
 
-    /// Those that were opened later; `None` if they cannot be seen.
-    pub(super) fn left(&self) -> Option<Vec<Descriptor>> {
+    /// The descriptors that were opened later; `None` if `/proc` cannot be read.
+    pub(super) fn leftovers(&self) -> Option<Vec<Descriptor>> {
         let before = self.0.as_deref()?;
         let now = list()?;
         let new = now
@@ -59,7 +64,7 @@ impl DescriptorsBefore {
             .filter(|(number, open)| before.get(number) != Some(open));
         let mut new: Vec<(&u32, &Open)> = new.collect();
         new.sort_by_key(|(number, _)| **number);
-        // All that is open, because the other end of a connection may have been there before.
+        // All sockets, because the other end of a connection may be in the baseline.
         let sockets = match new.iter().any(|(_, open)| open.socket().is_some()) {
             true => Sockets::read(),
             false => Sockets::default(),
@@ -74,7 +79,7 @@ impl DescriptorsBefore {
 }
 
 fn list() -> Option<HashMap<u32, Open>> {
-    // The one that the list itself is read with is closed when it has been read.
+    // The descriptor that the listing itself uses is closed at the end of this block.
     let numbers: Vec<u32> = {
         let entries = fs::read_dir("/proc/self/fd").ok()?;
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
@@ -101,7 +106,7 @@ impl Open {
         Open {
             link,
             identity: lines.map(str::to_owned).collect(),
-            // Octal; the last digit has the mode in its low bits.
+            // Flags are octal; the low bits of the last digit are the access mode.
             can_write_only: flags.is_some_and(|flags| flags.trim().ends_with(['1', '5'])),
         }
     }

@@ -1,10 +1,14 @@
-//! What a test has left with the operating system: threads and file descriptors, and calls on the blocking pool that nobody has a record of.
+//! What a test leaves with the operating system: threads, file descriptors, and calls on the
+//! blocking pool that have no record.
 //!
-//! All of it is the process's: nothing tells which test a thread or a descriptor belongs to. So it is looked at on request, and what was there at the time of the
-//! request is left out. It is read from `/proc`; where there is none, the report says so. Not here: which rule ignores what ([`crate::rules`]).
+//! Threads and descriptors belong to the process: nothing tells which test made them. So they are
+//! inspected on request only, and what was there at that time, the baseline, is left out. They are
+//! read from `/proc`; where there is none, the report says so.
+//!
+//! Not here: which rule ignores what ([`crate::rules`]).
 
 mod descriptors;
-mod own;
+mod internal_threads;
 mod pool;
 mod sockets;
 mod threads;
@@ -17,91 +21,104 @@ use taskscope::{Dump, DumpOptions, Stacks, State, TaskKind};
 use tokio::runtime::Handle;
 
 pub use self::descriptors::Descriptor;
-pub(crate) use self::descriptors::DescriptorsBefore;
-pub(crate) use self::own::{Announced, Own};
+pub(crate) use self::descriptors::DescriptorsBaseline;
+pub(crate) use self::internal_threads::{AnnouncedCall, InternalThread};
 pub use self::threads::OsThread;
-pub(crate) use self::threads::ThreadsBefore;
+pub(crate) use self::threads::ThreadsBaseline;
 
-/// How many lines each section of a report has at most, its first and its last left aside.
-const LISTED: usize = 16;
+/// How many threads, and how many descriptors, a report lists at most.
+const MAX_LISTED: usize = 16;
 
-/// What was there at the time of the request; `None` if there was none.
+/// Baselines of threads and descriptors; `None` for what the check does not inspect.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Before {
-    pub(crate) threads: Option<ThreadsBefore>,
-    pub(crate) descriptors: Option<DescriptorsBefore>,
+pub(crate) struct OsBaseline {
+    pub(crate) threads: Option<ThreadsBaseline>,
+    pub(crate) descriptors: Option<DescriptorsBaseline>,
 }
 
-/// What is there now and was not before.
+/// What is there now and was not in the baseline.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct OsLeft {
+pub(crate) struct OsLeftovers {
     pub(crate) threads: Vec<OsThread>,
     pub(crate) descriptors: Vec<Descriptor>,
-    /// Calls of the checked runtime's blocking pool without a record. Always 0 without `tokio_unstable`: then nothing counts them.
+    /// Calls without a record on the blocking pool of the checked runtime. Always 0 without
+    /// `tokio_unstable`: then nothing counts them.
     pub(crate) calls: usize,
-    /// What was looked at and seen.
-    pub(crate) seen: Seen,
-    /// What could not be seen.
-    pub(crate) unseen: Vec<&'static str>,
+    /// Which of the three the check has inspected.
+    pub(crate) coverage: Coverage,
+    /// What it should have inspected and could not read.
+    pub(crate) unreadable: Vec<&'static str>,
 }
 
-/// Of what it is known how much is left.
+/// Which kinds of leftovers a check has inspected.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Seen {
+pub(crate) struct Coverage {
     pub(crate) threads: bool,
     pub(crate) descriptors: bool,
     pub(crate) calls: bool,
 }
 
-impl OsLeft {
+impl OsLeftovers {
     pub(crate) fn count(&self) -> usize {
         self.threads.len() + self.descriptors.len() + self.calls
     }
 }
 
-/// Whether threads of the blocking pool are asked if they are idle. This blocks the caller for a while.
+/// Whether threads of the blocking pool are probed for being idle. A probe blocks the caller for a
+/// while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pool {
-    DoNotAsk,
-    Ask,
-    /// Again and again for a third of a second: a thread that has just ended a call is not idle yet.
-    Insist,
+pub(crate) enum PoolProbe {
+    Skip,
+    Once,
+    /// Again and again for a third of a second: a thread that has just ended a call is not idle
+    /// yet.
+    Repeat,
 }
 
-/// How often threads are asked at most, and the first while in between.
-const ROUNDS: (usize, Duration) = (6, Duration::from_millis(10));
+/// How often threads are probed at most.
+const ROUNDS: usize = 6;
 
-/// Looks at what was asked for. `dump`: a dump of the checked runtime, or `None` if others use it as well; then calls are not counted.
-pub(crate) fn look(before: &Before, runtime: &Handle, dump: Option<&Dump>, pool: Pool) -> OsLeft {
-    let mut left = OsLeft {
-        // Before anybody is asked, because the answer is a call as well.
-        calls: dump.map_or(0, |dump| calls(runtime, dump, pool)),
-        ..OsLeft::default()
+/// The first pause between two probes; each one is twice as long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// Inspects what the baseline has. `dump` is a dump of the checked runtime, or `None` if other
+/// tests use it as well; then calls are not counted.
+pub(crate) fn inspect(
+    baseline: &OsBaseline,
+    runtime: &Handle,
+    dump: Option<&Dump>,
+    probe: PoolProbe,
+) -> OsLeftovers {
+    let mut left = OsLeftovers {
+        // Before any probe, because a probe is a call as well.
+        calls: dump.map_or(0, |dump| calls(runtime, dump, probe)),
+        ..OsLeftovers::default()
     };
-    left.seen.calls = cfg!(tokio_unstable) && dump.is_some();
-    if let Some(before) = &before.threads {
-        match before.left() {
-            Some(threads) => (left.threads, left.seen.threads) = (threads, true),
-            None => left.unseen.push("threads"),
+    left.coverage.calls = cfg!(tokio_unstable) && dump.is_some();
+    if let Some(baseline) = &baseline.threads {
+        match baseline.leftovers() {
+            Some(threads) => (left.threads, left.coverage.threads) = (threads, true),
+            None => left.unreadable.push("threads"),
         }
         if !left.threads.is_empty() {
-            leave_out_known(&mut left.threads, runtime, pool);
+            leave_out_known(&mut left.threads, runtime, probe);
         }
     }
-    if let Some(before) = &before.descriptors {
-        match before.left() {
+    if let Some(baseline) = &baseline.descriptors {
+        match baseline.leftovers() {
             Some(descriptors) => {
-                (left.descriptors, left.seen.descriptors) = (descriptors, true);
+                (left.descriptors, left.coverage.descriptors) = (descriptors, true);
             }
-            None => left.unseen.push("file descriptors"),
+            None => left.unreadable.push("file descriptors"),
         }
     }
     left
 }
 
-/// Leaves out threads that work for a call with a record, which is judged by that, and idle ones of blocking pools.
-fn leave_out_known(threads: &mut Vec<OsThread>, runtime: &Handle, pool: Pool) {
-    // Of all runtimes, because the threads are.
+/// Leaves out threads that run a call with a record, since that is judged by its record, and idle
+/// threads of blocking pools.
+fn leave_out_known(threads: &mut Vec<OsThread>, runtime: &Handle, probe: PoolProbe) {
+    // A dump of all runtimes: the threads may belong to any of them.
     let dump = DumpOptions::new().stacks(Stacks::None).capture_blocking();
     let calls = dump
         .tasks
@@ -114,27 +131,28 @@ fn leave_out_known(threads: &mut Vec<OsThread>, runtime: &Handle, pool: Pool) {
         })
         .collect();
     threads.retain(|thread| !with_record.contains(&thread.os_id));
-    if pool == Pool::DoNotAsk {
+    if probe == PoolProbe::Skip {
         return;
     }
-    own::await_announced();
-    threads.retain(|thread| !own::is_own(thread.os_id));
-    ask_pools(threads, runtime, &dump);
-    // A thread that has just answered the look before is not idle yet, and on a busy machine that takes a while.
-    let mut pause = ROUNDS.1;
-    for _ in 1..ROUNDS.0 {
-        if pool == Pool::Ask || threads.is_empty() {
+    internal_threads::await_announced();
+    threads.retain(|thread| !internal_threads::contains(thread.os_id));
+    probe_pools(threads, runtime, &dump);
+    // A thread that has just answered a probe is not idle yet; on a busy machine that takes a
+    // while.
+    let mut pause = FIRST_PAUSE;
+    for _ in 1..ROUNDS {
+        if probe == PoolProbe::Once || threads.is_empty() {
             return;
         }
         thread::sleep(pause);
         pause *= 2;
-        threads::look_again(threads);
-        ask_pools(threads, runtime, &dump);
+        threads::refresh(threads);
+        probe_pools(threads, runtime, &dump);
     }
 }
 
-/// Leaves out threads that answer now.
-fn ask_pools(threads: &mut Vec<OsThread>, runtime: &Handle, dump: &Dump) {
+/// Leaves out the threads that answer a probe now.
+fn probe_pools(threads: &mut Vec<OsThread>, runtime: &Handle, dump: &Dump) {
     let others = dump.runtimes.iter().map(taskscope::RuntimeInfo::handle);
     let others = others.filter(|handle| handle.id() != runtime.id());
     for runtime in std::iter::once(runtime).chain(others) {
@@ -145,26 +163,27 @@ fn ask_pools(threads: &mut Vec<OsThread>, runtime: &Handle, dump: &Dump) {
     }
 }
 
-/// Calls without a record that are not about to begin or to end, as far as the caller may be blocked.
-fn calls(runtime: &Handle, dump: &Dump, pool: Pool) -> usize {
+/// Counts calls without a record. Probes as often as `probe` says, because a call may be just
+/// beginning or ending.
+fn calls(runtime: &Handle, dump: &Dump, probe: PoolProbe) -> usize {
     let mut calls = calls_without_record(runtime, dump);
-    for round in 1..ROUNDS.0 {
-        if calls == 0 || pool == Pool::DoNotAsk || (pool == Pool::Ask && round > 1) {
+    for round in 1..ROUNDS {
+        if calls == 0 || probe == PoolProbe::Skip || (probe == PoolProbe::Once && round > 1) {
             break;
         }
-        own::await_announced();
+        internal_threads::await_announced();
         let options = DumpOptions::new().stacks(Stacks::None);
         let dump = options.runtime(runtime.id()).capture_blocking();
         let now = calls_without_record(runtime, &dump);
         if now == std::mem::replace(&mut calls, now) && round > 1 {
             break;
         }
-        thread::sleep(ROUNDS.1);
+        thread::sleep(FIRST_PAUSE);
     }
     calls
 }
 
-/// Calls that keep a thread of the pool busy and have no record.
+/// Counts calls that keep a thread of the pool busy and have no record.
 #[cfg(tokio_unstable)]
 fn calls_without_record(runtime: &Handle, dump: &Dump) -> usize {
     let metrics = runtime.metrics();
@@ -174,7 +193,7 @@ fn calls_without_record(runtime: &Handle, dump: &Dump) -> usize {
     let with_record = dump.tasks.iter().filter(|task| {
         task.kind == TaskKind::Blocking && matches!(task.state, State::Running { .. })
     });
-    busy.saturating_sub(with_record.count() + own::calls_on(runtime))
+    busy.saturating_sub(with_record.count() + internal_threads::calls_on(runtime))
 }
 
 #[cfg(not(tokio_unstable))]
@@ -182,12 +201,12 @@ fn calls_without_record(_: &Handle, _: &Dump) -> usize {
     0
 }
 
-/// The same before a test. Calls with a record that run at that moment are of use to nobody: the [baseline](crate::Baseline) has those.
+/// Counts calls without a record for a [baseline](crate::Baseline).
 pub(crate) fn calls_now(runtime: &Handle, dump: &Dump) -> usize {
     calls_without_record(runtime, dump)
 }
 
-/// `1 thread`, `2 threads`.
+/// The number with its noun: `1 thread`, `2 threads`.
 pub(crate) fn counted(count: usize, what: &str) -> String {
     match count {
         1 => format!("1 {what}"),
@@ -195,8 +214,9 @@ pub(crate) fn counted(count: usize, what: &str) -> String {
     }
 }
 
-/// The beginning of the headline: `1 task is`, `2 tasks, 1 thread and 3 file descriptors are`.
-pub(crate) fn subject(tasks: usize, left: &OsLeft) -> String {
+/// The subject and verb of the headline: `1 task is`, `2 tasks, 1 thread and 3 file descriptors
+/// are`.
+pub(crate) fn subject(tasks: usize, left: &OsLeftovers) -> String {
     let parts = [
         (tasks, "task"),
         (left.calls, "blocking call"),
@@ -217,20 +237,24 @@ pub(crate) fn subject(tasks: usize, left: &OsLeft) -> String {
     }
 }
 
-/// The lines of a report that are about these; none, if there is nothing.
-pub(crate) fn lines(left: &OsLeft) -> Vec<String> {
-    struct Told<'a>(&'a OsLeft);
+/// The lines of a report about threads, descriptors and calls; none if there are none.
+pub(crate) fn lines(left: &OsLeftovers) -> Vec<String> {
+    struct Section<'a>(&'a OsLeftovers);
 
-    impl fmt::Display for Told<'_> {
+    impl fmt::Display for Section<'_> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write_os(f, self.0)
+            write_section(f, self.0)
         }
     }
 
-    Told(left).to_string().lines().map(str::to_owned).collect()
+    Section(left)
+        .to_string()
+        .lines()
+        .map(str::to_owned)
+        .collect()
 }
 
-fn write_os(f: &mut fmt::Formatter<'_>, left: &OsLeft) -> fmt::Result {
+fn write_section(f: &mut fmt::Formatter<'_>, left: &OsLeftovers) -> fmt::Result {
     let calls = counted(left.calls, "call");
     let threads = counted(left.threads.len(), "thread");
     let descriptors = counted(left.descriptors.len(), "file descriptor");
@@ -266,7 +290,7 @@ fn write_os(f: &mut fmt::Formatter<'_>, left: &OsLeft) -> fmt::Result {
             "   hint       whoever holds it is alive: a task above, a static, or a value that was forgotten"
         )?;
     }
-    for what in &left.unseen {
+    for what in &left.unreadable {
         writeln!(
             f,
             "\n{what} of this process could not be seen: /proc cannot be read here"
@@ -276,10 +300,10 @@ fn write_os(f: &mut fmt::Formatter<'_>, left: &OsLeft) -> fmt::Result {
 }
 
 fn write_lines(f: &mut fmt::Formatter<'_>, lines: &[impl fmt::Display]) -> fmt::Result {
-    for line in lines.iter().take(LISTED) {
+    for line in lines.iter().take(MAX_LISTED) {
         writeln!(f, "   {line}")?;
     }
-    match lines.len().saturating_sub(LISTED) {
+    match lines.len().saturating_sub(MAX_LISTED) {
         0 => Ok(()),
         more => writeln!(f, "   and {more} more"),
     }

@@ -1,12 +1,14 @@
 //! The kernel's tables of sockets: addresses and states by inode.
+//!
+//! Not here: which descriptor has which inode ([`super::descriptors`]).
 
 use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// A set flag in the table of unix sockets: it listens.
-const LISTENS: u32 = 0x1_0000;
+/// The flag of a listening socket in the table of unix sockets: `__SO_ACCEPTCON`.
+const LISTENING: u32 = 0x1_0000;
 
 /// The sockets of this network namespace by inode.
 #[derive(Debug, Default)]
@@ -22,7 +24,7 @@ pub(super) enum Socket {
     },
     Unix {
         kind: &'static str,
-        /// `None`: it has no name.
+        /// `None` for a socket without a name.
         path: Option<String>,
         state: &'static str,
     },
@@ -83,7 +85,7 @@ impl fmt::Display for Socket {
 }
 
 impl Sockets {
-    /// A table that cannot be read has no sockets.
+    /// Reads all tables. One that cannot be read counts as empty.
     pub(super) fn read() -> Sockets {
         let mut sockets = HashMap::new();
         let table = |name: &str| fs::read(format!("/proc/self/net/{name}")).unwrap_or_default();
@@ -109,7 +111,7 @@ impl Sockets {
                 .skip(1)
                 .filter_map(unix),
         );
-        // Of those that nobody has open, whose inode is 0.
+        // Sockets that no descriptor leads to any more have inode 0.
         sockets.remove(&0);
         Sockets(sockets)
     }
@@ -119,7 +121,7 @@ impl Sockets {
     }
 }
 
-/// `0: 0100007F:07E8 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 640 ...`
+/// Parses `0: 0100007F:07E8 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 640 ...`
 fn internet(protocol: &'static str, line: &str) -> Option<(u64, Socket)> {
     let mut fields = line.split_ascii_whitespace().skip(1);
     let local = address(fields.next()?)?;
@@ -139,7 +141,8 @@ fn internet(protocol: &'static str, line: &str) -> Option<(u64, Socket)> {
     Some((inode, socket))
 }
 
-/// Words of the address as this machine would write them down as numbers, each in hexadecimal; then the port.
+/// Parses an address and its port. The address is hexadecimal, in words of four bytes, each in the
+/// byte order of this machine.
 fn address(text: &str) -> Option<SocketAddr> {
     let (address, port) = text.split_once(':')?;
     let port = u16::from_str_radix(port, 16).ok()?;
@@ -152,7 +155,7 @@ fn address(text: &str) -> Option<SocketAddr> {
         Ok(bytes) => IpAddr::V4(Ipv4Addr::from(bytes)),
         Err(_) => IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(bytes).ok()?)),
     };
-    // A peer that talks IPv4 to a socket for IPv6, so that both ends have the same address.
+    // An IPv4 peer of an IPv6 socket becomes an IPv4 address, so that both ends have the same one.
     Some(SocketAddr::new(address.to_canonical(), port))
 }
 
@@ -173,7 +176,7 @@ fn tcp_state(number: &str) -> &'static str {
     }
 }
 
-/// `0000000000000000: 00000003 00000000 00010000 0001 01 1057 /run/socket`
+/// Parses `0000000000000000: 00000003 00000000 00010000 0001 01 1057 /run/socket`
 fn unix(line: &str) -> Option<(u64, Socket)> {
     let mut fields = line.splitn(8, ' ').skip(3);
     let flags = u32::from_str_radix(fields.next()?, 16).ok()?;
@@ -184,11 +187,11 @@ fn unix(line: &str) -> Option<(u64, Socket)> {
         _ => "",
     };
     let state = match fields.next()? {
-        _ if flags & LISTENS != 0 => "LISTEN",
+        _ if flags & LISTENING != 0 => "LISTEN",
         "03" => "CONNECTED",
         _ => "",
     };
-    // Numbers are padded on the left.
+    // The inode is padded on the left; the rest of the line is the path.
     let rest = fields.collect::<Vec<_>>().join(" ");
     let rest = rest.trim_start();
     let (inode, path) = match rest.split_once(' ') {

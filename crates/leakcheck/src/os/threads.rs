@@ -1,4 +1,7 @@
-//! The threads of this process, as `/proc` tells of them.
+//! The threads of this process, read from `/proc/self/task`.
+//!
+//! Not here: which threads work for leakcheck ([`super::internal_threads`]), and which of a
+//! blocking pool are idle ([`super::pool`]).
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,23 +13,16 @@ use std::time::{Duration, Instant};
 use taskscope::{Age, Plain, Quoted};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::own;
+use super::internal_threads;
 
-/// The kernel counts the times in `stat` in hundredths of a second for programs, whatever it uses itself.
+/// The unit of times in `stat`: hundredths of a second on every Linux, whatever the kernel itself
+/// uses.
 const TICKS_PER_SECOND: u32 = 100;
 
-/// Begins the names of all of taskscope's threads.
-const TASKSCOPE: &str = "taskscope";
-/// The thread that reads debug information for the names of functions, and ends by itself.
-const NAMES: &str = "callstack-names";
-/// Begins the names of taskprof's threads. Once there, some stay for the next capture;
-const TASKPROF: &str = "taskprof-";
-/// but a server that was left running is a leak as any other is.
-const SERVER: &str = "taskprof-http";
-
-/// A thread that began after the snapshot and is still there. See [`Options::threads`](crate::Options::threads).
+/// A thread that began after the baseline and is still there. See
+/// [`Options::threads`](crate::Options::threads).
 ///
-/// Times are in hundredths of a second, as the kernel tells them.
+/// Times are in steps of a hundredth of a second, as the kernel has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OsThread {
@@ -34,13 +30,13 @@ pub struct OsThread {
     pub os_id: u32,
     /// Its name, of which the kernel keeps 15 bytes.
     pub name: String,
-    /// How long after the snapshot it began.
+    /// How long after the baseline it began.
     pub began_after: Duration,
     /// How long ago it began.
     pub age: Duration,
-    /// `running`, `asleep`, `in an uninterruptible wait`, `stopped`, or what else the kernel says.
+    /// `running`, `asleep`, `in an uninterruptible wait`, `stopped`, or `in a state of its own`.
     pub state: &'static str,
-    /// The function of the kernel that it waits in, if that may be known.
+    /// The function of the kernel that it waits in, if the kernel shows it to us.
     pub waits_in: Option<String>,
 }
 
@@ -67,51 +63,52 @@ impl fmt::Display for OsThread {
 
 /// The threads that were there at some moment.
 #[derive(Debug, Clone)]
-pub(crate) struct ThreadsBefore(Option<Arc<Snapshot>>);
+pub(crate) struct ThreadsBaseline(Option<Arc<Snapshot>>);
 
 #[derive(Debug)]
 struct Snapshot {
-    /// Number and beginning: numbers are given again.
+    /// Kernel id and start of each. The kernel gives an id again, so the id alone is not enough.
     threads: HashSet<(u32, u64)>,
-    /// Ticks since the system was started, when it was complete.
-    taken: u64,
-    /// The same when it was begun: what is older was there.
-    taken_from: u64,
+    /// When the list was complete, in ticks since the system was started.
+    completed: u64,
+    /// When its reading began, in the same ticks. A thread that is older was there.
+    started: u64,
 }
 
-impl ThreadsBefore {
-    pub(crate) fn take() -> ThreadsBefore {
-        // Begins taskscope's thread if it is not there yet: it is known by its number then, also before it has got its name.
+impl ThreadsBaseline {
+    pub(crate) fn take() -> ThreadsBaseline {
+        // Starts taskscope's thread if it is not there yet, so that it is in the baseline by its
+        // id: a new thread has its name only a little later.
         drop(taskscope::instrument(std::future::ready(())));
         await_workers();
         let snapshot = || {
-            let taken_from = now()?;
+            let started = now()?;
             let threads = list()?
                 .into_iter()
                 .map(|thread| (thread.os_id, thread.began));
             Some(Arc::new(Snapshot {
                 threads: threads.collect(),
-                taken: now()?,
-                taken_from,
+                completed: now()?,
+                started,
             }))
         };
-        ThreadsBefore(snapshot())
+        ThreadsBaseline(snapshot())
     }
 
-    /// Those that came later, without our own; `None` if they cannot be seen.
-    pub(super) fn left(&self) -> Option<Vec<OsThread>> {
+    /// The threads that came later, without internal ones; `None` if `/proc` cannot be read.
+    pub(super) fn leftovers(&self) -> Option<Vec<OsThread>> {
         let snapshot = self.0.as_deref()?;
         let threads = list()?;
         let now = now()?;
         let new = threads.into_iter().filter(|thread| {
             let known = snapshot.threads.contains(&(thread.os_id, thread.began))
-                || thread.began < snapshot.taken_from;
-            !known && !thread.is_ending_or_ours()
+                || thread.began < snapshot.started;
+            !known && !thread.is_ending_or_internal()
         });
         let mut new: Vec<OsThread> = new
             .map(|thread| OsThread {
                 os_id: thread.os_id,
-                began_after: ticks(thread.began.saturating_sub(snapshot.taken)),
+                began_after: ticks(thread.began.saturating_sub(snapshot.completed)),
                 age: ticks(now.saturating_sub(thread.began)),
                 state: state(thread.state),
                 waits_in: waits_in(thread.os_id),
@@ -126,26 +123,29 @@ impl ThreadsBefore {
 /// How long to wait for the workers of a runtime that has just been built.
 const BEGINNING: Duration = Duration::from_secs(1);
 
-/// Waits until the workers of the current runtime have begun. They run on threads of the blocking pool, and until then it is not decided on which: one that
-/// is made for a call later may become a worker, and the one that was made for the worker take the call.
+/// Waits until the workers of the current runtime have begun.
+///
+/// Workers run on threads of the blocking pool, and until they have begun it is open on which: a
+/// thread that is made for a call later may become a worker, and the one that was made for the
+/// worker may take the call.
 fn await_workers() {
     #[cfg(target_has_atomic = "64")]
     if let Ok(runtime) = Handle::try_current()
         && runtime.runtime_flavor() == RuntimeFlavor::MultiThread
     {
         let metrics = runtime.metrics();
-        // Who has nothing to do parks.
+        // A worker that has nothing to do parks.
         let has_begun = |worker| metrics.worker_park_unpark_count(worker) > 0;
-        let asked = Instant::now();
-        while !(0..metrics.num_workers()).all(has_begun) && asked.elapsed() < BEGINNING {
+        let started = Instant::now();
+        while !(0..metrics.num_workers()).all(has_begun) && started.elapsed() < BEGINNING {
             thread::sleep(Duration::from_micros(100));
         }
     }
 }
 
-/// What `stat` says.
+/// The fields of a thread's `stat` that a check uses.
 #[derive(Debug, PartialEq, Eq)]
-struct Seen {
+struct ThreadStat {
     os_id: u32,
     name: String,
     state: char,
@@ -153,15 +153,15 @@ struct Seen {
     began: u64,
 }
 
-/// How often the list of threads is read at most until it is the same twice.
-const READINGS: usize = 50;
+/// How often the list of threads is read at most, until it is the same twice.
+const MAX_READINGS: usize = 50;
 
-/// The numbers of all threads.
-pub(super) fn numbers() -> Option<HashSet<u32>> {
-    // The kernel's list ends early if the thread that it has come to ends just then.
-    let mut last = read_numbers()?;
-    for _ in 1..READINGS {
-        let again = read_numbers()?;
+/// The kernel ids of all threads.
+pub(super) fn os_ids() -> Option<HashSet<u32>> {
+    // The kernel ends the listing early if the thread that it is at ends just then.
+    let mut last = read_os_ids()?;
+    for _ in 1..MAX_READINGS {
+        let again = read_os_ids()?;
         if again == last {
             break;
         }
@@ -170,29 +170,29 @@ pub(super) fn numbers() -> Option<HashSet<u32>> {
     Some(last)
 }
 
-fn read_numbers() -> Option<HashSet<u32>> {
+fn read_os_ids() -> Option<HashSet<u32>> {
     let entries = fs::read_dir("/proc/self/task").ok()?;
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     Some(names.filter_map(|name| name.parse().ok()).collect())
 }
 
-impl Seen {
-    fn is_ending_or_ours(&self) -> bool {
+impl ThreadStat {
+    fn is_ending_or_internal(&self) -> bool {
         let ending = matches!(self.state, 'Z' | 'X');
-        let ours = self.name.starts_with(TASKSCOPE)
-            || self.name == NAMES
-            || self.name.starts_with(TASKPROF) && self.name != SERVER;
-        ending || ours || own::is_own(self.os_id)
+        ending
+            || internal_threads::has_internal_name(&self.name)
+            || internal_threads::contains(self.os_id)
     }
 }
 
-/// Leaves out threads that have ended meanwhile, and ours. A thread gets its name when it first runs, which on a busy machine is later.
-pub(super) fn look_again(threads: &mut Vec<OsThread>) {
+/// Leaves out threads that have ended meanwhile or turned out to be internal, and updates the rest.
+/// A thread gets its name when it first runs, which on a busy machine is later.
+pub(super) fn refresh(threads: &mut Vec<OsThread>) {
     let Some(now) = list() else {
         return;
     };
     threads.retain_mut(|thread| {
-        let mut now = now.iter().filter(|now| !now.is_ending_or_ours());
+        let mut now = now.iter().filter(|now| !now.is_ending_or_internal());
         let Some(now) = now.find(|now| now.os_id == thread.os_id) else {
             return false;
         };
@@ -202,23 +202,23 @@ pub(super) fn look_again(threads: &mut Vec<OsThread>) {
     });
 }
 
-fn list() -> Option<Vec<Seen>> {
-    // One that cannot be read has just ended.
-    let stats = numbers()?.into_iter().filter_map(|os_id| {
+fn list() -> Option<Vec<ThreadStat>> {
+    // A thread whose `stat` cannot be read has just ended.
+    let stats = os_ids()?.into_iter().filter_map(|os_id| {
         let stat = fs::read(format!("/proc/self/task/{os_id}/stat")).ok()?;
         parse(os_id, &String::from_utf8_lossy(&stat))
     });
-    let threads: Vec<Seen> = stats.collect();
-    // At least the caller is there.
+    let threads: Vec<ThreadStat> = stats.collect();
+    // At least the calling thread is there, unless `/proc` cannot be read.
     (!threads.is_empty()).then_some(threads)
 }
 
-/// `12 (name) S 1 ...`, where the name may hold anything.
-fn parse(os_id: u32, stat: &str) -> Option<Seen> {
+/// Parses `12 (name) S 1 ...`, where the name may hold any character.
+fn parse(os_id: u32, stat: &str) -> Option<ThreadStat> {
     let (_, rest) = stat.split_once('(')?;
     let (name, rest) = rest.rsplit_once(')')?;
     let mut fields = rest.split_ascii_whitespace();
-    Some(Seen {
+    Some(ThreadStat {
         os_id,
         name: name.to_owned(),
         state: fields.next()?.chars().next()?,
@@ -227,7 +227,7 @@ fn parse(os_id: u32, stat: &str) -> Option<Seen> {
     })
 }
 
-/// Ticks since the system was started.
+/// The time since the system was started, in ticks.
 fn now() -> Option<u64> {
     let uptime = fs::read_to_string("/proc/uptime").ok()?;
     let (seconds, hundredths) = uptime.split_ascii_whitespace().next()?.split_once('.')?;
@@ -252,7 +252,7 @@ fn state(letter: char) -> &'static str {
 fn waits_in(os_id: u32) -> Option<String> {
     let function = fs::read_to_string(format!("/proc/self/task/{os_id}/wchan")).ok()?;
     let function = function.trim();
-    // `0`: it waits for nothing, or we may not know.
+    // `0`: the thread waits for nothing, or the kernel does not tell us.
     (!function.is_empty() && function != "0").then(|| function.to_owned())
 }
 

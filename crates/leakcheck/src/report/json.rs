@@ -1,4 +1,7 @@
-//! What a check has found, as one line of JSON. The schema is in the documentation of the crate.
+//! The result of a check as one line of JSON. Its fields are documented in `known_leaks.md`, which
+//! is part of the crate's documentation.
+//!
+//! Not here: where the line is written ([`super::file`]).
 
 use std::io;
 
@@ -6,15 +9,14 @@ use serde::Serialize;
 use taskscope::{Branch, Group, ResourceDump, WaitReason, text};
 
 use super::text::UNTRACKED_ADVICE;
-use super::{Found, Outcome};
+use super::{Found, ListedEntry, Outcome};
 use crate::os::{Descriptor, OsThread};
-use crate::place;
-use crate::suppressions::Match;
+use crate::paths;
 
 /// The line, with its end.
 pub(super) fn line(found: &Found, outcome: Outcome) -> io::Result<String> {
     let line = serde_json::to_string(&Check::new(found, outcome))?;
-    // As the names are, and without a character that hides.
+    // Names stay as they are, but hidden characters are escaped.
     Ok(text::json(&line).into_owned() + "\n")
 }
 
@@ -65,7 +67,7 @@ impl<'a> Check<'a> {
             waited_seconds: found.waited.as_secs_f64(),
             allowed: allowed.map(|allowed| Allowed {
                 tasks: allowed.most,
-                reason: &allowed.why,
+                reason: &allowed.reason,
             }),
             ignored: found.ignored.iter().map(Ignored::new).collect(),
             unused: &found.unused,
@@ -111,9 +113,9 @@ struct Listed<'a> {
 }
 
 impl<'a> Listed<'a> {
-    fn new(entry: &'a Match) -> Self {
+    fn new(entry: &'a ListedEntry) -> Self {
         Listed {
-            entry: &entry.what,
+            entry: &entry.conditions,
             reason: &entry.reason,
             line: entry.line,
             listed: entry.listed,
@@ -220,7 +222,7 @@ impl<'a> GroupOut<'a> {
             since_seconds: first.state.since().as_secs_f64(),
             wait: waits(&first.wait_reason()),
             spawned: Site {
-                file: place::short(first.site.file()),
+                file: paths::without_registry(first.site.file()),
                 line: first.site.line(),
                 column: first.site.column(),
             },
@@ -252,7 +254,7 @@ impl<'a> BranchOut<'a> {
     fn new(branch: &'a Branch) -> Self {
         let frames = branch.frames.iter().map(|frame| FrameOut {
             function: &frame.function,
-            file: frame.file.as_deref().map(place::short),
+            file: frame.file.as_deref().map(paths::without_registry),
             line: frame.line,
         });
         BranchOut {

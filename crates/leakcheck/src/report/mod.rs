@@ -1,10 +1,11 @@
-//! What a check has found, and how it is told.
+//! The report of a check: all that is known when it ends ([`Found`]), and the error [`Leaks`].
 //!
-//! Here: all that is known when a check ends, and the order of its groups. Not here: the message ([`text`]), the line of JSON ([`json`]), where
-//! that is written ([`file`]), and what is a leak at all ([`crate::conclude`]).
+//! The message is made in [`text`], the line of JSON in [`json`]; [`file`] appends the line to a
+//! file. Not here: what counts as a leak ([`crate::checker`], [`crate::outcome`]).
 
 pub(crate) mod file;
 mod json;
+mod listed;
 mod stack;
 pub(crate) mod text;
 
@@ -15,39 +16,39 @@ use std::time::Duration;
 
 use taskscope::{Dump, Group, Verdict};
 
-use crate::os::{Descriptor, OsLeft, OsThread};
+pub(crate) use self::listed::ListedEntry;
+use crate::os::{Descriptor, OsLeftovers, OsThread};
 use crate::rules::Allowed;
-use crate::suppressions::Match;
 
 /// Tasks that were alive when they should not have been.
 ///
-/// `Display` is the report, of at most [`MAX_LINES`](crate::MAX_LINES) lines: a headline, then a block for each distinct verdict, spawn site and stack,
-/// the most likely cause first.
+/// `Display` is the report, of at most [`MAX_LINES`](crate::MAX_LINES) lines: a headline, then a
+/// block for each distinct verdict, spawn site and stack, the most likely cause first.
 #[derive(Clone)]
 pub struct Leaks(Box<Found>);
 
-/// All that a check knows at its end.
+/// The data of a report.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
     pub(crate) test: Option<Cow<'static, str>>,
-    /// The tasks that are left, without those that rules ignore and those that `leakcheck.toml` lists.
+    /// The tasks that are left, without those that a rule ignores or `leakcheck.toml` lists.
     pub(crate) dump: Dump,
     pub(crate) untracked: usize,
     /// Threads, descriptors and calls that are left.
-    pub(crate) os: OsLeft,
+    pub(crate) os: OsLeftovers,
     pub(crate) waited: Duration,
-    /// The rules, each with how many tasks it has ignored at most.
+    /// Every rule, with the highest number of tasks that it has ignored in one count.
     pub(crate) ignored: Vec<Ignored>,
     /// Rules that matched nothing and should have.
     pub(crate) unused: Vec<String>,
     pub(crate) allowed: Option<Allowed>,
-    /// The entries of `leakcheck.toml` about this test, with how many tasks each has matched.
-    pub(crate) listed: Vec<Match>,
+    /// The entries of `leakcheck.toml` about this test, and what each has matched.
+    pub(crate) listed: Vec<ListedEntry>,
     /// Why `leakcheck.toml` cannot be used.
     pub(crate) problem: Option<String>,
 }
 
-/// What one rule did.
+/// A rule, and how many tasks it has ignored.
 #[derive(Debug, Clone)]
 pub(crate) struct Ignored {
     pub(crate) rule: String,
@@ -60,11 +61,11 @@ pub(crate) struct Ignored {
 pub(crate) enum Outcome {
     /// Nothing is left.
     Clean,
-    /// What is left is allowed, or listed in `leakcheck.toml`.
+    /// All that is left is allowed, or listed in `leakcheck.toml`.
     Known,
     /// More is left than that.
     Leaked,
-    /// A rule matched nothing, and that is denied.
+    /// A rule matched nothing, and [`deny_unused`](crate::Options::deny_unused) is set.
     UnusedRule,
     /// `leakcheck.toml` cannot be used.
     Unusable,
@@ -91,7 +92,7 @@ impl Found {
         self.dump.tasks.len() + self.untracked
     }
 
-    /// The most likely cause first, then the largest group.
+    /// The groups of tasks: the most likely cause first, then the largest group.
     fn groups(&self) -> Vec<Group<'_>> {
         let mut groups = self.dump.groups();
         // Verdicts are ordered from the strongest; the sort is stable.
@@ -106,37 +107,40 @@ impl Leaks {
         Leaks(Box::new(found))
     }
 
-    /// How many tasks there are, tracked and untracked.
+    /// How many tasks are left, tracked and untracked.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.count()
     }
 
-    /// How many of them have no record, because plain `tokio::spawn` started them.
+    /// How many of them have no record, because plain `tokio::spawn` spawned them.
     #[must_use]
     pub fn untracked(&self) -> usize {
         self.0.untracked
     }
 
-    /// All that is known about those that have one.
+    /// The tasks with a record, and all that is known about them.
     #[must_use]
     pub fn dump(&self) -> &Dump {
         &self.0.dump
     }
 
-    /// Threads that were left, if they were [asked for](crate::Options::threads). They are the process's.
+    /// The threads that are left, if the check [inspected](crate::Options::threads) them. They may
+    /// belong to anything in the process.
     #[must_use]
     pub fn threads(&self) -> &[OsThread] {
         &self.0.os.threads
     }
 
-    /// File descriptors that were left open, if they were [asked for](crate::Options::descriptors). They are the process's.
+    /// The file descriptors that are still open, if the check
+    /// [inspected](crate::Options::descriptors) them. They may belong to anything in the process.
     #[must_use]
     pub fn descriptors(&self) -> &[Descriptor] {
         &self.0.os.descriptors
     }
 
-    /// Calls on the blocking pool that have no record, because plain `tokio::task::spawn_blocking` made them; 0 without `--cfg tokio_unstable`.
+    /// How many calls on the blocking pool have no record, because plain
+    /// `tokio::task::spawn_blocking` made them. 0 without `--cfg tokio_unstable`.
     #[must_use]
     pub fn untracked_calls(&self) -> usize {
         self.0.os.calls
@@ -148,13 +152,13 @@ impl Leaks {
         &self.0.unused
     }
 
-    /// How long the check waited for them to end.
+    /// How long the check waited for tasks to end.
     #[must_use]
     pub fn waited(&self) -> Duration {
         self.0.waited
     }
 
-    /// The test that left them, if its name is known: see [`Options::test`](crate::Options::test).
+    /// The name of the test, if it is known: see [`Options::test`](crate::Options::test).
     #[must_use]
     pub fn test(&self) -> Option<&str> {
         self.0.test.as_deref()
@@ -163,7 +167,7 @@ impl Leaks {
 
 impl Error for Leaks {}
 
-/// The report, as `Display` writes it: this is what a test that returns `Result` or unwraps one shows.
+/// The same text as `Display`: a test that returns a `Result`, or unwraps one, shows this.
 impl fmt::Debug for Leaks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f)?;

@@ -1,11 +1,14 @@
-//! The async stack of a group, cut to so many lines. What is cut is counted.
+//! The async stack of a group, cut to a number of lines. What is left out is counted.
+//!
+//! Not here: how many lines a stack gets ([`super::text`]).
 
 use taskscope::{Branch, Trace};
 
-/// Lines that a branch gets at least, if not all fit: its heading, the innermost function, how many are left out, the outermost function.
-const BRANCH: usize = 6;
+/// The fewest lines of a branch that does not fit: its heading, the innermost function, how many
+/// are left out, and the outermost function.
+const MIN_BRANCH: usize = 6;
 
-/// The lines of a stack, at most `limit` of them (and at least those of one short branch).
+/// The lines of a stack: at most `limit`, and at least those of one short branch.
 pub(super) fn lines(trace: &Trace, limit: usize) -> Vec<String> {
     let branches: Vec<Vec<Part>> = trace.branches().iter().map(parts).collect();
     let headings: Vec<String> = headings(trace);
@@ -13,8 +16,8 @@ pub(super) fn lines(trace: &Trace, limit: usize) -> Vec<String> {
     let (shown, room) = if whole <= limit {
         (branches.len(), usize::MAX)
     } else {
-        // The last line counts the branches that are left out.
-        let shown = ((limit - 1) / BRANCH).clamp(1, branches.len().max(1));
+        // One line is for the number of branches that are left out.
+        let shown = ((limit - 1) / MIN_BRANCH).clamp(1, branches.len().max(1));
         (shown, (limit - 1) / shown)
     };
     let mut lines = Vec::new();
@@ -33,14 +36,14 @@ pub(super) fn lines(trace: &Trace, limit: usize) -> Vec<String> {
     lines
 }
 
-/// A function and where it is; or a remark.
+/// The lines of one function, or of a remark.
 type Part = Vec<String>;
 
 fn parts(branch: &Branch) -> Vec<Part> {
     let text = branch.to_string();
     let mut parts: Vec<Part> = Vec::new();
     for line in text.lines() {
-        // Where a function is stands below it, further in.
+        // The file and line of a function stand below it, indented further.
         match parts.last_mut() {
             Some(part) if line.starts_with("        ") => part.push(line.to_owned()),
             _ => parts.push(vec![line.to_owned()]),
@@ -49,7 +52,7 @@ fn parts(branch: &Branch) -> Vec<Part> {
     parts
 }
 
-/// None, if there is only one branch.
+/// The heading of each branch; none if there is only one.
 fn headings(trace: &Trace) -> Vec<String> {
     let branches = trace.branches();
     if branches.len() < 2 {
@@ -72,7 +75,7 @@ fn count(parts: &[Part]) -> usize {
     parts.iter().map(Vec::len).sum()
 }
 
-/// The innermost functions and the outermost one, with how many are between them.
+/// The innermost functions and the outermost one, and the number of those between them.
 fn cut(parts: &[Part], room: usize) -> Vec<String> {
     let Some((outermost, inner)) = parts.split_last() else {
         return Vec::new();
@@ -84,7 +87,7 @@ fn cut(parts: &[Part], room: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut kept = 0;
     for part in inner {
-        // The innermost says what is waited for.
+        // Keep the innermost function in any case: it says what the task waits for.
         if kept > 0 && lines.len() + part.len() > room {
             break;
         }

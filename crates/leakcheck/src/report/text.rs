@@ -1,31 +1,34 @@
-//! The message: a headline, a block for each group of tasks, remarks; never more than [`MAX_LINES`] lines.
+//! The message: a headline, a block for each group of tasks, remarks; at most [`MAX_LINES`] lines.
 //!
-//! Blocks are whole or not there at all; those that do not fit are counted. Before that, long stacks are cut. Not here: how a stack is cut ([`super::stack`]).
+//! If not all blocks fit, long stacks are cut first; then whole blocks are left out and counted.
+//! Not here: how a stack is cut ([`super::stack`]), the lines about threads and descriptors
+//! ([`crate::os`]).
 
 use taskscope::heap::Held;
 use taskscope::text::bounded;
 use taskscope::{Age, Group, Listed, OneLine, ResourceDump};
 
 use super::{Found, stack};
-use crate::{os, place};
+use crate::os::{self, counted};
+use crate::paths;
 
-/// Lines that a message has at most: 100.
+/// The most lines that a message has: 100.
 pub const MAX_LINES: usize = 100;
 
-/// Characters that a line of it has at most.
-const WIDTH: usize = 400;
+/// The most characters that a line has.
+const MAX_WIDTH: usize = 400;
 
-/// Lines for a stack, tried in this order until all blocks fit.
-const STACKS: [usize; 3] = [usize::MAX, 24, 12];
+/// Line limits for a stack, tried in this order until all blocks fit.
+const STACK_LIMITS: [usize; 3] = [usize::MAX, 24, 12];
 
-/// Lines for the stacks of the first block and of the others, if not all blocks fit.
+/// Line limits for the stack of the first block and of the others, if not all blocks fit.
 const CROWDED: (usize, usize) = (24, 12);
 
-/// No block is shorter than this, with the empty line before it.
-const SHORTEST: usize = 3;
+/// The fewest lines of a block, with the empty line before it.
+const MIN_BLOCK: usize = 3;
 
-/// Remarks of one kind that are shown; the rest is counted.
-const REMARKS: usize = 5;
+/// The most remarks of one kind that are shown; the rest is counted.
+const MAX_REMARKS: usize = 5;
 
 type Lines = Vec<String>;
 
@@ -64,7 +67,7 @@ fn headline(found: &Found) -> Lines {
     lines
 }
 
-/// One block after the other, each after an empty line, in so many lines.
+/// The blocks, each after an empty line, in at most `room` lines.
 fn blocks(found: &Found, room: usize) -> Lines {
     let groups = found.groups();
     let holdings = found.dump.holdings();
@@ -87,8 +90,8 @@ fn blocks(found: &Found, room: usize) -> Lines {
         lines
     };
     let count = groups.len() + usize::from(found.untracked > 0);
-    if count * SHORTEST <= room {
-        for stack in STACKS {
+    if count * MIN_BLOCK <= room {
+        for stack in STACK_LIMITS {
             let lines: Lines = (0..count).flat_map(|at| block(at, stack)).collect();
             if lines.len() <= room {
                 return lines;
@@ -100,7 +103,7 @@ fn blocks(found: &Found, room: usize) -> Lines {
     while shown < count {
         let stack = if shown == 0 { CROWDED.0 } else { CROWDED.1 };
         let next = block(shown, stack);
-        // Two more lines: what is left out.
+        // Two more lines say how many blocks are left out.
         if lines.len() + next.len() + 2 > room {
             break;
         }
@@ -117,24 +120,25 @@ fn blocks(found: &Found, room: usize) -> Lines {
     lines.push(String::new());
     lines.push(format!(
         "... and {more} more {groups} with {}",
-        tasks(left_out + found.untracked)
+        counted(left_out + found.untracked, "task")
     ));
     lines
 }
 
-/// `held`: the resources of these tasks, counted by kind.
+/// Adds the block of a group. `held` is its resources, counted by kind; `stack` the limit of lines
+/// for its stack.
 fn describe(lines: &mut Lines, number: usize, group: &Group<'_>, held: &[String], stack: usize) {
     let first = group.oldest();
     let youngest = group.tasks.last().map_or(first.age, |task| task.age);
     let count = group.tasks.len();
     lines.push(format!(
         "{number}. {} {}, {} since {}",
-        tasks(count),
+        counted(count, "task"),
         first.verdict,
         first.activity(),
         Age(first.state.since())
     ));
-    lines.push(format!("   spawned at {}", place::of(first.site)));
+    lines.push(format!("   spawned at {}", paths::site(first.site)));
     lines.push(format!("   future     {}", first.future));
     lines.extend(names("name", &group.names()));
     lines.extend(names("scope", &group.scopes()));
@@ -186,18 +190,19 @@ fn names<T: AsRef<str>>(what: &str, names: &[T]) -> Option<String> {
     (!names.is_empty()).then(|| format!("   {what:<10} {}", Listed(names)))
 }
 
-/// What to do about tasks without a record.
+/// The advice about tasks without a record.
 pub(super) const UNTRACKED_ADVICE: &str = "spawn with taskscope::spawn to see names, scopes and stacks; connections count: end the test's clients, then its server, before the check";
 
 fn describe_untracked(lines: &mut Lines, number: usize, untracked: usize) {
     lines.push(format!(
         "{number}. {} untracked: spawned with plain tokio::spawn, by this program or a library",
-        tasks(untracked)
+        counted(untracked, "task")
     ));
     lines.push(format!("   hint       {UNTRACKED_ADVICE}"));
 }
 
-/// What else is to be known: entries that are exceeded, rules and entries that matched nothing.
+/// The lines after the blocks: entries that are exceeded, and rules and entries that matched
+/// nothing.
 fn remarks(found: &Found) -> Lines {
     let exceeded = found.listed.iter().filter(|entry| entry.is_exceeded());
     let stale = found.listed.iter().filter(|entry| entry.is_stale());
@@ -218,23 +223,16 @@ fn remarks(found: &Found) -> Lines {
 }
 
 fn few(lines: &mut Lines, mut remarks: Lines) {
-    let more = remarks.len().saturating_sub(REMARKS);
-    remarks.truncate(REMARKS);
+    let more = remarks.len().saturating_sub(MAX_REMARKS);
+    remarks.truncate(MAX_REMARKS);
     lines.append(&mut remarks);
     if more > 0 {
         lines.push(format!("... and {more} more like it"));
     }
 }
 
-pub(crate) fn tasks(count: usize) -> String {
-    if count == 1 {
-        "1 task".to_owned()
-    } else {
-        format!("{count} tasks")
-    }
-}
-
-/// Neither a name nor a type may add a line, hide, talk to a terminal, or fill the screen.
+/// Escapes and cuts a line, so that no name or type in it can add a line, hide, send commands to a
+/// terminal, or fill the screen.
 fn one_line(text: &str) -> String {
-    bounded(&OneLine(text).to_string(), WIDTH).into_owned()
+    bounded(&OneLine(text).to_string(), MAX_WIDTH).into_owned()
 }

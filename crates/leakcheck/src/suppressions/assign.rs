@@ -1,24 +1,28 @@
-//! Which entry of `leakcheck.toml` each thing that is left belongs to.
+//! Assigns everything that is left to an entry of `leakcheck.toml`.
+//!
+//! Not here: what an entry matches ([`super::entry`]).
 
 use taskscope::TaskDump;
 
 use super::entry::Entry;
-use crate::os::OsLeft;
+use crate::os::OsLeftovers;
 
-/// One for each of a kind: the first entry that covers it and has room; if none has room, the first that covers it.
+/// For each task, thread or descriptor, in their order: the index of its entry. That is the first
+/// entry that covers it and has room; if none has room, the first that covers it.
 pub(super) type Owners = Vec<Option<usize>>;
 
-/// Which entry each of them belongs to.
+/// The entries that everything is assigned to.
 pub(super) struct Assignment {
     pub(super) tasks: Owners,
     pub(super) threads: Owners,
     pub(super) descriptors: Owners,
-    /// The entry of those tasks, and of those calls, that have no record.
+    /// The entry of tasks without a record.
     pub(super) untracked: Option<usize>,
+    /// The entry of calls without a record.
     pub(super) calls: Option<usize>,
-    /// One for each entry: how many belong to it.
+    /// How many are assigned to each entry.
     pub(super) found: Vec<usize>,
-    /// How many belong to none, or are more than the entry lists.
+    /// How many have no entry, or are more than their entry lists.
     pub(super) new: usize,
 }
 
@@ -27,39 +31,41 @@ impl Assignment {
         entries: &[&Entry],
         tasks: &[TaskDump],
         untracked: usize,
-        os: &OsLeft,
+        os: &OsLeftovers,
     ) -> Assignment {
-        let mut book = Book {
+        let mut assigner = Assigner {
             entries,
             found: vec![0; entries.len()],
             new: 0,
         };
         Assignment {
-            tasks: book.owners(tasks, Entry::covers),
-            threads: book.owners(&os.threads, Entry::covers_thread),
-            descriptors: book.owners(&os.descriptors, Entry::covers_descriptor),
-            untracked: book.owner(untracked, Entry::counts_untracked),
-            calls: book.owner(os.calls, Entry::counts_calls),
-            found: book.found,
-            new: book.new,
+            tasks: assigner.owners(tasks, Entry::covers),
+            threads: assigner.owners(&os.threads, Entry::covers_thread),
+            descriptors: assigner.owners(&os.descriptors, Entry::covers_descriptor),
+            untracked: assigner.owner(untracked, Entry::counts_untracked),
+            calls: assigner.owner(os.calls, Entry::counts_calls),
+            found: assigner.found,
+            new: assigner.new,
         }
     }
 }
 
-/// What has been given away so far.
-struct Book<'a> {
+/// An assignment in the making.
+struct Assigner<'a> {
     entries: &'a [&'a Entry],
     found: Vec<usize>,
     new: usize,
 }
 
-impl Book<'_> {
+impl Assigner<'_> {
+    /// Assigns all things of a kind.
     fn owners<T>(&mut self, left: &[T], covers: fn(&Entry, &T) -> bool) -> Owners {
         left.iter()
             .map(|one| self.one(|entry| covers(entry, one)))
             .collect()
     }
 
+    /// Assigns one thing.
     fn one(&mut self, covers: impl Fn(&Entry) -> bool) -> Option<usize> {
         let covering = || (0..self.entries.len()).filter(|at| covers(self.entries[*at]));
         let roomy = covering().find(|at| self.found[*at] < self.entries[*at].count);
@@ -71,7 +77,7 @@ impl Book<'_> {
         owner
     }
 
-    /// Of those that are known by their number alone.
+    /// Assigns things of which only the number is known.
     fn owner(&mut self, number: usize, counts: fn(&Entry) -> bool) -> Option<usize> {
         let listing = self.entries.iter().position(|entry| counts(entry));
         let owner = listing.filter(|_| number > 0);

@@ -1,6 +1,7 @@
-//! The new text of `leakcheck.toml`. Entries that stay keep their reason, their place and their comments; those of tests that did not run are left alone.
+//! Makes the new text of `leakcheck.toml`. Entries that stay keep their reason, their place and
+//! their comments; entries of tests that did not run are not touched.
 //!
-//! Not here: when and by whom the file is written (`update.rs`).
+//! Not here: when and by whom the file is written ([`super::update`]).
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -10,10 +11,10 @@ use toml_edit::{ArrayOfTables, DocumentMut, Item, RawString, Table, TomlError, v
 use super::assign::{Assignment, Owners};
 use super::entry::Entry;
 use super::file::LIST;
-use crate::place;
+use crate::paths;
 use crate::report::Found;
 
-/// The reason of an entry that nobody has given one yet.
+/// The reason of a new entry, until somebody writes one.
 const NO_REASON: &str = "TODO: say why";
 
 const HEADER: &str = "\
@@ -22,9 +23,9 @@ const HEADER: &str = "\
 
 ";
 
-/// The new text. What [`Options::allow`](crate::Options::allow) permits needs no entry.
+/// Returns the new text. What [`Options::allow`](crate::Options::allow) permits gets no entry.
 ///
-/// `may_shrink`: what is not there any more goes.
+/// With `may_shrink`, entries of leaks that are gone are taken out.
 pub(super) fn rewrite(
     text: &str,
     entries: &[Entry],
@@ -42,7 +43,7 @@ pub(super) fn rewrite(
         _ => ArrayOfTables::new(),
     };
 
-    // The entries are as the tables, one for one.
+    // `entries` and `tables` are in the same order, one entry for each table.
     let (places, own): (Vec<usize>, Vec<&Entry>) = entries
         .iter()
         .enumerate()
@@ -53,8 +54,8 @@ pub(super) fn rewrite(
     let may_grow = assignment.new > allowed;
     let mut gone = Vec::new();
     for ((at, entry), count) in places.iter().zip(own).zip(&assignment.found) {
-        let (_, is_seen) = entry.counts(found.os.seen);
-        let may_shrink = may_shrink && is_seen && entry.is_about_one_test();
+        let (_, is_covered) = entry.counts(found.os.coverage);
+        let may_shrink = may_shrink && is_covered && entry.is_about_one_test();
         let count = match count.cmp(&entry.count) {
             Ordering::Less if may_shrink => *count,
             Ordering::Greater if may_grow => *count,
@@ -70,8 +71,8 @@ pub(super) fn rewrite(
         tables.remove(at);
     }
     if may_grow {
-        for (like, count) in new_ones(found, &assignment) {
-            insert(&mut tables, like.into_table(test, count));
+        for (new, count) in new_entries(found, &assignment) {
+            insert(&mut tables, new.into_table(test, count));
         }
     }
 
@@ -84,55 +85,56 @@ pub(super) fn rewrite(
     Ok(document.to_string())
 }
 
-/// What a new entry says. No line: lines change every day.
+/// The conditions of a new entry. No line number: lines change every day.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Like {
-    This {
+enum NewEntry {
+    Task {
         spawned_at: String,
         future: &'static str,
     },
     Thread(String),
     Descriptor(String),
-    /// Only a number is known; the key for it.
-    Number(&'static str),
+    /// The key of what is only counted: untracked tasks or calls.
+    Counted(&'static str),
 }
 
-fn new_ones(found: &Found, assignment: &Assignment) -> BTreeMap<Like, usize> {
+fn new_entries(found: &Found, assignment: &Assignment) -> BTreeMap<NewEntry, usize> {
     fn unlisted<'a, T>(left: &'a [T], owners: &'a Owners) -> impl Iterator<Item = &'a T> {
         let left = left.iter().zip(owners);
         left.filter(|(_, owner)| owner.is_none())
             .map(|(one, _)| one)
     }
     let os = &found.os;
-    let tasks = unlisted(&found.dump.tasks, &assignment.tasks).map(|task| Like::This {
-        spawned_at: any_version(place::short(task.site.file())),
+    let tasks = unlisted(&found.dump.tasks, &assignment.tasks).map(|task| NewEntry::Task {
+        spawned_at: any_version(paths::without_registry(task.site.file())),
         future: task.future,
     });
     let threads = unlisted(&os.threads, &assignment.threads);
-    let threads = threads.map(|thread| Like::Thread(any_number(&thread.name)));
+    let threads = threads.map(|thread| NewEntry::Thread(any_number(&thread.name)));
     let descriptors = unlisted(&os.descriptors, &assignment.descriptors);
-    let descriptors = descriptors.map(|open| Like::Descriptor(any_port(&open.target)));
+    let descriptors = descriptors.map(|open| NewEntry::Descriptor(any_port(&open.target)));
 
     let mut new = BTreeMap::new();
-    for like in tasks.chain(threads).chain(descriptors) {
-        *new.entry(like).or_default() += 1;
+    for entry in tasks.chain(threads).chain(descriptors) {
+        *new.entry(entry).or_default() += 1;
     }
     for (key, number, owner) in [
         ("untracked", found.untracked, assignment.untracked),
         ("untracked_calls", os.calls, assignment.calls),
     ] {
         if number > 0 && owner.is_none() {
-            new.insert(Like::Number(key), number);
+            new.insert(NewEntry::Counted(key), number);
         }
     }
     new
 }
 
-/// A pool's threads are numbered, and so are other people's: which number it was says nothing.
+/// A thread's name with `*` for the number at its end: threads of pools are numbered, and the
+/// number differs from run to run.
 fn any_number(name: &str) -> String {
     let begin = name.trim_end_matches(|last: char| last.is_ascii_digit());
     match begin.trim().is_empty() {
-        // Without a name, or with a number for one.
+        // A name that is empty, or nothing but a number.
         true if name.trim().is_empty() => "*".to_owned(),
         true => name.to_owned(),
         false if begin.len() < name.len() => format!("{begin}*"),
@@ -140,7 +142,8 @@ fn any_number(name: &str) -> String {
     }
 }
 
-/// What a descriptor leads to, without what differs from run to run: ports of sockets, and the number of this process.
+/// A descriptor's target with `*` for what differs from run to run: ports, and the id of this
+/// process.
 fn any_port(target: &str) -> String {
     if !target.starts_with("tcp ") && !target.starts_with("udp ") {
         let process = format!("/proc/{}/", std::process::id());
@@ -153,7 +156,7 @@ fn any_port(target: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// A dependency's file without its version: after an update it is the same leak.
+/// A dependency's file with `*` for the version: after an update it is the same leak.
 fn any_version(file: &str) -> String {
     let Some((package, path)) = file.split_once('/') else {
         return file.to_owned();
@@ -169,22 +172,22 @@ fn any_version(file: &str) -> String {
     }
 }
 
-impl Like {
+impl NewEntry {
     fn into_table(self, test: &str, count: usize) -> Table {
         let mut table = Table::new();
         table.insert("test", value(test));
         match self {
-            Like::This { spawned_at, future } => {
+            NewEntry::Task { spawned_at, future } => {
                 table.insert("spawned_at", value(spawned_at));
                 table.insert("future", value(future));
             }
-            Like::Thread(name) => {
+            NewEntry::Thread(name) => {
                 table.insert("thread", value(name));
             }
-            Like::Descriptor(target) => {
+            NewEntry::Descriptor(target) => {
                 table.insert("descriptor", value(target));
             }
-            Like::Number(key) => {
+            NewEntry::Counted(key) => {
                 table.insert(key, value(true));
             }
         }
@@ -198,7 +201,7 @@ fn set_count(table: &mut Table, count: usize) {
     let count = i64::try_from(count).unwrap_or(i64::MAX);
     match table.get_mut("count").and_then(Item::as_value_mut) {
         Some(old) => {
-            // The comment after it stays.
+            // Keeps the comment after the value.
             let around = old.decor().clone();
             *old = count.into();
             *old.decor_mut() = around;
@@ -209,7 +212,8 @@ fn set_count(table: &mut Table, count: usize) {
     }
 }
 
-/// Before the first one that comes later in the alphabet, so that the order does not depend on which test ends first.
+/// Inserts a table in alphabetical order, so that the file does not depend on which test ends
+/// first.
 fn insert(tables: &mut ArrayOfTables, table: Table) {
     let key = |table: &Table| {
         ["test", "spawned_at", "future", "thread", "descriptor"].map(|key| {
@@ -222,12 +226,14 @@ fn insert(tables: &mut ArrayOfTables, table: Table) {
     tables.insert(later.unwrap_or(tables.len()), table);
 }
 
-fn before(table: &Table) -> &str {
+/// The text between a table and the one before it: comments and empty lines.
+fn prefix(table: &Table) -> &str {
     let prefix = table.decor().prefix().and_then(RawString::as_str);
     prefix.unwrap_or_default()
 }
 
-/// What stands before the first entry, up to the last empty line: that is about the file, and stays. What is below that is about the entry.
+/// Takes out the header of the file: the text before the first entry, up to the last empty line.
+/// Comments below that belong to the entry.
 fn take_header(document: &mut DocumentMut) -> String {
     let tables = document
         .get_mut(LIST)
@@ -238,16 +244,16 @@ fn take_header(document: &mut DocumentMut) -> String {
         document.set_trailing("");
         return header;
     };
-    let prefix = before(first).to_owned();
+    let prefix = prefix(first).to_owned();
     let end = prefix.rfind("\n\n").map_or(0, |at| at + 2);
     first.decor_mut().set_prefix(&prefix[end..]);
     prefix[..end].to_owned()
 }
 
-/// Puts it before the first entry, and an empty line before each other one.
+/// Puts the header before the first entry, and an empty line before each other one.
 fn put_header(tables: &mut ArrayOfTables, header: &str) {
     for (at, table) in tables.iter_mut().enumerate() {
-        let prefix = before(table);
+        let prefix = prefix(table);
         let prefix = match at {
             0 => format!("{header}{}", prefix.trim_start_matches('\n')),
             _ if prefix.starts_with('\n') => continue,

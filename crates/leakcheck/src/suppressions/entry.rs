@@ -1,35 +1,39 @@
-//! One entry of `leakcheck.toml`, and what it is about. Not here: its syntax (`file.rs`).
+//! [`Entry`]: one entry of `leakcheck.toml`, and what it matches.
+//!
+//! Not here: its syntax ([`super::file`]).
 
 use std::fmt;
 
 use taskscope::TaskDump;
 
-use crate::os::{Descriptor, OsThread, Seen};
-use crate::rules::{Pattern, What};
+use crate::os::{Coverage, Descriptor, OsThread};
+use crate::pattern::Pattern;
+use crate::rules::Matcher;
 
-/// Some of what one test leaves, or some tests, or all.
+/// Known leaks of one kind, of one test or of several.
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// `None`: all tests.
+    /// The tests that it is about; `None` for all tests.
     pub(super) test: Option<Pattern>,
     pub(super) about: About,
     pub(super) count: usize,
     pub(super) reason: String,
-    /// In the file, from 1.
+    /// The line in the file, from 1.
     pub(super) line: usize,
 }
 
+/// The kind of leak that an entry lists.
 #[derive(Debug)]
 pub(super) enum About {
-    /// Those to which all of this applies. A thread and a descriptor have nothing but one pattern.
-    Like {
-        what: Vec<What>,
-        /// The whole type of the future.
+    /// Tasks that match all of this; or threads or descriptors, which have one matcher only.
+    Matching {
+        matchers: Vec<Matcher>,
+        /// The whole type of a task's future.
         future: Option<Pattern>,
     },
-    /// The tasks without a record.
+    /// Tasks without a record.
     Untracked,
-    /// The calls without a record.
+    /// Calls without a record.
     UntrackedCalls,
 }
 
@@ -46,23 +50,30 @@ impl Entry {
     }
 
     pub(super) fn needs_stacks(&self) -> bool {
-        self.like().0.iter().any(What::needs_stacks)
+        self.matching().0.iter().any(Matcher::needs_stacks)
     }
 
     pub(super) fn covers(&self, task: &TaskDump) -> bool {
-        let (what, future) = self.like();
-        let is_its = |future: &Pattern| future.matches(task.future);
-        let is_like = !what.is_empty() || future.is_some();
-        is_like && future.is_none_or(is_its) && what.iter().all(|what| what.covers(task))
+        let (matchers, future) = self.matching();
+        let has_future = |future: &Pattern| future.matches(task.future);
+        let has_conditions = !matchers.is_empty() || future.is_some();
+        has_conditions
+            && future.is_none_or(has_future)
+            && matchers.iter().all(|matcher| matcher.covers(task))
     }
 
     pub(super) fn covers_thread(&self, thread: &OsThread) -> bool {
-        self.like().0.iter().any(|what| what.ignores_thread(thread))
+        self.matching()
+            .0
+            .iter()
+            .any(|matcher| matcher.ignores_thread(thread))
     }
 
     pub(super) fn covers_descriptor(&self, open: &Descriptor) -> bool {
-        let (what, _) = self.like();
-        what.iter().any(|what| what.ignores_descriptor(open))
+        let (matchers, _) = self.matching();
+        matchers
+            .iter()
+            .any(|matcher| matcher.ignores_descriptor(open))
     }
 
     pub(super) fn counts_untracked(&self) -> bool {
@@ -73,33 +84,33 @@ impl Entry {
         matches!(self.about, About::UntrackedCalls)
     }
 
-    /// What it counts, in a word, and whether the check would have seen that.
-    pub(super) fn counts(&self, seen: Seen) -> (&'static str, bool) {
-        match (&self.about, self.like().0) {
-            (About::UntrackedCalls, _) => ("blocking call", seen.calls),
-            (_, [What::Thread(_)]) => ("thread", seen.threads),
-            (_, [What::Descriptor(_)]) => ("file descriptor", seen.descriptors),
+    /// The noun for what the entry counts, and whether the check has inspected that.
+    pub(super) fn counts(&self, coverage: Coverage) -> (&'static str, bool) {
+        match (&self.about, self.matching().0) {
+            (About::UntrackedCalls, _) => ("blocking call", coverage.calls),
+            (_, [Matcher::Thread(_)]) => ("thread", coverage.threads),
+            (_, [Matcher::Descriptor(_)]) => ("file descriptor", coverage.descriptors),
             _ => ("task", true),
         }
     }
 
-    fn like(&self) -> (&[What], Option<&Pattern>) {
+    fn matching(&self) -> (&[Matcher], Option<&Pattern>) {
         match &self.about {
-            About::Like { what, future } => (what, future.as_ref()),
+            About::Matching { matchers, future } => (matchers, future.as_ref()),
             About::Untracked | About::UntrackedCalls => (&[], None),
         }
     }
 }
 
-/// What it is about: `spawned at "src/mail.rs", future "shop::mail::send::{{closure}}"`.
+/// The conditions: `spawned at "src/mail.rs", future "shop::mail::send::{{closure}}"`.
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, future) = match &self.about {
-            About::Like { what, future } => (what, future),
+        let (matchers, future) = match &self.about {
+            About::Matching { matchers, future } => (matchers, future),
             About::Untracked => return f.write_str("untracked"),
             About::UntrackedCalls => return f.write_str("untracked calls"),
         };
-        let mut parts: Vec<String> = what.iter().map(What::to_string).collect();
+        let mut parts: Vec<String> = matchers.iter().map(Matcher::to_string).collect();
         let future = future.as_ref().map(Pattern::as_str);
         parts.extend(future.map(|future| format!("future {future:?}")));
         f.write_str(&parts.join(", "))

@@ -1,4 +1,7 @@
-//! Where `leakcheck.toml` is, what may be in it, and what is said about what may not.
+//! Finds, reads and parses `leakcheck.toml`, with a sentence for every error in it.
+//!
+//! Not here: what an entry matches ([`super::entry`]), and how the file is written
+//! ([`super::update`]).
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
@@ -8,90 +11,89 @@ use std::path::PathBuf;
 use toml_edit::{Document, Item, Key, Table};
 
 use super::entry::{About, Entry};
-use crate::place;
-use crate::rules::{Pattern, What};
-
-/// Its name, at the root of the workspace.
-pub(super) const NAME: &str = "leakcheck.toml";
-
-/// Names another file.
-const VARIABLE: &str = "LEAKCHECK_SUPPRESSIONS";
+use crate::paths::{self, SUPPRESSIONS, SUPPRESSIONS_VARIABLE};
+use crate::pattern::Pattern;
+use crate::rules::Matcher;
 
 /// The key of the list of entries.
 pub(super) const LIST: &str = "leak";
 
+/// The keys of an entry, as an error names them.
 const KEYS: &str = "test, name, spawned_at, function, scope, future, thread, descriptor, untracked, untracked_calls, count and reason";
 
-/// Where the file is.
+/// The path of the file.
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) path: PathBuf,
-    /// Somebody has said that it is there.
+    /// Whether the environment variable names it, so that it must exist.
     is_named: bool,
 }
 
 impl Source {
-    /// `None`: there is no workspace here.
+    /// Finds the file, whether it exists or not; `None` outside of a workspace.
     pub(super) fn find() -> Option<Source> {
-        if let Some(path) = place::named_by(VARIABLE) {
+        if let Some(path) = paths::from_variable(SUPPRESSIONS_VARIABLE) {
             return Some(Source {
                 path,
                 is_named: true,
             });
         }
         Some(Source {
-            path: place::root()?.join(NAME),
+            path: paths::workspace_root()?.join(SUPPRESSIONS),
             is_named: false,
         })
     }
 
-    /// The entries. None, if there is no such file, and nobody has said that there is.
+    /// Reads the entries. A file that does not exist has none, unless the variable names it.
     ///
     /// # Errors
     ///
-    /// A sentence with the file, the line and what to do.
+    /// A sentence with the file, the line and what to do, if it cannot be read or parsed.
     pub(super) fn read(&self) -> Result<Vec<Entry>, String> {
         let read = || {
             let mut text = String::new();
-            place::open(File::options().read(true), &self.path)?.read_to_string(&mut text)?;
+            paths::open_regular(File::options().read(true), &self.path)?
+                .read_to_string(&mut text)?;
             io::Result::Ok(text)
         };
         match read() {
             Ok(text) => self.parse(&text),
             Err(error) if error.kind() == ErrorKind::NotFound && !self.is_named => Ok(Vec::new()),
-            Err(error) => Err(self.trouble(&error)),
+            Err(error) => Err(self.describe(&error)),
         }
     }
 
-    pub(super) fn trouble(&self, error: &std::io::Error) -> String {
+    /// Describes an error of reading or writing the file.
+    pub(super) fn describe(&self, error: &std::io::Error) -> String {
         let path = self.path.display();
         match self.is_named {
-            true => format!("{path}: {error} ({VARIABLE} names this file)"),
+            true => format!("{path}: {error} ({SUPPRESSIONS_VARIABLE} names this file)"),
             false => format!("{path}: {error}"),
         }
     }
 
     pub(super) fn parse(&self, text: &str) -> Result<Vec<Entry>, String> {
-        entries(text)
-            .map_err(|Wrong { line, what }| format!("{}:{line}: {what}", self.path.display()))
+        entries(text).map_err(|Invalid { line, problem }| {
+            format!("{}:{line}: {problem}", self.path.display())
+        })
     }
 }
 
-/// What is wrong with the file.
-struct Wrong {
+/// An error in the file.
+struct Invalid {
     line: usize,
-    what: String,
+    problem: String,
 }
 
-fn entries(text: &str) -> Result<Vec<Entry>, Wrong> {
+fn entries(text: &str) -> Result<Vec<Entry>, Invalid> {
     let line = |span: Option<Range<usize>>| {
         let start = span.map_or(0, |span| span.start).min(text.len());
         let before = &text.as_bytes()[..start];
         before.iter().filter(|byte| **byte == b'\n').count() + 1
     };
-    let document = Document::parse(text).map_err(|error| Wrong {
+    let document = Document::parse(text).map_err(|error| Invalid {
         line: line(error.span()),
-        what: format!(
+        problem: format!(
             "not TOML: {}",
             error.message().trim_end().replace('\n', ", ")
         ),
@@ -100,9 +102,9 @@ fn entries(text: &str) -> Result<Vec<Entry>, Wrong> {
     for (key, item) in document.as_table() {
         let at = line(document.as_table().key(key).and_then(Key::span));
         let Some(tables) = item.as_array_of_tables().filter(|_| key == LIST) else {
-            return Err(Wrong {
+            return Err(Invalid {
                 line: at,
-                what: format!("unknown key `{key}`; each leak goes below a line `[[{LIST}]]`"),
+                problem: format!("unknown key `{key}`; each leak goes below a line `[[{LIST}]]`"),
             });
         };
         for table in tables {
@@ -112,22 +114,22 @@ fn entries(text: &str) -> Result<Vec<Entry>, Wrong> {
     Ok(entries)
 }
 
-fn entry(table: &Table, line: &dyn Fn(Option<Range<usize>>) -> usize) -> Result<Entry, Wrong> {
-    let (mut test, mut what, mut future) = (None, Vec::new(), None);
+fn entry(table: &Table, line: &dyn Fn(Option<Range<usize>>) -> usize) -> Result<Entry, Invalid> {
+    let (mut test, mut matchers, mut future) = (None, Vec::new(), None);
     let (mut untracked, mut count, mut reason) = (Vec::new(), None, None);
     for (key, item) in table {
         let at = line(table.key(key).and_then(Key::span));
-        let wrong = |what: String| Wrong { line: at, what };
+        let wrong = |problem: String| Invalid { line: at, problem };
         let text = || text(key, item).map_err(wrong);
         match key {
             "test" => test = Some(Pattern::from(text()?)),
-            "name" => what.push(What::Name(text()?.into())),
-            "spawned_at" => what.push(What::Site(text()?.into())),
-            "function" => what.push(What::Function(text()?.into())),
-            "scope" => what.push(What::Scope(text()?.into())),
+            "name" => matchers.push(Matcher::Name(text()?.into())),
+            "spawned_at" => matchers.push(Matcher::Site(text()?.into())),
+            "function" => matchers.push(Matcher::Function(text()?.into())),
+            "scope" => matchers.push(Matcher::Scope(text()?.into())),
             "future" => future = Some(Pattern::from(text()?)),
-            "thread" => what.push(What::Thread(text()?.into())),
-            "descriptor" => what.push(What::Descriptor(text()?.into())),
+            "thread" => matchers.push(Matcher::Thread(text()?.into())),
+            "descriptor" => matchers.push(Matcher::Descriptor(text()?.into())),
             "reason" => reason = Some(text()?),
             "untracked" if item.as_bool() == Some(true) => untracked.push(About::Untracked),
             "untracked_calls" if item.as_bool() == Some(true) => {
@@ -140,22 +142,22 @@ fn entry(table: &Table, line: &dyn Fn(Option<Range<usize>>) -> usize) -> Result<
                 let number = item
                     .as_integer()
                     .and_then(|number| usize::try_from(number).ok());
-                let what = "`count` is how many of these are left: a number from 1";
+                let problem = "`count` is how many of these are left: a number from 1";
                 let number = number.filter(|number| *number > 0);
-                count = Some(number.ok_or_else(|| wrong(what.to_owned()))?);
+                count = Some(number.ok_or_else(|| wrong(problem.to_owned()))?);
             }
             _ => return Err(wrong(format!("unknown key `{key}`; there are {KEYS}"))),
         }
     }
     let at = line(table.span());
-    let wrong = |what: &str| Wrong {
+    let wrong = |problem: &str| Invalid {
         line: at,
-        what: what.to_owned(),
+        problem: problem.to_owned(),
     };
-    let is_like = !what.is_empty() || future.is_some();
-    let is_os = |what: &What| matches!(what, What::Thread(_) | What::Descriptor(_));
-    let about = match (is_like, untracked.pop()) {
-        (true, None) => About::Like { what, future },
+    let has_conditions = !matchers.is_empty() || future.is_some();
+    let is_os = |matcher: &Matcher| matches!(matcher, Matcher::Thread(_) | Matcher::Descriptor(_));
+    let about = match (has_conditions, untracked.pop()) {
+        (true, None) => About::Matching { matchers, future },
         (false, Some(about)) => about,
         (true, Some(_)) => {
             return Err(wrong(
@@ -169,8 +171,8 @@ fn entry(table: &Table, line: &dyn Fn(Option<Range<usize>>) -> usize) -> Result<
         }
     };
     let is_mixed = match &about {
-        About::Like { what, future } => {
-            what.iter().any(is_os) && (what.len() > 1 || future.is_some())
+        About::Matching { matchers, future } => {
+            matchers.iter().any(is_os) && (matchers.len() > 1 || future.is_some())
         }
         _ => !untracked.is_empty(),
     };
@@ -188,7 +190,7 @@ fn entry(table: &Table, line: &dyn Fn(Option<Range<usize>>) -> usize) -> Result<
     })
 }
 
-/// A text that says something.
+/// The text of a key; an error if it is empty or no text.
 fn text(key: &str, item: &Item) -> Result<String, String> {
     match item.as_str() {
         None => Err(format!("`{key}` is a text, in quotes")),

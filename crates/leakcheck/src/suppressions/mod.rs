@@ -1,8 +1,10 @@
-//! `leakcheck.toml`: the leaks that a workspace knows about. They are listed and pass; new ones fail.
+//! `leakcheck.toml`, the known leaks of a workspace: those that it lists pass, new ones fail.
 //!
-//! Here: which entries are about a test, and what they take out of its leaks. The file is read once in a process, unless
-//! `LEAKCHECK_UPDATE` is set. Not here: how it is read ([`file`]), what an entry matches ([`entry`]), who gets which task ([`assign`]), how it is
-//! brought up to date ([`update`]).
+//! Here: which entries are about a test, and what they take out of its leaks. The file is read once
+//! in a process, unless `LEAKCHECK_UPDATE` is set. It is parsed in [`file`], an entry is matched in
+//! [`entry`], tasks are assigned to entries in [`assign`], and the file is written in [`update`].
+//!
+//! Not here: how an entry is worded in a report ([`crate::report`]).
 
 mod assign;
 mod edit;
@@ -10,101 +12,36 @@ mod entry;
 mod file;
 mod update;
 
-use std::fmt;
 use std::sync::OnceLock;
+
+use taskscope::TaskDump;
 
 use self::assign::{Assignment, Owners};
 use self::entry::Entry;
 use self::file::Source;
-use crate::field::Left;
-use crate::os::{Seen, counted};
-use crate::report::Found;
+use crate::os::{Coverage, OsLeftovers};
+use crate::report::{Found, ListedEntry};
 
 /// The entries about one test.
 pub(crate) struct Listing {
     /// In the order of the file.
     entries: Vec<&'static Entry>,
     problem: Option<&'static str>,
+    /// Whether the check brings the file up to date.
     update: bool,
 }
 
-/// What one entry has matched.
-#[derive(Debug, Clone)]
-pub(crate) struct Match {
-    /// In words.
-    pub(crate) what: String,
-    /// What is counted.
-    noun: &'static str,
-    pub(crate) reason: String,
-    /// In the file; `None` while that is being rewritten.
-    pub(crate) line: Option<usize>,
-    pub(crate) listed: usize,
-    pub(crate) found: usize,
-    /// Whether it is about this very test and what that has looked at, so that it should match something.
-    is_due: bool,
-}
-
-impl Match {
-    fn new(entry: &Entry, found: usize, seen: Seen) -> Match {
-        let (noun, is_seen) = entry.counts(seen);
-        Match {
-            what: entry.to_string(),
-            noun,
-            reason: entry.reason.clone(),
-            line: Some(entry.line),
-            listed: entry.count,
-            found,
-            is_due: is_seen && entry.is_about_one_test(),
-        }
-    }
-
-    /// More of the same than listed.
-    pub(crate) fn is_exceeded(&self) -> bool {
-        self.found > self.listed
-    }
-
-    /// About this test, and nothing of the kind is left.
-    pub(crate) fn is_stale(&self) -> bool {
-        self.is_due && self.found == 0
-    }
-}
-
-impl fmt::Display for Match {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(file::NAME)?;
-        if let Some(line) = self.line {
-            write!(f, ":{line}")?;
-        }
-        let listed = counted(self.listed, self.noun);
-        match self.found {
-            0 => write!(
-                f,
-                " lists {listed}, and none was found (take it out, or run with {}=1)",
-                update::VARIABLE
-            )?,
-            found if self.is_exceeded() => write!(f, " lists {listed}, and {found} were found")?,
-            found => write!(
-                f,
-                " lists {} that {} left",
-                counted(found, self.noun),
-                if found == 1 { "is" } else { "are" }
-            )?,
-        }
-        write!(f, ": {} ({})", self.what, self.reason)
-    }
-}
-
 impl Listing {
-    /// Of this test, if its name is known.
-    pub(crate) fn of(test: Option<&str>) -> Listing {
+    /// Finds the entries for this test; `None` if its name is not known.
+    pub(crate) fn for_test(test: Option<&str>) -> Listing {
         static FILE: OnceLock<Result<Vec<Entry>, String>> = OnceLock::new();
         let nothing = Listing {
             entries: Vec::new(),
             problem: None,
-            // Without a name nobody could say whose leaks these are.
-            update: update::is_wanted() && test.is_some(),
+            // Without a name, nobody could say whose leaks these are.
+            update: update::is_enabled() && test.is_some(),
         };
-        // Then the file changes; it is read when the check ends.
+        // An update reads the file when the check ends, because other tests write it meanwhile.
         if nothing.update {
             return nothing;
         }
@@ -125,23 +62,22 @@ impl Listing {
         self.entries.iter().any(|entry| entry.needs_stacks())
     }
 
-    /// Whether the file is being written.
+    /// Whether the check brings the file up to date.
     pub(crate) fn is_updated(&self) -> bool {
         self.update
     }
 
     /// Whether all of this is listed.
-    pub(crate) fn covers(&self, left: &Left) -> bool {
-        let assignment =
-            || Assignment::new(&self.entries, &left.dump.tasks, left.untracked, &left.os);
+    pub(crate) fn covers(&self, tasks: &[TaskDump], untracked: usize, os: &OsLeftovers) -> bool {
+        let assignment = || Assignment::new(&self.entries, tasks, untracked, os);
         !self.entries.is_empty() && assignment().new == 0
     }
 
-    /// Takes out what is listed, and returns how many are not. An entry that is exceeded takes nothing out: nobody knows
-    /// which of them is the new one.
+    /// Takes out what is listed, and returns how many are not. An entry that is exceeded takes
+    /// nothing out: nobody knows which of its leaks is the new one.
     ///
-    /// `failed`: the test has failed already.
-    pub(crate) fn sift(&self, found: &mut Found, failed: bool) -> usize {
+    /// `failed` says that the test has failed for another reason.
+    pub(crate) fn take_listed(&self, found: &mut Found, failed: bool) -> usize {
         let (update, mut updated) = (self.update, Vec::new());
         if let (true, Some(test)) = (update, found.test.clone()) {
             match update::record(&test, found, failed) {
@@ -170,10 +106,11 @@ impl Listing {
             found.os.calls = 0;
         }
         let matches = entries.iter().zip(&assignment.found);
-        let matches = matches.map(|(entry, count)| Match::new(entry, *count, found.os.seen));
+        let matches = matches.map(|(entry, count)| listed_entry(entry, *count, found.os.coverage));
         found.listed = matches.collect();
         if update {
-            // What stays without a match is that of a test that failed, or of its other checks; and lines are about to move.
+            // Entries without a match are those of a failed test or of its other checks; line
+            // numbers are about to change.
             found.listed.retain(|entry| entry.found > 0);
             found.listed.iter_mut().for_each(|entry| entry.line = None);
         }
@@ -181,7 +118,21 @@ impl Listing {
     }
 }
 
-/// Leaves those that no entry lists, and those of an entry that is exceeded.
+/// The entry as a report has it.
+fn listed_entry(entry: &Entry, found: usize, coverage: Coverage) -> ListedEntry {
+    let (noun, is_covered) = entry.counts(coverage);
+    ListedEntry {
+        conditions: entry.to_string(),
+        noun,
+        reason: entry.reason.clone(),
+        line: Some(entry.line),
+        listed: entry.count,
+        found,
+        is_due: is_covered && entry.is_about_one_test(),
+    }
+}
+
+/// Keeps what no entry lists, and what belongs to an entry that is exceeded.
 fn retain_new<T>(left: &mut Vec<T>, owners: &Owners, is_exceeded: impl Fn(usize) -> bool) {
     let mut owners = owners.iter();
     left.retain(|_| {

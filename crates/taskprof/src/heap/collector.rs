@@ -12,7 +12,6 @@ use std::time::Duration;
 use callstack::heap;
 
 use super::table;
-use crate::our_thread;
 
 const THREAD: &str = "taskprof-heap";
 /// How often it adds up at the least, and at the most.
@@ -44,7 +43,7 @@ pub(crate) fn start() {
         // Before the first walk that counts: without it only the main program's frames are known.
         heap::prepare();
         // If there is no thread to be had, samples are added up when somebody asks, and some have no labels.
-        let started = our_thread::start(THREAD, || {
+        let started = crate::thread::spawn(THREAD, || {
             loop {
                 drop(table::up_to_date());
                 thread::park_timeout(pause(heap::rate()));

@@ -7,41 +7,45 @@ use axum::extract::Path;
 use axum::http::request::Parts;
 use axum::response::Response;
 
-use super::answer;
-use super::desk::Desk;
-use super::endpoint::Endpoint;
+use super::admission::Admission;
+use super::capture_store::{MAX_STORED, StoredCapture};
 use super::error::HttpError;
-use super::kept::{Kept, MAX_KEPT};
-use super::own;
-use super::params::Query;
+use super::native;
+use super::parameters::{Endpoint, PageKind};
+use super::query::Query;
+use super::response;
 use crate::write::Format;
 
-type Asked = (Arc<Kept>, &'static Format, Option<Arc<Kept>>);
+type Asked = (
+    Arc<StoredCapture>,
+    &'static Format,
+    Option<Arc<StoredCapture>>,
+);
 
 pub(super) async fn get(
     Path(id): Path<String>,
-    desk: Arc<Desk>,
+    admission: Arc<Admission>,
     parts: Parts,
 ) -> Result<Response, HttpError> {
-    let (kept, format, base) = parse(&id, &desk, parts.uri.query())?;
-    let _look = desk.look().await?;
-    let body = answer::write(&desk, &kept, format, base.as_deref()).await?;
-    Ok(answer::with(&name(&kept), format, body))
+    let (stored, format, base) = parse(&id, &admission, parts.uri.query())?;
+    let _permit = admission.snapshot().await?;
+    let body = response::write(&admission, &stored, format, base.as_deref()).await?;
+    Ok(response::with(&name(&stored), format, body))
 }
 
 /// The headers that `get` would answer.
 pub(super) async fn head(
     Path(id): Path<String>,
-    desk: Arc<Desk>,
+    admission: Arc<Admission>,
     parts: Parts,
 ) -> Result<Response, HttpError> {
-    let (kept, format, _) = parse(&id, &desk, parts.uri.query())?;
-    Ok(answer::with(&name(&kept), format, Body::empty()))
+    let (stored, format, _) = parse(&id, &admission, parts.uri.query())?;
+    Ok(response::with(&name(&stored), format, Body::empty()))
 }
 
 /// Whether there is less of something.
-fn is_negative(kept: &Kept) -> bool {
-    let mut values = kept
+fn is_negative(stored: &StoredCapture) -> bool {
+    let mut values = stored
         .profile
         .samples
         .iter()
@@ -49,24 +53,24 @@ fn is_negative(kept: &Kept) -> bool {
     values.any(|value| *value < 0)
 }
 
-fn name(kept: &Kept) -> String {
-    format!("{}-{}", kept.source.name, kept.id)
+fn name(stored: &StoredCapture) -> String {
+    format!("{}-{}", stored.source.name, stored.id)
 }
 
-fn parse(id: &str, desk: &Desk, query: Option<&str>) -> Result<Asked, HttpError> {
-    let kept = id.parse().ok().and_then(|id| desk.captures.get(id));
-    let Some(kept) = kept else {
+fn parse(id: &str, admission: &Admission, query: Option<&str>) -> Result<Asked, HttpError> {
+    let stored = id.parse().ok().and_then(|id| admission.captures.get(id));
+    let Some(stored) = stored else {
         return Err(HttpError::not_found(format!(
-            "there is no such capture, or it is not kept any more: {MAX_KEPT} are kept at the most, and page/profiles lists them"
+            "there is no such capture, or it is not kept any more: {MAX_STORED} are kept at the most, and page/profiles lists them"
         )));
     };
     let query = Query::parse(query);
-    let format = own::format(&query)?;
-    query.only_known(&Endpoint::of_capture(), answer::is_svg(format))?;
-    let base = own::base(&query, desk)?;
-    own::refuse_negative(
+    let format = native::format(&query)?;
+    query.only_known(Endpoint::page(PageKind::Capture), response::is_svg(format))?;
+    let base = native::base(&query, admission)?;
+    native::refuse_negative(
         format,
-        base.is_some() || kept.profile.is_difference && is_negative(&kept),
+        base.is_some() || stored.profile.is_difference && is_negative(&stored),
     )?;
-    Ok((kept, format, base))
+    Ok((stored, format, base))
 }

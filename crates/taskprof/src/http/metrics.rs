@@ -11,11 +11,11 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 
-use super::answer;
-use super::desk::Desk;
-use super::endpoint::Endpoint;
+use super::admission::Admission;
 use super::error::HttpError;
-use super::params::Query;
+use super::parameters::{Endpoint, FORMAT, PageKind};
+use super::query::Query;
+use super::response;
 use super::{OwnRuntime, watch_application};
 use crate::write::{OPENMETRICS_TYPE, PROMETHEUS_TYPE};
 use crate::{metrics, offload};
@@ -38,14 +38,14 @@ impl Format {
     }
 }
 
-pub(super) fn routes<S>(desk: &Arc<Desk>) -> MethodRouter<S>
+pub(super) fn routes<S>(admission: &Arc<Admission>) -> MethodRouter<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let desk = Arc::clone(desk);
-    get(move |parts: Parts| answer(Arc::clone(&desk), parts)).head(async |parts: Parts| {
+    let admission = Arc::clone(admission);
+    get(move |parts: Parts| answer(Arc::clone(&admission), parts)).head(async |parts: Parts| {
         let format = parse(&parts)?;
-        Ok::<_, HttpError>(answer::typed(
+        Ok::<_, HttpError>(response::typed(
             format.content_type(),
             "inline",
             Body::empty(),
@@ -53,25 +53,30 @@ where
     })
 }
 
-async fn answer(desk: Arc<Desk>, parts: Parts) -> Result<Response, HttpError> {
+async fn answer(admission: Arc<Admission>, parts: Parts) -> Result<Response, HttpError> {
     let format = parse(&parts)?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
-    let _look = desk.look_promptly().await?;
-    let body = offload::run("taskprof-look", move |wanted| {
-        metrics::write(format == Format::Prometheus, wanted)
+    let _permit = admission.prompt_snapshot().await?;
+    let body = offload::run("taskprof-scrape", move |cancel| {
+        metrics::write(format == Format::Prometheus, cancel)
     })
     .await??;
-    Ok(answer::typed(format.content_type(), "inline", body.into()))
+    Ok(response::typed(
+        format.content_type(),
+        "inline",
+        body.into(),
+    ))
 }
 
 fn parse(parts: &Parts) -> Result<Format, HttpError> {
     let query = Query::parse(parts.uri.query());
-    query.only_known(&Endpoint::of_metrics(), false)?;
+    query.only_known(Endpoint::page(PageKind::Metrics), false)?;
     let choices = [
         ("openmetrics", Format::OpenMetrics),
         ("prometheus", Format::Prometheus),
     ];
-    query.choice("format", accepted(&parts.headers), choices.into_iter())
+    let format = query.choice(&FORMAT, choices)?;
+    Ok(format.unwrap_or_else(|| accepted(&parts.headers)))
 }
 
 /// OpenMetrics, unless the client takes only the older text.

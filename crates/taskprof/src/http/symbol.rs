@@ -7,8 +7,8 @@ use axum::extract::RawQuery;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 
-use super::answer::{self, WRITER};
 use super::error::HttpError;
+use super::response::{self, WRITER};
 use crate::{offload, source};
 
 pub(super) fn routes<S>() -> MethodRouter<S>
@@ -16,12 +16,12 @@ where
     S: Clone + Send + Sync + 'static,
 {
     get(async |RawQuery(query): RawQuery| look_up(query.unwrap_or_default()).await)
-        .head(async || answer::plain(Body::empty()))
+        .head(async || response::plain(Body::empty()))
         // axum has read the body and refuses more than 2 MB.
         .post(async |body: String| look_up(body).await)
 }
 
 async fn look_up(addresses: String) -> Result<Response, HttpError> {
     let text = offload::work(WRITER, move |_| source::symbols(&addresses)).await?;
-    Ok(answer::plain(text.into()))
+    Ok(response::plain(text.into()))
 }

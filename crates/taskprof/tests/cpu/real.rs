@@ -5,7 +5,7 @@ use std::time::Duration;
 use taskprof::cpu::{self, Cpu};
 #[cfg(feature = "pprof-rs")]
 use taskprof::sampler::{PprofSampler, Sampler};
-use taskprof::write::{self, Look};
+use taskprof::write::{self, RenderOptions};
 
 use crate::busy::Busy;
 use crate::go::{go_tool_pprof_ok, tmp_dir};
@@ -61,7 +61,7 @@ fn a_busy_function_is_found_by_every_reader_under_its_full_name() {
     assert!(own * 2 > profile.total(0), "most of the time: {folded}");
 
     // The title of a box is not shortened, its text is.
-    let svg = write::svg(&profile, &Look::new().sample_type("samples")).unwrap();
+    let svg = write::svg(&profile, &RenderOptions::new().sample_type("samples")).unwrap();
     let shown = name.replace(';', "；");
     assert!(
         xml_texts(&svg)

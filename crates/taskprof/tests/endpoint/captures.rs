@@ -127,7 +127,7 @@ async fn a_difference_in_a_format_without_negative_values_is_refused_before_anyt
         assert_eq!(
             answer.text(),
             "format speedscope cannot show a difference, because it has no negative values; choose one of pprof, svg, icicle, text, \
-             full, folded, json, or leave base and seconds out\n",
+             traces, folded, json, or leave base and seconds out\n",
             "{path}"
         );
     }
@@ -147,7 +147,7 @@ async fn a_difference_in_a_format_without_negative_values_is_refused_before_anyt
     ] {
         let page = get(&app, &format!("/debug/pprof/{path}")).await;
         assert_eq!(page.status, 200, "{path}: {}", page.text());
-        let (_, shown) = page.text().split_once("Keep it as ").unwrap();
+        let (_, shown) = page.text().split_once("Download as ").unwrap();
         let (shown, _) = shown.split_once("</p>").unwrap();
         assert_eq!(
             shown.contains("format=speedscope"),

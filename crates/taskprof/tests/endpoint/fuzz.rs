@@ -87,7 +87,7 @@ fn arbitrary_requests_harm_nothing() {
     let page = prop_oneof![
         4 => prop::sample::select(vec![
             "", "/", "/tasks", "/stuck", "/leaks", "/threads", "/symbol", "/cmdline", "/block", "/lock", "/mutex", "/goroutine", "/threadcreate",
-            "/heap", "/trace", "/captures/1", "/captures/2", "/page/tasks", "/page/tasks/1", "/page/scopes", "/page/addresses", "/page/take",
+            "/heap", "/trace", "/captures/1", "/captures/2", "/page/tasks", "/page/tasks/1", "/page/scopes", "/page/addresses", "/page/capture",
         ])
         .prop_map(str::to_owned),
         1 => ".{0,20}".prop_map(|text| format!("/{}", encoded(&text))),
@@ -104,7 +104,7 @@ fn arbitrary_requests_harm_nothing() {
     ];
     let value = prop_oneof![
         4 => prop::sample::select(vec![
-            "svg", "icicle", "folded", "text", "full", "json", "pprof", "speedscope", "0", "1", "2", "3", "-1", "none", "idle", "",
+            "svg", "icicle", "folded", "text", "traces", "json", "pprof", "speedscope", "0", "1", "2", "3", "-1", "none", "idle", "",
         ])
         .prop_map(str::to_owned),
         1 => any::<i64>().prop_map(|number| number.to_string()),

@@ -21,6 +21,13 @@ impl RequestGuard {
         self.scope.as_ref().map(Scope::inner)
     }
 
+    /// Tells the scope which record is that of its request.
+    pub(super) fn opened_by(&self, request: u64) {
+        if let Some(scope) = &self.scope {
+            scope.inner().opened_by_request(request);
+        }
+    }
+
     /// Ends the scope in good order.
     pub(super) fn complete(mut self) {
         self.scope = None;

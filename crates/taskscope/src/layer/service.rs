@@ -77,6 +77,9 @@ where
             let future = self.inner.call(Request::from_parts(parts, body));
             self.config.record.clone().instrument(future)
         };
+        if let Some(guard) = &guard {
+            guard.opened_by(future.id());
+        }
         ScopeFuture {
             future: Some(future),
             guard,

@@ -21,6 +21,12 @@ impl<F> Instrumented<F> {
     pub(crate) fn new(future: F) -> Self {
         Instrumented { future }
     }
+
+    /// No record, no id.
+    #[cfg(feature = "tower")]
+    pub(crate) fn id(&self) -> u64 {
+        0
+    }
 }
 
 impl<F: Future> Future for Instrumented<F> {
