@@ -55,7 +55,6 @@
 mod blocked;
 mod call;
 mod error;
-mod give_way;
 #[cfg(all(
     target_os = "linux",
     target_pointer_width = "64",
@@ -76,7 +75,6 @@ use std::time::Duration;
 pub use blocked::Blocked;
 pub use call::SystemCall;
 pub use error::{CaptureError, ClaimError, NoAnswerReason, NotBlocked};
-pub use give_way::give_way;
 
 use crate::Completeness;
 

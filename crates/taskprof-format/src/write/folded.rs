@@ -1,7 +1,8 @@
 //! A profile as folded stacks: root first, `;` between frames, a space, the value.
 //!
-//! The format has no escaping of its own, and its readers disagree with frame names in six ways (see [`folded`]); the
-//! rules here are made so that every reader splits every line where we meant it. Not here: drawing (`svg.rs`).
+//! The format has no escaping of its own, and its readers disagree with frame names in six ways
+//! (see [`folded`]); the rules here are made so that every reader splits every line where we meant
+//! it. Not here: drawing (`svg.rs`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,13 +31,15 @@ const SEMICOLON: char = '\u{ff1b}';
 pub(super) const NO_STACK: &str = "(no stack)";
 /// The frame that has no name.
 pub(super) const NO_NAME: &str = "(no name)";
-/// Writes one line per distinct stack: `root;…;leaf value`, sorted, each inlined function a frame of its own.
+/// Writes one line per distinct stack: `root;…;leaf value`, sorted, each inlined function a frame
+/// of its own.
 ///
-/// `sample_type` chooses the column; `None` is the profile's default. Lines with the value 0 are left out. Labels are
-/// not written: the format has no place for them.
+/// `sample_type` chooses the column; `None` is the profile's default. Lines with the value 0 are
+/// left out. Labels are not written: the format has no place for them.
 ///
-/// Readers of this format split at every `;`, take a number at the end of the leaf for a second column, drop spaces
-/// at the ends of a line and lines that begin with `# `, and cut a suffix such as `_[k]`. So in a frame name
+/// Readers of this format split at every `;`, take a number at the end of the leaf for a second
+/// column, drop spaces at the ends of a line and lines that begin with `# `, and cut a suffix such
+/// as `_[k]`. So in a frame name
 ///
 /// | character | is written |
 /// |---|---|
@@ -47,7 +50,8 @@ pub(super) const NO_NAME: &str = "(no name)";
 /// | white space at either end, `#` at the beginning, the space before a last word that is a number | `\u{…}` |
 /// | `]` of a last `_[i]`, `_[j]`, `_[k]`, `_[w]` | `\u{5d}` |
 ///
-/// [`parse_folded_line`] reads it back exactly. A sample without a stack is `(no stack)`, an empty name `(no name)`.
+/// [`parse_folded_line`] reads it back exactly. A sample without a stack is `(no stack)`, an empty
+/// name `(no name)`.
 ///
 /// # Errors
 ///
@@ -78,7 +82,8 @@ pub fn folded(profile: &Profile, sample_type: Option<&str>) -> Result<String, Er
     Ok(out)
 }
 
-/// With a base two columns, base and profile: what flamegraph.pl and inferno draw as a differential flame graph.
+/// With a base two columns, base and profile: what flamegraph.pl and inferno draw as a differential
+/// flame graph.
 fn write(profile: &Profile, look: &RenderOptions) -> Result<String, Error> {
     let Some(base) = &look.base else {
         return folded(profile, look.sample_type.as_deref());
@@ -93,7 +98,8 @@ fn write(profile: &Profile, look: &RenderOptions) -> Result<String, Error> {
     Ok(out)
 }
 
-/// Reads a line that [`folded`] wrote: the frame names, root first, and the value. `None` if it is not such a line.
+/// Reads a line that [`folded`] wrote: the frame names, root first, and the value. `None` if it is
+/// not such a line.
 ///
 /// # Examples
 ///
@@ -113,8 +119,9 @@ fn read_name(text: &str) -> Option<String> {
     read_plain(&text.replace(SEMICOLON, ";"))
 }
 
-/// Escaped frame names, root first, with the sum of their values. Sorted frame by frame, so that equal prefixes are
-/// neighbours (sorting whole lines would put `a::b` between `a` and `a;b`). No zeros.
+/// Escaped frame names, root first, with the sum of their values. Sorted frame by frame, so that
+/// equal prefixes are neighbours (sorting whole lines would put `a::b` between `a` and `a;b`). No
+/// zeros.
 pub(super) fn fold(
     profile: &Profile,
     column: usize,

@@ -1,7 +1,9 @@
-//! The table of formats: what each is called, how it travels, which function writes it; and how the result shall look.
+//! The table of formats: what each is called, how it travels, which function writes it; and how the
+//! result shall look.
 //!
-//! Whoever offers formats to people (the endpoint, a command line) walks [`FORMATS`] and names no writer, so that a new
-//! writer is a file of its own and one line here. Not here: how a format is written (each writer's own file).
+//! Whoever offers formats to people (the endpoint, a command line) walks [`FORMATS`] and names no
+//! writer, so that a new writer is a file of its own and one line here. Not here: how a format is
+//! written (each writer's own file).
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -40,7 +42,8 @@ pub struct Format {
     pub negative: bool,
     /// What it is good for, in a few words.
     pub summary: &'static str,
-    /// Writes a profile. Blocks for as long as names have to be looked up: keep it off the async workers.
+    /// Writes a profile. Blocks for as long as names have to be looked up: keep it off the async
+    /// workers.
     pub write: fn(&Profile, &RenderOptions) -> Result<Vec<u8>, Error>,
 }
 
@@ -87,7 +90,8 @@ impl RenderOptions {
         self
     }
 
-    /// The kind of the column that is shown: alone in a format that has one column, first in a format that has all.
+    /// The kind of the column that is shown: alone in a format that has one column, first in a
+    /// format that has all.
     ///
     /// A profile without such a column is refused with an error for which
     /// [`is_invalid_argument`](Error::is_invalid_argument) holds.
@@ -99,17 +103,18 @@ impl RenderOptions {
 
     /// What the profile is compared with: the earlier capture.
     ///
-    /// The pictures are drawn in red and blue, [`folded`](fn@super::folded) text has two columns (base, profile), and all other
-    /// formats hold the [difference](Profile::difference). A base of other sample types is refused with an error for
-    /// which [`is_invalid_argument`](Error::is_invalid_argument) holds.
+    /// The pictures are drawn in red and blue, [`folded`](fn@super::folded) text has two columns
+    /// (base, profile), and all other formats hold the [difference](Profile::difference). A base of
+    /// other sample types is refused with an error for which
+    /// [`is_invalid_argument`](Error::is_invalid_argument) holds.
     #[must_use]
     pub fn base(mut self, base: impl Into<Arc<Profile>>) -> Self {
         self.base = Some(base.into());
         self
     }
 
-    /// Scales the base to the profile's total in pictures and folded text, so that what is compared is the share of
-    /// each stack: for captures of unequal length or load.
+    /// Scales the base to the profile's total in pictures and folded text, so that what is compared
+    /// is the share of each stack: for captures of unequal length or load.
     #[must_use]
     pub fn normalised(mut self) -> Self {
         self.normalised = true;

@@ -1,4 +1,5 @@
-//! Writers: each turns any [`Profile`] into one format and knows nothing about where the profile came from.
+//! Writers: each turns any [`Profile`] into one format and knows nothing about where the profile
+//! came from.
 //!
 //! | function | format | opens in |
 //! |---|---|---|
@@ -9,13 +10,15 @@
 //! | [`text`], [`traces`] | stacks by value; every sample with all that is known | a terminal |
 //! | [`json`] | the samples with names | `jq`, a script |
 //!
-//! [`FORMATS`] lists them all, and [`Profile`] has a method for each (`write_svg`, …). A [`RenderOptions`] says how the result is
-//! titled, which column it shows and what it is compared with. Numbers that a scraper collects are no profile:
-//! [`openmetrics`] and [`prometheus`] write [`metrics`].
+//! [`FORMATS`] lists them all, and [`Profile`] has a method for each (`write_svg`, …). A
+//! [`RenderOptions`] says how the result is titled, which column it shows and what it is compared
+//! with. Numbers that a scraper collects are no profile: [`openmetrics`] and [`prometheus`] write
+//! [`metrics`].
 //!
-//! Writing resolves addresses to names, which reads debug information of loaded modules the first time (tens to hundreds
-//! of milliseconds for a large program): do it off the async workers. An address without a symbol is shown as
-//! `module+0xoffset`, and how many there were is said wherever the format has a place for it.
+//! Writing resolves addresses to names, which reads debug information of loaded modules the first
+//! time (tens to hundreds of milliseconds for a large program): do it off the async workers. An
+//! address without a symbol is shown as `module+0xoffset`, and how many there were is said wherever
+//! the format has a place for it.
 
 mod format;
 mod methods;

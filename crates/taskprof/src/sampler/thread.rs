@@ -14,8 +14,8 @@ use rustix::time::{ClockId, clock_gettime};
 use taskscope::attribution::{self, TaskFacts, TaskKey};
 use taskscope::{ScopeInfo, TaskKind};
 
+use super::{Collected, RawSample, RequestIds, Running, Sampler, StackEnd, TaskLabels};
 use crate::error::Error;
-use crate::sampler::{Collected, RawSample, RequestIds, Running, Sampler, StackEnd, TaskLabels};
 
 /// Why samples are missing.
 const NO_ROOM: &str = "there was no room for more, because they were not collected in time";
@@ -167,10 +167,10 @@ impl Running for Started {
         true
     }
 
-    fn remarks(&self) -> Vec<String> {
+    fn comments(&self) -> Vec<String> {
         let threads = self.sampler.threads();
         let of = |kind| threads.iter().filter(|thread| thread.timer == kind).count();
-        let mut remarks = Vec::new();
+        let mut comments = Vec::new();
         for (kind, note) in [
             (TimerKind::PerfEvent, ""),
             (
@@ -180,22 +180,22 @@ impl Running for Started {
         ] {
             let count = of(kind);
             if count > 0 {
-                remarks.push(format!("timers: {} on {count} threads{note}", kind.name()));
+                comments.push(format!("timers: {} on {count} threads{note}", kind.name()));
             }
         }
         if self.unarmed > 0 {
-            remarks.push(format!(
+            comments.push(format!(
                 "{} threads had no timer and were not sampled, because there are too many or the kernel gave none",
                 self.unarmed
             ));
         }
         if self.foreign > 0 {
-            remarks.push(format!(
+            comments.push(format!(
                 "{} signals came from somebody else and were ignored",
                 self.foreign
             ));
         }
-        remarks
+        comments
     }
 
     fn collect_every(&self) -> Duration {

@@ -1,4 +1,4 @@
-//! One look at everything that is told: numbers only, and bounded in their number.
+//! One look at everything that is listed: numbers only, and bounded in their number.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,11 +9,11 @@ use taskscope::sampling::{self, Histograms, Losses};
 
 use super::labels::{self, OfScope};
 use crate::cpu::ByScope;
-use crate::cpu_permit::CpuPermit;
+use crate::cpu_permit;
 use crate::offload::CancelCheck;
 use crate::source;
 
-pub(super) struct Seen {
+pub(super) struct Snapshot {
     pub(super) began: Instant,
     pub(super) breakdown: Breakdown,
     pub(super) scopes: BTreeMap<String, OfScope>,
@@ -45,7 +45,7 @@ pub(super) struct HeldMemory {
     pub(super) without_scope: u64,
 }
 
-/// What is told of one runtime.
+/// What is listed of one runtime.
 pub(super) struct Runtime {
     pub(super) id: String,
     pub(super) name: String,
@@ -59,9 +59,9 @@ pub(super) struct Runtime {
     pub(super) parks: u64,
 }
 
-impl Seen {
-    pub(super) fn look(began: Instant, cancel: &CancelCheck) -> Seen {
-        let turn = CpuPermit::take_promptly();
+impl Snapshot {
+    pub(super) fn take(began: Instant, cancel: &CancelCheck) -> Snapshot {
+        let permit = cpu_permit::PROMPT.acquire_blocking();
         // Before the count: a runtime that is gone is forgotten first.
         let stats = taskscope::stats();
         let breakdown = census::take_by_scope(labels::places().scopes());
@@ -73,10 +73,10 @@ impl Seen {
         for (scope, time) in &cpu.scopes {
             *cpu_by_scope.entry(labels::cut(scope)).or_default() += time.as_secs_f64();
         }
-        drop(turn);
+        drop(permit);
         // 50 ms, in which others have their turns.
         let (runtimes, runtimes_without_place) = runtimes(&breakdown, cancel);
-        Seen {
+        Snapshot {
             began,
             breakdown,
             scopes,
@@ -86,7 +86,7 @@ impl Seen {
             resources_without_place,
             growing,
             growing_sites,
-            // Nothing is told smaller than before: read one after the other, as turns are taken.
+            // Nothing is listed smaller than before: read one after the other, as turns are taken.
             histograms: sampling::histograms(),
             losses: sampling::losses(),
             stats,
@@ -110,17 +110,17 @@ fn sum(counts: impl Iterator<Item = (String, usize)>) -> BTreeMap<String, usize>
 fn held() -> HeldMemory {
     let mut held = HeldMemory::default();
     let mut places = labels::places();
-    let mut told = Vec::new();
+    let mut listed = Vec::new();
     for (route, memory) in crate::heap::held::by_route() {
         match route {
             None => held.without_scope += memory.bytes(),
             Some(route) if places.has_holder(&route) => {
-                told.push((labels::cut(&route), memory.bytes() as usize));
+                listed.push((labels::cut(&route), memory.bytes() as usize));
             }
             Some(_) => held.without_place += memory.bytes(),
         }
     }
-    held.by_scope = sum(told.into_iter());
+    held.by_scope = sum(listed.into_iter());
     held
 }
 
@@ -129,27 +129,27 @@ fn growing() -> (BTreeMap<String, usize>, usize) {
     let sites = taskscope::growth();
     let growing = sites.iter().take_while(|site| site.only_grows());
     let most = growing.clone().take(labels::MAX_SITES);
-    let told = most.map(|site| (labels::cut_path(&site.site.to_string()), site.alive()));
-    (sum(told), growing.count())
+    let listed = most.map(|site| (labels::cut_path(&site.site.to_string()), site.alive()));
+    (sum(listed), growing.count())
 }
 
 fn resources() -> (BTreeMap<String, usize>, usize) {
     let mut places = labels::places();
     let mut all = census::resources();
     all.sort_unstable();
-    let (told, rest): (Vec<_>, Vec<_>) =
+    let (listed, rest): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|(kind, _)| places.has_kind(kind));
-    let told = told
+    let listed = listed
         .into_iter()
         .map(|(kind, count)| (labels::cut(kind), count));
-    (sum(told), rest.iter().map(|(_, count)| count).sum())
+    (sum(listed), rest.iter().map(|(_, count)| count).sum())
 }
 
 fn runtimes(breakdown: &Breakdown, cancel: &CancelCheck) -> (Vec<Runtime>, usize) {
     let watched = source::watch_runtimes(&breakdown.runtimes, cancel);
     let left_out = breakdown.census.runtimes_left_out;
     let mut places = labels::places();
-    let mut told = Vec::new();
+    let mut listed = Vec::new();
     let mut without_place = left_out;
     for ((info, figures), load) in watched.into_iter().zip(&breakdown.census.runtimes) {
         if !places.has_runtime(info.number) {
@@ -160,7 +160,7 @@ fn runtimes(breakdown: &Breakdown, cancel: &CancelCheck) -> (Vec<Runtime>, usize
         let figures = figures.unwrap_or_default();
         let time = figures.elapsed.as_secs_f64() * info.workers.max(1) as f64;
         let busy_ratio = figures.total_busy_duration.as_secs_f64() / time.max(f64::MIN_POSITIVE);
-        told.push(Runtime {
+        listed.push(Runtime {
             id: info.number.to_string(),
             name: labels::cut(info.name.as_deref().unwrap_or_default()),
             workers: info.workers,
@@ -182,5 +182,5 @@ fn runtimes(breakdown: &Breakdown, cancel: &CancelCheck) -> (Vec<Runtime>, usize
                 .sum(),
         });
     }
-    (told, without_place)
+    (listed, without_place)
 }

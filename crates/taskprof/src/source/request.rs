@@ -1,4 +1,5 @@
-//! A question to a source, built step by step: the way in through code, and what every page asks through.
+//! A question to a source, built step by step: the way in through code, and what every page asks
+//! through.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +9,13 @@ use taskscope::DumpOptions;
 use super::shared::{self, Line};
 use super::{Source, What};
 use crate::cpu::{Cpu, DEFAULT_DURATION, MAX_DURATION};
-use crate::cpu_permit::CpuPermit;
 use crate::error::Error;
 use crate::profile::Profile;
-use crate::tasks::{self, Chosen, Head, ProfileFold};
-use crate::{fork, offload};
+use crate::tasks::{self, DumpQuery, Head, ProfileFold, TaskFilter, TaskQuestion};
+use crate::{cpu_permit, fork, offload};
 
-/// The thread that looks.
-const LOOK: &str = "taskprof-look";
+/// The thread that takes a dump.
+const THREAD: &str = "taskprof-dump";
 
 /// A question to a [`Source`].
 ///
@@ -30,19 +30,19 @@ const LOOK: &str = "taskprof-look";
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "nothing is captured until `capture` is called"]
-pub struct Ask {
+pub struct CaptureRequest {
     source: &'static Source,
     duration: Option<Duration>,
-    options: DumpOptions,
+    tasks: TaskQuestion,
     cpu: Cpu,
 }
 
-impl Ask {
+impl CaptureRequest {
     pub(super) fn new(source: &'static Source) -> Self {
-        Ask {
+        CaptureRequest {
             source,
             duration: None,
-            options: DumpOptions::new(),
+            tasks: TaskQuestion::default(),
             cpu: Cpu::new(),
         }
     }
@@ -58,35 +58,48 @@ impl Ask {
         self
     }
 
-    /// Which tasks to look at. Other sources than those of tasks take no notice.
+    /// Sets which tasks to look at. Other sources than those of tasks take no notice.
     pub fn of(mut self, options: DumpOptions) -> Self {
-        self.options = options;
+        self.tasks.options = options;
         self
     }
 
-    /// How to sample, and which samples to show; the duration is that of this question. Other sources than `cpu` take no notice.
+    /// As [`of`](Self::of), with what `filter` asks for besides; conditions that a dump cannot
+    /// decide are decided task by task.
+    pub(crate) fn matching(mut self, options: DumpOptions, filter: &TaskFilter) -> Self {
+        self.tasks = TaskQuestion {
+            options: filter.options(options),
+            filter: filter.rest().map(Arc::new),
+        };
+        self
+    }
+
+    /// How to sample, and which samples to show; the duration is that of this question. Other
+    /// sources than `cpu` take no notice.
     pub fn with(mut self, cpu: Cpu) -> Self {
         self.cpu = cpu;
         self
     }
 
-    /// Looks, and gives what there is to see.
+    /// Takes the profile.
     ///
     /// Works on a thread of its own; the future may be awaited on any executor.
     ///
     /// # Errors
     ///
     /// [`is_unavailable`](Error::is_unavailable) if the process does not collect this,
-    /// [`is_invalid_argument`](Error::is_invalid_argument) if the duration is zero or above [`MAX_DURATION`], or if the source is text and has no
-    /// profile, and otherwise as [`Cpu::capture`].
+    /// [`is_invalid_argument`](Error::is_invalid_argument) if the duration is zero or above
+    /// [`MAX_DURATION`], or if the source is text and has no profile, and otherwise as
+    /// [`Cpu::capture`].
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future ends a capture that takes time at once, and leaves one of this moment to end by itself on its thread.
+    /// Dropping the future ends a capture that takes time at once, and leaves one of this moment to
+    /// end by itself on its thread.
     pub async fn capture(self) -> Result<Profile, Error> {
         fork::check()?;
         self.source.available()?;
-        // Of the past one may ask for more, which `cpu` knows.
+        // One may ask for more of the past, which `cpu` knows.
         let is_cpu = matches!(self.source.what, What::Cpu);
         if let Some(duration) = self.duration
             && !is_cpu
@@ -97,7 +110,7 @@ impl Ask {
                 MAX_DURATION.as_secs()
             )));
         }
-        let (options, duration) = (self.options, self.duration);
+        let (tasks, duration) = (self.tasks, self.duration);
         match &self.source.what {
             What::Cpu => {
                 let cpu = self.cpu.duration(duration.unwrap_or(DEFAULT_DURATION));
@@ -105,30 +118,30 @@ impl Ask {
             }
             What::Tasks(choose) if duration.is_none() => {
                 let choose = *choose;
-                let look = move |options| Folded::take(choose(options));
+                let make = move |tasks: TaskQuestion| Folded::take(tasks.choose(choose));
                 let folded =
-                    shared::look(LOOK, self.source.name, Line::Usual, options, look).await?;
-                offload::work(LOOK, move |_| folded.profile()).await
+                    shared::dump(THREAD, self.source.name, Line::Usual, tasks, make).await?;
+                offload::work(THREAD, move |_| folded.profile()).await
             }
             What::Tasks(choose) => {
                 let choose = *choose;
                 let mut folded: Option<Folded> = None;
-                look(duration, move || {
-                    let _turn = CpuPermit::take_in_line();
+                once_or_difference(duration, move || {
+                    let _permit = cpu_permit::DUMPS.acquire_blocking();
                     let folded = match &mut folded {
                         Some(folded) => {
                             folded.again()?;
                             folded
                         }
-                        None => folded.insert(Folded::take(choose(options.clone()))?),
+                        None => folded.insert(Folded::take(tasks.clone().choose(choose))?),
                     };
                     Ok(folded.profile())
                 })
                 .await
             }
             What::Profile(profile) => {
-                look(duration, || {
-                    let _turn = CpuPermit::take();
+                once_or_difference(duration, || {
+                    let _permit = cpu_permit::WORK.acquire_blocking();
                     profile()
                 })
                 .await
@@ -140,36 +153,37 @@ impl Ask {
         }
     }
 
-    /// Makes something else of the tasks, for all who ask for the same; `None` if the source is none of tasks.
+    /// Makes something else of the tasks, for all who ask for the same; `None` if the source is
+    /// none of tasks.
     pub(crate) async fn fold<T: Send + Sync + 'static>(
         self,
         line: Line,
-        make: fn(Chosen) -> Result<T, Error>,
+        make: fn(DumpQuery) -> Result<T, Error>,
     ) -> Result<Option<Arc<T>>, Error> {
         let What::Tasks(choose) = self.source.what else {
             return Ok(None);
         };
         fork::check()?;
-        let look = move |options| make(choose(options));
-        shared::look(LOOK, self.source.name, line, self.options, look)
+        let make = move |tasks: TaskQuestion| make(tasks.choose(choose));
+        shared::dump(THREAD, self.source.name, line, self.tasks, make)
             .await
             .map(Some)
     }
 
-    /// The same for this asker alone.
+    /// As [`fold`](Self::fold), for this asker alone.
     pub(crate) async fn fold_alone<T: Send + 'static>(
         self,
-        make: impl FnOnce(Chosen) -> Result<T, Error> + Send + 'static,
+        make: impl FnOnce(DumpQuery) -> Result<T, Error> + Send + 'static,
     ) -> Result<Option<T>, Error> {
         let What::Tasks(choose) = self.source.what else {
             return Ok(None);
         };
-        offload::run(LOOK, move |cancel| {
-            let _turn = CpuPermit::take_in_line();
+        offload::run(THREAD, move |cancel| {
+            let _permit = cpu_permit::DUMPS.acquire_blocking();
             if cancel.is_cancelled() {
-                return Err(Error::sampler("the look was abandoned"));
+                return Err(Error::sampler("the dump was abandoned"));
             }
-            make(choose(self.options)).map(Some)
+            make(self.tasks.choose(choose)).map(Some)
         })
         .await?
     }
@@ -177,23 +191,23 @@ impl Ask {
 
 /// Tasks summed up as samples.
 struct Folded {
-    chosen: Chosen,
+    query: DumpQuery,
     fold: ProfileFold,
     head: Head,
 }
 
 impl Folded {
-    fn take(chosen: Chosen) -> Result<Folded, Error> {
-        let mut fold = ProfileFold::new(chosen.suspects.clone());
-        let head = tasks::fold(&chosen, &mut |at, task, _| fold.add(at, &task))?;
-        Ok(Folded { chosen, fold, head })
+    fn take(query: DumpQuery) -> Result<Folded, Error> {
+        let mut fold = ProfileFold::new(query.suspects.clone());
+        let head = tasks::fold(&query, &mut |at, task, _| fold.add(at, &task))?;
+        Ok(Folded { query, fold, head })
     }
 
-    /// A second look, at what was told apart in the first.
+    /// Reads the tasks again, told apart as the first time.
     fn again(&mut self) -> Result<(), Error> {
-        let Folded { chosen, fold, .. } = self;
+        let Folded { query, fold, .. } = self;
         fold.restart();
-        self.head = tasks::fold(chosen, &mut |at, task, _| fold.add(at, &task))?;
+        self.head = tasks::fold(query, &mut |at, task, _| fold.add(at, &task))?;
         Ok(())
     }
 
@@ -202,12 +216,12 @@ impl Folded {
     }
 }
 
-/// Looks once, or twice with that much time in between, and gives the difference.
-async fn look(
+/// Takes one profile, or two with that much time in between, and gives the difference.
+async fn once_or_difference(
     duration: Option<Duration>,
     mut take: impl FnMut() -> Result<Profile, Error> + Send + 'static,
 ) -> Result<Profile, Error> {
-    offload::run(LOOK, move |cancel| {
+    offload::run(THREAD, move |cancel| {
         let first = take()?;
         let Some(duration) = duration else {
             return Ok(first);

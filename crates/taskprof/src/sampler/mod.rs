@@ -1,16 +1,20 @@
 //! What a CPU sampler is: something that is started, interrupts running threads by itself, and is asked for its samples again and again.
 //!
-//! The seam between captures (`cpu/`) and whatever interrupts threads and unwinds (`thread_sampler.rs`, `pprof_sampler.rs`). Raw means
+//! The seam between captures (`cpu/`) and whatever interrupts threads and unwinds (`thread.rs`, `pprof_rs.rs`). Raw means
 //! addresses: no names, no profile. Not here: who shares a sampler (`cpu/session.rs`).
+
+#[cfg(feature = "pprof-rs")]
+mod pprof_rs;
+mod thread;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::Error;
 #[cfg(feature = "pprof-rs")]
-pub use crate::pprof_sampler::PprofSampler;
-pub use crate::thread_sampler::ThreadSampler;
+pub use self::pprof_rs::PprofSampler;
+pub use self::thread::ThreadSampler;
+use crate::error::Error;
 
 /// How many samples a second of CPU time gives, unless told otherwise.
 ///
@@ -63,7 +67,7 @@ pub trait Running: Send {
     }
 
     /// Sentences about this sampler as of now, such as which timers it uses. Asked for once a second, and when a capture ends.
-    fn remarks(&self) -> Vec<String> {
+    fn comments(&self) -> Vec<String> {
         Vec::new()
     }
 }

@@ -1,4 +1,4 @@
-//! Whose samples a profile shows, and whether it is divided by route or by task at its root.
+//! The samples that a profile shows, and the frames at its root.
 //!
 //! Not here: labels (`labels.rs`), the parameters of the endpoint (`http/`).
 
@@ -8,14 +8,14 @@ use super::labels::Place;
 use super::recording::Key;
 use crate::profile::Frame;
 
-/// What stands at the root of every stack, so that a flame graph has a tower for each.
+/// The frame at the root of every stack, so that a flame graph has a tower for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum By {
     /// Nothing: the first function of the thread.
     #[default]
     Stack,
-    /// The route of the request that was worked for.
+    /// The route of the request that the task worked for.
     Route,
     /// The name of the task, or where it was spawned.
     Task,
@@ -23,16 +23,18 @@ pub enum By {
     Thread,
 }
 
-/// Whose samples are wanted.
+/// How a recording is shown.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Choice {
+pub(super) struct View {
     pub(super) route: Option<Arc<str>>,
     pub(super) scope: Option<Arc<str>>,
     pub(super) name: Option<Arc<str>>,
     pub(super) by: By,
+    /// Every frame of the runtime, and not one for all of them.
+    pub(super) full_runtime: bool,
 }
 
-impl Choice {
+impl View {
     pub(super) fn is_everything(&self) -> bool {
         self.route.is_none() && self.scope.is_none() && self.name.is_none()
     }

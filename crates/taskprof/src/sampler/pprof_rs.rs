@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use ::pprof::{MAX_DEPTH, ProfilerGuard, ProfilerGuardBuilder, UnresolvedReport};
 
+use super::thread::{check_hz, process_cpu_time};
+use super::{Collected, RawSample, Running, Sampler, StackEnd};
 use crate::error::Error;
-use crate::sampler::{Collected, RawSample, Running, Sampler, StackEnd};
-use crate::thread_sampler::{check_hz, process_cpu_time};
 
 /// The name of the signal handler, the outermost of its own frames in a stack.
 const HANDLER: &str = "perf_signal_handler";
@@ -152,16 +152,16 @@ impl Running for Started {
         })
     }
 
-    fn remarks(&self) -> Vec<String> {
-        let mut remarks = vec![
+    fn comments(&self) -> Vec<String> {
+        let mut comments = vec![
             "sampled by the pprof crate: SIGPROF from one timer for the whole process".to_owned(),
         ];
         if self.untrimmed > 0 {
-            remarks.push(
+            comments.push(
                 "some samples end in frames of the profiler itself, because its signal handler has no symbol; build without strip to cut them off".to_owned(),
             );
         }
-        remarks
+        comments
     }
 }
 

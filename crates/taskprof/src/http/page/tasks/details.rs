@@ -1,4 +1,6 @@
-//! One task: everything that is known of it.
+//! The page of one task, with everything that is known of it.
+//!
+//! Not here: the list of tasks (`list.rs`), the same facts as text and JSON (`crate::tasks`).
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -13,43 +15,43 @@ use super::filter::label;
 use crate::error::Error;
 use crate::http::page::layout::{Page, Tab, age, count, meaning, plain, sentence, verdict};
 use crate::http::page::links::Links;
-use crate::tasks::{self, CUT, Chosen};
+use crate::tasks::{self, CUT, DumpQuery};
 
-/// Children, siblings of a level, that are listed; more are counted.
-const CHILDREN: usize = 50;
-/// Levels of the tree above it that are listed.
-const ABOVE: usize = 50;
+/// Children that are listed; the others are counted.
+const MAX_CHILDREN: usize = 50;
+/// Ancestors that are listed.
+const MAX_ANCESTORS: usize = 50;
 
-/// One task, what it holds, and its next of kin.
+/// One task with what it holds, its ancestors and its children.
 #[derive(Debug)]
-pub(super) struct One {
+pub(super) struct TaskDetails {
     task: TaskDump,
     taken_at: SystemTime,
     holds: Vec<ResourceDump>,
-    /// As far as it is sampled.
+    /// Memory that it holds, estimated from samples.
     memory: Held,
-    /// Its parent first, up to the first that is not there.
-    above: Vec<TaskDump>,
-    /// The oldest.
+    /// Its parent, that task's parent and so on, up to the first without a record.
+    ancestors: Vec<TaskDump>,
+    /// The oldest of its live children.
     children: Vec<TaskDump>,
-    /// All of them.
+    /// The number of its live children.
     child_count: usize,
 }
 
-impl One {
-    /// Looks at all tasks for it; `None` if it is not there.
+impl TaskDetails {
+    /// Reads all tasks to find one and its children; `None` if it is not among them.
     ///
     /// # Errors
     ///
     /// If there is no memory for it.
-    pub(super) fn take(chosen: &Chosen, id: u64) -> Result<Option<One>, Error> {
+    pub(super) fn find(query: &DumpQuery, id: u64) -> Result<Option<TaskDetails>, Error> {
         let (mut found, mut children, mut child_count) = (None, Vec::new(), 0);
-        tasks::hold(chosen, |mut held| {
-            let head = tasks::visit(chosen, &mut held, &mut |at, task, held| {
+        tasks::hold(query, |mut held| {
+            let head = tasks::visit(query, &mut held, &mut |at, task, held| {
                 if task.parent == Some(id) {
                     child_count += 1;
                     children.push((at, task));
-                    if children.len() > 2 * CHILDREN {
+                    if children.len() > 2 * MAX_CHILDREN {
                         oldest(&mut children);
                     }
                 } else if task.id == id {
@@ -58,22 +60,22 @@ impl One {
             });
             oldest(&mut children);
             let (task, memory) = found?;
-            let mut above: Vec<TaskDump> = Vec::new();
+            let mut ancestors: Vec<TaskDump> = Vec::new();
             let mut next = task.parent;
-            while let Some(parent) = next.filter(|_| above.len() < ABOVE)
+            while let Some(parent) = next.filter(|_| ancestors.len() < MAX_ANCESTORS)
                 && let Some(parent) = held.task(parent)
             {
                 next = parent.parent;
-                above.push(parent);
+                ancestors.push(parent);
             }
             let mut holds = head.dump.resources;
             holds.retain(|it| it.last_used_by.as_ref().is_some_and(|by| by.task == id));
-            Some(One {
+            Some(TaskDetails {
                 task,
                 taken_at: head.dump.taken_at,
                 holds,
                 memory,
-                above,
+                ancestors,
                 children: children.into_iter().map(|(_, task)| task).collect(),
                 child_count,
             })
@@ -81,13 +83,14 @@ impl One {
     }
 }
 
+/// Keeps the oldest children only.
 fn oldest(children: &mut Vec<(usize, TaskDump)>) {
     children.sort_unstable_by_key(|(at, _)| *at);
-    children.truncate(CHILDREN);
+    children.truncate(MAX_CHILDREN);
 }
 
-pub(super) fn html(links: &Links, one: &One) -> String {
-    let task = &one.task;
+pub(super) fn html(links: &Links, details: &TaskDetails) -> String {
+    let task = &details.task;
     let id = task.id;
     let title = format!("Task {id}: {}", plain(label(task)));
     let content = html! {
@@ -104,7 +107,7 @@ pub(super) fn html(links: &Links, one: &One) -> String {
         }
         section aria-labelledby="facts-head" {
             h2 #facts-head { "Facts" }
-            (facts(links, one))
+            (facts(links, details))
         }
         section aria-labelledby="scope-head" {
             h2 #scope-head { "Scope" }
@@ -116,19 +119,19 @@ pub(super) fn html(links: &Links, one: &One) -> String {
         }
         section aria-labelledby="tree-head" {
             h2 #tree-head { "Spawn tree" }
-            div #tree { (spawned(links, one)) }
+            div #tree { (spawned(links, details)) }
         }
         section aria-labelledby="resources-head" {
             h2 #resources-head { "Resources" }
-            div #resources { (resources(&one.holds)) }
+            div #resources { (resources(&details.holds)) }
         }
-        p.note { "As of " (httpdate::fmt_http_date(one.taken_at)) "; reload to look again." }
+        p.note { "As of " (httpdate::fmt_http_date(details.taken_at)) "; reload the page for newer facts." }
     };
     let page = Page {
         links,
         tab: Tab::Tasks,
         title: &title,
-        every: None,
+        refresh: None,
     };
     page.html(&content)
 }
@@ -146,7 +149,7 @@ fn stack(task: &TaskDump) -> Markup {
         }
         @if task.branches_dropped > 0 { p.note { (count(task.branches_dropped as usize, "more branch")) " not kept." } }
         @if task.branches_cut > 0 {
-            p.note { "Cut at the root in " (task.branches_cut) " of them: too deep, or code without unwind tables." }
+            p.note { "Frames at the root are missing in " (task.branches_cut) " of them: the stack is too deep, or has code without unwind tables." }
         }
     }
 }
@@ -154,7 +157,7 @@ fn stack(task: &TaskDump) -> Markup {
 fn frames(branch: &Branch) -> Markup {
     html! {
         @if branch.wait.kinds.iter().any(|kind| kind.ends_trace()) {
-            p.note { "What it polls has wakers of its own: the trace ends here." }
+            p.note { "The trace ends here: the future polls others with wakers of its own." }
         }
         ol.frames {
             @for frame in &branch.frames {
@@ -189,8 +192,8 @@ fn long_poll(poll: &LongPoll) -> Markup {
     }
 }
 
-fn facts(links: &Links, one: &One) -> Markup {
-    let task = &one.task;
+fn facts(links: &Links, details: &TaskDetails) -> Markup {
+    let task = &details.task;
     let fact = |name: &str, value: Markup| html! { dt { (name) } dd { (value) } };
     html! {
         dl #facts {
@@ -209,10 +212,10 @@ fn facts(links: &Links, one: &One) -> Markup {
             }))
             (fact("Polls", html! { (task.polls) ", busy for " (age(task.busy)) " in all" }))
             @if task.kind != TaskKind::Observed {
-                (fact("Wakers", html! { (task.wakers) @if task.wakers == 0 { " are out: nothing can wake it unless it is running or about to" } @else { " out" } }))
+                (fact("Wakers", html! { (task.wakers) @if task.wakers == 0 { " exist: nothing can wake it, unless it is running or about to" } @else if task.wakers == 1 { " exists" } @else { " exist" } }))
             }
-            (fact("JoinHandle", html! { @match task.detached { Some(ago) => { "dropped " (age(ago)) " ago: nobody waits for it" } None => "kept" } }))
-            @if !one.memory.is_nothing() { (fact("Memory", html! { "holds " (one.memory) " (sampled)" })) }
+            (fact("JoinHandle", html! { @match task.detached { Some(ago) => { "dropped " (age(ago)) " ago: nobody waits for it" } None => "not dropped" } }))
+            @if !details.memory.is_nothing() { (fact("Memory", html! { "holds " (details.memory) " (sampled)" })) }
             (fact("Runtime", html! { (task.runtime) }))
         }
     }
@@ -228,7 +231,7 @@ fn kind(kind: TaskKind) -> &'static str {
     }
 }
 
-/// A pair of a query.
+/// One parameter of a URL with its value, escaped.
 pub(in crate::http::page) fn pair(name: &str, value: &str) -> String {
     form_urlencoded::Serializer::new(String::new())
         .append_pair(name, value)
@@ -237,7 +240,7 @@ pub(in crate::http::page) fn pair(name: &str, value: &str) -> String {
 
 fn labels(labels: &[(Arc<str>, Arc<str>)]) -> Markup {
     html! {
-        @if labels.is_empty() { p { "None of its own." } }
+        @if labels.is_empty() { p { "It has none of its own." } }
         @else { dl { @for (key, value) in labels { dt { (plain(key)) } dd { (plain(value)) } } } }
     }
 }
@@ -248,7 +251,7 @@ fn scopes(links: &Links, task: &TaskDump) -> Markup {
         std::iter::successors(task.scope.clone(), |scope| scope.parent()).collect();
     chain.reverse();
     html! {
-        @if chain.is_empty() { p { "It belongs to none." } }
+        @if chain.is_empty() { p { "It belongs to no scope." } }
         ol.chain {
             @for scope in &chain {
                 li {
@@ -272,14 +275,14 @@ fn scopes(links: &Links, task: &TaskDump) -> Markup {
         }
         @if task.scope_cancelled.is_some() {
             p { @match task.token_polled {
-                Some((_, last)) => { "It looked at the scope's token last " (age(last)) " ago." }
+                Some((_, last)) => { "It last looked at the scope's token " (age(last)) " ago." }
                 None => "It never looked at the scope's token.",
             } }
         }
     }
 }
 
-/// A request by its scope, linked to the tasks of that scope.
+/// Names a request, with a link to the tasks of its scope.
 fn request(links: &Links, scope: &ScopeInfo) -> Markup {
     html! {
         "the request "
@@ -287,10 +290,10 @@ fn request(links: &Links, scope: &ScopeInfo) -> Markup {
     }
 }
 
-fn spawned(links: &Links, one: &One) -> Markup {
-    let (task, children, child_count) = (&one.task, &one.children, one.child_count);
-    let above: Vec<&TaskDump> = one.above.iter().rev().collect();
-    let root = above.first().copied().unwrap_or(task);
+fn spawned(links: &Links, details: &TaskDetails) -> Markup {
+    let (task, children, child_count) = (&details.task, &details.children, details.child_count);
+    let ancestors: Vec<&TaskDump> = details.ancestors.iter().rev().collect();
+    let root = ancestors.first().copied().unwrap_or(task);
     let link = |task: &TaskDump| {
         html! {
             a href=(links.to(&format!("page/tasks/{}", task.id))) { "task " (task.id) } " " (plain(label(task))) " " (verdict(task.verdict))
@@ -306,8 +309,8 @@ fn spawned(links: &Links, one: &One) -> Markup {
                     }
                 }
             }
-            @for (at, each) in above.iter().enumerate() {
-                @let child = above.get(at + 1).copied().unwrap_or(task);
+            @for (at, each) in ancestors.iter().enumerate() {
+                @let child = ancestors.get(at + 1).copied().unwrap_or(task);
                 li {
                     @match child.parent_request() {
                         Some(scope) => {
@@ -320,7 +323,7 @@ fn spawned(links: &Links, one: &One) -> Markup {
             }
             li aria-current="true" { strong { "task " (task.id) " " (plain(label(task))) } }
         }
-        @if child_count == 0 { p { "It has spawned no task that is alive." } }
+        @if child_count == 0 { p { "It has spawned no task that is still alive." } }
         @else {
             p { "It has spawned " (count(child_count, "task")) " that " @if child_count == 1 { "is" } @else { "are" } " alive:" }
             ul { @for child in children { li { (link(child)) } } }
@@ -331,7 +334,7 @@ fn spawned(links: &Links, one: &One) -> Markup {
 
 fn resources(held: &[ResourceDump]) -> Markup {
     html! {
-        @if held.is_empty() { p { "It holds nothing that is tracked." } }
+        @if held.is_empty() { p { "It holds no tracked resource." } }
         @else { ul { @for resource in held { li { (sentence(&resource.to_string())) } } } }
     }
 }
