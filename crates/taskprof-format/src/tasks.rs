@@ -25,7 +25,7 @@ pub const VERSION: u32 = 1;
 /// ```
 /// use taskprof::tasks::{Tasks, VERSION};
 ///
-/// let dump = taskscope::DumpOptions::new().capture_blocking();
+/// let dump = taskscope_core::DumpOptions::new().capture_blocking();
 /// let mut json = Vec::new();
 /// taskprof::tasks::json(&dump, &mut json)?;
 ///
