@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use taskscope::{Dump, DumpOptions, RuntimeGuard, ScopeRef, Stacks, TaskDump, Verdict};
+use taskscope::{Dump, DumpOptions, RuntimeGuard, ScopeInfo, Stacks, TaskDump, Verdict};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task;
 
@@ -140,7 +140,7 @@ impl Checker {
         let scope = self.options.scope.clone();
         let lost = taskscope::lost_wakeups::take(|task| match &scope {
             Some(scope) => {
-                let mut above = std::iter::successors(task.scope.clone(), ScopeRef::parent);
+                let mut above = std::iter::successors(task.scope.clone(), ScopeInfo::parent);
                 above.any(|above| above == *scope)
             }
             None => Some(task.runtime) == number,

@@ -100,7 +100,7 @@ impl Matcher {
                 frames.any(|frame| pattern.matches_segments(&frame.function))
             }),
             Matcher::Scope(pattern) => {
-                std::iter::successors(task.scope.clone(), taskscope::ScopeRef::parent)
+                std::iter::successors(task.scope.clone(), taskscope::ScopeInfo::parent)
                     .any(|scope| pattern.matches_name(scope.name()))
             }
             Matcher::Baseline(before) => before.has(task),

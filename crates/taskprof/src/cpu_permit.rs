@@ -1,10 +1,12 @@
-//! Permits to keep a processor busy: in each line one thread at a time, in the order in which they asked.
+//! Permits to keep a processor busy: in each line one thread at a time, in the order in which they
+//! asked.
 //!
-//! Captures that many have asked for together end together. Without permits, as many threads would then look up names and write
-//! answers at once, and the application's own threads would be a few among dozens for that moment: its slowest requests show it.
-//! While there is a line, the next one also rests before it begins, so that however many ask, they get some thirty permits a
-//! second, and never more than a tenth of a processor. Who asks alone does not wait.
-//! Not here: how many may wait (`http/admission.rs`), the nice value of a thread (`thread.rs`).
+//! Captures that many have asked for together end together. Without permits, as many threads would
+//! then look up names and write answers at once, and the application's own threads would be a few
+//! among dozens for that moment: its slowest requests show it. While there is a line, the next one
+//! also rests before it begins, so that however many ask, they get some thirty permits a second,
+//! and never more than a tenth of a processor. Who asks alone does not wait. Not here: how many may
+//! wait (`http/admission.rs`), the nice value of a thread (`thread.rs`).
 
 use std::future::Future;
 use std::pin::pin;
@@ -90,7 +92,6 @@ impl CpuLine {
     }
 
     fn rested(&self) -> MutexGuard<'_, Option<Instant>> {
-        // A plain value that is never left half-written.
         crate::sync::lock(&self.rested)
     }
 

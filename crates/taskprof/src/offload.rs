@@ -1,7 +1,8 @@
 //! Slow synchronous work on a thread of its own, awaited without any particular runtime.
 //!
-//! Not `spawn_blocking`: it needs a tokio runtime around it, its pool may be full of the very work that is being looked
-//! into, and a runtime waits for it at shutdown. Captures and writers are few and slow, so a thread each is cheap.
+//! Not `spawn_blocking`: it needs a tokio runtime around it, its pool may be full of the very work
+//! that is being looked into, and a runtime waits for it at shutdown. Captures and writers are few
+//! and slow, so a thread each is cheap.
 
 use std::sync::mpsc;
 
@@ -14,14 +15,14 @@ use crate::{cpu_permit, fork};
 /// The thread of [`work`].
 static WORKER: Worker = Worker::new("taskprof-work");
 
-/// What the thread can ask: whether the future that waits for it still exists.
+/// Tells the thread whether the future that waits for its result still exists.
 #[derive(Debug)]
 pub(crate) struct CancelCheck {
     dropped: mpsc::Receiver<()>,
 }
 
 impl CancelCheck {
-    /// Sleeps for so long, or until the future is dropped; true if it is still there.
+    /// Sleeps for this long, or until the future is dropped; true if it is still there.
     pub(crate) fn sleep(&self, time: std::time::Duration) -> bool {
         // Nothing is ever sent: the other end is only dropped.
         matches!(
@@ -36,10 +37,15 @@ impl CancelCheck {
     }
 }
 
-/// As [`run`], for work that keeps a processor busy and waits for nothing: one at a time, so that many answers that are due
-/// together do not take all processors.
+/// Runs work that keeps a processor busy and waits for nothing on the one thread for it, when those
+/// before it are done.
 ///
-/// On one thread, which stays.
+/// One at a time, so that many answers that are due together do not take all processors. Work of a
+/// future that was dropped in line is not begun.
+///
+/// # Errors
+///
+/// As [`run`].
 pub(crate) async fn work<T: Send + 'static>(
     name: &str,
     work: impl FnOnce(&CancelCheck) -> T + Send + 'static,
@@ -98,7 +104,7 @@ mod tests {
 
     use super::*;
 
-    // Through a private door: from outside, threads that take turns look like fast ones.
+    // Through a private door: from outside, threads that wait for each other look like fast ones.
     #[tokio::test]
     async fn work_that_keeps_a_processor_busy_is_done_one_at_a_time() {
         static BUSY: AtomicUsize = AtomicUsize::new(0);

@@ -1,8 +1,9 @@
 //! Locks that take no notice of poisoning.
 //!
-//! A panic while a lock is held poisons it. Everything behind a lock in this crate is replaced, added or removed as a whole, so a
-//! panic in between leaves an entry too few or too many, and nothing half-written. The profiler goes on with that, rather than
-//! make every later request panic, too.
+//! A panic while a lock is held poisons it. Everything behind a lock in this crate is replaced,
+//! added or removed as a whole, so a panic in between leaves an entry too few or too many, and
+//! nothing half-written. The profiler goes on with that, rather than make every later request
+//! panic, too.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

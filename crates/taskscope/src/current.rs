@@ -1,79 +1,33 @@
 //! Which scope this thread is working for.
 //!
-//! Not here: which task it is polling ([`crate::record::current`]).
+//! Not here: where that is kept, and which task the thread is polling (`taskscope-core`).
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
-use crate::record;
-use crate::scope::ScopeInner;
+use taskscope_core::{clock, current, record};
 
-thread_local! {
-    /// The scope of the innermost `Scope::run` that is being polled.
-    static SCOPE: RefCell<Option<Arc<ScopeInner>>> = const { RefCell::new(None) };
-}
+pub(crate) use taskscope_core::current::ScopeGuard;
+
+use crate::scope::ScopeInner;
 
 /// The scope that a task spawned now belongs to.
 #[inline]
 pub(crate) fn scope() -> Option<Arc<ScopeInner>> {
-    if record::scoped() {
-        SCOPE
-            .try_with(|scope| scope.try_borrow().ok()?.clone())
-            .ok()
-            .flatten()
-    } else {
-        record::with_current(|_, meta| meta.scope.clone())?
-    }
+    ScopeInner::shared_of_facts(current::scope()?)
 }
 
 /// Makes a scope current until the guard is dropped.
 pub(crate) fn enter_scope(scope: Arc<ScopeInner>) -> ScopeGuard {
-    let previous = SCOPE
-        .try_with(|slot| {
-            slot.try_borrow_mut()
-                .ok()
-                .and_then(|mut slot| slot.replace(scope))
-        })
-        .ok()
-        .flatten();
-    ScopeGuard {
-        previous,
-        scoped: record::set_scoped(true),
-    }
+    current::enter_scope(scope)
 }
-
-/// Restores the scope that was current before [`enter_scope`].
-pub(crate) struct ScopeGuard {
-    previous: Option<Arc<ScopeInner>>,
-    scoped: bool,
-}
-
-impl Drop for ScopeGuard {
-    fn drop(&mut self) {
-        record::set_scoped(self.scoped);
-        let previous = self.previous.take();
-        let left = SCOPE.try_with(|slot| {
-            slot.try_borrow_mut()
-                .ok()
-                .and_then(|mut slot| std::mem::replace(&mut *slot, previous))
-        });
-        // Outside the borrow: this may be the last reference to the scope.
-        drop(left);
-    }
-}
-
-#[cfg(not(feature = "enable"))]
-pub(crate) fn token_polled(_: &ScopeInner, _: bool) {}
 
 /// The task that this thread is polling has looked at a token of `scope`, and has seen it `cancelled` or not.
-#[cfg(feature = "enable")]
 pub(crate) fn token_polled(scope: &ScopeInner, cancelled: bool) {
     record::with_current(|record, meta| {
-        let own = meta.scope.as_ref();
+        let own = meta.scope.as_deref();
+        let own = own.and_then(|own| ScopeInner::of_facts(own));
         if let Some(saw) = own.and_then(|own| own.looked_at(scope, cancelled)) {
-            record
-                .side_or_new()
-                .token_polled(crate::clock::coarse(), saw);
+            record.side_or_new().token_polled(clock::coarse(), saw);
         }
     });
 }

@@ -58,90 +58,74 @@
 //!   it, and [`AtEnd::Abort`] does not abort it. A program that relies on either spawns by the scope.
 //! * A future from [`Builder::instrument`] belongs to no scope.
 //! * Where [`Scope::finish`] fails, its [`Survivors`] has an empty dump, and says in words how many there are.
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::unwrap_used))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-pub mod attribution;
-#[cfg(feature = "enable")]
-mod blocking;
-#[cfg(feature = "enable")]
-mod capture;
-pub mod census;
-#[cfg_attr(not(feature = "enable"), path = "off/clock.rs")]
+#[cfg(not(feature = "enable"))]
+#[path = "off/clock.rs"]
 mod clock;
-#[cfg(feature = "enable")]
-mod count;
+#[cfg_attr(not(feature = "enable"), path = "off/current.rs")]
 mod current;
-mod dump;
-#[cfg(feature = "enable")]
-mod evidence;
-#[cfg(feature = "enable")]
-mod free;
-mod growth;
-pub mod heap;
-#[cfg(feature = "enable")]
-mod ids;
-#[cfg_attr(not(feature = "enable"), path = "off/instrument.rs")]
+#[cfg(not(feature = "enable"))]
+#[path = "off/fmt.rs"]
+mod fmt;
+#[cfg(not(feature = "enable"))]
+#[path = "off/instrument.rs"]
 mod instrument;
 mod join;
 mod join_set;
 #[cfg(feature = "tower")]
 mod layer;
-pub mod lost_wakeups;
-#[cfg(feature = "enable")]
-mod marks;
+#[cfg(not(feature = "enable"))]
+#[path = "off/name.rs"]
 mod name;
 #[cfg(tokio_unstable)]
 mod observe;
 #[cfg(not(feature = "enable"))]
-mod off;
-#[cfg(feature = "enable")]
-mod pages;
-#[cfg_attr(not(feature = "enable"), path = "off/pool.rs")]
-mod pool;
-#[cfg_attr(not(feature = "enable"), path = "off/record.rs")]
-#[allow(
-    unsafe_code,
-    reason = "the record and its wakers; see the module's essay"
-)]
+#[path = "off/record.rs"]
 mod record;
-#[cfg(feature = "enable")]
-mod replaced;
-#[cfg_attr(not(feature = "enable"), path = "off/resources.rs")]
+#[cfg(not(feature = "enable"))]
+#[path = "off/resources.rs"]
 mod resources;
-#[cfg_attr(not(feature = "enable"), path = "off/runtime.rs")]
+#[cfg(not(feature = "enable"))]
+#[path = "off/runtime.rs"]
 mod runtime;
-pub mod sampling;
 mod scope;
+#[cfg(not(feature = "enable"))]
+#[path = "off/scope_info.rs"]
+mod scope_info;
 mod spawn;
+#[cfg(feature = "enable")]
 mod stats;
-#[cfg(feature = "enable")]
-mod sync;
+#[cfg(not(feature = "enable"))]
+#[path = "off/text.rs"]
 pub mod text;
-#[cfg(feature = "enable")]
-mod threads;
 mod token;
 mod tracked;
-#[cfg(feature = "enable")]
-mod upkeep;
-mod verdict;
-mod wait;
-mod watchdog;
-mod words;
 
 #[cfg(feature = "enable")]
-pub use callstack::Stack;
+use taskscope_core::{clock, ids, instrument, record, runtime, scope_info};
+#[cfg(feature = "enable")]
+use taskscope_inspect::resources;
 
-pub use self::census::{CENSUS_PERIOD, CENSUS_RUNTIMES, CENSUSES, Census, RuntimeLoad, WorkerLoad};
-pub use self::dump::{
-    Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, Group, HeldTasks, LongPoll,
-    MAX_BRANCHES, Missed, NoMemory, NoTrace, Parents, SpawnTree, Stacks, State, TaskDump, TaskKind,
-    ThreadInfo, Trace, dump,
+#[cfg(feature = "enable")]
+pub use taskscope_core::{
+    Age, CancelReason, Cancellation, LISTED, Listed, MAX_BRANCHES, Name, NoTrace, OneLine, Plain,
+    Quoted, RuntimeGuard, RuntimeInfo, ScopeInfo, Stack, TaskKind, attribution, text, watch,
 };
-pub use self::growth::{
-    GROWTH_MIN_SAMPLES, GROWTH_PERIOD, GROWTH_SAMPLES, SiteGrowth, growth, sample_growth,
+#[cfg(feature = "enable")]
+pub use taskscope_inspect::{
+    BLOCKING_THRESHOLD, Branch, CANCEL_GRACE, CENSUS_PERIOD, CENSUS_RUNTIMES, CENSUSES, Census,
+    DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, GROWTH_MIN_SAMPLES, GROWTH_PERIOD,
+    GROWTH_SAMPLES, Group, HeldTasks, Holder, HolderState, LongPoll, Missed, NoMemory, Parents,
+    ResourceDump, RuntimeLoad, SPINNING_RATE, SiteGrowth, SpawnTree, Stacks, State, TaskDump,
+    ThreadInfo, Trace, Verdict, WaitKind, WaitReason, Watchdog, WatchdogError, WorkerLoad, census,
+    dump, growth, heap, lost_wakeups, sample_growth, sampling,
 };
+
+#[cfg(not(feature = "enable"))]
+pub use self::fmt::{Age, LISTED, Listed};
 pub use self::instrument::Instrumented;
 pub use self::join::JoinHandle;
 pub use self::join_set::JoinSet;
@@ -150,34 +134,32 @@ pub use self::layer::{
     DeadlineHeader, ForwardDeadline, ForwardDeadlineLayer, LayerStats, MAX_REQUEST_ID, ScopeBody,
     ScopeFuture, ScopeLayer, ScopeService,
 };
+#[cfg(not(feature = "enable"))]
 pub use self::name::Name;
 #[cfg(tokio_unstable)]
 pub use self::observe::{Observe, observe};
 #[cfg(not(feature = "enable"))]
-pub use self::off::Stack;
-pub use self::resources::{Holder, HolderState, ResourceDump};
-pub use self::runtime::{RuntimeGuard, RuntimeInfo, watch};
+pub use self::runtime::{RuntimeGuard, watch};
 pub use self::scope::{
-    AtEnd, CancelReason, Cancellation, Carry, ENDED_SCOPES, Run, SETTLE, Scope, ScopeRef,
-    Survivors, carry,
+    AtEnd, Carry, ENDED_SCOPES, ForeignScope, Run, SETTLE, Scope, ScopeRef, Survivors, carry,
 };
+#[cfg(not(feature = "enable"))]
+pub use self::scope_info::{CancelReason, Cancellation, ScopeInfo};
 #[cfg(feature = "hyper")]
 pub use self::spawn::TaskExecutor;
 pub use self::spawn::{
     Builder, InSet, background, instrument, spawn, spawn_blocking, spawn_local, spawn_named,
     spawn_on,
 };
+#[cfg(feature = "enable")]
 pub use self::stats::{Stats, stats};
+#[cfg(not(feature = "enable"))]
 pub use self::text::{OneLine, Plain, Quoted};
 pub use self::token::{
     Cancelled, CancelledOwned, DropGuard, DropGuardRef, RunUntilCancelled, RunUntilCancelledOwned,
     Token,
 };
 pub use self::tracked::{Tracked, track};
-pub use self::verdict::{BLOCKING_THRESHOLD, CANCEL_GRACE, SPINNING_RATE, Verdict};
-pub use self::wait::{WaitKind, WaitReason};
-pub use self::watchdog::{Watchdog, WatchdogError};
-pub use self::words::{Age, LISTED, Listed};
 
 /// The examples of the README, compiled.
 #[cfg(doctest)]

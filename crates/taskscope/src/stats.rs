@@ -1,7 +1,9 @@
 //! What this crate itself holds, for tests and for people who want to know what it costs.
 
+use taskscope_core::pool;
+
 use crate::record::Record;
-use crate::{RuntimeInfo, pool, resources, runtime, scope};
+use crate::{RuntimeInfo, resources, runtime, scope};
 
 /// What this crate holds right now.
 #[derive(Debug, Clone)]

@@ -660,7 +660,7 @@ fn frames_are_those_of_the_author_with_short_paths() {
         );
         for glue in [
             "taskscope::scope::run",
-            "taskscope::instrument",
+            "taskscope_core::instrument",
             "core::",
             "std::",
         ] {

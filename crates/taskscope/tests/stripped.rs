@@ -142,7 +142,11 @@ fn a_stack_begins_above_our_own_functions() {
         .unwrap();
     let named = String::from_utf8(named.stdout).unwrap();
     assert!(named.contains("stripped::print::"), "{named}");
-    for own in ["taskscope::capture", "taskscope::record", "callstack::"] {
+    for own in [
+        "taskscope_core::capture",
+        "taskscope_core::record",
+        "callstack::",
+    ] {
         let of_own = |line: &str| line.trim_start_matches('<').starts_with(own);
         assert!(!named.lines().any(of_own), "{own}: {named}");
     }

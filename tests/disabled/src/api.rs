@@ -19,9 +19,9 @@ use taskscope::{
     JoinSet, LISTED, LayerStats, Listed, LongPoll, MAX_BRANCHES, MAX_REQUEST_ID, Missed, Name,
     NoMemory, NoTrace, OneLine, Parents, Plain, Quoted, ResourceDump, Run, RunUntilCancelled,
     RunUntilCancelledOwned, RuntimeGuard, RuntimeInfo, RuntimeLoad, SETTLE, SPINNING_RATE, Scope,
-    ScopeBody, ScopeFuture, ScopeLayer, ScopeRef, ScopeService, SiteGrowth, SpawnTree, Stack,
-    Stacks, State, Stats, Survivors, TaskDump, TaskExecutor, TaskKind, ThreadInfo, Token, Trace,
-    Tracked, Verdict, WaitKind, WaitReason, Watchdog, WatchdogError, WorkerLoad,
+    ScopeBody, ScopeFuture, ScopeInfo, ScopeLayer, ScopeRef, ScopeService, SiteGrowth, SpawnTree,
+    Stack, Stacks, State, Stats, Survivors, TaskDump, TaskExecutor, TaskKind, ThreadInfo, Token,
+    Trace, Tracked, Verdict, WaitKind, WaitReason, Watchdog, WatchdogError, WorkerLoad,
 };
 #[cfg(tokio_unstable)]
 use taskscope::{Observe, observe};
@@ -220,7 +220,7 @@ async fn scopes() {
     let cancellation = cancellation.expect("it was cancelled");
     assert_eq!(cancellation.reason, CancelReason::Explicit);
     assert_eq!(cancellation.root, CancelReason::Explicit);
-    let _: (ScopeRef, Option<Duration>) = (cancellation.scope, cancellation.ago);
+    let _: (ScopeInfo, Option<Duration>) = (cancellation.scope, cancellation.ago);
     let callback = scope.run(async { taskscope::carry(async |one: u8| one) });
     let carry: Carry<_> = callback.await(1);
     assert_eq!(carry.await, 1);
@@ -479,7 +479,7 @@ fn dump(dump: &Dump) {
 fn task(task: &TaskDump) {
     let _: (u64, TaskKind, &Option<Name>) = (task.id, task.kind, &task.name);
     let _: (&[(Arc<str>, Arc<str>)], Verdict, bool) = (&task.labels, task.verdict, task.background);
-    let _: (&Option<ScopeRef>, Option<Duration>) = (&task.scope, task.scope_ended);
+    let _: (&Option<ScopeInfo>, Option<Duration>) = (&task.scope, task.scope_ended);
     let _: &Option<Box<Cancellation>> = &task.scope_cancelled;
     let _: Option<(Duration, Duration)> = task.token_polled;
     let _: (&Location<'_>, &str) = (task.site, task.future);
@@ -525,7 +525,7 @@ fn trace(trace: &Trace) {
 
 fn resource(resource: &ResourceDump) {
     let _: (&str, &Location<'_>, Duration) = (resource.kind, resource.site, resource.age);
-    let _: (&Option<ScopeRef>, Option<Duration>) = (&resource.scope, resource.scope_ended);
+    let _: (&Option<ScopeInfo>, Option<Duration>) = (&resource.scope, resource.scope_ended);
     let holders: [&Option<Holder>; 2] = [&resource.acquired_by, &resource.last_used_by];
     for holder in holders.into_iter().flatten() {
         let _: (u64, &Option<Name>) = (holder.task, &holder.name);
@@ -542,7 +542,8 @@ fn attributed() {
     if let Some(facts) = facts {
         let _: (u64, TaskKind, &str, bool) = (facts.id, facts.kind, facts.future, facts.ended);
         let _: (Option<&Name>, &Location<'_>) = (facts.name.as_ref(), facts.site);
-        let _: (&[(Arc<str>, Arc<str>)], Option<&ScopeRef>) = (&facts.labels, facts.scope.as_ref());
+        let _: (&[(Arc<str>, Arc<str>)], Option<&ScopeInfo>) =
+            (&facts.labels, facts.scope.as_ref());
     }
     let _: usize = attribution::MAX_ENDED;
     heap::attribute();

@@ -168,8 +168,9 @@ fn named(symbol: &Symbol) -> Frame {
 }
 
 fn is_c_entry(name: &str) -> bool {
-    // glibc's name of its own functions for itself.
+    // glibc's names of its own functions for itself, and with their version.
     let name = name.strip_prefix("__GI_").unwrap_or(name);
+    let name = name.split_once('@').map_or(name, |(name, _)| name);
     C_ENTRY.contains(&name.trim_start_matches('_'))
 }
 
@@ -341,6 +342,7 @@ mod tests {
         assert_eq!(
             folded(&[
                 "_start",
+                "__libc_start_main@@GLIBC_2.34",
                 "main",
                 "std::rt::lang_start",
                 "orders::main",

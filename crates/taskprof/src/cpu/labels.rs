@@ -78,7 +78,8 @@ impl Place {
 
     /// The place that a function says, and whether the callers of that function can say anything else.
     fn by_function(name: &str) -> Option<(Place, bool)> {
-        if name.contains("taskscope::") && name.contains("poll") {
+        let ours = name.contains("taskscope::") || name.contains("taskscope_core::");
+        if ours && name.contains("poll") {
             return Some((Place::Task, true));
         }
         let inside = name.split("tokio::runtime::").nth(1)?;

@@ -1,8 +1,9 @@
 //! Every query parameter of the endpoint, in one table.
 //!
-//! Parsing takes names, ranges and words from here ([`Query`](super::query::Query)), and so do error messages, the list at
-//! `page/addresses` and its test. A parameter that means different things on different pages has a row for each meaning.
-//! Not here: what becomes of a value (`task_filter.rs`, `cpu_options.rs`, `native.rs`, the pages for people).
+//! Parsing takes names, ranges and words from here ([`Query`](super::query::Query)), and so do
+//! error messages, the list at `page/addresses` and its test. A parameter that means different
+//! things on different pages has a row for each meaning. Not here: what becomes of a value
+//! (`task_filter.rs`, `cpu_options.rs`, `native.rs`, the pages for people).
 
 use taskscope::Verdict;
 
@@ -473,4 +474,69 @@ impl Endpoint {
 /// The verdicts as slugs, in their order.
 pub(crate) fn verdicts() -> impl Iterator<Item = &'static str> {
     Verdict::ALL.into_iter().map(Verdict::slug)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sampler::DEFAULT_HZ;
+    use crate::source;
+
+    /// Every page that takes parameters.
+    fn endpoints() -> Vec<Endpoint> {
+        let pages = [Metrics, Capture, TasksPage, ProfilesPage, CapturePage];
+        let sources = source::ALL.iter().map(|source| Endpoint::of(source));
+        pages
+            .into_iter()
+            .map(Endpoint::page)
+            .chain(sources)
+            .collect()
+    }
+
+    #[test]
+    fn a_page_has_each_of_its_parameters_once_and_each_parameter_is_of_a_page() {
+        let mut used = std::collections::HashSet::new();
+        for endpoint in endpoints() {
+            let mut names = std::collections::HashSet::new();
+            for parameter in endpoint.parameters() {
+                assert!(
+                    names.insert(parameter.name),
+                    "{endpoint:?}: {}",
+                    parameter.name
+                );
+                assert!(!endpoint.help(parameter).is_empty());
+                used.insert(std::ptr::from_ref(parameter));
+            }
+        }
+        let unused = ALL
+            .iter()
+            .filter(|parameter| !used.contains(&std::ptr::from_ref(**parameter)));
+        assert_eq!(unused.count(), 0);
+    }
+
+    #[test]
+    fn defaults_in_words_are_the_defaults() {
+        assert_eq!(HZ.default, DEFAULT_HZ.to_string());
+        for seconds in [&SECONDS, &SECONDS_OF_PAST] {
+            assert_eq!(seconds.default, DEFAULT_SECONDS.to_string());
+        }
+        assert_eq!(
+            Endpoint::of(source::ALL[0]).help(&MIN_AGE),
+            "only tasks that were spawned at least this many seconds ago; 0 to 31536000; 0 if absent"
+        );
+    }
+
+    #[test]
+    fn the_readme_names_every_parameter_of_the_pages_for_tools() {
+        let readme = include_str!("../../README.md");
+        for source in source::ALL {
+            for parameter in Endpoint::of(source).parameters() {
+                let name = parameter.name;
+                let is_named = ["`", "=", "&", "?"]
+                    .iter()
+                    .any(|before| readme.contains(&format!("{before}{name}")));
+                assert!(is_named, "{name} is not in crates/taskprof/README.md");
+            }
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! Query parameters, parsed strictly: what is not known or not understood is an error that names it, never a silent default.
+//! Query parameters, parsed strictly: what is not known or not understood is an error that names
+//! it, never a silent default.
 //!
 //! Not here: which parameters there are, and their ranges (`parameters.rs`).
 
@@ -8,8 +9,8 @@ use taskscope::{Quoted, Verdict};
 use super::error::HttpError;
 use super::parameters::{Endpoint, Parameter, Values};
 
-/// State that the script in a flame graph keeps in the address of the page: position and search (source: inferno 0.12,
-/// `flamegraph.js`). A reload sends them to us.
+/// State that the script in a flame graph keeps in the address of the page: position and search
+/// (source: inferno 0.12, `flamegraph.js`). A reload sends them to us.
 const SVG_STATE: [&str; 3] = ["x", "y", "s"];
 
 /// More of a client's text than this is not repeated to it.
@@ -35,8 +36,8 @@ impl Query {
         self
     }
 
-    /// Refuses a parameter that the endpoint does not have, and one that is given twice. Where an SVG is answered, the
-    /// parameters of its script are let through.
+    /// Refuses a parameter that the endpoint does not have, and one that is given twice. Where an
+    /// SVG is answered, the parameters of its script are let through.
     pub(crate) fn only_known(&self, endpoint: Endpoint, svg: bool) -> Result<(), HttpError> {
         for (at, (name, _)) in self.pairs.iter().enumerate() {
             if svg && SVG_STATE.contains(&name.as_str()) {
@@ -94,6 +95,15 @@ impl Query {
             return Ok(None);
         };
         let choices = choices.into_iter();
+        if let Values::Words(words) = parameter.values {
+            debug_assert!(
+                choices
+                    .clone()
+                    .map(|(word, _)| word)
+                    .eq(words.iter().copied()),
+                "the words of {name} are those of the table"
+            );
+        }
         match choices.clone().find(|(word, _)| *word == text) {
             Some((_, value)) => Ok(Some(value)),
             None => {
@@ -107,7 +117,8 @@ impl Query {
         }
     }
 
-    /// The value of one of these words, and whether a minus sign asks for the reverse; `None` if the parameter is not given.
+    /// The value of one of these words, and whether a minus sign asks for the reverse; `None` if
+    /// the parameter is not given.
     pub(crate) fn order<'c, T>(
         &self,
         parameter: &Parameter,
@@ -158,7 +169,8 @@ impl Query {
         self.get(name).is_some()
     }
 
-    /// State that the script of an SVG has put into the address: each parameter once, and nothing longer than a name.
+    /// State that the script of an SVG has put into the address: each parameter once, and nothing
+    /// longer than a name.
     pub(crate) fn svg_state(&self) -> Vec<(String, String)> {
         let state = SVG_STATE
             .iter()

@@ -1,6 +1,8 @@
-//! The task filter in a URL: read for the formats for tools and for the pages for people, and written into links.
+//! The task filter in a URL: read for the formats for tools and for the pages for people, and
+//! written into links.
 //!
-//! Not here: what a filter keeps (`tasks/filter.rs`), how tasks are shown (`native.rs`, `page/tasks/`).
+//! Not here: what a filter keeps (`tasks/filter.rs`), how tasks are shown (`native.rs`,
+//! `page/tasks/`).
 
 use std::time::Duration;
 
@@ -23,8 +25,9 @@ const STACK_CHOICES: [(&str, Stacks); 3] = [
 /// Characters of a text in a filter: a page repeats all of it in every link.
 const MAX_TEXT: usize = 2048;
 
-/// A runtime that has answered nothing for this long is given up: whoever asks while every worker is blocked gets an
-/// answer within a tenth of a second. On an overloaded machine that can miss stacks, which are counted.
+/// A runtime that has answered nothing for this long is given up: whoever asks while every worker
+/// is blocked gets an answer within a tenth of a second. On an overloaded machine that can miss
+/// stacks, which are counted.
 const STALL: Duration = Duration::from_millis(60);
 
 /// Options for all tasks that give up soon.
@@ -37,8 +40,8 @@ pub(super) fn prompt() -> DumpOptions {
 ///
 /// # Errors
 ///
-/// For a value that is not understood, and for `limit` together with a condition that a dump cannot decide: the oldest
-/// tasks would be chosen before it.
+/// For a value that is not understood, and for `limit` together with a condition that a dump cannot
+/// decide: the oldest tasks would be chosen before it.
 pub(super) fn parse(query: &Query) -> Result<TaskFilter, HttpError> {
     let text = |parameter: &Parameter| {
         let text = query.text(parameter)?;

@@ -13,7 +13,7 @@ use taskscope::text::{bounded, bounded_end};
 /// Names of scopes.
 pub(super) const MAX_SCOPES: usize = 100;
 /// Runtimes.
-pub(super) const MAX_RUNTIMES: usize = 32;
+pub(super) use crate::source::runtime::MAX_SERIES as MAX_RUNTIMES;
 /// Kinds of tracked values.
 pub(super) const MAX_KINDS: usize = 50;
 /// Spawn sites that only grow: those that grow most. They change, but they are places in the source.

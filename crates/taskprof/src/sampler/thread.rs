@@ -12,7 +12,7 @@ use callstack::sampler::{Label, Options, Sample, StartError, TimerKind};
 use callstack::thread::Tid;
 use rustix::time::{ClockId, clock_gettime};
 use taskscope::attribution::{self, TaskFacts, TaskKey};
-use taskscope::{ScopeRef, TaskKind};
+use taskscope::{ScopeInfo, TaskKind};
 
 use super::{Collected, RawSample, RequestIds, Running, Sampler, StackEnd, TaskLabels};
 use crate::error::Error;
@@ -302,7 +302,7 @@ fn of_task(facts: &TaskFacts) -> (TaskLabels, Option<RequestIds>) {
         blocking: matches!(facts.kind, TaskKind::Blocking),
     };
     let mut request = RequestIds::default();
-    let mut scope: Option<ScopeRef> = facts.scope.clone();
+    let mut scope: Option<ScopeInfo> = facts.scope.clone();
     for _ in 0..DEPTH {
         let Some(this) = scope else {
             break;

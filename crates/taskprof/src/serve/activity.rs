@@ -1,13 +1,15 @@
-//! The activity of a connection: how many things it is busy with, or since when with none, and whether its client keeps pace.
+//! The activity of a connection: how many things it is busy with, or since when with none, and
+//! whether its client keeps pace.
 //!
-//! All of it happens on the server's one thread, so the lock is never waited for; it is there because futures have to be `Send`.
-//! Not here: what follows from it (`connections.rs`, `idle_timeout.rs`).
+//! All of it happens on the server's one thread, so the lock is never waited for; it is there
+//! because futures have to be `Send`. Not here: what follows from it (`connections.rs`,
+//! `idle_timeout.rs`).
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "console")]
-use super::connections::Limits;
+use super::limits::Limits;
 use crate::sync::lock;
 
 /// Bytes by which a client's pace is measured.
@@ -84,7 +86,8 @@ impl Activity {
         }
     }
 
-    /// Time that the client has been taking the next [`PACE`] bytes. `None` while it is not the client that is waited for.
+    /// Time that the client has been taking the next [`PACE`] bytes. `None` while it is not the
+    /// client that is waited for.
     pub(super) fn slow_for(&self) -> Option<Duration> {
         let state = self.state();
         let (since, _) = state.paced.filter(|_| state.client_is_due)?;

@@ -15,8 +15,8 @@ use super::activity::BusyGuard;
 
 /// The body of a request, which has to arrive in time.
 ///
-/// Reads before it looks at the time, so that a body that has arrived counts also if this thread had to wait for a processor.
-/// `tower-http`'s `DeadlineBody` looks at the time first.
+/// Reads before it looks at the time, so that a body that has arrived counts also if this thread
+/// had to wait for a processor. `tower-http`'s `DeadlineBody` looks at the time first.
 pub(super) struct RequestBody<B> {
     body: B,
     deadline: Pin<Box<Sleep>>,

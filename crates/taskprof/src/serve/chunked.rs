@@ -1,8 +1,8 @@
 //! The body of an answer over HTTP/2, in chunks that the client has to take one by one.
 //!
-//! Over HTTP/1 a client that takes nothing is seen at the socket (`write_timeout.rs`). Over HTTP/2 it may go on reading the socket
-//! and just not allow the stream any more bytes. hyper asks for the next chunk when the one before is allowed to go: that is
-//! watched here.
+//! Over HTTP/1 a client that takes nothing is seen at the socket (`write_timeout.rs`). Over HTTP/2
+//! it may go on reading the socket and just not allow the stream any more bytes. hyper asks for the
+//! next chunk when the one before is allowed to go: that is watched here.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -71,7 +71,8 @@ impl HttpBody for Chunked {
         Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
 
-    /// Once there was a chunk, only the end itself: else hyper would let go of the body with the last chunk, before that is taken.
+    /// Once there was a chunk, only the end itself: else hyper would let go of the body with the
+    /// last chunk, before that is taken.
     fn is_end_stream(&self) -> bool {
         !self.begun && self.body.is_end_stream()
     }

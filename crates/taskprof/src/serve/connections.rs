@@ -1,10 +1,11 @@
 //! Takes connections and answers what they ask, within the limits of the table in `mod.rs`.
 //!
-//! The pool is bounded. A newcomer takes the slot of the connection that has been idle for longest, or else of the one whose client
-//! has been slowest to take its answer, so that nobody can keep others out by holding connections open. If all stay busy with
-//! something else, the newcomer is told to come back, unless it wants the metrics or the overview: a few slots are kept for those.
-//! `axum::serve` has none of this.
-//! Not here: how requests are read and answers written (`protocols.rs`).
+//! The pool is bounded. A newcomer takes the slot of the connection that has been idle for longest,
+//! or else of the one whose client has been slowest to take its answer, so that nobody can keep
+//! others out by holding connections open. If all stay busy with something else, the newcomer is
+//! told to come back, unless it wants the metrics or the overview: a few slots are kept for those.
+//! `axum::serve` has none of this. Not here: how requests are read and answers written
+//! (`protocols.rs`).
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -12,6 +13,8 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::http::HeaderValue;
+#[cfg(feature = "console")]
+use axum::http::StatusCode;
 use axum::http::header::CONNECTION;
 use axum::response::IntoResponse as _;
 use axum::serve::Listener;
@@ -27,12 +30,13 @@ use super::body::{RequestBody, ResponseBody};
 use super::chunked::Chunked;
 #[cfg(feature = "console")]
 use super::idle_timeout::expired;
+use super::limits::Limits;
 use super::write_timeout::WriteTimeout;
-use super::{is_prompt, protocols};
+use super::{Answer, is_prompt, protocols};
 use crate::http::{HttpError, headers};
 
-/// How long a connection may be idle before its slot is given away: without this, many who come at once and are about to ask would
-/// push each other out.
+/// How long a connection may be idle before its slot is given away: without this, many who come at
+/// once and are about to ask would push each other out.
 const GRACE: Duration = Duration::from_millis(250);
 /// A client that has not taken the next 64 KB of its answer in this time is slow.
 const SLOW: Duration = Duration::from_secs(2);
@@ -46,26 +50,6 @@ const MAX_REFUSED: usize = 16;
 const REFUSED_STAYS: Duration = Duration::from_secs(3);
 /// Seconds that they are told to wait.
 const RETRY_AFTER: u64 = 2;
-
-/// The body of an answer on its way to the client.
-#[cfg(not(feature = "console"))]
-pub(super) type Answer = ResponseBody;
-/// The body of an answer on its way to the client.
-#[cfg(feature = "console")]
-pub(super) type Answer = Chunked;
-
-/// Limits of each connection, and of their number.
-#[derive(Debug, Clone)]
-pub(super) struct Limits {
-    /// For a request to arrive: its head, and again its body.
-    pub(super) header_timeout: Duration,
-    /// Without progress in a write.
-    pub(super) write_timeout: Duration,
-    pub(super) max_connections: usize,
-    /// Whether to speak HTTP/2 with those who begin with it.
-    #[cfg(feature = "console")]
-    pub(super) http2: bool,
-}
 
 /// A connection that is open.
 struct Open {
@@ -188,7 +172,8 @@ where
     #[cfg(feature = "console")]
     if limits.http2 {
         tokio::select! {
-            // Reads first: what has come in time counts, also if this thread had to wait for a processor.
+            // Reads first: what has come in time counts, also if this thread had to wait for a
+            // processor.
             biased;
             () = talk => {}
             () = expired(activity, limits.clone()) => {}
@@ -212,10 +197,21 @@ fn answer(
     service_fn(move |request: Request<Incoming>| {
         let busy = activity.busy();
         #[cfg(feature = "console")]
-        let (version, activity) = (request.version(), activity.clone());
+        let (version, activity, is_too_long) = (
+            request.version(),
+            activity.clone(),
+            protocols::head_is_too_long(&request),
+        );
         let request = request.map(|body| Body::new(RequestBody::new(body, body_timeout)));
         let response = tower::Service::call(&mut app.clone(), request);
         async move {
+            #[cfg(feature = "console")]
+            let response = async {
+                if is_too_long {
+                    return Ok(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response());
+                }
+                response.await
+            };
             let Ok(response) = response.await;
             Ok::<_, Infallible>(response.map(|body| {
                 let body = ResponseBody::new(body, busy);
@@ -227,7 +223,8 @@ fn answer(
     })
 }
 
-/// The pages of a server that has no slot: those that must never wait for others, and a refusal for the rest.
+/// The pages of a server that has no slot: those that must never wait for others, and a refusal for
+/// the rest.
 fn full(app: Router) -> Router {
     let answer = async move |request: Request<Body>| {
         let mut response = if is_prompt(request.uri().path()) {

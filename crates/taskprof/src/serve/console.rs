@@ -1,4 +1,5 @@
-//! The console beside the pages, if the feature `console` is on; without it, stand-ins of size zero.
+//! The console beside the pages, if the feature `console` is on; without it, stand-ins of size
+//! zero.
 //!
 //! Not here: the console itself (`crate::console`).
 
@@ -95,7 +96,8 @@ impl RunningConsole {
 }
 
 impl Unobserved {
-    /// To tokio every channel and every task is a span: made here, it would be shown among the application's, and would keep its subscriber.
+    /// To tokio every channel and every task is a span: made here, it would be shown among the
+    /// application's, and would keep its subscriber.
     pub(super) fn run<T>(self, run: impl FnOnce() -> T) -> T {
         #[cfg(feature = "console")]
         if self.has_console {

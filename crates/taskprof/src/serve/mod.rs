@@ -1,8 +1,9 @@
 //! The endpoint on an address or a socket of its own, on a thread and a runtime of its own.
 //!
-//! A runtime of its own, because the question is often why the application's runtime does not answer. Nothing binds by itself, and
-//! what is bound without further words can be reached from this machine only. Not here: the pages (`http/`), the token (`guard/`),
-//! how many answers are made at a time (`http/admission.rs`), large answers that are being read (`http/downloads.rs`).
+//! A runtime of its own, because the question is often why the application's runtime does not
+//! answer. Nothing binds by itself, and what is bound without further words can be reached from
+//! this machine only. Not here: the pages (`http/`), the token (`guard/`), how many answers are
+//! made at a time (`http/admission.rs`), large answers that are being read (`http/downloads.rs`).
 //!
 //! # Limits
 //!
@@ -29,6 +30,7 @@ mod console;
 mod host;
 #[cfg(feature = "console")]
 mod idle_timeout;
+mod limits;
 mod origin;
 mod protocols;
 mod running;
@@ -45,9 +47,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 
+#[cfg(not(feature = "console"))]
+use self::body::ResponseBody as Answer;
 pub use self::builder::{
     DEFAULT_HEADER_TIMEOUT, DEFAULT_MAX_CONNECTIONS, DEFAULT_WRITE_TIMEOUT, ServerBuilder,
 };
+#[cfg(feature = "console")]
+use self::chunked::Chunked as Answer;
 use self::host::Hosts;
 pub use self::running::{Server, UnixServer};
 use crate::guard::{RequireBearer, Token};
@@ -58,23 +64,29 @@ const PREFIX: &str = "/debug/profile";
 /// Path where clients of Go look.
 const GO_PREFIX: &str = "/debug/pprof";
 
-/// Serves the endpoint at `http://addr/debug/profile`, on a thread of its own, until the returned [`Server`] is dropped.
+/// Serves the endpoint at `http://addr/debug/profile`, on a thread of its own, until the returned
+/// [`Server`] is dropped.
 ///
-/// The pages are those of [`router`](crate::router). The thread `taskprof-http` runs its own current-thread tokio runtime, so
-/// it answers when the application's runtime is stuck, and no runtime is needed to call this. If there is one, its untracked tasks
-/// are counted from the start. `/` redirects there. The same pages are at `/debug/pprof`, where clients of Go look.
+/// The pages are those of [`router`](crate::router). The thread `taskprof-http` runs its own
+/// current-thread tokio runtime, so it answers when the application's runtime is stuck, and no
+/// runtime is needed to call this. If there is one, its untracked tasks are counted from the start.
+/// `/` redirects there. The same pages are at `/debug/pprof`, where clients of Go look.
 ///
-/// Only loopback addresses are accepted, and only requests to `localhost` or a loopback address are answered: a web page
-/// that resolves its own name to 127.0.0.1 gets 403. So does one that asks without such tricks: it could not read the answer, but have it
-/// made. [`server`] has more: a token, other addresses, a Unix socket, limits.
+/// Only loopback addresses are accepted, and only requests to `localhost` or a loopback address are
+/// answered: a web page that resolves its own name to 127.0.0.1 gets 403. So does one that asks
+/// without such tricks: it could not read the answer, but have it made. [`server`] has more: a
+/// token, other addresses, a Unix socket, limits.
 ///
 /// # Errors
 ///
-/// `InvalidInput` for an address that other machines can reach: a profile names functions, files and threads, a capture
-/// costs CPU time, and nobody is asked for a password here. Say twice that it is meant, with [`ServerBuilder::allow_remote`] and
-/// [`ServerBuilder::bearer_token`]; or nest [`router`](crate::router) into an application that checks who is asking, or tunnel to the loopback address.
+/// `InvalidInput` for an address that other machines can reach: a profile names functions, files
+/// and threads, a capture costs CPU time, and nobody is asked for a password here. Say twice that
+/// it is meant, with [`ServerBuilder::allow_remote`] and [`ServerBuilder::bearer_token`]; or nest
+/// [`router`](crate::router) into an application that checks who is asking, or tunnel to the
+/// loopback address.
 ///
-/// Otherwise whatever the system says when the address cannot be resolved or bound, with the address in the text.
+/// Otherwise whatever the system says when the address cannot be resolved or bound, with the
+/// address in the text.
 ///
 /// # Examples
 ///
@@ -92,10 +104,11 @@ pub fn serve(addr: impl ToSocketAddrs) -> io::Result<Server> {
     server().bind(addr)
 }
 
-/// The endpoint on a thread of its own, with a token, on other addresses, on a Unix socket, or with other limits.
+/// Configures the endpoint on a thread of its own: with a token, on other addresses, on a Unix
+/// socket, or with other limits.
 ///
-/// Nothing happens until [`bind`](ServerBuilder::bind) or [`bind_unix`](ServerBuilder::bind_unix). For a loopback address without any of this
-/// there is [`serve`](crate::serve()).
+/// Nothing happens until [`bind`](ServerBuilder::bind) or [`bind_unix`](ServerBuilder::bind_unix).
+/// For a loopback address without any of this there is [`serve`](crate::serve()).
 ///
 /// # Examples
 ///
@@ -109,7 +122,7 @@ pub fn server() -> ServerBuilder {
     ServerBuilder::new()
 }
 
-/// Whether these are the metrics, or the overview.
+/// Whether a path is that of the metrics or of the overview.
 fn is_prompt(path: &str) -> bool {
     [PREFIX, GO_PREFIX].into_iter().any(|prefix| {
         let page = path.strip_prefix(prefix);
@@ -117,12 +130,13 @@ fn is_prompt(path: &str) -> bool {
     })
 }
 
+/// Says in the error what could not be done.
 fn explain(error: &io::Error, what: &str) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {error}"))
 }
 
-/// The pages with everything around them. Without `hosts` every name is answered: for a server that no name leads to. `console` has
-/// routes that are served beside the pages.
+/// The pages with everything around them. Without `hosts` every name is answered: for a server that
+/// no name leads to. `console` has routes that are served beside the pages.
 fn app(hosts: Option<Hosts>, token: Option<Token>, console: Router) -> Router {
     let router = http::router::<()>();
     let pages = Router::new()
@@ -137,7 +151,8 @@ fn app(hosts: Option<Hosts>, token: Option<Token>, console: Router) -> Router {
     if let Some(token) = token {
         app = app.layer(RequireBearer::new(token));
     }
-    // Further out than the token: a page that may not ask need not know that there is one, and no browser shall ask for a password for it.
+    // Further out than the token: a page that may not ask need not know that there is one, and no
+    // browser shall ask for a password for it.
     let app = app.layer(from_fn_with_state(Arc::new(hosts), admit));
     // Outermost, so that every refusal is understood.
     #[cfg(feature = "console")]
@@ -145,6 +160,7 @@ fn app(hosts: Option<Hosts>, token: Option<Token>, console: Router) -> Router {
     app
 }
 
+/// Refuses requests to other hosts, and those that a page of another site makes.
 async fn admit(State(hosts): State<Arc<Option<Hosts>>>, request: Request, next: Next) -> Response {
     let admitted = hosts
         .iter()

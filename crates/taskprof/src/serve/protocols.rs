@@ -1,8 +1,9 @@
 //! The protocols that a connection may speak, with as few promises as clients can do with.
 //!
-//! HTTP/1 always. With the feature `console`, a server that has one also speaks HTTP/2 without TLS, with clients that begin with it
-//! (prior knowledge). Without that feature no HTTP/2 is compiled in, so hyper-util's `auto`, which needs it, is not used there.
-//! Not here: how long a client may take (the table in `mod.rs`), which connections there are (`connections.rs`).
+//! HTTP/1 always. With the feature `console`, a server that has one also speaks HTTP/2 without TLS,
+//! with clients that begin with it (prior knowledge). Without that feature no HTTP/2 is compiled
+//! in, so hyper-util's `auto`, which needs it, is not used there. Not here: how long a client may
+//! take (the table in `mod.rs`), which connections there are (`connections.rs`).
 
 use std::convert::Infallible;
 
@@ -12,13 +13,11 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::connections::{Answer, Limits};
+use super::Answer;
+use super::limits::{Limits, MAX_HEAD};
 
-/// The longest head of a request, in bytes: twice what a browser sends that has collected cookies on localhost.
-pub(super) const MAX_HEAD: usize = 64 * 1024;
-
-/// Answers requests until the connection has ended, for whatever reason: an error means that the client broke a rule, ran out
-/// of time, or is gone, so there is nobody to tell.
+/// Answers requests until the connection has ended, for whatever reason: an error means that the
+/// client broke a rule, ran out of time, or is gone, so there is nobody to tell.
 #[cfg(not(feature = "console"))]
 pub(super) async fn serve<S, A>(stream: S, answer: A, limits: &Limits)
 where
@@ -34,10 +33,11 @@ where
         .await;
 }
 
-/// Answers requests until the connection has ended, for whatever reason: an error means that the client broke a rule, ran out
-/// of time, or is gone, so there is nobody to tell.
+/// Answers requests until the connection has ended, for whatever reason: an error means that the
+/// client broke a rule, ran out of time, or is gone, so there is nobody to tell.
 ///
-/// The tasks that HTTP/2 spawns, one for each request, end with the connection: they are told when it is dropped.
+/// The tasks that HTTP/2 spawns, one for each request, end with the connection: they are told when
+/// it is dropped.
 #[cfg(feature = "console")]
 pub(super) async fn serve<S, A>(stream: S, answer: A, limits: &Limits)
 where
@@ -50,7 +50,8 @@ where
 
     /// Requests at the same time on one connection: tokio-console makes five.
     const MAX_STREAMS: u32 = 16;
-    /// Bytes that a client may send before they are read, for each request and for all of them; bodies are short here.
+    /// Bytes that a client may send before they are read, for each request and for all of them;
+    /// bodies are short here.
     const WINDOW: u32 = 64 * 1024;
     /// Bytes that wait to be sent, for each answer.
     const MAX_UNSENT: usize = 64 * 1024;
@@ -60,7 +61,7 @@ where
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        // A head has to fit into the buffer.
+        // `auto` cannot set the longest head: this bounds its memory, `head_is_too_long` its length.
         .max_buf_size(MAX_HEAD)
         .http2()
         .timer(TokioTimer::new())
@@ -76,4 +77,14 @@ where
         builder = builder.http1_only();
     }
     let _ = builder.serve_connection(TokioIo::new(stream), answer).await;
+}
+
+/// Whether a head is longer than [`MAX_HEAD`]; hyper refuses it where it can be told how long one may be.
+#[cfg(feature = "console")]
+pub(super) fn head_is_too_long<B>(request: &Request<B>) -> bool {
+    let uri = request.uri();
+    let uri = uri.path().len() + uri.query().map_or(0, str::len);
+    let headers = request.headers().iter();
+    let headers = headers.map(|(name, value)| name.as_str().len() + value.len());
+    uri + headers.sum::<usize>() > MAX_HEAD
 }

@@ -1,7 +1,8 @@
 //! A stream that fails when its client has taken nothing for too long.
 //!
-//! A client that asks for a large answer and never reads it would otherwise keep the connection, the thread that writes the
-//! answer, and the tasks that the answer is about. Not here: the time that a request may take to arrive (hyper's, and `body.rs`).
+//! A client that asks for a large answer and never reads it would otherwise keep the connection,
+//! the thread that writes the answer, and the tasks that the answer is about. Not here: the time
+//! that a request may take to arrive (hyper's, and `body.rs`).
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -1,8 +1,9 @@
-//! One look for all who ask for the same of the same tasks before it begins.
+//! Shared dumps: one for all who ask for the same of the same tasks before it begins.
 //!
-//! Where askers are in line (`turn.rs`), those who want the same need not wait for each other: what is taken when it is the first one's turn is younger than every one of their
-//! questions. Who asks alone has a look of its own.
-//! Not here: how tasks are looked at, what is made of it.
+//! Dumps are taken one after the other (`cpu_permit.rs`). Askers who come while one is taken and
+//! want the same get the next one together: it is younger than every one of their questions. Who
+//! asks alone has a dump of its own. Not here: how tasks are read (`tasks/fold.rs`), what is made
+//! of them.
 
 use std::any::{Any, TypeId};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,45 +15,45 @@ use crate::cpu_permit;
 use crate::error::Error;
 use crate::tasks::TaskQuestion;
 
-/// What has come of a look.
+/// The result of a dump.
 type Outcome = Result<Arc<dyn Any + Send + Sync>, Arc<Error>>;
-type Told = watch::Receiver<Option<Outcome>>;
+type OutcomeReceiver = watch::Receiver<Option<Outcome>>;
 
-/// With whom a look takes turns.
+/// The line in which a dump waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Line {
-    /// With all that keeps a processor busy, if somebody waits for that.
+    /// Behind all other dumps.
     Usual,
-    /// With scrapes and overviews only.
+    /// Behind scrapes and overviews only.
     Prompt,
 }
 
-/// A look that was asked for and has not begun.
-struct Open {
+/// A dump that was asked for and has not begun.
+struct Waiting {
     round: u64,
     /// The name of the source, and what is made of its tasks.
     what: (&'static str, TypeId),
     question: TaskQuestion,
-    told: Told,
+    outcome: OutcomeReceiver,
 }
 
-static OPEN: Mutex<Vec<Open>> = Mutex::new(Vec::new());
+static WAITING: Mutex<Vec<Waiting>> = Mutex::new(Vec::new());
 
-fn open() -> MutexGuard<'static, Vec<Open>> {
-    // Entries are added and removed as a whole.
-    crate::sync::lock(&OPEN)
+fn waiting() -> MutexGuard<'static, Vec<Waiting>> {
+    crate::sync::lock(&WAITING)
 }
 
-/// The end of a round that its thread has. Dropped without an outcome, it tells those who wait that there will be none.
+/// The part of a round that its thread has. Dropped without an outcome, it tells those who wait
+/// that there will be none.
 struct Round {
     number: u64,
-    tell: watch::Sender<Option<Outcome>>,
+    sender: watch::Sender<Option<Outcome>>,
 }
 
 impl Round {
     /// Nobody joins any more.
     fn close(&self) {
-        open().retain(|open| open.round != self.number);
+        waiting().retain(|dump| dump.round != self.number);
     }
 }
 
@@ -62,7 +63,8 @@ impl Drop for Round {
     }
 }
 
-/// What `make` makes of the tasks of a source, looked at after this call, on a thread of this name. Of one source, what is made of the same type is the same.
+/// Takes a dump of a source's tasks after this call, on a thread of this name, and gives what
+/// `make` makes of it. For one source, the type of the result tells what is made.
 ///
 /// # Errors
 ///
@@ -70,8 +72,8 @@ impl Drop for Round {
 ///
 /// # Cancel safety
 ///
-/// A look that nobody waits for when it is its turn is not taken.
-pub(super) async fn look<T: Send + Sync + 'static>(
+/// A dump that nobody waits for when it could begin is not taken.
+pub(super) async fn dump<T: Send + Sync + 'static>(
     thread: &str,
     source: &'static str,
     line: Line,
@@ -83,8 +85,8 @@ pub(super) async fn look<T: Send + Sync + 'static>(
             "the thread {thread} panicked; its message is on standard error"
         ))
     };
-    let mut told = join(thread, source, line, question, make)?;
-    let outcome = told.wait_for(Option::is_some).await;
+    let mut receiver = join(thread, source, line, question, make)?;
+    let outcome = receiver.wait_for(Option::is_some).await;
     let outcome = outcome.ok().and_then(|outcome| outcome.clone());
     match outcome.ok_or_else(panicked)? {
         Ok(made) => made.downcast().map_err(|_| panicked()),
@@ -98,31 +100,31 @@ fn join<T: Send + Sync + 'static>(
     line: Line,
     question: TaskQuestion,
     make: impl FnOnce(TaskQuestion) -> Result<T, Error> + Send + 'static,
-) -> Result<Told, Error> {
+) -> Result<OutcomeReceiver, Error> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let what = (source, TypeId::of::<T>());
-    let mut rounds = open();
+    let mut rounds = waiting();
     let same = rounds
         .iter()
-        .find(|open| open.what == what && open.question == question);
+        .find(|dump| dump.what == what && dump.question == question);
     if let Some(same) = same {
-        return Ok(same.told.clone());
+        return Ok(same.outcome.clone());
     }
-    let (tell, told) = watch::channel(None);
+    let (sender, outcome) = watch::channel(None);
     let round = Round {
         number: NUMBER.fetch_add(1, Ordering::Relaxed),
-        tell,
+        sender,
     };
-    rounds.push(Open {
+    rounds.push(Waiting {
         round: round.number,
         what,
         question: question.clone(),
-        told: told.clone(),
+        outcome: outcome.clone(),
     });
     drop(rounds);
     crate::thread::spawn(thread, move || run(&round, line, || make(question)))
         .map_err(|e| crate::thread::not_started(thread, e))?;
-    Ok(told)
+    Ok(outcome)
 }
 
 fn run<T: Send + Sync + 'static>(
@@ -135,12 +137,12 @@ fn run<T: Send + Sync + 'static>(
         Line::Prompt => cpu_permit::PROMPT.acquire_blocking(),
     };
     round.close();
-    if !round.tell.is_closed() {
+    if !round.sender.is_closed() {
         let outcome: Outcome = match make() {
             Ok(made) => Ok(Arc::new(made)),
             Err(error) => Err(Arc::new(error)),
         };
-        round.tell.send_replace(Some(outcome));
+        round.sender.send_replace(Some(outcome));
     }
 }
 
@@ -171,16 +173,16 @@ mod tests {
                 options,
                 filter: None,
             };
-            tokio::spawn(look("test", "counted", Line::Usual, question, counted))
+            tokio::spawn(dump("test", "counted", Line::Usual, question, counted))
         };
         let permit = cpu_permit::DUMPS.acquire_blocking();
         let same = [(); 5].map(|()| ask(DumpOptions::new()));
         let gone = ask(DumpOptions::new().limit(2));
         let other = ask(DumpOptions::new().limit(1));
         // All have joined, or begun a round.
-        while open()
+        while waiting()
             .iter()
-            .filter(|open| open.what.0 == "counted")
+            .filter(|dump| dump.what.0 == "counted")
             .count()
             < 3
         {
@@ -215,7 +217,7 @@ mod tests {
             Ok(all(question))
         }
         let ask = || {
-            look(
+            dump(
                 "test",
                 "breaks",
                 Line::Usual,

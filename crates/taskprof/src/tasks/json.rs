@@ -18,7 +18,7 @@ use taskprof_format::tasks as format;
 use taskscope::heap::Held;
 use taskscope::text::{Guard, MAX_PATH, bounded};
 use taskscope::{
-    Branch, Cancellation, Dump, HeldTasks, Holder, LongPoll, ResourceDump, RuntimeInfo, ScopeRef,
+    Branch, Cancellation, Dump, HeldTasks, Holder, LongPoll, ResourceDump, RuntimeInfo, ScopeInfo,
     State, TaskDump, TaskKind, WaitReason,
 };
 
@@ -300,7 +300,7 @@ fn site(site: &'static Location<'static>) -> format::Site<'static> {
 }
 
 fn scope(
-    scope: &ScopeRef,
+    scope: &ScopeInfo,
     ended: Option<Duration>,
     cancelled: Option<&Cancellation>,
 ) -> format::Scope {

@@ -9,7 +9,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use taskscope::text::{MAX_NAME, bounded};
-use taskscope::{Branch, Dump, NoTrace, ScopeRef, TaskDump, Trace};
+use taskscope::{Branch, Dump, NoTrace, ScopeInfo, TaskDump, Trace};
 
 use super::{Counts, Growing};
 use crate::profile::{Frame, Label, Profile, Sample, SampleType};
@@ -243,7 +243,7 @@ pub(crate) fn comments(dump: &Dump, counts: &Counts) -> Vec<String> {
 }
 
 /// The route that a scope states as a label.
-fn route(scope: &ScopeRef) -> Option<Arc<str>> {
+fn route(scope: &ScopeInfo) -> Option<Arc<str>> {
     let labels = scope.labels().into_iter();
     let mut routes = labels.filter(|(key, _)| &**key == "route");
     routes.next().map(|(_, route)| route)

@@ -132,7 +132,7 @@ impl Drop for TaskGuard {
 /// Gives a task's scopes the means to abort it, unless it has ended already.
 pub(crate) fn adopt(record: &Record, handle: impl Fn() -> tokio::task::AbortHandle) {
     if let Some(scope) = record.meta.scope.as_ref().filter(|scope| scope.aborts()) {
-        scope.adopt(record, handle);
+        scope.adopt(record, &handle);
     }
 }
 

@@ -1,11 +1,6 @@
 //! No runtime is known, and none is held.
 
-#[path = "../runtime/info.rs"]
-mod info;
-
 use tokio::runtime::Handle;
-
-pub use self::info::RuntimeInfo;
 
 /// Keeps a runtime in every dump while it has no task with a record. Without the feature `enable` it holds nothing.
 #[derive(Debug, Clone)]
@@ -15,9 +10,4 @@ pub struct RuntimeGuard(());
 /// Makes a runtime known before its first task with a record. Without the feature `enable` it does nothing.
 pub fn watch(_: &Handle) -> RuntimeGuard {
     RuntimeGuard(())
-}
-
-/// The runtimes that are known right now.
-pub(crate) fn known() -> Vec<RuntimeInfo> {
-    Vec::new()
 }

@@ -8,8 +8,12 @@ use super::inner::Finishing;
 use super::{Scope, ScopeRef};
 #[cfg(feature = "enable")]
 use crate::heap;
+#[cfg(feature = "enable")]
 use crate::heap::Held;
-use crate::{Dump, DumpOptions, record};
+use crate::record;
+use crate::scope_info::ScopeFacts;
+#[cfg(feature = "enable")]
+use crate::{Dump, DumpOptions};
 
 impl Scope {
     /// Ends the scope, waits up to `grace` for its tasks to end, and names those that did not.
@@ -34,7 +38,10 @@ impl Scope {
         let scope = self.to_ref();
         let finishing = Finishing::new(scope.inner().clone());
         drop(self);
-        let own = record::with_current(|_, meta| scope.contains(meta.scope.as_ref()));
+        let own = record::with_current(|_, meta| {
+            let own = meta.scope.as_deref();
+            own.is_some_and(|own| scope.inner().contains(own))
+        });
         let left = usize::from(own.unwrap_or(false));
         let done = scope.inner().until_at_most(left);
         let all_gone = if grace.is_zero() {
@@ -58,14 +65,16 @@ pub struct Survivors {
     scope: Box<str>,
     count: usize,
     /// What they hold together, if that is sampled.
+    #[cfg(feature = "enable")]
     held: Held,
+    #[cfg(feature = "enable")]
     dump: Dump,
 }
 
 impl Survivors {
     #[cfg(feature = "enable")]
     async fn of(scope: &ScopeRef, _: usize) -> Option<Survivors> {
-        let _still = super::still::ClockStopped::new();
+        let _still = super::paused_clock::ClockStopped::new();
         let caller = record::with_current(|record, _| record.id());
         let mut dump = DumpOptions::new().scope(scope).capture().await;
         dump.tasks.retain(|task| caller != Some(task.id));
@@ -91,18 +100,24 @@ impl Survivors {
         (count > 0).then(|| Survivors {
             scope: scope.name().into(),
             count,
-            held: Held::default(),
-            dump: DumpOptions::new().capture_blocking(),
         })
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
     /// The memory that they hold together; nothing if the program's allocator does not sample.
+    #[cfg(feature = "enable")]
     #[must_use]
     pub fn held(&self) -> Held {
         self.held
     }
 
-    /// What is known about them. Without the feature `enable` that is nothing.
+    /// What is known about them.
+    #[cfg(feature = "enable")]
     #[must_use]
     pub fn dump(&self) -> &Dump {
         &self.dump
@@ -118,6 +133,7 @@ impl fmt::Display for Survivors {
             "scope {:?} has ended and {count} {tasks} still alive",
             self.scope
         )?;
+        #[cfg(feature = "enable")]
         if !self.held.is_nothing() {
             let hold = if count == 1 { "it holds" } else { "they hold" };
             write!(f, "; {hold} {} (sampled)", self.held)?;

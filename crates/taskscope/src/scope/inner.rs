@@ -1,8 +1,9 @@
 //! What a scope's guards, references, tokens and tasks share.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
@@ -11,16 +12,30 @@ use tokio_util::sync::CancellationToken;
 
 #[cfg(feature = "tower")]
 use super::Scope;
-use super::cancel::{CancelReason, Cause};
 use super::deadline::Deadline;
-use super::end::{AtEnd, Policy};
+use super::end_policy::{AtEnd, Policy};
 use super::survivors;
 use super::tasks::Tasks;
 use super::timer::{self, Alarm, Call};
 use crate::record::Record;
+use crate::scope_info::{CancelReason, Cancellation, ScopeFacts, ScopeInfo};
 use crate::{clock, record, text};
+#[cfg(feature = "enable")]
+use taskscope_core::Owner;
+
+/// What a scope keeps of its own cancellation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cause {
+    reason: CancelReason,
+    /// Raw ticks.
+    at: u64,
+    /// Whether `at` is the time of the cancellation and not just the first time that somebody noticed.
+    exact: bool,
+}
 
 pub(crate) struct ScopeInner {
+    /// This scope, for its queue of survivors and its alarms.
+    this: Weak<ScopeInner>,
     name: Arc<str>,
     labels: Mutex<Vec<(Arc<str>, Arc<str>)>>,
     parent: Option<Arc<ScopeInner>>,
@@ -64,7 +79,8 @@ impl ScopeInner {
         let token = parent
             .as_ref()
             .map_or_else(CancellationToken::new, |parent| parent.token.child_token());
-        Arc::new(ScopeInner {
+        Arc::new_cyclic(|this| ScopeInner {
+            this: this.clone(),
             name,
             labels: Mutex::new(Vec::new()),
             depth: parent
@@ -92,12 +108,20 @@ impl ScopeInner {
         std::iter::successors(Some(self), |scope| scope.parent.as_deref())
     }
 
-    /// Whether `scope` is this one or below it.
-    pub(crate) fn contains(&self, scope: Option<&Arc<ScopeInner>>) -> bool {
-        scope.is_some_and(|scope| self.is_above(scope))
+    /// The scope that tells these facts. `None`: it is not one of this crate.
+    pub(crate) fn of_facts(scope: &dyn ScopeFacts) -> Option<&ScopeInner> {
+        let scope: &dyn Any = scope;
+        scope.downcast_ref()
     }
 
-    fn is_above(&self, scope: &ScopeInner) -> bool {
+    /// The same, with a reference of its own.
+    pub(crate) fn shared_of_facts(scope: Arc<dyn ScopeFacts>) -> Option<Arc<ScopeInner>> {
+        let scope: Arc<dyn Any + Send + Sync> = scope;
+        scope.downcast().ok()
+    }
+
+    /// Whether `scope` is this one or below it.
+    pub(crate) fn is_above(&self, scope: &ScopeInner) -> bool {
         let Some(steps) = scope.depth.checked_sub(self.depth) else {
             return false;
         };
@@ -116,11 +140,6 @@ impl ScopeInner {
             (false, true) => None,
             (cancelled, own) => same_line.then_some(cancelled && own),
         }
-    }
-
-    #[cfg(feature = "enable")]
-    pub(crate) fn shared_name(&self) -> Arc<str> {
-        self.name.clone()
     }
 
     /// Says which request opened this scope, by the id of its record.
@@ -213,12 +232,6 @@ impl ScopeInner {
         Some((reason, cause.exact.then(|| ago(cause.at))))
     }
 
-    /// How long this scope has been cancelled, at the least.
-    #[cfg(feature = "enable")]
-    pub(crate) fn cancelled_for(&self) -> Option<Duration> {
-        self.cause().map(|(_, cause)| ago(cause.at))
-    }
-
     // ---- deadline ---------------------------------------------------------------------------------------------------
 
     /// The earliest deadline of this scope and those above.
@@ -226,7 +239,7 @@ impl ScopeInner {
         self.chain().filter_map(|scope| scope.deadline.get()).min()
     }
 
-    pub(crate) fn set_deadline(self: &Arc<Self>, at: Instant) {
+    pub(crate) fn set_deadline(&self, at: Instant) {
         if self.deadline().is_some_and(|earlier| earlier <= at) {
             return;
         }
@@ -235,7 +248,8 @@ impl ScopeInner {
             self.cancel(CancelReason::Deadline);
             return;
         }
-        let alarm = (!self.token.is_cancelled()).then(|| Alarm::set(at, self, Call::Deadline));
+        let alarm =
+            (!self.token.is_cancelled()).then(|| Alarm::set(at, &self.this, Call::Deadline));
         self.deadline.set(at, alarm);
         if self.token.is_cancelled() {
             // Before or while it was set: nobody else will put the alarm away.
@@ -269,13 +283,13 @@ impl ScopeInner {
             .is_ok()
     }
 
-    pub(crate) fn guard_dropped(self: &Arc<Self>) {
+    pub(crate) fn guard_dropped(&self) {
         if self.guards.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.end();
         }
     }
 
-    fn end(self: &Arc<Self>) {
+    fn end(&self) {
         self.ended_at.store(clock::coarse(), Ordering::SeqCst);
         let policy = self.at_end.get();
         if policy != AtEnd::Report {
@@ -289,7 +303,7 @@ impl ScopeInner {
     }
 
     /// Has the tasks that are alive reported when they have had their time, unless somebody waits for them.
-    fn queue_survivors(self: &Arc<Self>) {
+    fn queue_survivors(&self) {
         if self.tasks() == 0 || self.is_finishing() || self.queued.swap(true, Ordering::SeqCst) {
             return;
         }
@@ -297,7 +311,7 @@ impl ScopeInner {
             AtEnd::Abort { grace } => grace,
             _ => Duration::ZERO,
         };
-        if !survivors::ended(self, grace) {
+        if !survivors::ended(&self.this, grace) {
             self.queued.store(false, Ordering::SeqCst);
         }
     }
@@ -321,7 +335,7 @@ impl ScopeInner {
     }
 
     /// Aborts the tasks after the grace, if there are any.
-    fn abort_in(self: &Arc<Self>, grace: Duration) {
+    fn abort_in(&self, grace: Duration) {
         if self.tasks() == 0 && !self.tasks.has_handles() {
             return;
         }
@@ -330,7 +344,8 @@ impl ScopeInner {
         } else if let Some(at) = timer::now().checked_add(grace)
             && self.abort.get().is_none()
         {
-            self.abort.set(at, Some(Alarm::set(at, self, Call::Abort)));
+            self.abort
+                .set(at, Some(Alarm::set(at, &self.this, Call::Abort)));
             if self.tasks.are_aborted() {
                 // While it was set: nobody else will put the alarm away.
                 self.abort.release();
@@ -367,13 +382,6 @@ impl ScopeInner {
         self.first_ended().map(|(_, at)| ago(at))
     }
 
-    /// Whether this scope or one above has ended; without the clock.
-    #[cfg(feature = "enable")]
-    pub(crate) fn has_ended(&self) -> bool {
-        self.chain()
-            .any(|scope| scope.ended_at.load(Ordering::Acquire) != 0)
-    }
-
     pub(crate) fn end_reason(&self) -> Option<CancelReason> {
         let (scope, _) = self.first_ended()?;
         Some(scope.own_end_reason())
@@ -393,15 +401,13 @@ impl ScopeInner {
 
     // ---- tasks ------------------------------------------------------------------------------------------------------
 
-    pub(crate) fn task_started(self: &Arc<Self>) {
-        let mut scope = Some(self);
-        while let Some(this) = scope {
-            this.tasks.started();
+    pub(crate) fn task_started(&self) {
+        for scope in self.chain() {
+            scope.tasks.started();
             // Sequentially consistent with `end`: either that sees the task or we see the end.
-            if this.ended_at.load(Ordering::SeqCst) != 0 {
-                this.queue_survivors();
+            if scope.ended_at.load(Ordering::SeqCst) != 0 {
+                scope.queue_survivors();
             }
-            scope = this.parent.as_ref();
         }
     }
 
@@ -419,17 +425,15 @@ impl ScopeInner {
     }
 
     /// Takes note of the means to abort a task, which has been started, where a scope may want it.
-    pub(crate) fn adopt(self: &Arc<Self>, record: &Record, handle: impl Fn() -> AbortHandle) {
-        let mut scope = Some(self);
-        while let Some(this) = scope {
-            if let AtEnd::Abort { grace } = this.at_end.get() {
-                this.tasks.adopt(record, handle());
+    pub(crate) fn adopt(&self, record: &Record, handle: &dyn Fn() -> AbortHandle) {
+        for scope in self.chain() {
+            if let AtEnd::Abort { grace } = scope.at_end.get() {
+                scope.tasks.adopt(record, handle());
                 // A scope that ended without tasks has no alarm set.
-                if this.ended_at.load(Ordering::SeqCst) != 0 {
-                    this.abort_in(grace);
+                if scope.ended_at.load(Ordering::SeqCst) != 0 {
+                    scope.abort_in(grace);
                 }
             }
-            scope = this.parent.as_ref();
         }
     }
 
@@ -450,6 +454,97 @@ impl ScopeInner {
     #[cfg(feature = "enable")]
     pub(super) fn first_report(&self, number: u64) -> bool {
         self.tasks.first_report(number)
+    }
+}
+
+#[cfg(feature = "enable")]
+impl Owner for ScopeInner {
+    fn task_started(&self) {
+        ScopeInner::task_started(self);
+    }
+
+    fn task_ended(&self, task: &Record) {
+        ScopeInner::task_ended(self, task);
+    }
+
+    fn aborts(&self) -> bool {
+        ScopeInner::aborts(self)
+    }
+
+    fn adopt(&self, task: &Record, handle: &dyn Fn() -> AbortHandle) {
+        ScopeInner::adopt(self, task, handle);
+    }
+}
+
+impl ScopeFacts for ScopeInner {
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn labels(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        ScopeInner::labels(self)
+    }
+
+    fn parent(&self) -> Option<Arc<dyn ScopeFacts>> {
+        let parent = self.parent.clone()?;
+        Some(parent)
+    }
+
+    fn contains(&self, scope: &dyn ScopeFacts) -> bool {
+        ScopeInner::of_facts(scope).is_some_and(|scope| self.is_above(scope))
+    }
+
+    fn is_within(&self, name: &str) -> bool {
+        self.chain().any(|scope| &*scope.name == name)
+    }
+
+    fn age(&self) -> Duration {
+        ScopeInner::age(self)
+    }
+
+    fn ended(&self) -> Option<Duration> {
+        ScopeInner::ended(self)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.chain()
+            .any(|scope| scope.ended_at.load(Ordering::Acquire) != 0)
+    }
+
+    fn end_reason(&self) -> Option<CancelReason> {
+        ScopeInner::end_reason(self)
+    }
+
+    fn cancelled(&self) -> Option<(CancelReason, Option<Duration>)> {
+        ScopeInner::cancelled(self)
+    }
+
+    fn cancelled_for(&self) -> Option<Duration> {
+        self.cause().map(|(_, cause)| ago(cause.at))
+    }
+
+    fn cancellation(self: Arc<Self>) -> Option<Cancellation> {
+        let (reason, ago) = ScopeInner::cancelled(&self)?;
+        let (root, cause) = self.cause()?;
+        let scope = ScopeInfo::new(root.this.upgrade()?);
+        Some(Cancellation::new(reason, cause.reason, scope, ago))
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        ScopeInner::deadline(self)
+    }
+
+    fn remaining(&self) -> Option<Duration> {
+        let deadline = ScopeInner::deadline(self)?;
+        Some(deadline.saturating_duration_since(timer::now()))
+    }
+
+    fn tasks(&self) -> usize {
+        ScopeInner::tasks(self)
+    }
+
+    fn request(&self) -> Option<u64> {
+        ScopeInner::request(self)
     }
 }
 

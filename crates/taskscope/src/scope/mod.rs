@@ -4,17 +4,16 @@
 //! scope and do not keep it open, else a leaked task would keep its own evidence from being seen.
 //! Not here: which requests get a scope ([`crate::ScopeLayer`]), what a survivor is called ([`crate::Verdict`]), the token ([`crate::Token`]).
 
-mod cancel;
-mod carry;
+mod alarm_thread;
 mod deadline;
-mod end;
+mod end_policy;
 mod finish;
+mod in_current_scope;
 mod inner;
-mod keeper;
+#[cfg(feature = "enable")]
+mod paused_clock;
 mod reference;
 mod run;
-#[cfg(feature = "enable")]
-mod still;
 #[cfg_attr(not(feature = "enable"), path = "../off/survivors.rs")]
 mod survivors;
 mod tasks;
@@ -27,15 +26,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub use self::cancel::{CancelReason, Cancellation};
-pub use self::carry::{Carry, carry};
-pub use self::end::{AtEnd, ENDED_SCOPES, SETTLE};
+pub use self::end_policy::{AtEnd, ENDED_SCOPES, SETTLE};
 pub use self::finish::Survivors;
+pub use self::in_current_scope::{Carry, carry};
 pub(crate) use self::inner::ScopeInner;
-pub use self::reference::ScopeRef;
+pub use self::reference::{ForeignScope, ScopeRef};
 pub use self::run::Run;
-use crate::{Builder, JoinHandle, Token, current};
+use crate::{Builder, CancelReason, JoinHandle, Token, current};
 
+#[cfg(feature = "enable")]
 /// For `stats`: deadlines that are set, ended scopes that wait for their report, and those for which there was no room.
 pub(crate) fn counts() -> (usize, usize, u64) {
     let (waiting, unreported) = survivors::counts();

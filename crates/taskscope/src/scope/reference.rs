@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Cancellation, Run, Scope, ScopeInner, timer};
-use crate::{Builder, CancelReason, JoinHandle, Token};
+use super::{Run, Scope, ScopeInner};
+use crate::scope_info::ScopeFacts;
+use crate::{Builder, CancelReason, Cancellation, JoinHandle, ScopeInfo, Token};
 
 /// A reference to a scope. It does not keep the scope open.
 #[derive(Clone)]
@@ -24,10 +25,6 @@ impl ScopeRef {
 
     pub(crate) fn inner(&self) -> &Arc<ScopeInner> {
         &self.inner
-    }
-
-    pub(crate) fn contains(&self, scope: Option<&Arc<ScopeInner>>) -> bool {
-        self.inner.contains(scope)
     }
 
     /// The name it was opened with.
@@ -122,17 +119,7 @@ impl ScopeRef {
     /// Why the token was cancelled, where that began, and how long ago. `None`: it was not.
     #[must_use]
     pub fn cancellation(&self) -> Option<Cancellation> {
-        let (reason, ago) = self.inner.cancelled()?;
-        let (mut scope, root) = (self.clone(), self.inner.cause()?);
-        while !std::ptr::eq(Arc::as_ptr(&scope.inner), root.0) {
-            scope = scope.parent()?;
-        }
-        Some(Cancellation {
-            reason,
-            root: root.1.reason,
-            scope,
-            ago,
-        })
+        self.inner.clone().cancellation()
     }
 
     /// When the token will be cancelled, unless that happens before: the earliest deadline of this scope and those above.
@@ -146,7 +133,7 @@ impl ScopeRef {
     /// The time until [`ScopeRef::deadline`], by the clock of the current runtime; zero if it has passed. `None`: there is no deadline.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
-        Some(self.deadline()?.saturating_duration_since(timer::now()))
+        self.inner.remaining()
     }
 
     /// Live tasks that belong to this scope or to one below.
@@ -161,6 +148,58 @@ impl From<&ScopeRef> for ScopeRef {
         scope.clone()
     }
 }
+
+impl From<ScopeRef> for ScopeInfo {
+    fn from(scope: ScopeRef) -> ScopeInfo {
+        ScopeInfo::new(scope.inner)
+    }
+}
+
+impl From<&ScopeRef> for ScopeInfo {
+    fn from(scope: &ScopeRef) -> ScopeInfo {
+        ScopeInfo::new(scope.inner.clone())
+    }
+}
+
+impl From<&Scope> for ScopeInfo {
+    fn from(scope: &Scope) -> ScopeInfo {
+        scope.to_ref().into()
+    }
+}
+
+impl TryFrom<&ScopeInfo> for ScopeRef {
+    type Error = ForeignScope;
+
+    /// The scope that a dump has shown, to act on it.
+    fn try_from(scope: &ScopeInfo) -> Result<ScopeRef, ForeignScope> {
+        let inner = ScopeInner::shared_of_facts(scope.facts().clone());
+        inner.map(ScopeRef::from_inner).ok_or(ForeignScope)
+    }
+}
+
+impl PartialEq<ScopeInfo> for ScopeRef {
+    fn eq(&self, other: &ScopeInfo) -> bool {
+        ScopeInfo::from(self) == *other
+    }
+}
+
+impl PartialEq<ScopeRef> for ScopeInfo {
+    fn eq(&self, other: &ScopeRef) -> bool {
+        *other == *self
+    }
+}
+
+/// The scope is one of another implementation than this crate's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ForeignScope;
+
+impl fmt::Display for ForeignScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a scope of this version of taskscope")
+    }
+}
+
+impl std::error::Error for ForeignScope {}
 
 impl From<&Scope> for ScopeRef {
     /// The same as [`Scope::to_ref`].

@@ -17,10 +17,13 @@ use tracing::level_filters::LevelFilter;
 use tracing::subscriber::NoSubscriber;
 
 use super::ScopeInner;
-use super::keeper::Keeper;
+use super::alarm_thread::Keeper;
 use super::{ENDED_SCOPES, SETTLE};
-use crate::dump::{self, TaskDump};
+use taskscope_inspect::of_scopes;
+
+use crate::TaskDump;
 use crate::heap::{self, Held};
+use crate::scope_info::ScopeFacts;
 use crate::text::plain;
 
 /// So much later the keeper looks: other things of a second are measured by another clock, and have passed then.
@@ -56,14 +59,14 @@ pub(super) fn counts() -> (usize, u64) {
 }
 
 /// Remembers a scope that has ended with live tasks. `grace`: what they were given before an abort. False: it will not be reported.
-pub(super) fn ended(scope: &Arc<ScopeInner>, grace: Duration) -> bool {
+pub(super) fn ended(scope: &Weak<ScopeInner>, grace: Duration) -> bool {
     static NUMBERS: AtomicU64 = AtomicU64::new(0);
     let wait = grace.saturating_add(SETTLE + SLACK);
     let Some(due) = Instant::now().checked_add(wait) else {
         return false;
     };
     let ended = Ended {
-        scope: Arc::downgrade(scope),
+        scope: scope.clone(),
         dispatch: get_default(Dispatch::clone),
     };
     let mut queue = queue();
@@ -139,10 +142,11 @@ fn report_all(due: &[(Arc<ScopeInner>, Dispatch)]) -> Duration {
             .chain()
             .find_map(|above| places.get(&std::ptr::from_ref(above)).copied())
     };
-    let tasks = dump::of_scopes(&|scope| place(scope).is_some());
+    let place_of = |scope: &dyn ScopeFacts| ScopeInner::of_facts(scope).and_then(place);
+    let tasks = of_scopes(&|scope| place_of(scope).is_some());
     let mut placed: Vec<(usize, TaskDump)> = tasks
         .into_iter()
-        .filter_map(|task| Some((place(task.scope.as_ref()?.inner())?, task)))
+        .filter_map(|task| Some((place_of(&**task.scope.as_ref()?.facts())?, task)))
         .collect();
     placed.sort_by_key(|(at, task)| (*at, Reverse(task.age), task.id));
     let took = started.elapsed();
@@ -221,8 +225,9 @@ fn is_unheard() -> bool {
 
 /// Reports a task that has outlived a scope, unless that was done before.
 pub(super) fn report(task: &TaskDump, ended: &ScopeInner) {
-    let first = |scope: &ScopeInner| scope.first_report(task.id);
-    if task.background || !task.scope.as_ref().is_some_and(|own| first(own.inner())) {
+    let own = task.scope.as_ref();
+    let own = own.and_then(|scope| ScopeInner::of_facts(&**scope.facts()));
+    if task.background || !own.is_some_and(|own| own.first_report(task.id)) {
         return;
     }
     if is_unheard() {

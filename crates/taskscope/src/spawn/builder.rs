@@ -4,18 +4,19 @@ use std::any::type_name;
 use std::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::runtime::{Handle, LocalRuntime};
 use tokio::task::{AbortHandle, Id, LocalSet};
 
 use super::InSet;
-use super::ours::ours;
 use crate::instrument::Instrumented;
 use crate::record::{self, Inherited, Meta, Record, Tags, TaskGuard, TaskRef, Traits};
 use crate::runtime::RuntimeEntry;
 use crate::scope::ScopeInner;
-use crate::{JoinHandle, JoinSet, Name, ScopeRef, clock, current, ids, pool, runtime, text};
+use crate::{JoinHandle, JoinSet, Name, ScopeRef, clock, ids, runtime, text};
+use taskscope_core::spawn_mark::ours;
+use taskscope_core::{Owner, current};
 
 /// What a task is declared to be before it is spawned.
 ///
@@ -39,7 +40,7 @@ use crate::{JoinHandle, JoinSet, Name, ScopeRef, clock, current, ids, pool, runt
 #[must_use = "a builder does nothing until `spawn` is called"]
 pub struct Builder {
     traits: Traits,
-    owner: Owner,
+    owner: OwnedBy,
     tags: Option<Tags>,
     /// The spawn site, if it is not the line that calls the builder.
     site: Option<&'static Location<'static>>,
@@ -47,7 +48,7 @@ pub struct Builder {
 
 /// Whose task it will be.
 #[derive(Debug, Clone, Default)]
-enum Owner {
+enum OwnedBy {
     /// The scope that the spawning code works for.
     #[default]
     Current,
@@ -96,7 +97,7 @@ impl Builder {
     /// Declares the task long-lived: see [`background`](crate::background). It belongs to no scope.
     pub fn background(mut self) -> Builder {
         self.traits = self.traits.with(Traits::BACKGROUND, true);
-        self.owner = Owner::Nobody;
+        self.owner = OwnedBy::Nobody;
         self
     }
 
@@ -113,7 +114,7 @@ impl Builder {
     }
 
     pub(crate) fn owned_by(mut self, scope: Arc<ScopeInner>) -> Builder {
-        self.owner = Owner::Given(scope);
+        self.owner = OwnedBy::Given(scope);
         self
     }
 
@@ -278,6 +279,10 @@ impl Builder {
     #[track_caller]
     pub(crate) fn begin<F>(self, on: On<'_>, traits: Traits) -> TaskGuard {
         let inherited = record::inherited();
+        if inherited.parent == 0 {
+            // The first task of a process has no parent with a record.
+            install_readers();
+        }
         // May panic, so first.
         let runtime = match on {
             On::Current => runtime::of_spawn(inherited.runtime),
@@ -285,10 +290,10 @@ impl Builder {
             On::Given(handle) => runtime::index_of(handle),
         };
         let Inherited { parent, scope, .. } = inherited;
-        let scope = match self.owner {
-            Owner::Current => scope.unwrap_or_else(current::scope),
-            Owner::Given(scope) => Some(scope),
-            Owner::Nobody => None,
+        let scope: Option<Arc<dyn Owner>> = match self.owner {
+            OwnedBy::Current => scope.unwrap_or_else(current::scope),
+            OwnedBy::Given(scope) => Some(scope),
+            OwnedBy::Nobody => None,
         };
         let meta = Meta {
             site: match self.site {
@@ -305,7 +310,17 @@ impl Builder {
             .traits
             .with(traits, true)
             .with(Traits::ABORTABLE, abortable);
-        pool::take().publish(meta, traits, runtime, self.tags)
+        record::of_new_task(meta, traits, runtime, self.tags)
+    }
+}
+
+/// Has the core call the readers when it is time: once in a process.
+#[inline]
+fn install_readers() {
+    static INSTALLED: AtomicBool = AtomicBool::new(false);
+    if !INSTALLED.load(Ordering::Relaxed) {
+        taskscope_inspect::install();
+        INSTALLED.store(true, Ordering::Relaxed);
     }
 }
 
@@ -331,7 +346,7 @@ fn adopt(task: TaskRef, handle: impl Fn() -> AbortHandle) {
     if let Some(task) = task.hold()
         && let Some(scope) = &task.meta().scope
     {
-        scope.adopt(task.record(), handle);
+        scope.adopt(task.record(), &handle);
     }
 }
 

@@ -10,7 +10,8 @@ use tokio::task::{AbortHandle, LocalSet};
 
 use super::Builder;
 use super::builder::{LocalCount, On, settle};
-use super::ours::ours;
+use taskscope_core::spawn_mark::ours;
+
 use crate::JoinSet;
 use crate::instrument::Instrumented;
 use crate::record::Traits;

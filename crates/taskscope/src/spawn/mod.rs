@@ -8,8 +8,6 @@ mod builder;
 mod executor;
 #[cfg_attr(not(feature = "enable"), path = "../off/in_set.rs")]
 mod in_set;
-#[cfg(feature = "enable")]
-mod ours;
 
 use std::future::Future;
 
@@ -19,10 +17,6 @@ pub use self::builder::Builder;
 #[cfg(feature = "hyper")]
 pub use self::executor::TaskExecutor;
 pub use self::in_set::InSet;
-#[cfg(feature = "enable")]
-pub(crate) use self::ours::not_ours;
-#[cfg(all(tokio_unstable, feature = "enable"))]
-pub(crate) use self::ours::take_ours;
 use crate::instrument::Instrumented;
 use crate::{JoinHandle, Name};
 

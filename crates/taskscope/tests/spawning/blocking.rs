@@ -121,7 +121,10 @@ fn what_a_call_spawns_has_it_as_parent_and_belongs_to_its_scope() {
         let id: u64 = call.id().to_string().parse().unwrap();
         call.await.unwrap();
         let task = named("of a call").unwrap();
-        assert_eq!((task.parent, task.scope), (Some(id), Some(scope.to_ref())));
+        assert_eq!(
+            (task.parent, task.scope),
+            (Some(id), Some(scope.to_ref().into()))
+        );
 
         // The control: a call of tokio's own, which knows nothing.
         let call = scope.run(async {

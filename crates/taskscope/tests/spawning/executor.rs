@@ -68,7 +68,7 @@ fn requests_and_connections_of_hyper_have_records_with_name_and_site() {
             request.parent.map(|id| id.to_string()),
             Some(connection.id().to_string())
         );
-        assert_eq!(request.scope, Some(scope.to_ref()));
+        assert_eq!(request.scope, Some(scope.to_ref().into()));
         let driver = named("client connection").unwrap();
         assert_eq!(
             (driver.site.file(), driver.site.line()),

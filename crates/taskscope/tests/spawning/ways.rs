@@ -239,11 +239,11 @@ fn a_scope_can_be_given_in_each_form_in_which_one_has_it() {
                 for builder in builders {
                     let spawned = spawn(builder, world);
                     let task = spawned_at(spawned.line).expect(way);
-                    assert_eq!(task.scope, Some(scope.to_ref()), "{way}");
+                    assert_eq!(task.scope, Some(scope.to_ref().into()), "{way}");
                 }
                 let spawned = spawn(Builder::new(), world);
                 let task = spawned_at(spawned.line).expect(way);
-                assert_eq!(task.scope, Some(other.to_ref()), "{way}");
+                assert_eq!(task.scope, Some(other.to_ref().into()), "{way}");
                 let spawned = spawn(Builder::new().background(), world);
                 let task = spawned_at(spawned.line).expect(way);
                 assert!(task.background && task.scope.is_none(), "{way}");

@@ -52,7 +52,7 @@ where
             let text = branch.to_string();
             assert!(text.contains("waits::row::my_own_function"), "{text}");
             assert!(text.contains("waits/row.rs:"), "{text}");
-            assert!(!text.contains("taskscope::capture"), "{text}");
+            assert!(!text.contains("taskscope_core::capture"), "{text}");
         }
         task.abort();
         let _ = task.await;

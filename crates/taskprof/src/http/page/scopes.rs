@@ -14,7 +14,7 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use maud::{Markup, html};
 use taskscope::heap::Held;
-use taskscope::{CancelReason, ScopeRef, TaskDump, Verdict};
+use taskscope::{CancelReason, ScopeInfo, TaskDump, Verdict};
 
 use super::layout::{Page, Tab, age, count, plain, sentence, verdict};
 use super::links::Links;
@@ -92,7 +92,7 @@ struct Node {
 /// A scope with the number of its own tasks.
 #[derive(Debug)]
 struct Owner {
-    scope: ScopeRef,
+    scope: ScopeInfo,
     tasks: usize,
 }
 
@@ -109,11 +109,11 @@ impl Node {
     /// outermost first.
     fn reach(
         &mut self,
-        scope: &ScopeRef,
+        scope: &ScopeInfo,
         nodes: &mut usize,
         mut each: impl FnMut(&mut Node),
     ) -> &mut Node {
-        let mut chain: Vec<ScopeRef> =
+        let mut chain: Vec<ScopeInfo> =
             std::iter::successors(Some(scope.clone()), |scope| scope.parent()).collect();
         chain.reverse();
         let mut node = self;
@@ -132,7 +132,7 @@ impl Node {
     }
 
     /// Counts tasks for a scope of this node.
-    fn own(&mut self, scope: &ScopeRef, tasks: usize) {
+    fn own(&mut self, scope: &ScopeInfo, tasks: usize) {
         // Tasks of one scope mostly come one after the other.
         let known = self.scopes.iter_mut().rev().find(|it| it.scope == *scope);
         if let Some(owner) = known {

@@ -1,14 +1,14 @@
 //! Alarms at a time of tokio's clock, without a task and without a timer for each.
 //!
 //! All alarms of one runtime wait in one queue. One tokio `Sleep` is set for the earliest; what polls it is no task but a waker of ours
-//! ([`bell`]), so alarms fire on the runtime's time driver, honour its pausable clock, and nobody sees a task that is not his.
+//! ([`driver`]), so alarms fire on the runtime's time driver, honour its pausable clock, and nobody sees a task that is not his.
 //! Three things can keep that from happening: there is no runtime, the runtime has no timers, its workers are all blocked. So a thread
-//! ([`super::keeper`]) looks at every queue too, and asks the same clock: what is due by a paused clock is due, and nothing else.
+//! ([`super::alarm_thread`]) looks at every queue too, and asks the same clock: what is due by a paused clock is due, and nothing else.
 //! An alarm that is dropped leaves its queue; a queue without alarms is dropped with its hold on the runtime.
 //! Not here: what an alarm means.
 
-mod bell;
 mod clock;
+mod driver;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,13 +20,13 @@ use std::time::Duration;
 use tokio::runtime::{Handle, Id};
 use tokio::time::Instant;
 
-use self::bell::Bell;
 use self::clock::Clock;
 #[cfg(feature = "enable")]
 pub(super) use self::clock::is_real as clock_is_real;
 pub(super) use self::clock::now;
+use self::driver::Bell;
 use super::ScopeInner;
-use super::keeper::Keeper;
+use super::alarm_thread::Keeper;
 
 /// How late an alarm of a runtime may be before the thread looks after it: the runtime's workers are blocked.
 const LATE: Duration = Duration::from_millis(100);
@@ -79,7 +79,7 @@ pub(super) struct Alarm {
 
 impl Alarm {
     /// Sets an alarm by the clock of the current runtime, or by the real one outside of any.
-    pub(super) fn set(at: Instant, scope: &Arc<ScopeInner>, call: Call) -> Alarm {
+    pub(super) fn set(at: Instant, scope: &Weak<ScopeInner>, call: Call) -> Alarm {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let timer = Timer::current();
         let key = (at, NUMBERS.fetch_add(1, Ordering::Relaxed));
@@ -87,7 +87,7 @@ impl Alarm {
         let first = queue
             .first_key_value()
             .is_none_or(|(first, _)| key < *first);
-        queue.insert(key, (Arc::downgrade(scope), call));
+        queue.insert(key, (scope.clone(), call));
         drop(queue);
         if first {
             timer.ring();
@@ -104,6 +104,7 @@ impl Drop for Alarm {
 }
 
 /// Alarms that are set.
+#[cfg(feature = "enable")]
 pub(super) fn count() -> usize {
     all().iter().map(|timer| lock(&timer.queue).len()).sum()
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use taskscope::{ScopeRef, TaskDump, Verdict};
+use taskscope::{ScopeInfo, TaskDump, Verdict};
 
 use crate::tasks::{KnownStacks, wait_kinds};
 
@@ -29,7 +29,7 @@ impl Choices {
         if self.waits.len() < MAX_NAMES || self.waits.contains_key(&wait) {
             *self.waits.entry(wait).or_default() += 1;
         }
-        let mut chain: Vec<ScopeRef> = Vec::new();
+        let mut chain: Vec<ScopeInfo> = Vec::new();
         let mut next = task.scope.clone();
         while let Some(scope) = next {
             next = scope.parent();

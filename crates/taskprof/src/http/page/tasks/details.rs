@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use maud::{Markup, html};
 use taskscope::heap::Held;
 use taskscope::{
-    Branch, CancelReason, LongPoll, ResourceDump, ScopeRef, State, TaskDump, TaskKind,
+    Branch, CancelReason, LongPoll, ResourceDump, ScopeInfo, State, TaskDump, TaskKind,
 };
 
 use super::filter::label;
@@ -247,7 +247,7 @@ fn labels(labels: &[(Arc<str>, Arc<str>)]) -> Markup {
 
 /// The scope of the task and those above it, outermost first.
 fn scopes(links: &Links, task: &TaskDump) -> Markup {
-    let mut chain: Vec<ScopeRef> =
+    let mut chain: Vec<ScopeInfo> =
         std::iter::successors(task.scope.clone(), |scope| scope.parent()).collect();
     chain.reverse();
     html! {
@@ -283,7 +283,7 @@ fn scopes(links: &Links, task: &TaskDump) -> Markup {
 }
 
 /// Names a request, with a link to the tasks of its scope.
-fn request(links: &Links, scope: &ScopeRef) -> Markup {
+fn request(links: &Links, scope: &ScopeInfo) -> Markup {
     html! {
         "the request "
         a href=(links.to(&format!("page/tasks?{}", pair("scope", scope.name())))) { (plain(scope.name())) }

@@ -1,0 +1,30 @@
+//! That there is no memory for a look at so many tasks.
+
+use std::error::Error;
+use std::fmt;
+
+/// There is no memory for a look at so many tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoMemory {
+    tasks: usize,
+}
+
+impl NoMemory {
+    pub(super) fn for_tasks(tasks: usize) -> NoMemory {
+        NoMemory { tasks }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        self.tasks
+    }
+}
+
+impl fmt::Display for NoMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "there is no memory for a look at {} tasks", self.tasks)
+    }
+}
+
+impl Error for NoMemory {}

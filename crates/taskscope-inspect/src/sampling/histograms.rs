@@ -1,0 +1,210 @@
+//! How long stretches of time were: counts by length, of those that were chosen, each for all that it stands for.
+//!
+//! Unlike the totals, a length counts as a whole, also beyond [`LONG`](super::LONG): whether a stretch is chosen does not depend on how long it gets.
+//! Several tables, so that threads that poll do not meet; and they never wait: one that finds all tables taken counts what it had as lost.
+//! Not here: which stretches are told (`charge.rs`).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
+
+use super::{Activity, BOUNDS, COARSE_BOUNDS, Histogram, Histograms, StandsFor};
+use crate::threads;
+
+const TABLES: usize = 16;
+const ACTIVITIES: usize = 3;
+
+/// Of one activity, with a last bucket for what is longer than all bounds.
+#[derive(Clone, Copy)]
+struct Counts {
+    buckets: [u64; BOUNDS.len() + 1],
+    /// Nanoseconds. A million tasks that wait fill 64 bits in five hours.
+    sum: u128,
+}
+
+type Table = [Counts; ACTIVITIES];
+
+const EMPTY: Table = [Counts {
+    buckets: [0; BOUNDS.len() + 1],
+    sum: 0,
+}; ACTIVITIES];
+
+static COUNTS: [Mutex<Table>; TABLES] = [const { Mutex::new(EMPTY) }; TABLES];
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// Counts a stretch, on a thread that must not wait.
+pub(super) fn add(activity: Activity, length: Duration, stands_for: StandsFor) {
+    let first = usize::from(threads::slot().index());
+    for table in 0..TABLES {
+        let mut table = match COUNTS[(first + table) % TABLES].try_lock() {
+            Ok(table) => table,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => continue,
+        };
+        table[activity as usize].add(length, stands_for.count());
+        return;
+    }
+    lost();
+}
+
+/// A chosen stretch is not counted.
+pub(super) fn lost() {
+    LOST.fetch_add(1, Ordering::Relaxed);
+}
+
+pub(super) fn lost_so_far() -> u64 {
+    LOST.load(Ordering::Relaxed)
+}
+
+impl Counts {
+    fn add(&mut self, length: Duration, count: u64) {
+        let bucket = BOUNDS.partition_point(|bound| *bound < length);
+        self.buckets[bucket] = self.buckets[bucket].saturating_add(count);
+        let time = length.as_nanos().saturating_mul(u128::from(count));
+        self.sum = self.sum.saturating_add(time);
+    }
+
+    fn add_all(&mut self, other: &Counts) {
+        for (here, there) in self.buckets.iter_mut().zip(other.buckets) {
+            *here = here.saturating_add(there);
+        }
+        self.sum = self.sum.saturating_add(other.sum);
+    }
+
+    /// With buckets for these bounds: the last of all there are.
+    fn told(&self, bounds: &[Duration]) -> Histogram {
+        let skipped = BOUNDS.len() - bounds.len();
+        let below: u64 = self.buckets[..skipped].iter().sum();
+        let counts = self.buckets[skipped..BOUNDS.len()].iter().copied();
+        let mut buckets: Vec<_> = bounds.iter().copied().zip(counts).collect();
+        if let Some((_, first)) = buckets.first_mut() {
+            *first = first.saturating_add(below);
+        }
+        let seconds = u64::try_from(self.sum / 1_000_000_000).unwrap_or(u64::MAX);
+        Histogram {
+            buckets,
+            above: self.buckets[BOUNDS.len()],
+            sum: Duration::new(seconds, (self.sum % 1_000_000_000) as u32),
+        }
+    }
+}
+
+fn lock(table: &'static Mutex<Table>) -> MutexGuard<'static, Table> {
+    // A stretch that was half-way counted is a sum that is wrong by one.
+    table.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn all() -> Histograms {
+    let mut all = EMPTY;
+    for table in &COUNTS {
+        let table = *lock(table);
+        for (sum, more) in all.iter_mut().zip(&table) {
+            sum.add_all(more);
+        }
+    }
+    let of = |activity, bounds| all[activity as usize].told(bounds);
+    Histograms {
+        waiting: of(Activity::Waiting, COARSE_BOUNDS),
+        scheduled: of(Activity::Scheduled, COARSE_BOUNDS),
+        running: of(Activity::Running, &BOUNDS),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// One at a time: each looks at all tables, or takes them.
+    static TURN: Mutex<()> = Mutex::new(());
+
+    fn turn() -> MutexGuard<'static, ()> {
+        TURN.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn once() -> StandsFor {
+        StandsFor::of_code(1).unwrap()
+    }
+
+    #[test]
+    fn a_length_counts_in_the_first_bucket_that_has_room_for_it() {
+        let mut counts = EMPTY[0];
+        for (length, times) in [
+            (Duration::ZERO, 1),
+            (BOUNDS[0], 2),
+            (BOUNDS[0] + Duration::from_nanos(1), 4),
+            (100 * MS, 8),
+            (Duration::from_secs(601), 16),
+        ] {
+            counts.add(length, times);
+        }
+        let told = counts.told(&BOUNDS);
+        assert_eq!(told.buckets[0].1, 3);
+        assert_eq!(told.buckets[1].1, 4);
+        let of_100_ms = told.buckets.iter().find(|(bound, _)| *bound == 100 * MS);
+        assert_eq!(of_100_ms.unwrap().1, 8);
+        assert_eq!((told.above, told.count()), (16, 31));
+        let sum = 2 * BOUNDS[0] + 4 * (BOUNDS[0] + Duration::from_nanos(1)) + 800 * MS;
+        assert_eq!(told.sum, sum + Duration::from_secs(16 * 601));
+        // What is too short for a clock of a millisecond is in the first bucket that is not.
+        let coarse = counts.told(COARSE_BOUNDS);
+        assert_eq!(coarse.buckets[0], (COARSE_BOUNDS[0], 7));
+        assert_eq!((coarse.count(), coarse.sum), (31, told.sum));
+    }
+
+    #[test]
+    fn bounds_ascend_and_the_coarse_ones_are_no_finer_than_twice_the_clock() {
+        assert!(BOUNDS.is_sorted_by(|one, next| one < next));
+        assert!(COARSE_BOUNDS[0] >= 2 * crate::clock::RESOLUTION);
+        assert_eq!(BOUNDS.last(), COARSE_BOUNDS.last());
+    }
+
+    #[test]
+    fn no_number_gets_smaller_while_others_count_and_nothing_is_missing_in_the_end() {
+        let _turn = turn();
+        let (before, lost) = (all(), lost_so_far());
+        const THREADS: u64 = 4;
+        const TIMES: u64 = 20_000;
+        thread::scope(|threads| {
+            let counting: Vec<_> = (0..THREADS)
+                .map(|thread| {
+                    threads.spawn(move || {
+                        for time in 0..TIMES {
+                            let length = Duration::from_micros(time * (thread + 1));
+                            let stands_for = StandsFor::of_code((time % 20) as u8 + 1).unwrap();
+                            add(Activity::Running, length, stands_for);
+                        }
+                    })
+                })
+                .collect();
+            let mut last = all().running;
+            while counting.iter().any(|thread| !thread.is_finished()) {
+                let now = all().running;
+                assert!(now.sum >= last.sum && now.above >= last.above);
+                let mut buckets = now.buckets.iter().zip(&last.buckets);
+                assert!(buckets.all(|((_, now), (_, last))| now >= last));
+                last = now;
+            }
+        });
+        if lost_so_far() == lost {
+            let each: u64 = (0..TIMES).map(|time| 1 << (time % 20)).sum();
+            let counted = all().running.count() - before.running.count();
+            assert_eq!(counted, THREADS * each);
+        }
+    }
+
+    #[test]
+    fn who_finds_all_tables_taken_does_not_wait_and_says_so() {
+        let _turn = turn();
+        let before = lost_so_far();
+        let mut taken: Vec<_> = COUNTS.iter().map(lock).collect();
+        add(Activity::Waiting, MS, once());
+        assert_eq!(lost_so_far(), before + 1);
+        taken.pop();
+        add(Activity::Waiting, MS, once());
+        assert_eq!(lost_so_far(), before + 1);
+    }
+}

@@ -1,0 +1,100 @@
+//! What chosen polls and waits are charged with, on the threads that poll: the part of each that is not [long](super::LONG). Their whole lengths go to the histograms.
+//!
+//! Not here: what is long (`long_waits.rs`).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use callstack::Stack;
+
+use super::totals::Sum;
+use super::{Activity, LONG, StandsFor, histograms, totals};
+use crate::NoTrace;
+use crate::clock;
+use crate::poll_sampler::{Sink, Stretch};
+use crate::record::{Meta, Record, Traits};
+
+/// Where the core's chosen stretches go: the tables of sums and the histograms.
+pub(crate) struct Tables;
+
+pub(crate) static TABLES: Tables = Tables;
+
+impl Sink for Tables {
+    fn record(&self, stretch: Stretch<'_>) {
+        let Stretch {
+            activity,
+            record,
+            meta,
+            stands_for,
+            stack,
+            from,
+            to,
+        } = stretch;
+        let key = key(record, meta, activity, stack);
+        histograms::add(activity, clock::between(from, to), stands_for);
+        totals::add(key, sum(stands_for, from, to));
+    }
+
+    fn lost(&self) {
+        totals::LOST.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn lost_wait(&self) {
+        self.lost();
+        histograms::lost();
+    }
+}
+
+pub(super) fn key(
+    record: &Record,
+    meta: &Meta,
+    activity: Activity,
+    stack: Result<Arc<Stack>, NoTrace>,
+) -> totals::Key {
+    totals::Key {
+        activity,
+        stack,
+        site: meta.site,
+        future: meta.future,
+        scope: meta.scope.as_ref().map(|scope| scope.name().clone()),
+        background: record.traits().has(Traits::BACKGROUND),
+        earlier: false,
+    }
+}
+
+/// How often, and for how long: all that it stands for.
+pub(super) fn sum(stands_for: StandsFor, from: u64, to: u64) -> Sum {
+    let count = stands_for.count();
+    let time = clock::between(from, to).min(LONG);
+    Sum {
+        count,
+        time: (time.as_nanos() as u64).saturating_mul(count),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn time_counts_for_all_that_it_stands_for_and_only_up_to_what_is_long() {
+        let from = clock::precise();
+        let after = |interval| from + clock::ticks(interval);
+        let stands_for = |n: u8| StandsFor::of_code(n + 1).unwrap();
+        let told = |n, interval| {
+            let sum = sum(stands_for(n), from, after(interval));
+            assert_eq!(sum.count, 1 << n);
+            Duration::from_nanos(sum.time)
+        };
+        let ten = Duration::from_millis(10);
+        for (n, times) in [(0, 1), (5, 32)] {
+            let (told, expected) = (told(n, ten), ten * times);
+            assert!(told.abs_diff(expected) < expected / 100, "{told:?}");
+        }
+        assert_eq!(told(3, 7 * LONG), 8 * LONG);
+        // Readings of two cores may be out of order.
+        assert_eq!(sum(stands_for(5), after(ten), from).time, 0);
+    }
+}

@@ -1,0 +1,245 @@
+//! The switch, the thread that looks and sets the poll_sampler, and the report.
+
+use std::mem::forget;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use super::{
+    Activity, Histograms, LONG, Losses, POLLS_PER_SECOND, Report, Row, long_waits, record, totals,
+};
+use crate::dump::Known;
+use crate::{clock, poll_sampler, pool, threads};
+
+/// The name of the thread, as `top -H` shows it.
+const NAME: &str = "taskscope-time";
+/// How often the pace is set.
+const ADJUST: Duration = Duration::from_millis(500);
+/// Every poll is chosen until it is known how many there are, or a thread has chosen too many.
+const FIRST: u8 = 0;
+/// A look may take this part of the time.
+const SHARE: u32 = 100;
+/// Between two looks while nobody polls, at the most.
+const QUIET: Duration = Duration::from_secs(1);
+/// And at the most this part of the time since when nobody does. What ends before the next look is charged up to the last one only:
+/// rests that grow faster than the time that is measured would lose a part of it.
+const PART_OF_QUIET: u32 = 32;
+
+static POLLS: AtomicBool = AtomicBool::new(false);
+
+struct Switch {
+    on_since: Option<Instant>,
+    /// For how long it was on before.
+    before: Duration,
+    /// `None`: not started.
+    thread: Option<Thread>,
+}
+
+static SWITCH: Mutex<Switch> = Mutex::new(Switch {
+    on_since: None,
+    before: Duration::ZERO,
+    thread: None,
+});
+
+fn switch() -> MutexGuard<'static, Switch> {
+    // Plain values that are never left half-written.
+    SWITCH.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn start() -> bool {
+    let mut switch = switch();
+    if switch.on_since.is_some() {
+        return false;
+    }
+    if switch.thread.is_none() {
+        // Without the thread nobody would set the poll_sampler, and every poll would be chosen.
+        let Ok(started) = thread::Builder::new().name(NAME.into()).spawn(run) else {
+            return false;
+        };
+        switch.thread = Some(started.thread().clone());
+    }
+    switch.on_since = Some(Instant::now());
+    poll_sampler::set([FIRST; 2]);
+    if let Some(thread) = &switch.thread {
+        thread.unpark();
+    }
+    true
+}
+
+pub(super) fn poll_long_waits(poll: bool) {
+    POLLS.store(poll, Ordering::Relaxed);
+}
+
+/// Whether tasks may be polled for the stacks of their long waits.
+pub(super) fn polls_long_waits() -> bool {
+    POLLS.load(Ordering::Relaxed)
+}
+
+pub(super) fn stop() -> bool {
+    let mut switch = switch();
+    let Some(since) = switch.on_since.take() else {
+        return false;
+    };
+    switch.before += since.elapsed();
+    poll_sampler::switch_off();
+    true
+}
+
+pub(super) fn is_on() -> bool {
+    switch().on_since.is_some()
+}
+
+pub(super) fn sampled() -> Duration {
+    let switch = switch();
+    let since = switch.on_since.map(|since| since.elapsed());
+    switch.before + since.unwrap_or_default()
+}
+
+fn run() {
+    loop {
+        if !is_on() {
+            thread::park();
+            continue;
+        }
+        // A bug of ours must not end the thread: then long waits would be missing from all reports to come.
+        catch_unwind(AssertUnwindSafe(sample)).unwrap_or_else(forget);
+    }
+}
+
+/// Looks and adjusts until sampling is switched off.
+fn sample() {
+    let mut looked_at = Instant::now();
+    let mut rest = LONG;
+    let mut last_took = Duration::ZERO;
+    let mut quiet_since = None;
+    let (mut adjusted_at, mut polls) = (looked_at, counts());
+    loop {
+        thread::park_timeout(rest.mul_f64(0.5 + fastrand::f64()));
+        if !is_on() {
+            return;
+        }
+        let now = Instant::now();
+        let took = long_waits::sweep(now.duration_since(looked_at));
+        looked_at = now;
+        quiet_since = clock::is_asleep().then(|| quiet_since.unwrap_or(now));
+        let quiet = quiet_since.map_or(Duration::ZERO, |since| now.duration_since(since));
+        // One look that takes long was held up by others; many tasks make each of them take long.
+        rest = rest_after(took.min(last_took), quiet);
+        last_took = took;
+        let since = now.duration_since(adjusted_at);
+        if since >= ADJUST {
+            let before = std::mem::replace(&mut polls, counts());
+            adjust(before, polls, since);
+            adjusted_at = now;
+        }
+    }
+}
+
+/// Before the next look, on average: looks take so long, and for so long nobody has polled.
+fn rest_after(took: Duration, quiet: Duration) -> Duration {
+    LONG.max(took * SHARE).max(QUIET.min(quiet / PART_OF_QUIET))
+}
+
+/// Late polls, and all.
+fn counts() -> [u64; 2] {
+    [threads::late_polls(), threads::polls()]
+}
+
+/// Chooses one poll in 2^n from now on, n as small as [`POLLS_PER_SECOND`] allows.
+fn adjust(before: [u64; 2], now: [u64; 2], time: Duration) {
+    let n = [0, 1].map(|kind| {
+        let per_second = now[kind].wrapping_sub(before[kind]) as f64 / time.as_secs_f64();
+        let one_in = per_second / f64::from(POLLS_PER_SECOND);
+        one_in.max(1.0).log2().ceil() as u8
+    });
+    let switch = switch();
+    if switch.on_since.is_some() {
+        poll_sampler::set(n);
+    }
+}
+
+/// What was told last.
+fn before() -> MutexGuard<'static, Option<totals::Rows>> {
+    static BEFORE: Mutex<Option<totals::Rows>> = Mutex::new(None);
+    // Only ever replaced as a whole.
+    BEFORE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A wait that ended between the two looks of [`report`] is in neither; it must not be missed where it was seen before.
+fn no_less_than_before(mut rows: totals::Rows) -> totals::Rows {
+    let mut before = before();
+    for (key, told) in before.take().into_iter().flatten() {
+        let sum = rows.entry(key).or_default();
+        sum.count = sum.count.max(told.count);
+        sum.time = sum.time.max(told.time);
+    }
+    *before = Some(rows.clone());
+    rows
+}
+
+pub(super) fn histograms() -> Histograms {
+    super::histograms::all()
+}
+
+pub(super) fn losses() -> Losses {
+    Losses {
+        rows: totals::LOST.load(Ordering::Relaxed),
+        histograms: super::histograms::lost_so_far(),
+        without_room: totals::WITHOUT_ROOM.load(Ordering::Relaxed),
+    }
+}
+
+pub(super) fn report() -> Report {
+    let told = before().as_ref().map_or(0, totals::Rows::len);
+    let mut rows = totals::all();
+    for hold in pool::live() {
+        let Some(wait) = hold.chosen_wait() else {
+            continue;
+        };
+        let until = wait.woken_at.unwrap_or_else(clock::precise);
+        let sum = record::sum(wait.stands_for, wait.since, until);
+        let key = record::key(hold.record(), hold.meta(), Activity::Waiting, wait.stack);
+        totals::tell(&mut rows, told, key, sum);
+    }
+    let rows = no_less_than_before(rows);
+    let mut known = Known::default();
+    let rows = rows.into_iter().map(|(key, sum)| Row {
+        activity: key.activity,
+        trace: key.stack.map(|stack| known.of_task(&stack)),
+        site: key.site,
+        future: (key.future)(),
+        scope: key.scope,
+        background: key.background,
+        earlier: key.earlier,
+        count: sum.count.max(1),
+        time: Duration::from_nanos(sum.time),
+    });
+    Report {
+        rows: rows.collect(),
+        sampled: sampled(),
+        one_in: poll_sampler::now().map(|n| n.map_or(0, poll_sampler::StandsFor::count)),
+        lost: totals::LOST.load(Ordering::Relaxed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_are_as_frequent_as_the_time_they_take_and_the_time_they_measure_allow() {
+        let (short, second) = (Duration::from_micros(10), Duration::from_secs(1));
+        assert_eq!(rest_after(short, Duration::ZERO), LONG);
+        assert_eq!(rest_after(20 * second / 1000, Duration::ZERO), 2 * second);
+        // Of a task that sleeps alone, a few percent are missed at the most, from the first second to the last.
+        for quiet in [1, 2, 3].map(|seconds| seconds * second) {
+            assert_eq!(rest_after(short, quiet), LONG);
+        }
+        for quiet in [5, 10, 30, 3600].map(|seconds| seconds * second) {
+            assert!(rest_after(short, quiet) <= quiet / 32);
+        }
+        assert_eq!(rest_after(short, 3600 * second), second);
+    }
+}

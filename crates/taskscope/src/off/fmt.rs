@@ -1,0 +1,1 @@
+../../../taskscope-core/src/fmt.rs

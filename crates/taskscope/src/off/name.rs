@@ -1,0 +1,1 @@
+../../../taskscope-core/src/name.rs
