@@ -1,4 +1,6 @@
-//! Platforms on which no other thread can be captured: every claim fails, so there is nothing to capture with.
+//! Platforms on which no other thread can be captured: every claim fails.
+//!
+//! Not here: 64-bit Linux (`linux/`).
 
 use std::time::Duration;
 
@@ -33,7 +35,7 @@ pub(super) fn capture(
 }
 
 pub(super) fn capture_blocked(_tid: u32, _out: &mut Vec<usize>) -> Result<Blocked, NotBlocked> {
-    Err(NotBlocked::Unseen)
+    Err(NotBlocked::Unreadable)
 }
 
 pub(super) fn interrupted_calls() -> u64 {

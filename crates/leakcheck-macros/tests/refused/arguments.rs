@@ -1,4 +1,2 @@
 #[leakcheck::test]
 async fn arguments(_number: u32) {}
-
-fn main() {}

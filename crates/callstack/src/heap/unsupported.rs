@@ -1,6 +1,9 @@
 //! Platforms on which allocations are not sampled: nothing is ever due.
+//!
+//! Not here: 64-bit Linux (`linux/`).
 
-use super::{Allocated, Frames, Label, Live, Lost, StackId, Weight};
+use super::samples::{Allocated, Dropped, Frames, Label, Live, StackId};
+use super::weight::Weight;
 use crate::Completeness;
 
 pub(super) const SUPPORTED: bool = false;
@@ -56,6 +59,6 @@ pub(super) fn frames(_stack: StackId) -> Frames {
     }
 }
 
-pub(super) fn lost() -> Lost {
-    Lost::default()
+pub(super) fn dropped() -> Dropped {
+    Dropped::default()
 }

@@ -1,27 +1,30 @@
-//! The frames between the sampler and whoever allocates, known by their return addresses.
+//! The frames between the sampler and the code that allocates, known by their return addresses.
 //!
-//! They are found by trying: each entry of the allocator is called once, and the stack from the sampler up to the caller is
-//! the machinery. Every allocation comes by the same calls, so they have the same return addresses; what was inlined into
-//! its caller has none and is not cut.
+//! They are found by trying: each entry of the allocator is called once, and the frames from the
+//! sampler up to the caller are those of the allocator. Every allocation comes by the same calls,
+//! so these frames have the same return addresses; a function that was inlined into its caller has
+//! none and is not cut. Not here: the walk of a sample's stack ([`super::walkers`]).
 
 #![allow(unsafe_code)]
 
 use std::alloc::{self, Layout};
 use std::hint::black_box;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use super::{thread, walkers};
+use crate::sync::Mutex;
 use crate::unwind::registers::Registers;
 
 static OWN: OnceLock<Vec<usize>> = OnceLock::new();
 
-/// What the last probe has found: a stack address in the frame of the probe, and the frames up to it.
+/// The result of the last probe: a stack address in the frame of the probe, and the frames up to
+/// it.
 static PROBE: Mutex<(usize, Vec<usize>)> = Mutex::new((0, Vec::new()));
 
-/// Once for the process. Not to be called by the allocator.
+/// Finds the frames, once in a process. Must not be called by the allocator.
 pub(in crate::heap) fn prepare() {
     OWN.get_or_init(|| {
-        // A stranger's `GlobalAlloc` could do anything in here, but nobody holds a lock of ours.
+        // The inner allocator may do anything in here, but no lock of ours is held.
         let mut own: Vec<usize> = [probe_alloc, probe_zeroed, probe_realloc]
             .iter()
             .flat_map(|probe| found_by(*probe))
@@ -46,35 +49,36 @@ pub(super) fn cut(frames: Vec<usize>) -> Vec<usize> {
     }
 }
 
-/// For the sampler, during the allocation of a probe. Whoever probes has room for the frames.
+/// Stores the frames of a probe. Called by the sampler during the allocation; there is room for
+/// them.
 pub(super) fn found(start: &Registers) {
-    // Nobody else can hold it: who probes is this thread, and it has let go.
-    let Ok(mut probe) = PROBE.try_lock() else {
+    // This thread probes, and has released the lock, so nobody else holds it.
+    let Some(mut probe) = PROBE.try_lock() else {
         return;
     };
     let (limit, out) = &mut *probe;
     let _ = walkers::with_stack(start, *limit, |frames, completeness| {
         if completeness == crate::Completeness::Complete && frames.len() <= out.capacity() {
-            // The last one is that of the probe.
-            let machinery = frames.split_last().map_or(frames, |(_, rest)| rest);
-            out.extend_from_slice(machinery);
+            // The last frame is that of the probe.
+            let allocator = frames.split_last().map_or(frames, |(_, rest)| rest);
+            out.extend_from_slice(allocator);
         }
     });
 }
 
 fn set_probe(limit: usize) {
-    let mut probe = PROBE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut probe = PROBE.lock();
     *probe = (limit, Vec::with_capacity(crate::MAX_FRAMES));
 }
 
 fn found_by(probe: fn()) -> Vec<usize> {
     probe();
     thread::with(|state| state.probing.set(false));
-    let mut probe = PROBE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut probe = PROBE.lock();
     std::mem::take(&mut probe.1)
 }
 
-/// The next allocation of this thread is the probe's.
+/// Makes the next allocation of this thread the probe.
 fn arm() {
     thread::with(|state| {
         state.begin_anew();
@@ -92,7 +96,8 @@ fn probe_alloc() {
     set_probe((&raw const *black_box(&local)).addr());
     let layout = black_box(layout());
     arm();
-    // SAFETY: the layout has a size; the memory is freed with the layout that it was allocated with.
+    // SAFETY: the layout has a size; the memory is freed with the layout that it was allocated
+    // with.
     unsafe {
         let memory = black_box(alloc::alloc(layout));
         if !memory.is_null() {
@@ -121,8 +126,8 @@ fn probe_realloc() {
     let local = 0_u8;
     set_probe((&raw const *black_box(&local)).addr());
     let layout = black_box(layout());
-    // SAFETY: as in `probe_alloc`; a failed `realloc` leaves the memory as it was, another one gives new memory of the size
-    // that was asked for.
+    // SAFETY: as in `probe_alloc`; a failed `realloc` leaves the memory as it was, another one
+    // gives new memory of the size that was asked for.
     unsafe {
         let memory = black_box(alloc::alloc(layout));
         if memory.is_null() {

@@ -1,4 +1,6 @@
 //! Platforms on which nothing can be sampled: every start fails.
+//!
+//! Not here: 64-bit Linux (`linux/`).
 
 use super::{Collected, Options, Sample, StartError, ThreadTime};
 

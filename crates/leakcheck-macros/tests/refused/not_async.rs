@@ -1,4 +1,2 @@
 #[leakcheck::test]
 fn not_async() {}
-
-fn main() {}

@@ -1,94 +1,55 @@
-//! Unwinding with framehop, from the `.eh_frame` sections that are in memory.
+//! The fast unwinder: framehop, on the `.eh_frame` sections that are in memory.
 //!
-//! Every thread keeps a [`Walker`]: the [`Unwinder`] of the snapshot it used last, and framehop's rule cache. A rule is only
-//! valid for the modules it was made from, and framehop tells them apart by a 16-bit number that wraps; so a new snapshot
-//! gets a new cache. A thread that does not capture any more keeps the old unwinder (not the whole snapshot).
+//! Every thread keeps a [`Walker`]: the [`Unwinder`] of the snapshot it used last, and framehop's
+//! rule cache. A rule is only valid for the modules it was made from, and framehop tells them apart
+//! by a 16-bit number that wraps; so a new snapshot gets a new cache. A thread that does not
+//! capture any more keeps the old unwinder (not the whole snapshot).
 //!
-//! framehop's cache has 509 slots, and the slot of an address is its remainder; two return addresses of one stack that
-//! share a slot evict each other in every capture, and each time costs as much as ten frames. So a walker that sees many
-//! evictions gets more caches, up to [`MOST_CACHES`], and spreads the addresses over them by the quotient.
+//! framehop's cache has 509 slots, and the slot of an address is its remainder; two return
+//! addresses of one stack that share a slot evict each other in every capture, and each time costs
+//! as much as ten frames. So a walker that sees many evictions gets more caches, up to
+//! [`MAX_CACHES`], and spreads the addresses over them by the quotient.
 //!
-//! The walker is taken out of its slot while it is used: somebody who captures again in the meantime (a global
-//! allocator, a signal handler) finds the slot empty, works with a walker of their own, and nothing is borrowed twice.
+//! The walker is taken out of its slot while it is used: a nested capture (of a global allocator,
+//! or of a signal handler) finds the slot empty, works with a walker of its own, and nothing is
+//! borrowed twice.
+//!
+//! Not here: where the tables come from ([`crate::loaded`]), and where a walk ends
+//! ([`super::Frames`]).
 
 use std::cell::Cell;
-use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use framehop::{
-    CacheNative, Error, ExplicitModuleSectionInfo, FrameAddress, Module,
-    MustNotAllocateDuringUnwind, UnwindRegsNative, Unwinder as _, UnwinderNative,
+    CacheNative, Error, FrameAddress, MustNotAllocateDuringUnwind, UnwindRegsNative, Unwinder as _,
 };
 
 use super::registers::Registers;
 use super::window::Window;
 use super::{Frames, Unwinder as UnwinderTrait};
 use crate::Completeness;
-use crate::loaded::dl::Section;
-use crate::loaded::{self, Image};
-
-/// framehop with the modules of one snapshot; shared by all threads.
-pub(crate) struct Unwinder {
-    framehop: UnwinderNative<Section, MustNotAllocateDuringUnwind>,
-    /// False if not even the main program has unwind tables.
-    usable: bool,
-}
-
-impl std::fmt::Debug for Unwinder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Unwinder")
-            .field("usable", &self.usable)
-            .finish_non_exhaustive()
-    }
-}
-
-pub(crate) fn unwinder(images: &[Arc<Image>]) -> Unwinder {
-    let mut framehop = UnwinderNative::new();
-    for image in images {
-        let Some(tables) = &image.unwind else {
-            continue;
-        };
-        framehop.add_module(Module::new(
-            image.path.deref().to_owned(),
-            image.range.start as u64..image.range.end as u64,
-            image.base as u64,
-            ExplicitModuleSectionInfo {
-                eh_frame_hdr_svma: Some(tables.header_range.clone()),
-                eh_frame_hdr: Some(tables.header.clone()),
-                eh_frame_svma: Some(tables.frames_range.clone()),
-                eh_frame: Some(tables.frames.clone()),
-                ..ExplicitModuleSectionInfo::default()
-            },
-        ));
-    }
-    Unwinder {
-        framehop,
-        usable: images
-            .iter()
-            .any(|image| image.is_main && image.unwind.is_some()),
-    }
-}
+use crate::loaded::{self, Unwinder};
 
 type Cache = CacheNative<MustNotAllocateDuringUnwind>;
 
-/// The number of slots of a framehop cache. Wrong only means slower.
+/// The number of slots of a framehop cache. A wrong number only makes walks slower.
 const SLOTS: u64 = 509;
-/// Each takes 32 KiB.
-const MOST_CACHES: usize = 8;
-/// So many evictions make the number of caches double.
+/// The most caches of a walker. Each takes 32 KiB.
+const MAX_CACHES: usize = 8;
+/// The number of caches doubles after this many evictions.
 const EVICTIONS: u64 = 1000;
 
-/// Tells the frame pointer of a function by a return address within it and the stack pointer there.
+/// Finds the frame pointer of a function by a return address within it and the stack pointer there.
 pub(crate) type FindFramePointer<'a> = &'a mut dyn FnMut(usize, usize) -> Option<usize>;
 
-/// What one thread needs to walk its stack.
+/// The state that one thread needs to walk its stack.
 pub(crate) struct Walker {
     generation: u64,
     unwinder: Arc<Unwinder>,
-    /// Never empty; a power of two.
+    /// At least one; their number is a power of two.
     caches: Vec<Cache>,
-    /// At this number of evictions in all caches, there will be more of them.
+    /// The number of evictions in all caches at which more caches are added.
     grow_at: u64,
 }
 
@@ -101,19 +62,19 @@ thread_local! {
 /// Calls `f` with the walker of this thread; with `None` if framehop cannot be used here.
 pub(crate) fn with(f: impl FnOnce(Option<&mut Walker>) -> Completeness) -> Completeness {
     // A thread whose thread-locals are gone already works with a temporary walker.
-    let kept = WALKER.try_with(Cell::take).ok().flatten();
-    let walker = match kept {
+    let stored = WALKER.try_with(Cell::take).ok().flatten();
+    let walker = match stored {
         Some(walker) if walker.generation == loaded::generation() => Some(walker),
         outdated => make(outdated),
     };
     let Some(mut walker) = walker else {
         return f(None);
     };
-    if !walker.unwinder.usable {
+    if !walker.is_usable() {
         return f(None);
     }
-    // framehop and gimli return errors, but a sum over damaged tables can still overflow, and a debug build then panics.
-    // The cache may be inconsistent after that and is dropped.
+    // framehop and gimli return errors, but a sum over damaged tables can still overflow, and a
+    // debug build then panics. The cache may be inconsistent after that and is dropped.
     let Ok(completeness) = catch_unwind(AssertUnwindSafe(|| f(Some(&mut walker)))) else {
         return Completeness::Broken;
     };
@@ -122,8 +83,8 @@ pub(crate) fn with(f: impl FnOnce(Option<&mut Walker>) -> Completeness) -> Compl
     completeness
 }
 
-/// A walker for the newest snapshot. `None` if this thread is making one already: making allocates, and a global
-/// allocator that captures stacks would come here again without end.
+/// Makes a walker for the newest snapshot. `None` if this thread is making one already: making
+/// allocates, and a global allocator that captures stacks would come here again without end.
 fn make(outdated: Option<Box<Walker>>) -> Option<Box<Walker>> {
     struct Made;
     impl Drop for Made {
@@ -144,7 +105,7 @@ fn make(outdated: Option<Box<Walker>>) -> Option<Box<Walker>> {
 }
 
 impl Walker {
-    /// With an empty cache, for the modules of this generation. Allocates.
+    /// Makes a walker with an empty cache, for the modules of this generation. Allocates.
     pub(crate) fn new(generation: u64, unwinder: Arc<Unwinder>) -> Self {
         Walker {
             generation,
@@ -160,37 +121,38 @@ impl Walker {
 
     /// False if not even the main program has unwind tables.
     pub(crate) fn is_usable(&self) -> bool {
-        self.unwinder.usable
+        self.unwinder.is_usable()
     }
 
-    /// Allocates, so not during a walk.
+    /// Adds caches if there were many evictions. Allocates, so not during a walk.
     pub(crate) fn grow_if_crowded(&mut self) {
         let evictions = |cache: &Cache| cache.stats().miss_wrong_address_count;
-        let seen: u64 = self.caches.iter().map(evictions).sum();
-        if seen >= self.grow_at && self.caches.len() < MOST_CACHES {
-            self.grow(seen);
+        let evicted: u64 = self.caches.iter().map(evictions).sum();
+        if evicted >= self.grow_at && self.caches.len() < MAX_CACHES {
+            self.grow(evicted);
         }
     }
 
     // Not inlined: a new cache is built on the stack, and a walk should not need so much of it.
     #[cold]
     #[inline(never)]
-    fn grow(&mut self, seen: u64) {
+    fn grow(&mut self, evicted: u64) {
         self.caches
             .resize_with(self.caches.len() * 2, Cache::new_in);
-        self.grow_at = seen + EVICTIONS;
+        self.grow_at = evicted + EVICTIONS;
     }
 
-    /// Passes every frame above the one of `start` to `frames`, as [`UnwinderTrait::walk`] does; reads the stack by `read`.
-    /// A frame pointer that is [unknown](Registers::UNKNOWN) where it is needed is asked of `find`.
-    pub(crate) fn hop(
+    /// Passes every frame above the one of `start` to `frames`, as [`UnwinderTrait::walk`] does;
+    /// reads the stack by `read`. A frame pointer that is needed and [unknown](Registers::UNKNOWN)
+    /// is found by `find`.
+    pub(crate) fn walk_from(
         &mut self,
         start: &Registers,
         mut read: impl FnMut(u64) -> Result<u64, ()>,
         mut find: Option<FindFramePointer<'_>>,
         frames: &mut Frames<'_>,
     ) -> Completeness {
-        let unwinder = &self.unwinder.framehop;
+        let unwinder = self.unwinder.framehop();
         let mut registers = native(start, unwinder.max_known_code_address());
         let mut address = FrameAddress::from_instruction_pointer(start.ip as u64);
         let most = self.caches.len() - 1;
@@ -211,8 +173,9 @@ impl Walker {
                         return end;
                     }
                 }
-                // On ARM framehop ends where the saved frame pointer is 0: it does not step out of the first function on a
-                // stack, so a limit in that function is met there and not behind it.
+                // On ARM framehop ends where the saved frame pointer is 0: it does not step out of
+                // the first function on a stack, so a limit in that function is met there and not
+                // behind it.
                 Ok(None) if cfg!(target_arch = "aarch64") => {
                     return frames.in_first_function(registers.sp());
                 }
@@ -241,7 +204,7 @@ impl UnwinderTrait for Walker {
         window: &Window<'_>,
         frames: &mut Frames<'_>,
     ) -> Completeness {
-        self.hop(start, |address| window.read(address), None, frames)
+        self.walk_from(start, |address| window.read(address), None, frames)
     }
 }
 
@@ -250,7 +213,8 @@ fn native(start: &Registers, _highest_code: u64) -> UnwindRegsNative {
     UnwindRegsNative::new(start.ip as u64, start.sp as u64, start.fp as u64)
 }
 
-/// Code built with pointer authentication signs return addresses in the bits above those that any code address uses.
+/// Code built with pointer authentication signs return addresses in the bits above those that any
+/// code address uses.
 #[cfg(target_arch = "aarch64")]
 fn native(start: &Registers, highest_code: u64) -> UnwindRegsNative {
     let mask = framehop::aarch64::PtrAuthMask::from_max_known_address(highest_code);
@@ -291,7 +255,8 @@ mod tests {
     use crate::unwind::{Frames, Unwinder as _};
     use crate::{modules, refresh};
 
-    /// Between an unload and the next refresh, the unwinder still looks into the tables of the library that is gone.
+    /// Between an unload and the next refresh, the unwinder still looks into the tables of the
+    /// library that is gone.
     #[test]
     fn the_tables_of_an_unloaded_library_can_still_be_read() {
         // A part of every glibc, and not needed by this test program.

@@ -1,5 +1,3 @@
 #[leakcheck::test]
-#[tokio::test]
+#[core::prelude::v1::test]
 async fn two_test_attributes() {}
-
-fn main() {}

@@ -1,7 +1,7 @@
 //! The GNU build id: the fingerprint that says whether a file is the one that was loaded.
 //!
-//! Pure parsing of bytes, from memory ([`in_notes`]) or from a file ([`of_file`]). No unsafe code and no knowledge of the
-//! dynamic loader here.
+//! Parses bytes from memory ([`in_notes`]) or from a file ([`of_file`]). Not here: the dynamic
+//! loader ([`super::dl`]).
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -10,7 +10,7 @@ use std::path::Path;
 
 const NT_GNU_BUILD_ID: u32 = 3;
 const PT_NOTE: u32 = 4;
-/// No real note segment is larger; what is larger is a damaged file.
+/// The largest note segment that is read. A larger one is damaged.
 const MAX_NOTES: u64 = 1 << 20;
 
 /// The build id in a `PT_NOTE` segment as lower-case hex. `align` is the segment's `p_align`.
