@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::{attribution, clock, pool, runtime, threads};
 
 /// The name of the thread, as `top -H` shows it.
-pub const NAME: &str = "taskscope";
+pub(crate) const NAME: &str = "taskscope-watch";
 
 /// Ticks of the clock between two looks for polls that take too long.
 const WATCH: u32 = 8;

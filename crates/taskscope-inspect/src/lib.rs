@@ -6,12 +6,12 @@
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::unwrap_used))]
 
 pub mod census;
-mod counting;
 mod dump;
 mod evidence;
 mod growth;
 pub mod heap;
 mod install;
+pub mod long_jobs;
 pub mod lost_wakeups;
 pub mod resources;
 pub mod sampling;

@@ -6,8 +6,9 @@ use std::process::abort;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::life::ENDING;
 use super::state::Ref;
-use super::{ENDING, Meta, Record, Traits};
+use super::{Meta, Record, Traits};
 use crate::{Owner, attribution, capture, clock, pool, threads};
 
 /// One holder's reference to a record.

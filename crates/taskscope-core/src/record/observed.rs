@@ -12,8 +12,9 @@ use std::cell::Cell;
 use std::mem::{ManuallyDrop, forget};
 
 use super::poll::LOCAL;
+use super::polling::Begun;
 use super::sampled::Special;
-use super::{Begun, Hold, Record};
+use super::{Hold, Record};
 use crate::threads::{self, Slot};
 use crate::{clock, poll_sampler, runtime};
 

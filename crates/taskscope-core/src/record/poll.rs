@@ -10,8 +10,9 @@ use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use super::polling::Begun;
 use super::sampled::Special;
-use super::{Begun, Meta, Record, TaskGuard, Traits};
+use super::{Meta, Record, TaskGuard, Traits};
 use crate::threads::{self, Slot};
 use crate::{Owner, capture, clock, ids, poll_sampler, runtime};
 

@@ -11,7 +11,9 @@ use std::sync::atomic::Ordering;
 use callstack::Stack;
 
 use super::last_stack::Busy;
-use super::{Begun, CHOSEN, Hold, Meta, Record, Traits};
+use super::life::CHOSEN;
+use super::polling::Begun;
+use super::{Hold, Meta, Record, Traits};
 use crate::NoTrace;
 use crate::poll_sampler::{self, StandsFor};
 use crate::{capture, clock};

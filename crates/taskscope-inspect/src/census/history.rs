@@ -86,9 +86,9 @@ pub(crate) fn is_due() -> bool {
 }
 
 /// Takes the next census of the series if it is due. On the one thread that does.
-pub(crate) fn take_if_due() {
+pub(crate) fn look() -> Option<Duration> {
     if !is_due() {
-        return;
+        return None;
     }
     let before = series().baselines[0].clone();
     let Counted {
@@ -106,6 +106,7 @@ pub(crate) fn take_if_due() {
     series.kept.push_back(Kept { at, census });
     drop(series);
     drop((oldest, gone, before));
+    None
 }
 
 /// What a census beside the series compares with.

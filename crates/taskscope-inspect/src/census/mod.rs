@@ -29,7 +29,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-pub(crate) use self::history::{is_due, take_if_due};
+pub(crate) use self::history::{is_due, look};
 pub use self::names::{Breakdown, Counts, ScopeNames};
 use crate::{Verdict, resources};
 

@@ -48,6 +48,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use self::record::TABLES;
+pub(crate) use self::run::look;
 pub use crate::poll_sampler::Activity;
 use crate::poll_sampler::StandsFor;
 use crate::{NoTrace, Trace};
@@ -114,7 +115,7 @@ pub const COARSE_BOUNDS: &[Duration] = BOUNDS.split_at(7).1;
 ///
 /// # Overhead
 ///
-/// See the [module](self). A thread `taskscope-time`, which wakes ten times a second while tasks are being polled, and more and more rarely while none is: once a second after half a minute.
+/// See the [module](self). The thread `taskscope-count` wakes ten times a second for it while tasks are polled, and more and more rarely while none is: once a second after half a minute.
 ///
 /// No task is polled that would not be polled otherwise: see [`poll_long_waits`].
 pub fn start() -> bool {

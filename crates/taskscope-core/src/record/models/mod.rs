@@ -1,13 +1,4 @@
-//! A record with nothing in it but what its protocols are about. It follows `taskscope::record::Record` step by step.
-
-#[path = "../../../taskscope/src/record/inner.rs"]
-mod inner;
-#[path = "../../../taskscope/src/record/last_stack.rs"]
-mod last_stack;
-#[path = "../../../taskscope/src/record/state.rs"]
-mod state;
-#[path = "../../../taskscope/src/record/waker.rs"]
-mod waker;
+//! A record with nothing in it but what its protocols are about. It follows the real one step by step.
 
 mod arena;
 mod executor;
@@ -21,19 +12,18 @@ mod waking;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
-use self::inner::Inner;
-use self::last_stack::LastStack;
 use self::stack::Stack;
-use self::state::{End, Ref, State};
+use super::executor_waker::Inner;
+use super::last_stack::LastStack;
+use super::state::{End, Ref, State};
 use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
 use crate::sync::cell::UnsafeCell;
 
 pub(crate) use self::arena::Segment;
-pub(crate) use self::state::Request;
 
 pub(crate) struct Record {
-    state: State,
-    inner: Inner,
+    pub(super) state: State,
+    pub(super) inner: Inner,
     serial: AtomicU32,
     detached_at: AtomicU64,
     /// While this record is free, the next free one.
@@ -102,7 +92,7 @@ impl Record {
         self.state.try_hold().then(|| Hold(self))
     }
 
-    fn release(&'static self, reference: Ref) {
+    pub(super) fn release(&'static self, reference: Ref) {
         if self.state.release(reference) {
             self.recycle();
         }
@@ -144,7 +134,7 @@ impl Record {
         self.meta.with(|cell| unsafe { *cell })
     }
 
-    unsafe fn wake(&'static self) {
+    pub(super) unsafe fn wake(&'static self) {
         // SAFETY: as the caller promises.
         unsafe { self.inner.wake() };
     }

@@ -9,8 +9,8 @@ use loom::thread;
 
 use super::Record;
 use super::executor::{self, Seen};
-use super::waker::Identity;
-use crate::check;
+use crate::models::check;
+use crate::record::waker::Identity;
 
 /// A waker of ours that two threads borrow from one poll. The poll does not end before they have been joined.
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! The slots of threads, one for each of loom's.
 
-use crate::free::FreeList;
+use crate::free_list::FreeList;
 use crate::record::RecordCell;
 use crate::sync::atomic::AtomicU32;
 
