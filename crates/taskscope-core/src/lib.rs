@@ -84,7 +84,7 @@ pub use self::name::Name;
 #[cfg(not(taskscope_loom))]
 pub use self::owner::Owner;
 #[cfg(not(taskscope_loom))]
-pub use self::runtime::{RuntimeGuard, RuntimeInfo, watch};
+pub use self::runtime::{RuntimeGuard, RuntimeInfo, register_runtime};
 #[cfg(not(taskscope_loom))]
 pub use self::scope_info::{CancelReason, Cancellation, ScopeInfo};
 #[cfg(not(taskscope_loom))]

@@ -24,7 +24,9 @@ use taskscope_core::{
     capture, clock, current, ids, maintenance, poll_sampler, pool, record, runtime, text, threads,
 };
 
-pub use self::census::{CENSUS_PERIOD, CENSUS_RUNTIMES, CENSUSES, Census, RuntimeLoad, WorkerLoad};
+pub use self::census::{
+    CENSUS_HISTORY_LEN, CENSUS_PERIOD, CENSUS_RUNTIMES, Census, RuntimeLoad, WorkerLoad,
+};
 pub use self::dump::{
     Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, Group, HeldTasks, LongPoll,
     Missed, NoMemory, Parents, SpawnTree, Stacks, State, TaskDump, ThreadInfo, Trace, dump,

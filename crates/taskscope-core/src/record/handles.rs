@@ -93,7 +93,7 @@ impl TaskGuard {
     pub fn depart(&self) {
         if self.0.thread() == 0 {
             let now = clock::coarse();
-            self.0.end_chosen_wait_by_drop(now);
+            self.0.end_sampled_wait_by_drop(now);
             self.0.begin_drop(threads::slot().index(), now);
         }
     }

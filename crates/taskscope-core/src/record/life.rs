@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Or
 
 use callstack::Stack;
 
-use super::executor_waker::Inner;
+use super::executor_waker::ExecutorWaker;
 use super::last_stack::LastStack;
 use super::state::{Ref, State};
-use super::{Hold, Meta, Side, Tags, TaskGuard, Traits};
+use super::{Extensions, Hold, Meta, Tags, TaskGuard, Traits};
 use crate::{pool, replaced_wakers};
 
 /// Bits of `flags`. Only whoever polls the future changes them, so no read-modify-write is needed.
@@ -49,7 +49,7 @@ pub struct Record {
     pub(super) serial: AtomicU32,
     /// The last capture was in the poll whose number ends in these bits; 0: there was none.
     pub(super) captured_in: AtomicU32,
-    pub(super) inner: Inner,
+    pub(super) executor: ExecutorWaker,
     /// Index in the thread table of the thread that is polling; 0 when no thread is.
     pub(super) thread: AtomicU16,
     /// Index in the table of runtimes.
@@ -62,7 +62,7 @@ pub struct Record {
     pub(super) id: AtomicU64,
     /// Raw ticks when the `JoinHandle` was dropped with the task still alive; 0 if it was not.
     pub(super) detached_at: AtomicU64,
-    pub(super) side: AtomicPtr<Side>,
+    pub(super) side: AtomicPtr<Extensions>,
     /// What the last capture found. While this record is free, the next free one.
     pub(super) last_stack: LastStack<Stack>,
     pub(super) meta: UnsafeCell<Option<Meta>>,
@@ -83,7 +83,7 @@ impl Record {
         // SAFETY: the counts are 0 and the caller has the record for itself: nobody else reads or writes the cells. What was there, if
         // anything, owns nothing: `recycle` has taken it out.
         unsafe {
-            self.inner.renew();
+            self.executor.renew();
             self.meta.get().write(None);
         }
     }
@@ -120,7 +120,7 @@ impl Record {
         self.hints.store(0, Ordering::Relaxed);
         self.runtime.store(runtime, Ordering::Relaxed);
         if let Some(tags) = tags {
-            let mut kept = self.side_or_new().kept();
+            let mut kept = self.extensions_or_new().data();
             kept.name = tags.name;
             kept.labels = tags.labels;
         }
@@ -153,10 +153,10 @@ impl Record {
         let (waker, scope, stack) = unsafe {
             let meta = (*self.meta.get()).as_mut();
             let scope = meta.and_then(|meta| meta.scope.take());
-            (self.inner.take(), scope, self.last_stack.take())
+            (self.executor.take(), scope, self.last_stack.take())
         };
         let replaced = self.flags.load(Ordering::Relaxed) & REPLACED != 0;
-        if replaced || self.side().is_some() {
+        if replaced || self.extensions().is_some() {
             self.recycle_rest(replaced);
         } else {
             pool::put(self);
@@ -167,7 +167,7 @@ impl Record {
 
     #[inline(never)]
     pub(super) fn recycle_rest(&'static self, replaced: bool) {
-        let side = self.side().map(Side::clear);
+        let side = self.extensions().map(Extensions::clear);
         let replaced = replaced.then(|| replaced_wakers::remove(self));
         pool::put(self);
         drop((side, replaced));

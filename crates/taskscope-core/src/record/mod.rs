@@ -62,21 +62,21 @@ mod state;
 mod waker;
 
 #[cfg(taskscope_loom)]
-pub(crate) use self::models::{Hold, Record, RecordCell, Segment};
+pub(crate) use self::models::{AtomicRecordPtr, Hold, Record, Segment};
 #[cfg(all(tokio_unstable, not(taskscope_loom)))]
 pub use self::observed::{begin_poll, end_poll};
 pub(crate) use self::state::Request;
 #[cfg(not(taskscope_loom))]
 pub(crate) use self::{
     arena::Segment,
-    cell::RecordCell,
+    cell::AtomicRecordPtr,
     handles::hold_sampled,
     poll::{current, scoped, set_scoped},
     waker::{Identity, capturing_functions},
 };
 #[cfg(not(taskscope_loom))]
 pub use self::{
-    extensions::{Label, LongPoll, Missing, Side, TokenLooks},
+    extensions::{Extensions, Label, LongPoll, Missing, TokenLooks},
     handles::{Attached, Hold, TaskGuard, TaskRef},
     life::{Record, of_new_task},
     meta::{Meta, Tags, Traits},

@@ -28,13 +28,13 @@ impl Record {
         let flags = self.flags.load(Ordering::Relaxed);
         if let Some(waker) = waker {
             // SAFETY: as the caller promises.
-            let same = unsafe { self.inner.lend(waker) };
+            let same = unsafe { self.executor.lend(waker) };
             if !same || flags & REPLACED != 0 {
                 self.replace_waker(waker, same);
             }
         }
         if flags >> CHOSEN != 0 {
-            self.end_chosen_wait(now);
+            self.end_sampled_wait(now);
         }
         let begun = Begun {
             was_since: self.since.load(Ordering::Relaxed),
@@ -105,8 +105,8 @@ impl Record {
             return;
         }
         // Most captures are whole.
-        if missing != Missing::default() || self.side().is_some() {
-            self.side_or_new().kept().missing = missing;
+        if missing != Missing::default() || self.extensions().is_some() {
+            self.extensions_or_new().data().missing = missing;
         }
         self.captured_in
             .store(self.polls() as u32, Ordering::Release);
@@ -141,7 +141,7 @@ impl Record {
         if replaced && replaced_wakers::wake(self) {
             return true;
         }
-        let kept = self.inner.kept();
+        let kept = self.executor.kept();
         if let Some(waker) = kept {
             waker.wake_by_ref();
         }
@@ -165,7 +165,7 @@ impl Record {
         let replaced = self.flags.load(Ordering::Relaxed) & REPLACED != 0;
         if !(replaced && replaced_wakers::wake(self)) {
             // SAFETY: as the caller promises.
-            unsafe { self.inner.wake() };
+            unsafe { self.executor.wake() };
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use callstack::Stack;
 
 use super::life::{ENDED_UNWOKEN, ENDING, ITSELF, REPLACED, STACK_WELCOME};
-use super::{LongPoll, Missing, Record, Side, Traits, arena};
+use super::{Extensions, LongPoll, Missing, Record, Traits, arena};
 use crate::Name;
 
 impl Record {
@@ -25,7 +25,9 @@ impl Record {
 
     /// Shows `f` the stack that the last capturing poll found. `f` must be short. `None`: the task took no waker in that poll.
     pub fn captured<R>(&self, f: impl FnOnce(&Arc<Stack>) -> R) -> (Option<R>, Missing) {
-        let missing = self.side().map(|side| side.kept().missing);
+        let missing = self
+            .extensions()
+            .map(|extensions| extensions.data().missing);
         (self.last_stack.read(f), missing.unwrap_or_default())
     }
 
@@ -68,7 +70,7 @@ impl Record {
         self.woken_at() == 0
             && self.thread() == 0
             && self.flags.load(Ordering::Relaxed) & REPLACED == 0
-            && self.inner.kept().is_none()
+            && self.executor.kept().is_none()
     }
 
     /// Whether every wake since the last [`Record::forget_wakers`] came from the task's own polls.
@@ -124,7 +126,11 @@ impl Record {
 impl Record {
     /// Keeps a poll that took too long, in place of the one before.
     pub fn set_long_poll(&self, poll: LongPoll) {
-        let old = self.side_or_new().kept().long_poll.replace(Box::new(poll));
+        let old = self
+            .extensions_or_new()
+            .data()
+            .long_poll
+            .replace(Box::new(poll));
         // Outside the lock: this may be the last reference to a stack.
         drop(old);
     }
@@ -132,10 +138,10 @@ impl Record {
     /// Notes for how long that poll has been going on. False: its stack is to be taken, for the first time, or again because the
     /// poll has lasted twice as long as when the last try failed.
     pub fn update_long_poll(&self, polls: u64, lasted: u64) -> bool {
-        let Some(side) = self.side() else {
+        let Some(extensions) = self.extensions() else {
             return false;
         };
-        match &mut side.kept().long_poll {
+        match &mut extensions.data().long_poll {
             Some(poll) if poll.polls == polls => {
                 poll.lasted = lasted;
                 poll.stack.is_ok() || lasted < poll.tried_after.saturating_mul(2)
@@ -146,47 +152,49 @@ impl Record {
 
     /// The last poll that took too long.
     pub fn long_poll(&self) -> Option<LongPoll> {
-        self.side()?.kept().long_poll.as_deref().cloned()
+        self.extensions()?.data().long_poll.as_deref().cloned()
     }
 
     /// For how long the watchdog has seen the poll with this number go on, in raw ticks; 0 if it has not.
     pub fn seen_in_poll(&self, polls: u64) -> u64 {
-        let Some(side) = self.side() else { return 0 };
-        let kept = side.kept();
+        let Some(extensions) = self.extensions() else {
+            return 0;
+        };
+        let kept = extensions.data();
         let poll = kept.long_poll.as_ref().filter(|poll| poll.polls == polls);
         poll.map_or(0, |poll| poll.lasted)
     }
 
     /// The name that the task was spawned with.
     pub fn name(&self) -> Option<Name> {
-        self.side()?.kept().name.clone()
+        self.extensions()?.data().name.clone()
     }
 
     /// The side table, if the record has one. The caller holds the record, or has it for itself.
-    pub fn side(&self) -> Option<&Side> {
+    pub fn extensions(&self) -> Option<&Extensions> {
         let side = self.side.load(Ordering::Acquire);
-        // SAFETY: null, or made by `new_side` beside this record; its memory is not given back before that of the record, which is in use.
+        // SAFETY: null, or made by `new_extensions` beside this record; its memory is not given back before that of the record, which is in use.
         unsafe { side.as_ref() }
     }
 
     /// The side table, made if there is none.
-    pub fn side_or_new(&self) -> &Side {
-        self.side().unwrap_or_else(|| self.new_side())
+    pub fn extensions_or_new(&self) -> &Extensions {
+        self.extensions().unwrap_or_else(|| self.new_extensions())
     }
 
     #[cold]
-    pub(super) fn new_side(&self) -> &Side {
+    pub(super) fn new_extensions(&self) -> &Extensions {
         // Held for some stores, once for a record until its memory is given back.
         static ONE: Mutex<()> = Mutex::new(());
         let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(side) = self.side() {
-            return side;
+        if let Some(extensions) = self.extensions() {
+            return extensions;
         }
         let new = arena::beside(self);
         // SAFETY: the place beside this record is for its side table only, and nobody refers to it: the record says that there is none, and
-        // here is one thread at a time. What may have been there before owns nothing (`Side::clear`).
+        // here is one thread at a time. What may have been there before owns nothing (`Extensions::clear`).
         let side = unsafe {
-            new.write(Side::default());
+            new.write(Extensions::default());
             &*new
         };
         self.side.store(new, Ordering::Release);

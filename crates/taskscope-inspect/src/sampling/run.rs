@@ -5,9 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{
-    Activity, Histograms, LONG, Losses, POLLS_PER_SECOND, Report, Row, long_waits, record, totals,
+    Activity, Dropped, Histograms, LONG_STRETCH, POLLS_PER_SECOND, Report, Row, long_waits, record,
+    totals,
 };
-use crate::dump::Known;
+use crate::dump::TraceCache;
 use crate::{clock, long_jobs, poll_sampler, pool, threads};
 
 /// How often the pace is set.
@@ -114,7 +115,7 @@ pub(crate) fn look() -> Option<Duration> {
     let mut looks = looks();
     let looks = looks.get_or_insert_with(|| Looks {
         looked_at: now,
-        next: after(now, LONG),
+        next: after(now, LONG_STRETCH),
         last_took: Duration::ZERO,
         quiet_since: None,
         adjusted_at: now,
@@ -154,7 +155,9 @@ impl Looks {
 
 /// Before the next look, on average: looks take so long, and for so long nobody has polled.
 fn rest_after(took: Duration, quiet: Duration) -> Duration {
-    LONG.max(took * SHARE).max(QUIET.min(quiet / PART_OF_QUIET))
+    LONG_STRETCH
+        .max(took * SHARE)
+        .max(QUIET.min(quiet / PART_OF_QUIET))
 }
 
 /// Late polls, and all.
@@ -198,8 +201,8 @@ pub(super) fn histograms() -> Histograms {
     super::histograms::all()
 }
 
-pub(super) fn losses() -> Losses {
-    Losses {
+pub(super) fn dropped() -> Dropped {
+    Dropped {
         rows: totals::LOST.load(Ordering::Relaxed),
         histograms: super::histograms::lost_so_far(),
         without_room: totals::WITHOUT_ROOM.load(Ordering::Relaxed),
@@ -208,21 +211,21 @@ pub(super) fn losses() -> Losses {
 
 pub(super) fn report() -> Report {
     let told = before().as_ref().map_or(0, totals::Rows::len);
-    let mut rows = totals::all();
+    let mut rows = totals::snapshot();
     for hold in pool::live() {
-        let Some(wait) = hold.chosen_wait() else {
+        let Some(wait) = hold.sampled_wait() else {
             continue;
         };
         let until = wait.woken_at.unwrap_or_else(clock::precise);
-        let sum = record::sum(wait.stands_for, wait.since, until);
+        let sum = record::sum(wait.weight, wait.since, until);
         let key = record::key(hold.record(), hold.meta(), Activity::Waiting, wait.stack);
-        totals::tell(&mut rows, told, key, sum);
+        totals::add_to(&mut rows, told, key, sum);
     }
     let rows = no_less_than_before(rows);
-    let mut known = Known::default();
+    let mut cache = TraceCache::default();
     let rows = rows.into_iter().map(|(key, sum)| Row {
         activity: key.activity,
-        trace: key.stack.map(|stack| known.of_task(&stack)),
+        trace: key.stack.map(|stack| cache.of_task(&stack)),
         site: key.site,
         future: (key.future)(),
         scope: key.scope,
@@ -234,7 +237,7 @@ pub(super) fn report() -> Report {
     Report {
         rows: rows.collect(),
         sampled: sampled(),
-        one_in: poll_sampler::now().map(|n| n.map_or(0, poll_sampler::StandsFor::count)),
+        sampling_rate: poll_sampler::now().map(|n| n.map_or(0, poll_sampler::SampleWeight::count)),
         lost: totals::LOST.load(Ordering::Relaxed),
     }
 }
@@ -246,11 +249,11 @@ mod tests {
     #[test]
     fn looks_are_as_frequent_as_the_time_they_take_and_the_time_they_measure_allow() {
         let (short, second) = (Duration::from_micros(10), Duration::from_secs(1));
-        assert_eq!(rest_after(short, Duration::ZERO), LONG);
+        assert_eq!(rest_after(short, Duration::ZERO), LONG_STRETCH);
         assert_eq!(rest_after(20 * second / 1000, Duration::ZERO), 2 * second);
         // Of a task that sleeps alone, a few percent are missed at the most, from the first second to the last.
         for quiet in [1, 2, 3].map(|seconds| seconds * second) {
-            assert_eq!(rest_after(short, quiet), LONG);
+            assert_eq!(rest_after(short, quiet), LONG_STRETCH);
         }
         for quiet in [5, 10, 30, 3600].map(|seconds| seconds * second) {
             assert!(rest_after(short, quiet) <= quiet / 32);

@@ -16,7 +16,7 @@ fn suspended(record: &'static Record, meta: u32) -> Waker {
     record.publish(meta);
     let executor = executor::waker(&Arc::default());
     // SAFETY: the borrow ends before `executor` does.
-    assert!(unsafe { record.inner.lend(&executor) });
+    assert!(unsafe { record.executor.lend(&executor) });
     record.with_waker(Identity::Capturing, Waker::clone)
 }
 

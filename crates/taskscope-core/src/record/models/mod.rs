@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
 use self::stack::Stack;
-use super::executor_waker::Inner;
+use super::executor_waker::ExecutorWaker;
 use super::last_stack::LastStack;
 use super::state::{End, Ref, State};
 use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
@@ -23,7 +23,7 @@ pub(crate) use self::arena::Segment;
 
 pub(crate) struct Record {
     pub(super) state: State,
-    pub(super) inner: Inner,
+    pub(super) executor: ExecutorWaker,
     serial: AtomicU32,
     detached_at: AtomicU64,
     /// While this record is free, the next free one.
@@ -43,7 +43,7 @@ impl Record {
     pub(crate) fn new() -> Record {
         Record {
             state: State::new(),
-            inner: Inner::new(),
+            executor: ExecutorWaker::new(),
             serial: AtomicU32::new(0),
             detached_at: AtomicU64::new(0),
             last_stack: LastStack::new(),
@@ -61,7 +61,7 @@ impl Record {
         assert!(!self.state.is_in_use());
         self.serial.store(serial, Ordering::Relaxed);
         // SAFETY: checked by loom.
-        unsafe { self.inner.renew() };
+        unsafe { self.executor.renew() };
         // SAFETY: as above.
         self.meta.with_mut(|cell| unsafe { *cell = 0 });
     }
@@ -112,7 +112,7 @@ impl Record {
 
     fn recycle(&'static self) {
         // SAFETY: checked by loom.
-        let (waker, stack) = unsafe { (self.inner.take(), self.last_stack.take()) };
+        let (waker, stack) = unsafe { (self.executor.take(), self.last_stack.take()) };
         // SAFETY: as above.
         let meta = self.meta.with_mut(|cell| unsafe { cell.replace(0) });
         assert_ne!(meta, 0, "recycled once");
@@ -136,7 +136,7 @@ impl Record {
 
     pub(super) unsafe fn wake(&'static self) {
         // SAFETY: as the caller promises.
-        unsafe { self.inner.wake() };
+        unsafe { self.executor.wake() };
     }
 
     pub(crate) fn next(&self) -> Option<&'static Record> {
@@ -164,11 +164,11 @@ impl Drop for Hold {
     }
 }
 
-pub(crate) struct RecordCell(AtomicPtr<Record>);
+pub(crate) struct AtomicRecordPtr(AtomicPtr<Record>);
 
-impl RecordCell {
-    pub(crate) fn new() -> RecordCell {
-        RecordCell(AtomicPtr::new(std::ptr::null_mut()))
+impl AtomicRecordPtr {
+    pub(crate) fn new() -> AtomicRecordPtr {
+        AtomicRecordPtr(AtomicPtr::new(std::ptr::null_mut()))
     }
 
     pub(crate) fn set(&self, record: Option<&'static Record>) {
