@@ -1,9 +1,10 @@
 //! What this crate itself holds, for tests and for people who want to know what it costs.
 
-use taskscope_core::pool;
+use taskscope_core::record::Record;
+use taskscope_core::{RuntimeInfo, pool, runtime};
+use taskscope_inspect::resources;
 
-use crate::record::Record;
-use crate::{RuntimeInfo, resources, runtime, scope};
+use crate::scope;
 
 /// What this crate holds right now.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ use super::guard::{Inside, RequestGuard, complete};
 #[cfg(feature = "hyper")]
 use super::upgrade::Upgrade;
 use super::{Config, Counters, request};
-use crate::instrument::Instrumented;
+use crate::backend::Instrumented;
 
 /// The service of [`ScopeLayer`](crate::ScopeLayer).
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use tracing::Dispatch;
@@ -16,15 +16,15 @@ use tracing::dispatcher::{get_default, with_default};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::NoSubscriber;
 
-use super::ScopeInner;
 use super::alarm_thread::Keeper;
-use super::{ENDED_SCOPES, SETTLE};
-use taskscope_inspect::of_scopes;
+use super::end_policy::{ENDED_SCOPES, SETTLE};
+use super::inner::ScopeInner;
+use taskscope_core::scope_info::ScopeFacts;
+use taskscope_core::text::plain;
+use taskscope_inspect::heap::{self, Held};
+use taskscope_inspect::{TaskDump, of_scopes};
 
-use crate::TaskDump;
-use crate::heap::{self, Held};
-use crate::scope_info::ScopeFacts;
-use crate::text::plain;
+use crate::sync::lock;
 
 /// So much later the keeper looks: other things of a second are measured by another clock, and have passed then.
 const SLACK: Duration = Duration::from_millis(20);
@@ -50,7 +50,7 @@ static QUEUE: Mutex<Queue> = Mutex::new(BTreeMap::new());
 static UNREPORTED: AtomicU64 = AtomicU64::new(0);
 
 fn queue() -> MutexGuard<'static, Queue> {
-    QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&QUEUE)
 }
 
 /// Scopes that wait to be reported, and those that never will be, for want of room.
