@@ -49,7 +49,7 @@
 //!   scopes, [`Watchdog::install`] does nothing and succeeds. Nothing is reported of tasks that outlive their scope.
 //!
 //! What controls goes on working, because a program must not depend on a diagnostic's switch: scopes, tokens, deadlines, cancel reasons,
-//! [`AtEnd`], [`carry`], the layers.
+//! [`AtEnd`], [`in_current_scope`], the layers.
 //!
 //! * A task belongs to a scope if it was spawned by a method of the scope ([`Scope::spawn`], [`ScopeRef::spawn`], [`Builder::scope`]). It is
 //!   counted and aborted with its scope, [`Scope::finish`] waits for it, and [`Scope::current`] finds the scope in it. For that it carries
@@ -93,9 +93,7 @@ pub use taskscope_inspect::{
     dump, growth, heap, lost_wakeups, sample_growth, sampling,
 };
 
-pub use self::backend::{
-    CancelReason, Instrumented, Name, RuntimeGuard, register_runtime, register_runtime as watch,
-};
+pub use self::backend::{CancelReason, Instrumented, Name, RuntimeGuard, register_runtime};
 pub use self::join::JoinHandle;
 pub use self::join_set::JoinSet;
 #[cfg(feature = "tower")]
@@ -106,9 +104,11 @@ pub use self::layer::{
 #[cfg(all(feature = "enable", tokio_unstable))]
 pub use self::observe::{Observe, observe};
 pub use self::scope::{
-    AtEnd, Cancellation, Carry, ENDED_SCOPES, ForeignScope, Run, SETTLE, Scope, ScopeInfo,
-    ScopeRef, Survivors, carry,
+    AtEnd, Cancellation, ForeignScope, InCurrentScope, Run, Scope, ScopeInfo, ScopeRef, Survivors,
+    in_current_scope,
 };
+#[cfg(feature = "enable")]
+pub use self::scope::{MAX_PENDING_REPORTS, SURVIVOR_REPORT_DELAY};
 #[cfg(feature = "hyper")]
 pub use self::spawn::TaskExecutor;
 pub use self::spawn::{

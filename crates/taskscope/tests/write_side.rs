@@ -11,8 +11,8 @@ use std::time::Duration;
 #[cfg(feature = "hyper")]
 use taskscope::TaskExecutor;
 use taskscope::{
-    AtEnd, Builder, CancelReason, Cancellation, Cancelled, CancelledOwned, Carry, DropGuard,
-    DropGuardRef, InSet, Instrumented, JoinHandle, JoinSet, Name, Run, RunUntilCancelled,
+    AtEnd, Builder, CancelReason, Cancellation, Cancelled, CancelledOwned, DropGuard, DropGuardRef,
+    InCurrentScope, InSet, Instrumented, JoinHandle, JoinSet, Name, Run, RunUntilCancelled,
     RunUntilCancelledOwned, RuntimeGuard, Scope, ScopeInfo, ScopeRef, Survivors, Token, Tracked,
 };
 use tokio::runtime::Handle;
@@ -162,8 +162,8 @@ async fn scopes() {
     let _: (usize, Option<u64>) = (info.tasks(), info.request());
     assert!(info == seen && seen == info && info == ScopeInfo::from(&seen));
     assert_eq!(ScopeRef::try_from(&info).ok(), Some(seen.clone()));
-    let callback = scope.run(async { taskscope::carry(async |one: u8| one) });
-    let carry: Carry<_> = callback.await(1);
+    let callback = scope.run(async { taskscope::in_current_scope(async |one: u8| one) });
+    let carry: InCurrentScope<_> = callback.await(1);
     assert_eq!(carry.await, 1);
     drop(child);
     let _: (Option<Duration>, Option<CancelReason>) = (seen.ended(), seen.end_reason());
@@ -263,8 +263,7 @@ mod layer {
             .deadline_header(DeadlineHeader::Grpc)
             .deadline_header(DeadlineHeader::Request)
             .max_timeout(Duration::from_secs(60))
-            .default_timeout(Duration::from_secs(30))
-            .plain_upgrades();
+            .default_timeout(Duration::from_secs(30));
         let mut service: ScopeService<_> = layer.layer(service_fn(answer));
         let ready = service.ready().await.expect("always ready");
         let future: ScopeFuture<_> = ready.call(Request::new(String::new()));

@@ -18,7 +18,7 @@ use tokio::task::AbortHandle;
 use super::Spawned;
 
 pub use taskscope_core::instrument::Instrumented;
-pub use taskscope_core::{CancelReason, Name, RuntimeGuard, watch as register_runtime};
+pub use taskscope_core::{CancelReason, Name, RuntimeGuard, register_runtime};
 
 pub(crate) use taskscope_core::current::{ScopeGuard, enter_scope, scope as current_scope};
 pub(crate) use taskscope_core::record::{Attached, Record, TaskRef, Traits};

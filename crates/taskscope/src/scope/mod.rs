@@ -27,13 +27,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub use self::end_policy::{AtEnd, ENDED_SCOPES, SETTLE};
+pub use self::end_policy::AtEnd;
 pub use self::finish::Survivors;
-pub use self::in_current_scope::{Carry, carry};
+pub use self::in_current_scope::{InCurrentScope, in_current_scope};
 pub(crate) use self::inner::ScopeInner;
 pub use self::inner::{Cancellation, ScopeInfo};
 pub use self::reference::{ForeignScope, ScopeRef};
 pub use self::run::Run;
+#[cfg(feature = "enable")]
+pub use self::survivors::{MAX_PENDING_REPORTS, SURVIVOR_REPORT_DELAY};
 use crate::backend::CancelReason;
 use crate::current;
 
