@@ -37,6 +37,7 @@
 //! ```
 //! let app: axum::Router = axum::Router::new().nest("/debug/profile", taskprof::router());
 //! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "console")]
