@@ -44,7 +44,7 @@ pub use self::capture::MAX_BRANCHES;
 pub use self::fmt::{Age, LISTED, Listed};
 pub use self::name::Name;
 pub use self::owner::Owner;
-pub use self::runtime::{RuntimeGuard, RuntimeInfo, watch};
+pub use self::runtime::{RuntimeGuard, RuntimeInfo, register_runtime};
 pub use self::scope_info::{CancelReason, Cancellation, ScopeInfo};
 pub use self::task_kind::{NoTrace, TaskKind};
 pub use self::text::{OneLine, Plain, Quoted};

@@ -1,5 +1,5 @@
 //! The life of a task and its record: spawn, poll, panic, abort, runtime shutdown. One process, so counts are by runtime.
-
+#![cfg(feature = "enable")]
 #![allow(
     clippy::async_yields_async,
     reason = "a handle that leaves the runtime unawaited is what is tested"
@@ -267,7 +267,7 @@ fn a_runtime_is_forgotten_with_its_last_task() {
     while known() {
         std::thread::yield_now();
     }
-    let guard = taskscope::watch(runtime.handle());
+    let guard = taskscope::register_runtime(runtime.handle());
     assert!(known());
     drop(guard);
     while known() {
