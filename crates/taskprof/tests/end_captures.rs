@@ -18,12 +18,6 @@ fn is_sampling() -> bool {
         .any(|name| name.trim_end() == SAMPLES)
 }
 
-async fn until(condition: impl Fn() -> bool) {
-    while !condition() {
-        tokio::task::yield_now().await;
-    }
-}
-
 #[tokio::test]
 async fn a_graceful_shutdown_waits_for_captures_unless_they_are_ended() {
     let app = axum::Router::new().nest("/debug/profile", taskprof::router());
@@ -50,7 +44,7 @@ async fn a_graceful_shutdown_waits_for_captures_unless_they_are_ended() {
         client.write_all(request.as_bytes()).await.unwrap();
         clients.push((path, accept, client));
     }
-    until(is_sampling).await;
+    testkit::until_yielding(is_sampling).await;
     // The page for a browser has begun when its head is there: so the others have been asked for, too.
     let mut begun = [0; 12];
     let (_, _, page) = clients.last_mut().unwrap();
