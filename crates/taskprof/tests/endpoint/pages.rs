@@ -51,10 +51,10 @@ async fn walk(app: &Router, start: &str) -> BTreeSet<String> {
     let mut ahead = vec![start.to_owned()];
     while let Some(address) = ahead.pop() {
         let is_page =
-            address == start || (address.contains("/page/") && !address.ends_with("take"));
+            address == start || (address.contains("/page/") && !address.ends_with("capture"));
         let answer = if is_page {
             browse(app, &address).await
-        } else if address.ends_with("/take") {
+        } else if address.ends_with("/capture") {
             // Where a form leads, which adds what it asks for.
             ask(app, Method::HEAD, &format!("{address}?source=leaks")).await
         } else {

@@ -24,19 +24,19 @@ use crate::http::parameters::{
 use crate::http::progress;
 use crate::http::query::Query;
 use crate::http::{OwnRuntime, watch_application};
-use crate::source::{self, Ask, Seconds, Source, What};
+use crate::source::{self, CaptureRequest, Seconds, Source, What};
 
 pub(super) const LINES: &str = "application/x-ndjson";
 
 /// A capture as the form asks for it.
-struct CaptureRequest {
+struct CaptureForm {
     source: &'static Source,
-    ask: Ask,
+    request: CaptureRequest,
     /// How long it takes; `None` for one of this moment.
     takes: Option<Duration>,
 }
 
-fn parse(parts: &Parts) -> Result<CaptureRequest, HttpError> {
+fn parse(parts: &Parts) -> Result<CaptureForm, HttpError> {
     let query = Query::parse(parts.uri.query()).without_empty();
     query.only_known(Endpoint::page(PageKind::CapturePage), false)?;
     let sources = source::ALL.iter().filter(|source| has_profile(source));
@@ -51,34 +51,38 @@ fn parse(parts: &Parts) -> Result<CaptureRequest, HttpError> {
     let seconds = query
         .number(&SECONDS_OF_CAPTURE)?
         .unwrap_or(DEFAULT_SECONDS);
-    let mut ask = source.ask();
+    let mut request = source.request();
     // The form sends this for every source; only profiles of the CPU have frames of the runtime.
     if matches!(source.what, What::Cpu) {
-        ask = ask.with(cpu_options::parse(&query)?);
+        request = request.with(cpu_options::parse(&query)?);
     }
     Ok(match takes_time {
-        true => CaptureRequest {
+        true => CaptureForm {
             source,
-            ask: ask.seconds(seconds),
+            request: request.seconds(seconds),
             takes: Some(Duration::from_secs(seconds)),
         },
-        false => CaptureRequest {
+        false => CaptureForm {
             source,
-            ask,
+            request,
             takes: None,
         },
     })
 }
 
 pub(super) async fn get(admission: Arc<Admission>, parts: Parts) -> Result<Response, HttpError> {
-    let CaptureRequest { source, ask, takes } = parse(&parts)?;
+    let CaptureForm {
+        source,
+        request,
+        takes,
+    } = parse(&parts)?;
     let as_lines = parts
         .headers
         .get_all(ACCEPT)
         .iter()
         .any(|accepted| accepted.as_bytes() == LINES.as_bytes());
     let watched = watch_application(parts.extensions.get::<OwnRuntime>());
-    let capture = native::capture(&admission, source, ask, takes, Retention::Long, watched)?;
+    let capture = native::capture(&admission, source, request, takes, Retention::Long, watched)?;
     match (as_lines, takes) {
         (true, takes) => {
             let number = async move { Ok(capture.await?.0.id) };
