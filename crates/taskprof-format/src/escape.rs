@@ -1,7 +1,7 @@
 //! Text inside XML and HTML: the one place that knows which characters a format of that kind gives
 //! a meaning.
 //!
-//! Not here: characters that cannot be seen (`taskscope::text`), among which are all that XML
+//! Not here: characters that cannot be seen (`taskscope_core::text`), among which are all that XML
 //! cannot hold.
 
 use crate::text::OneLine;

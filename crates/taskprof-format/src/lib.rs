@@ -2,7 +2,7 @@
 //!
 //! Owns the vocabulary ([`profile`]) and one writer per format ([`write`](mod@write)). Not here:
 //! where profiles come from, and HTTP (both in `taskprof`), symbol lookup (`callstack`), which
-//! characters are hidden and how names are escaped (`taskscope::text`, reached through `text.rs`
+//! characters are hidden and how names are escaped (`taskscope_core::text`, reached through `text.rs`
 //! alone).
 //!
 //! ```text

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::folded::fold;
+use super::stacks::fold;
 use crate::error::Error;
 use crate::profile::Profile;
 use crate::resolve::Resolver;

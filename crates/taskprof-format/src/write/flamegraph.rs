@@ -12,7 +12,7 @@ use inferno::flamegraph::color::MultiPalette;
 use inferno::flamegraph::{Direction, Options, Palette};
 
 use super::compare::{pairs, totals};
-use super::folded::{fold, push_line};
+use super::stacks::{fold, push_line};
 use super::{RenderOptions, column};
 use crate::error::Error;
 use crate::escape::markup;

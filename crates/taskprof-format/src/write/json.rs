@@ -52,7 +52,7 @@ pub(super) static FORMAT: Format = Format {
 ///
 /// A stack is leaf first, and each inlined function is an entry. `default_sample_type` and
 /// `period_type` may be `null`; `file` and `line` are absent where they are not known. Texts are as
-/// they were made; characters that [cannot be seen](taskscope::text::is_hidden) are written as
+/// they were made; characters that [cannot be seen](taskscope_core::text::is_hidden) are written as
 /// JSON's own escapes, which every parser reads back.
 ///
 /// # Errors

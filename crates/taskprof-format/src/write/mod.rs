@@ -22,6 +22,7 @@
 
 mod format;
 mod methods;
+mod options;
 
 mod compare;
 mod flamegraph;
@@ -33,16 +34,18 @@ mod openmetrics;
 mod pprof;
 mod proto;
 mod speedscope;
+mod stacks;
 mod svg;
 mod text;
 mod traces;
 
 pub use self::flamegraph::MIN_WIDTH_PERCENT;
 pub use self::folded::{folded, parse_folded_line};
-pub use self::format::{FORMATS, Format, RenderOptions};
+pub use self::format::Format;
 pub use self::icicle::icicle;
 pub use self::json::json;
 pub use self::openmetrics::{OPENMETRICS_TYPE, PROMETHEUS_TYPE, openmetrics, prometheus};
+pub use self::options::RenderOptions;
 pub use self::pprof::pprof;
 pub use self::speedscope::speedscope;
 pub use self::svg::svg;
@@ -54,6 +57,25 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::Error;
 use crate::profile::{Label, LabelValue, Profile};
+
+/// Every format, in the order in which a list should show them.
+pub static FORMATS: &[&Format] = &[
+    &pprof::FORMAT,
+    &svg::FORMAT,
+    &icicle::FORMAT,
+    &speedscope::FORMAT,
+    &text::FORMAT,
+    &traces::FORMAT,
+    &folded::FORMAT,
+    &json::FORMAT,
+];
+
+impl Format {
+    /// The format of this name; `None` if there is none.
+    pub fn named(name: &str) -> Option<&'static Format> {
+        FORMATS.iter().copied().find(|format| format.name == name)
+    }
+}
 
 /// The invariant of [`Profile`], checked before a writer relies on it.
 fn check(profile: &Profile) -> Result<(), Error> {

@@ -31,7 +31,7 @@ enum Dialect {
 /// Writes metrics as OpenMetrics text, version 1.0, to be sent as [`OPENMETRICS_TYPE`].
 ///
 /// Values of labels and help may hold any character. What [cannot be
-/// seen](taskscope::text::is_hidden) is written as [`Plain`](taskscope::Plain) shows it, and then
+/// seen](taskscope_core::text::is_hidden) is written as [`Plain`](taskscope_core::Plain) shows it, and then
 /// the three that the format gives a meaning are escaped.
 ///
 /// # Errors

@@ -47,7 +47,7 @@ pub(super) static FORMAT: Format = Format {
 /// frame, stored plus one (see [`Frame::Address`]), the subtraction gives the exact program
 /// counter.
 ///
-/// Names, labels and files are as [`Plain`](taskscope::Plain) shows them: the tools print them as
+/// Names, labels and files are as [`Plain`](taskscope_core::Plain) shows them: the tools print them as
 /// they are.
 ///
 /// # Errors

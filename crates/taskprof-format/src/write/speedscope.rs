@@ -11,7 +11,7 @@ use crate::text::OneLine;
 use crate::text::{MAX_NAME, bounded, plain};
 use serde::Serialize;
 
-use super::folded::{NO_NAME, NO_STACK};
+use super::stacks::{NO_NAME, NO_STACK};
 use super::{Format, RenderOptions, column};
 use crate::error::Error;
 use crate::profile::{Profile, SampleType};

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use crate::text::OneLine;
 use crate::text::{json, plain};
 
-use super::folded::{NO_NAME, NO_STACK};
+use super::stacks::{NO_NAME, NO_STACK};
 use super::{Format, RenderOptions, column, labels};
 use crate::error::Error;
 use crate::profile::{Frame, LabelValue, Profile};

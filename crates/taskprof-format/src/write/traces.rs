@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use crate::text::OneLine;
 use crate::text::plain;
 
-use super::folded::NO_STACK;
+use super::stacks::NO_STACK;
 use super::text::{address, label_value, name, place};
 use super::{Format, RenderOptions, column, labels};
 use crate::error::Error;

@@ -71,10 +71,6 @@ fn the_program_follows_one_frame_of_the_runtime_in_every_format() {
     std::fs::write(&file, write::pprof(&profile).unwrap()).unwrap();
     let top = go_tool_pprof_ok(&["-top", "-cum", file.to_str().unwrap()], &dir);
     assert!(top.lines().any(|line| line.ends_with("  runtime")), "{top}");
-    assert!(
-        !top.contains("std::thread::") && !top.contains("tokio::runtime::task"),
-        "{top}"
-    );
     for format in ["json", "traces", "speedscope", "icicle"] {
         let written = (Format::named(format).unwrap().write)(&profile, &RenderOptions::new());
         let written = String::from_utf8(written.unwrap()).unwrap();
