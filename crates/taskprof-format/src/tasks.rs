@@ -1,7 +1,9 @@
-//! The JSON of tasks as types: what a server writes under `tasks?format=json`, and what a client reads.
+//! The JSON of tasks as types: what a server writes under `tasks?format=json`, and what a client
+//! reads.
 //!
-//! Plain data, so that a client needs neither the server nor tokio. Texts are borrowed where they are written and owned
-//! where they are read: a client has `Tasks<'static>`. Not here: how a dump becomes one of these (`json.rs` of the server).
+//! Plain data, so that a client needs neither the server nor tokio. Texts are borrowed where they
+//! are written and owned where they are read: a client has `Tasks<'static>`. Not here: how a dump
+//! becomes one of these (`json.rs` of the server).
 //!
 //! The schema for other languages is `docs/tasks.schema.json` in the repository.
 
@@ -12,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 /// The version of the JSON that this crate writes and reads.
 ///
-/// It grows when a field goes or changes its meaning. New fields do not change it: readers ignore those that they do not
-/// know.
+/// It grows when a field goes or changes its meaning. New fields do not change it: readers ignore
+/// those that they do not know.
 pub const VERSION: u32 = 1;
 
 /// Every task of a process at one moment, with its runtimes and tracked resources.
@@ -93,10 +95,11 @@ pub struct Runtime<'a> {
 /// One live task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Task<'a> {
-    /// Tokio's id of the task. Futures that other code drives, such as requests, have ids from 2^52 on.
+    /// Tokio's id of the task. Futures that other code drives, such as requests, have ids from 2^52
+    /// on.
     pub id: u64,
-    /// `task`, `local`, `blocking` (a call on the blocking pool), `driven` (by other code) or `observed` (by the runtime's
-    /// hooks).
+    /// `task`, `local`, `blocking` (a call on the blocking pool), `driven` (by other code) or
+    /// `observed` (by the runtime's hooks).
     pub kind: Cow<'a, str>,
     /// The name that it was spawned with.
     pub name: Option<Cow<'a, str>>,
@@ -108,8 +111,9 @@ pub struct Task<'a> {
     pub state_seconds: f64,
     /// The thread that is polling it, while it runs and if that is known.
     pub thread: Option<Thread<'a>>,
-    /// Why it is still alive: a name of [`Verdict::ALL`](https://docs.rs/taskscope/latest/taskscope/enum.Verdict.html), such
-    /// as `cancel ignored`.
+    /// Why it is still alive: a name of
+    /// [`Verdict::ALL`](https://docs.rs/taskscope/latest/taskscope/enum.Verdict.html), such as
+    /// `cancel ignored`.
     pub verdict: Cow<'a, str>,
     /// What it waits for; several for a `select!` or `join!`.
     pub wait: Vec<String>,
@@ -153,7 +157,8 @@ pub struct Task<'a> {
     pub branches_cut: u32,
     /// The kinds of the tracked resources that it used last.
     pub holds: Vec<Cow<'a, str>>,
-    /// Memory that it has allocated and that is held, in bytes, estimated from samples; `None` without a sample of it.
+    /// Memory that it has allocated and that is held, in bytes, estimated from samples; `None`
+    /// without a sample of it.
     pub held_bytes: Option<u64>,
 }
 
@@ -227,7 +232,8 @@ pub struct Scope {
     pub cancelled_root_reason: Option<String>,
     /// The name of the scope at which the cancellation began.
     pub cancelled_root_scope: Option<String>,
-    /// How long ago its token was cancelled, in seconds; `None` also if somebody cancelled the raw token.
+    /// How long ago its token was cancelled, in seconds; `None` also if somebody cancelled the raw
+    /// token.
     pub cancelled_seconds: Option<f64>,
 }
 
