@@ -125,7 +125,7 @@ fn threads_and_descriptors_have_fields_of_their_own() {
     assert!(target.starts_with("/proc/") && target.ends_with("/cmdline"));
     assert!(open["number"].as_u64().is_some_and(|number| number > 2));
     assert_eq!(open["other_end"], Value::Null);
-    // What was there before is not that of the next check.
+    // Lines that were there before do not belong to the next check.
     assert_eq!(clean["threads"], json!([]));
     assert_eq!(clean["descriptors"], json!([]));
 }
@@ -199,7 +199,8 @@ fn without_the_variable_nothing_is_written() {
     assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
 }
 
-/// Each line is longer than what the system writes at once into a pipe, and some are longer than a page of a file.
+/// Each line is longer than what the system writes at once into a pipe, and some are longer than a
+/// page of a file.
 #[test]
 fn lines_of_many_processes_do_not_mix() {
     let report = child::directory("json_many").join("leaks.jsonl");

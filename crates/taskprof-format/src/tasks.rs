@@ -25,16 +25,23 @@ pub const VERSION: u32 = 1;
 /// # Examples
 ///
 /// ```
-/// use taskprof::tasks::{Tasks, VERSION};
+/// use taskprof_format::tasks::{Missed, Tasks, VERSION};
 ///
-/// let dump = taskscope_core::DumpOptions::new().capture_blocking();
-/// let mut json = Vec::new();
-/// taskprof::tasks::json(&dump, &mut json)?;
-///
-/// let tasks: Tasks<'static> = serde_json::from_slice(&json)?;
-/// assert_eq!(tasks.version, VERSION);
-/// assert!(tasks.tasks.is_empty());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// let nothing = Tasks::<Vec<_>> {
+///     version: VERSION,
+///     taken_unix_seconds: 1_795_209_608.25,
+///     took_seconds: 0.012,
+///     notes: vec![],
+///     missed: Missed::default(),
+///     left_out: 0,
+///     runtimes: vec![],
+///     tasks: vec![],
+///     resources: vec![],
+/// };
+/// let json = serde_json::to_string(&nothing)?;
+/// let read: Tasks<'static> = serde_json::from_str(&json)?;
+/// assert_eq!(read, nothing);
+/// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tasks<'a, T = Vec<Task<'a>>> {
@@ -44,7 +51,7 @@ pub struct Tasks<'a, T = Vec<Task<'a>>> {
     pub taken_unix_seconds: f64,
     /// How long the dump took, in seconds.
     pub took_seconds: f64,
-    /// What could not be seen, in sentences for people.
+    /// Sentences for people about what could not be seen.
     pub notes: Vec<String>,
     /// How many tasks have no stack, by reason.
     pub missed: Missed,
@@ -115,7 +122,7 @@ pub struct Task<'a> {
     /// [`Verdict::ALL`](https://docs.rs/taskscope/latest/taskscope/enum.Verdict.html), such as
     /// `cancel ignored`.
     pub verdict: Cow<'a, str>,
-    /// What it waits for; several for a `select!` or `join!`.
+    /// The kinds of wait; several for a `select!` or `join!`.
     pub wait: Vec<String>,
     /// Declared long-lived.
     pub background: bool,
@@ -189,7 +196,7 @@ pub struct LongPoll<'a> {
     pub seconds: f64,
     /// Whether it is over.
     pub over: bool,
-    /// What its thread was in, innermost first.
+    /// The functions that its thread was in, innermost first.
     pub frames: Vec<Frame<'a>>,
     /// Why there are no frames.
     pub no_stack: Option<Cow<'a, str>>,
@@ -198,7 +205,7 @@ pub struct LongPoll<'a> {
 /// One way in which a task is suspended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Branch<'a> {
-    /// What the branch waits for.
+    /// The kinds of wait of the branch.
     pub wait: Vec<String>,
     /// Its async functions, innermost first.
     pub frames: Vec<Frame<'a>>,

@@ -127,7 +127,7 @@ impl Waits {
                     let is_whole = blocked.completeness == callstack::Completeness::Complete;
                     thread.is_blocked(&blocked.call.to_string(), &frames, is_whole);
                 }
-                Err(callstack::thread::NotBlocked::Unseen) => self.unseen += 1,
+                Err(callstack::thread::NotBlocked::Unreadable) => self.unseen += 1,
                 Err(_) => {}
             }
         }

@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::capture_store::CaptureStore;
 use super::downloads::{Chunks, Downloads};
 use super::error::HttpError;
-use super::page::Looks;
+use super::page::SnapshotCache;
 use crate::sync::lock;
 
 /// Captures of one router that take time and go on at the same time.
@@ -44,9 +44,9 @@ const APART: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) struct Admission {
     pub(super) captures: CaptureStore,
-    pub(super) looks: Arc<Looks>,
+    pub(super) snapshots: Arc<SnapshotCache>,
     timed: Arc<Semaphore>,
-    snapshots: Line,
+    snapshot_line: Line,
     prompt: Line,
     downloads: Arc<Downloads>,
     retry_after: RetryAfter,
@@ -99,9 +99,9 @@ impl Admission {
     pub(super) fn new() -> Self {
         Admission {
             captures: CaptureStore::new(),
-            looks: Arc::default(),
+            snapshots: Arc::default(),
             timed: Arc::new(Semaphore::new(MAX_CAPTURES)),
-            snapshots: Line::new(SNAPSHOTS, SNAPSHOTS_ADMITTED),
+            snapshot_line: Line::new(SNAPSHOTS, SNAPSHOTS_ADMITTED),
             prompt: Line::new(PROMPT, PROMPT_ADMITTED),
             downloads: Arc::default(),
             retry_after: RetryAfter::default(),
@@ -119,7 +119,7 @@ impl Admission {
 
     /// Admits an answer about this moment, and waits in line for it.
     pub(super) async fn snapshot(&self) -> Result<SnapshotPermit, HttpError> {
-        self.wait_in(&self.snapshots).await
+        self.wait_in(&self.snapshot_line).await
     }
 
     /// As [`snapshot`](Self::snapshot), for a scrape or the overview.

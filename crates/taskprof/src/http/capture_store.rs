@@ -46,7 +46,7 @@ pub(super) struct StoredCapture {
 }
 
 #[derive(Debug, Default)]
-struct Stored {
+struct State {
     last: u64,
     bytes: usize,
     /// Oldest first.
@@ -54,14 +54,14 @@ struct Stored {
 }
 
 #[derive(Debug)]
-pub(super) struct CaptureStore(Mutex<Stored>);
+pub(super) struct CaptureStore(Mutex<State>);
 
 impl CaptureStore {
     pub(super) fn new() -> Self {
         CaptureStore(Mutex::default())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Stored> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         crate::sync::lock(&self.0)
     }
 
@@ -76,51 +76,51 @@ impl CaptureStore {
         let bytes = weight(&profile);
         let profile = Arc::new(profile);
         let mut dropped = Vec::new();
-        let mut stored = self.lock();
-        stored.last += 1;
-        let kept = Arc::new(StoredCapture {
-            id: stored.last,
+        let mut state = self.lock();
+        state.last += 1;
+        let capture = Arc::new(StoredCapture {
+            id: state.last,
             source,
             profile,
             finished: SystemTime::now(),
             retention,
             bytes,
         });
-        stored.bytes += bytes;
-        stored.captures.push_back(Arc::clone(&kept));
-        let brief = |kept: &Arc<StoredCapture>| kept.retention == Retention::Brief;
+        state.bytes += bytes;
+        state.captures.push_back(Arc::clone(&capture));
+        let brief = |capture: &Arc<StoredCapture>| capture.retention == Retention::Brief;
         loop {
-            let all = stored.captures.iter().filter(|kept| brief(kept));
-            let (count, bytes) = all.fold((0, 0), |(count, bytes), kept| {
-                (count + 1, bytes + kept.bytes)
+            let all = state.captures.iter().filter(|capture| brief(capture));
+            let (count, bytes) = all.fold((0, 0), |(count, bytes), capture| {
+                (count + 1, bytes + capture.bytes)
             });
             if count <= MAX_BRIEF && bytes <= MAX_BRIEF_BYTES {
                 break;
             }
-            let oldest = stored.captures.iter().position(brief);
-            dropped.extend(oldest.and_then(|at| stored.captures.remove(at)));
+            let oldest = state.captures.iter().position(brief);
+            dropped.extend(oldest.and_then(|at| state.captures.remove(at)));
         }
-        let mut bytes = stored.bytes - dropped.iter().map(|kept| kept.bytes).sum::<usize>();
-        while stored.captures.len() > MAX_STORED || bytes > MAX_BYTES {
+        let mut bytes = state.bytes - dropped.iter().map(|capture| capture.bytes).sum::<usize>();
+        while state.captures.len() > MAX_STORED || bytes > MAX_BYTES {
             // One that is too large by itself goes, too.
-            let Some(oldest) = stored.captures.pop_front() else {
+            let Some(oldest) = state.captures.pop_front() else {
                 break;
             };
             bytes -= oldest.bytes;
             dropped.push(oldest);
         }
-        stored.bytes = bytes;
-        drop(stored);
+        state.bytes = bytes;
+        drop(state);
         // Outside the lock: it may be much.
         drop(dropped);
-        kept
+        capture
     }
 
     pub(super) fn get(&self, id: u64) -> Option<Arc<StoredCapture>> {
         self.lock()
             .captures
             .iter()
-            .find(|kept| kept.id == id)
+            .find(|capture| capture.id == id)
             .cloned()
     }
 
@@ -172,7 +172,7 @@ mod tests {
     }
 
     fn ids(captures: &CaptureStore) -> Vec<u64> {
-        captures.list().iter().map(|kept| kept.id).collect()
+        captures.list().iter().map(|capture| capture.id).collect()
     }
 
     // Through a private door: 64 MB of stacks are not so easily had from outside.

@@ -186,7 +186,7 @@ pub(super) async fn get(
                 .of(task_filter::prompt())
                 .duration(*duration);
             let mut profile = end_captures::or_ended(async { Ok(ask.capture().await?) }).await?;
-            // Go gives the time of the second look.
+            // Go gives the time of the second profile.
             profile.time += profile.duration;
             profile
         }

@@ -57,7 +57,7 @@ async fn answer(admission: Arc<Admission>, parts: Parts) -> Result<Response, Htt
     let format = parse(&parts)?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
     let _permit = admission.prompt_snapshot().await?;
-    let body = offload::run("taskprof-look", move |cancel| {
+    let body = offload::run("taskprof-scrape", move |cancel| {
         metrics::write(format == Format::Prometheus, cancel)
     })
     .await??;

@@ -88,13 +88,13 @@ pub(super) async fn get(
                 && wants_page(&parts.headers)
             {
                 let address = async move {
-                    let (kept, _permit) = capture.await?;
-                    Ok(address(&kept, format, base.as_deref(), &state))
+                    let (stored, _permit) = capture.await?;
+                    Ok(address(&stored, format, base.as_deref(), &state))
                 };
                 return progress::page(source.name, takes, address);
             }
-            let (kept, _permit) = capture.await?;
-            answer(&admission, &kept, format, base.as_deref(), &state).await
+            let (stored, _permit) = capture.await?;
+            answer(&admission, &stored, format, base.as_deref(), &state).await
         }
     }
 }
@@ -139,16 +139,16 @@ pub(super) fn capture(
 
 async fn answer(
     admission: &Admission,
-    kept: &StoredCapture,
+    stored: &StoredCapture,
     format: &'static Format,
     base: Option<&StoredCapture>,
     state: &[(String, String)],
 ) -> Result<Response, HttpError> {
-    let body = response::write(admission, kept, format, base).await?;
-    let response = response::with(kept.source.name, format, body);
+    let body = response::write(admission, stored, format, base).await?;
+    let response = response::with(stored.source.name, format, body);
     Ok(response::located(
         response,
-        &address(kept, format, base, state),
+        &address(stored, format, base, state),
     ))
 }
 
@@ -284,7 +284,7 @@ pub(super) fn base(
         return Ok(None);
     };
     match admission.captures.get(id) {
-        Some(kept) => Ok(Some(kept)),
+        Some(stored) => Ok(Some(stored)),
         None => Err(HttpError::not_found(format!(
             "capture {id}, the base, is not kept here, or not any more; page/profiles lists what is"
         ))),
@@ -293,7 +293,7 @@ pub(super) fn base(
 
 /// The address of a stored capture, relative to the page of a source.
 fn address(
-    kept: &StoredCapture,
+    stored: &StoredCapture,
     format: &Format,
     base: Option<&StoredCapture>,
     state: &[(String, String)],
@@ -304,7 +304,7 @@ fn address(
         query.append_pair("base", &base.id.to_string());
     }
     query.extend_pairs(state);
-    format!("captures/{}?{}", kept.id, query.finish())
+    format!("captures/{}?{}", stored.id, query.finish())
 }
 
 /// Whether a browser opens this as a page; not so an image in a page, nor a tool.

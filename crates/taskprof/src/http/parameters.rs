@@ -56,7 +56,7 @@ pub(crate) enum PageKind {
     /// A source that adds up since it was switched on.
     Sum,
     /// A source that is text, with the names of its formats.
-    Text,
+    Texts,
     /// The metrics for scrapers.
     Metrics,
     /// A stored capture.
@@ -65,308 +65,112 @@ pub(crate) enum PageKind {
     TasksPage,
     /// `page/profiles`, for people.
     ProfilesPage,
-    /// `page/take`, for people.
-    TakePage,
+    /// `page/capture`, for people.
+    CapturePage,
     /// A page without parameters.
     Bare,
 }
 
 use PageKind::{
-    Capture, ChosenTasks, Cpu, Metrics, Moment, ProfilesPage, Sum, TakePage, Tasks, TasksPage, Text,
+    Capture, ChosenTasks, Cpu, Metrics, Moment, ProfilesPage, Sum, CapturePage, Tasks, TasksPage,
+    Texts,
 };
+use Values::{Formats, Number, Order, Sources, Text, Verdicts, Words};
 
-/// The longest capture that takes time.
+/// The longest capture that takes time, in seconds.
 pub(crate) const MAX_SECONDS: u64 = MAX_DURATION.as_secs();
-const YEAR: u64 = 365 * 24 * 60 * 60;
-const MAX_TASKS: u64 = 10_000_000;
-
-const fn row(
-    name: &'static str,
-    values: Values,
-    default: &'static str,
-    pages: &'static [PageKind],
-    summary: &'static str,
-) -> Parameter {
-    Parameter {
-        name,
-        values,
-        default,
-        pages,
-        summary,
-    }
-}
-
-/// The table. Its order is that of error messages and of `page/addresses`.
-pub(crate) static ALL: &[&Parameter] = &[
-    &DEBUG,
-    &MODE,
-    &HZ,
-    &AGO,
-    &ROUTE,
-    &Q,
-    &VERDICT,
-    &WAIT,
-    &SCOPE,
-    &SCOPE_OF_SAMPLES,
-    &SITE,
-    &NAME,
-    &SUSPECTS,
-    &MIN_AGE,
-    &LIMIT,
-    &STACKS,
-    &BY,
-    &RUNTIME,
-    &GROUP,
-    &SORT,
-    &FROM,
-    &SNAPSHOT,
-    &SOURCE,
-    &SECONDS,
-    &SECONDS_OF_MOMENT,
-    &SECONDS_OF_SUM,
-    &SECONDS_OF_TAKE,
-    &FORMAT,
-    &FORMAT_OF_TASKS,
-    &OPEN,
-    &BASE,
-];
-
-/// Pages about tasks.
-const OF_TASKS: &[PageKind] = &[Tasks, ChosenTasks, TasksPage];
-const OF_TASK_SOURCES: &[PageKind] = &[Tasks, ChosenTasks];
-
-pub(crate) static DEBUG: Parameter = row(
-    "debug",
-    Values::Number(0, 2),
-    "0",
-    OF_TASK_SOURCES,
-    "1 is text with similar tasks together, 2 is text with every task, 0 is a profile",
-);
-pub(crate) static MODE: Parameter = row(
-    "mode",
-    Values::Words(&["cpu", "wall"]),
-    "cpu",
-    &[Cpu],
-    "cpu samples threads that run, wall samples all threads at all times, running, waiting or blocked",
-);
-pub(crate) static HZ: Parameter = row(
-    "hz",
-    Values::Number(
-        *ThreadSampler::HZ.start() as u64,
-        *ThreadSampler::HZ.end() as u64,
-    ),
-    "99",
-    &[Cpu],
-    "samples per second of CPU time",
-);
-pub(crate) static AGO: Parameter = row(
-    "ago",
-    Values::Number(1, RETENTION.as_secs()),
-    "",
-    &[Cpu],
-    "samples of the past, beginning this many seconds ago and lasting for seconds; only while sampling is always on",
-);
-pub(crate) static ROUTE: Parameter = row(
-    "route",
-    Values::Text,
-    "",
-    &[Cpu],
-    "only tasks that worked for this route",
-);
-pub(crate) static Q: Parameter = row(
-    "q",
-    Values::Text,
-    "",
-    OF_TASKS,
-    "only tasks with this text in their names, labels, scope, places or stack",
-);
-pub(crate) static VERDICT: Parameter = row(
-    "verdict",
-    Values::Verdicts,
-    "",
-    &[Tasks, TasksPage],
-    "only tasks with this verdict",
-);
-pub(crate) static WAIT: Parameter = row(
-    "wait",
-    Values::Text,
-    "",
-    OF_TASKS,
-    "only tasks that wait for this",
-);
-pub(crate) static SCOPE: Parameter = row(
-    "scope",
-    Values::Text,
-    "",
-    OF_TASKS,
-    "only tasks of scopes with this name, and of those below them",
-);
-pub(crate) static SCOPE_OF_SAMPLES: Parameter = row(
-    "scope",
-    Values::Text,
-    "",
-    &[Cpu],
-    "only tasks of scopes with this name",
-);
-pub(crate) static SITE: Parameter = row(
-    "site",
-    Values::Text,
-    "",
-    OF_TASKS,
-    "only tasks that were spawned at this file:line:column",
-);
-pub(crate) static NAME: Parameter = row(
-    "name",
-    Values::Text,
-    "",
-    &[Tasks, ChosenTasks, TasksPage, Cpu],
-    "only tasks with this name",
-);
-pub(crate) static SUSPECTS: Parameter = row(
-    "suspects",
-    Values::Number(0, 1),
-    "0",
-    OF_TASKS,
-    "1 shows only leak suspects",
-);
-pub(crate) static MIN_AGE: Parameter = row(
-    "min_age",
-    Values::Number(0, YEAR),
-    "0",
-    OF_TASKS,
-    "only tasks that were spawned at least this many seconds ago",
-);
-/// The pages for people show rows page by page and need none.
-pub(crate) static LIMIT: Parameter = row(
-    "limit",
-    Values::Number(1, MAX_TASKS),
-    "",
-    OF_TASK_SOURCES,
-    "at most this many tasks, the oldest; the others are counted",
-);
-pub(crate) static STACKS: Parameter = row(
-    "stacks",
-    Values::Words(&["fresh", "cached", "none"]),
-    "fresh",
-    OF_TASKS,
-    "cached polls nothing and shows stacks that are still true",
-);
-pub(crate) static BY: Parameter = row(
-    "by",
-    Values::Words(&["stack", "route", "task", "thread"]),
-    "stack",
-    &[Cpu],
-    "what stands at the root of every stack; stack adds nothing",
-);
-pub(crate) static RUNTIME: Parameter = row(
-    "runtime",
-    Values::Words(&["folded", "full"]),
-    "folded",
-    &[Cpu],
-    "frames of std and tokio at the root of a stack: folded is one frame for all, full shows every one",
-);
-pub(crate) static GROUP: Parameter = row(
-    "group",
-    Values::Words(&["alike", "verdict", "wait", "scope", "site", "name", "none"]),
-    "alike",
-    &[TasksPage],
-    "what tasks are grouped by; none lists every task",
-);
-pub(crate) static SORT: Parameter = row(
-    "sort",
-    Values::Order(&["age", "since", "polls", "busy", "verdict", "name", "id"]),
-    "age",
-    &[TasksPage],
-    "what tasks are sorted by",
-);
-pub(crate) static FROM: Parameter = row(
-    "from",
-    Values::Number(0, u32::MAX as u64),
-    "0",
-    &[TasksPage],
-    "rows to leave out at the beginning",
-);
-pub(crate) static SNAPSHOT: Parameter = row(
-    "look",
-    Values::Number(0, u64::MAX),
-    "a new one",
-    &[TasksPage],
-    "the snapshot of all tasks that the page is about; a new one if it is not stored any more",
-);
-pub(crate) static SOURCE: Parameter = row(
-    "source",
-    Values::Sources,
-    "",
-    &[TakePage],
-    "what to take a profile of",
-);
-pub(crate) static SECONDS: Parameter = row(
-    "seconds",
-    Values::Number(1, MAX_SECONDS),
-    "30",
-    &[Cpu],
-    "how long to sample",
-);
-pub(crate) static SECONDS_OF_MOMENT: Parameter = row(
-    "seconds",
-    Values::Number(1, MAX_SECONDS),
-    "this moment",
-    &[Tasks, ChosenTasks, Moment],
-    "what there is more, or less, after this many seconds",
-);
-pub(crate) static SECONDS_OF_SUM: Parameter = row(
-    "seconds",
-    Values::Number(1, MAX_SECONDS),
-    "everything so far",
-    &[Sum],
-    "only what is added in this many seconds",
-);
-pub(crate) static SECONDS_OF_TAKE: Parameter = row(
-    "seconds",
-    Values::Number(1, MAX_SECONDS),
-    "",
-    &[TakePage],
-    "how long the profile takes",
-);
-/// Range of `seconds` together with `ago`.
-pub(crate) static SECONDS_OF_PAST: Parameter = row(
-    "seconds",
-    Values::Number(1, RETENTION.as_secs()),
-    "30",
-    &[],
-    "how long the part of the past is",
-);
-pub(crate) static FORMAT: Parameter = row(
-    "format",
-    Values::Formats,
-    "the first",
-    &[Cpu, Moment, Sum, Text, Metrics, Capture],
-    "",
-);
-pub(crate) static FORMAT_OF_TASKS: Parameter = row(
-    "format",
-    Values::Formats,
-    "the first",
-    OF_TASK_SOURCES,
-    "json is every task, or with seconds or base the profile; not together with debug=1 or debug=2",
-);
-pub(crate) static OPEN: Parameter = row(
-    "open",
-    Values::Number(0, u64::MAX),
-    "",
-    &[ProfilesPage],
-    "the number of a stored capture, shown as a flame graph",
-);
-pub(crate) static BASE: Parameter = row(
-    "base",
-    Values::Number(1, u64::MAX),
-    "",
-    &[Tasks, ChosenTasks, Cpu, Moment, Sum, Capture, ProfilesPage],
-    "the number of a stored capture: what has become more or less since then",
-);
-
 /// `seconds` where none are given.
 pub(crate) const DEFAULT_SECONDS: u64 = DEFAULT_DURATION.as_secs();
+const PAST: u64 = RETENTION.as_secs();
+const YEAR: u64 = 365 * 24 * 60 * 60;
+const LEAST_HZ: u64 = *ThreadSampler::HZ.start() as u64;
+const MOST_HZ: u64 = *ThreadSampler::HZ.end() as u64;
+
+/// Makes a static of each row, and a list of all.
+macro_rules! table {
+    ($($id:ident = $name:literal, $values:expr, $default:literal, $pages:expr, $summary:literal;)*) => {
+        $(pub(crate) static $id: Parameter = Parameter {
+            name: $name,
+            values: $values,
+            default: $default,
+            pages: &$pages,
+            summary: $summary,
+        };)*
+
+        /// Every row. Its order is that of error messages and of `page/addresses`.
+        pub(crate) static ALL: &[&Parameter] = &[$(&$id),*];
+    };
+}
+
+// Name in code, name, permitted values, default in words, pages, meaning.
+table! {
+    DEBUG = "debug", Number(0, 2), "0", [Tasks, ChosenTasks],
+        "1 is text with similar tasks together, 2 is text with every task, 0 is a profile";
+    MODE = "mode", Words(&["cpu", "wall"]), "cpu", [Cpu],
+        "cpu samples threads that run; wall samples all threads, running, waiting or blocked";
+    HZ = "hz", Number(LEAST_HZ, MOST_HZ), "99", [Cpu],
+        "samples per second of CPU time";
+    AGO = "ago", Number(1, PAST), "", [Cpu],
+        "samples of the past, from this many seconds ago on and for seconds; while always on";
+    ROUTE = "route", Text, "", [Cpu],
+        "only tasks that worked for this route";
+    Q = "q", Text, "", [Tasks, ChosenTasks, TasksPage],
+        "only tasks with this text in their names, labels, scope, places or stack";
+    VERDICT = "verdict", Verdicts, "", [Tasks, TasksPage],
+        "only tasks with this verdict";
+    WAIT = "wait", Text, "", [Tasks, ChosenTasks, TasksPage],
+        "only tasks that wait for this";
+    SCOPE = "scope", Text, "", [Tasks, ChosenTasks, TasksPage],
+        "only tasks of scopes with this name, and of those below them";
+    SCOPE_OF_SAMPLES = "scope", Text, "", [Cpu],
+        "only tasks of scopes with this name";
+    SITE = "site", Text, "", [Tasks, ChosenTasks, TasksPage],
+        "only tasks that were spawned at this file:line:column";
+    NAME = "name", Text, "", [Tasks, ChosenTasks, TasksPage, Cpu],
+        "only tasks with this name";
+    SUSPECTS = "suspects", Number(0, 1), "0", [Tasks, ChosenTasks, TasksPage],
+        "1 shows only leak suspects";
+    MIN_AGE = "min_age", Number(0, YEAR), "0", [Tasks, ChosenTasks, TasksPage],
+        "only tasks that were spawned at least this many seconds ago";
+    // Not on the page for people, which shows rows page by page.
+    LIMIT = "limit", Number(1, 10_000_000), "", [Tasks, ChosenTasks],
+        "at most this many tasks, the oldest; the others are counted";
+    STACKS = "stacks", Words(&["fresh", "cached", "none"]), "fresh", [Tasks, ChosenTasks, TasksPage],
+        "cached polls nothing and shows stacks that are still true";
+    BY = "by", Words(&["stack", "route", "task", "thread"]), "stack", [Cpu],
+        "the frame at the root of every stack; stack adds none";
+    RUNTIME = "runtime", Words(&["folded", "full"]), "folded", [Cpu, CapturePage],
+        "frames of std and tokio at the root of a stack: folded is one frame for all, full shows every one";
+    GROUP = "group", Words(&["alike", "verdict", "wait", "scope", "site", "name", "none"]), "alike", [TasksPage],
+        "what tasks are grouped by; none lists every task";
+    SORT = "sort", Order(&["age", "since", "polls", "busy", "verdict", "name", "id"]), "age", [TasksPage],
+        "what tasks are sorted by";
+    FROM = "from", Number(0, u32::MAX as u64), "0", [TasksPage],
+        "rows to leave out at the beginning";
+    SNAPSHOT = "snapshot", Number(0, u64::MAX), "a new one", [TasksPage],
+        "the snapshot of all tasks that the page is about; a new one if it is not stored any more";
+    SOURCE = "source", Sources, "", [CapturePage],
+        "what to take a profile of";
+    SECONDS = "seconds", Number(1, MAX_SECONDS), "30", [Cpu],
+        "how long to sample";
+    // Together with ago.
+    SECONDS_OF_PAST = "seconds", Number(1, PAST), "30", [],
+        "how long the part of the past is";
+    SECONDS_OF_MOMENT = "seconds", Number(1, MAX_SECONDS), "this moment", [Tasks, ChosenTasks, Moment],
+        "what there is more, or less, after this many seconds";
+    SECONDS_OF_SUM = "seconds", Number(1, MAX_SECONDS), "everything so far", [Sum],
+        "only what is added in this many seconds";
+    SECONDS_OF_CAPTURE = "seconds", Number(1, MAX_SECONDS), "", [CapturePage],
+        "how long the profile takes";
+    FORMAT = "format", Formats, "the first", [Cpu, Moment, Sum, Texts, Metrics, Capture],
+        "";
+    FORMAT_OF_TASKS = "format", Formats, "the first", [Tasks, ChosenTasks],
+        "json is every task, or with seconds or base the profile; not together with debug=1 or debug=2";
+    OPEN = "open", Number(0, u64::MAX), "", [ProfilesPage],
+        "the number of a stored capture, shown as a flame graph";
+    BASE = "base", Number(1, u64::MAX), "", [Tasks, ChosenTasks, Cpu, Moment, Sum, Capture, ProfilesPage],
+        "the number of a stored capture: what has become more or less since then";
+}
 
 /// A page of the router, with what may stand behind its `?`.
 #[derive(Debug, Clone, Copy)]
@@ -392,7 +196,7 @@ impl Endpoint {
             (What::Cpu, _) => PageKind::Cpu,
             (What::Profile(_), Seconds::Cumulative) => PageKind::Sum,
             (What::Profile(_), _) => PageKind::Moment,
-            (What::Text(_), _) => PageKind::Text,
+            (What::Text(_), _) => PageKind::Texts,
             (What::Symbol, _) => PageKind::Bare,
         };
         Endpoint {
@@ -439,7 +243,7 @@ impl Endpoint {
     }
 
     fn help_of_formats(self) -> String {
-        if matches!(self.page, PageKind::Text | PageKind::Metrics) {
+        if matches!(self.page, PageKind::Texts | PageKind::Metrics) {
             return self.formats().join(", ");
         }
         let formats = FORMATS
@@ -483,7 +287,7 @@ mod tests {
 
     /// Every page that takes parameters.
     fn endpoints() -> Vec<Endpoint> {
-        let pages = [Metrics, Capture, TasksPage, ProfilesPage, TakePage];
+        let pages = [Metrics, Capture, TasksPage, ProfilesPage, CapturePage];
         let sources = source::ALL.iter().map(|source| Endpoint::of(source));
         pages
             .into_iter()
@@ -509,7 +313,8 @@ mod tests {
         }
         let unused = ALL
             .iter()
-            .filter(|parameter| !used.contains(&std::ptr::from_ref(**parameter)));
+            .filter(|parameter| !used.contains(&std::ptr::from_ref(**parameter)))
+            .filter(|parameter| !parameter.pages.is_empty());
         assert_eq!(unused.count(), 0);
     }
 

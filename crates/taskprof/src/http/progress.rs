@@ -25,9 +25,9 @@ use taskprof_format::escape::markup;
 type Capture = Pin<Box<dyn Future<Output = String> + Send>>;
 
 const THREAD: &str = "taskprof-ticks";
-/// How often a page is told.
+/// Time between two updates of a page.
 const TICK: Duration = Duration::from_secs(1);
-/// How often a script is told, which draws a bar.
+/// Time between two updates of a script, which draws a bar.
 const SHORT_TICK: Duration = Duration::from_millis(200);
 
 const STYLE: &str = "\
@@ -88,12 +88,12 @@ fn body(
     response::typed(content_type, "inline", Body::new(body))
 }
 
-/// How far it is, from 0 to 1, now and then. From a thread: the runtime of the application may have
+/// The progress from 0 to 1, now and then. From a thread: the runtime of the application may have
 /// no timer.
 fn ticks(
     takes: Duration,
     tick: Duration,
-    told: fn(f64) -> String,
+    write: fn(f64) -> String,
 ) -> Result<mpsc::Receiver<String>, Error> {
     let (sender, receiver) = mpsc::channel(1);
     crate::thread::spawn(THREAD, move || {
@@ -102,7 +102,7 @@ fn ticks(
             thread::sleep(tick);
             let done = (began.elapsed().as_secs_f64() / takes.as_secs_f64()).min(1.0);
             // An error means that the page is complete, or that nobody reads it any more.
-            if sender.blocking_send(told(done)).is_err() {
+            if sender.blocking_send(write(done)).is_err() {
                 return;
             }
         }

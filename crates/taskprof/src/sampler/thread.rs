@@ -155,8 +155,8 @@ impl Running for Started {
         self.unarmed = collected.unarmed;
         Ok(Collected {
             cpu_time: Some(used),
-            lost: vec![(NO_ROOM.into(), collected.without_room)],
-            unseen: collected.unseen,
+            lost: vec![(NO_ROOM.into(), collected.dropped)],
+            unseen: collected.unsampled,
             unnamed: std::mem::take(&mut self.names.unknown),
         })
     }

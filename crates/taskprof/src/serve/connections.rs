@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::http::HeaderValue;
+#[cfg(feature = "console")]
+use axum::http::StatusCode;
 use axum::http::header::CONNECTION;
 use axum::response::IntoResponse as _;
 use axum::serve::Listener;
@@ -195,10 +197,21 @@ fn answer(
     service_fn(move |request: Request<Incoming>| {
         let busy = activity.busy();
         #[cfg(feature = "console")]
-        let (version, activity) = (request.version(), activity.clone());
+        let (version, activity, is_too_long) = (
+            request.version(),
+            activity.clone(),
+            protocols::head_is_too_long(&request),
+        );
         let request = request.map(|body| Body::new(RequestBody::new(body, body_timeout)));
         let response = tower::Service::call(&mut app.clone(), request);
         async move {
+            #[cfg(feature = "console")]
+            let response = async {
+                if is_too_long {
+                    return Ok(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response());
+                }
+                response.await
+            };
             let Ok(response) = response.await;
             Ok::<_, Infallible>(response.map(|body| {
                 let body = ResponseBody::new(body, busy);

@@ -61,7 +61,8 @@ where
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
-        // A head has to fit into the buffer.
+        // `auto` cannot set the longest head: this bounds its memory, `head_is_too_long` its
+        // length.
         .max_buf_size(MAX_HEAD)
         .http2()
         .timer(TokioTimer::new())
@@ -77,4 +78,15 @@ where
         builder = builder.http1_only();
     }
     let _ = builder.serve_connection(TokioIo::new(stream), answer).await;
+}
+
+/// Whether a head is longer than [`MAX_HEAD`]; hyper refuses it where it can be told how long one
+/// may be.
+#[cfg(feature = "console")]
+pub(super) fn head_is_too_long<B>(request: &Request<B>) -> bool {
+    let uri = request.uri();
+    let uri = uri.path().len() + uri.query().map_or(0, str::len);
+    let headers = request.headers().iter();
+    let headers = headers.map(|(name, value)| name.as_str().len() + value.len());
+    uri + headers.sum::<usize>() > MAX_HEAD
 }

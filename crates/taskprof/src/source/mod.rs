@@ -29,7 +29,7 @@ pub use self::symbol::{MAX_ADDRESSES, symbols};
 use crate::error::Error;
 use crate::offload::CancelCheck;
 use crate::profile::Profile;
-use crate::tasks::Chosen;
+use crate::tasks::DumpQuery;
 
 /// Every source, in the order in which the pages show them.
 pub static ALL: &[&Source] = &[
@@ -95,7 +95,7 @@ pub enum Seconds {
 #[derive(Debug)]
 pub(crate) enum What {
     /// Tasks: those that the function chooses of what was asked for.
-    Tasks(fn(DumpOptions) -> Chosen),
+    Tasks(fn(DumpOptions) -> DumpQuery),
     /// A profile of this moment, or of everything up to now.
     Profile(fn() -> Result<Profile, Error>),
     /// Samples of the CPU.

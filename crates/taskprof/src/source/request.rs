@@ -11,11 +11,11 @@ use super::{Source, What};
 use crate::cpu::{Cpu, DEFAULT_DURATION, MAX_DURATION};
 use crate::error::Error;
 use crate::profile::Profile;
-use crate::tasks::{self, Chosen, Head, ProfileFold, TaskFilter, TaskQuestion};
+use crate::tasks::{self, DumpQuery, Head, ProfileFold, TaskFilter, TaskQuestion};
 use crate::{cpu_permit, fork, offload};
 
-/// The thread that looks.
-const LOOK: &str = "taskprof-look";
+/// The thread that takes a dump.
+const THREAD: &str = "taskprof-dump";
 
 /// A question to a [`Source`].
 ///
@@ -58,7 +58,7 @@ impl CaptureRequest {
         self
     }
 
-    /// Which tasks to look at. Other sources than those of tasks take no notice.
+    /// Sets which tasks to look at. Other sources than those of tasks take no notice.
     pub fn of(mut self, options: DumpOptions) -> Self {
         self.tasks.options = options;
         self
@@ -81,7 +81,7 @@ impl CaptureRequest {
         self
     }
 
-    /// Looks, and gives what there is to see.
+    /// Takes the profile.
     ///
     /// Works on a thread of its own; the future may be awaited on any executor.
     ///
@@ -118,14 +118,15 @@ impl CaptureRequest {
             }
             What::Tasks(choose) if duration.is_none() => {
                 let choose = *choose;
-                let look = move |tasks: TaskQuestion| Folded::take(tasks.choose(choose));
-                let folded = shared::dump(LOOK, self.source.name, Line::Usual, tasks, look).await?;
-                offload::work(LOOK, move |_| folded.profile()).await
+                let make = move |tasks: TaskQuestion| Folded::take(tasks.choose(choose));
+                let folded =
+                    shared::dump(THREAD, self.source.name, Line::Usual, tasks, make).await?;
+                offload::work(THREAD, move |_| folded.profile()).await
             }
             What::Tasks(choose) => {
                 let choose = *choose;
                 let mut folded: Option<Folded> = None;
-                look(duration, move || {
+                once_or_difference(duration, move || {
                     let _permit = cpu_permit::DUMPS.acquire_blocking();
                     let folded = match &mut folded {
                         Some(folded) => {
@@ -139,7 +140,7 @@ impl CaptureRequest {
                 .await
             }
             What::Profile(profile) => {
-                look(duration, || {
+                once_or_difference(duration, || {
                     let _permit = cpu_permit::WORK.acquire_blocking();
                     profile()
                 })
@@ -157,14 +158,14 @@ impl CaptureRequest {
     pub(crate) async fn fold<T: Send + Sync + 'static>(
         self,
         line: Line,
-        make: fn(Chosen) -> Result<T, Error>,
+        make: fn(DumpQuery) -> Result<T, Error>,
     ) -> Result<Option<Arc<T>>, Error> {
         let What::Tasks(choose) = self.source.what else {
             return Ok(None);
         };
         fork::check()?;
-        let look = move |tasks: TaskQuestion| make(tasks.choose(choose));
-        shared::dump(LOOK, self.source.name, line, self.tasks, look)
+        let make = move |tasks: TaskQuestion| make(tasks.choose(choose));
+        shared::dump(THREAD, self.source.name, line, self.tasks, make)
             .await
             .map(Some)
     }
@@ -172,15 +173,15 @@ impl CaptureRequest {
     /// As [`fold`](Self::fold), for this asker alone.
     pub(crate) async fn fold_alone<T: Send + 'static>(
         self,
-        make: impl FnOnce(Chosen) -> Result<T, Error> + Send + 'static,
+        make: impl FnOnce(DumpQuery) -> Result<T, Error> + Send + 'static,
     ) -> Result<Option<T>, Error> {
         let What::Tasks(choose) = self.source.what else {
             return Ok(None);
         };
-        offload::run(LOOK, move |cancel| {
+        offload::run(THREAD, move |cancel| {
             let _permit = cpu_permit::DUMPS.acquire_blocking();
             if cancel.is_cancelled() {
-                return Err(Error::sampler("the look was abandoned"));
+                return Err(Error::sampler("the dump was abandoned"));
             }
             make(self.tasks.choose(choose)).map(Some)
         })
@@ -190,23 +191,23 @@ impl CaptureRequest {
 
 /// Tasks summed up as samples.
 struct Folded {
-    chosen: Chosen,
+    query: DumpQuery,
     fold: ProfileFold,
     head: Head,
 }
 
 impl Folded {
-    fn take(chosen: Chosen) -> Result<Folded, Error> {
-        let mut fold = ProfileFold::new(chosen.suspects.clone());
-        let head = tasks::fold(&chosen, &mut |at, task, _| fold.add(at, &task))?;
-        Ok(Folded { chosen, fold, head })
+    fn take(query: DumpQuery) -> Result<Folded, Error> {
+        let mut fold = ProfileFold::new(query.suspects.clone());
+        let head = tasks::fold(&query, &mut |at, task, _| fold.add(at, &task))?;
+        Ok(Folded { query, fold, head })
     }
 
-    /// A second look, at what was told apart in the first.
+    /// Reads the tasks again, told apart as the first time.
     fn again(&mut self) -> Result<(), Error> {
-        let Folded { chosen, fold, .. } = self;
+        let Folded { query, fold, .. } = self;
         fold.restart();
-        self.head = tasks::fold(chosen, &mut |at, task, _| fold.add(at, &task))?;
+        self.head = tasks::fold(query, &mut |at, task, _| fold.add(at, &task))?;
         Ok(())
     }
 
@@ -215,12 +216,12 @@ impl Folded {
     }
 }
 
-/// Looks once, or twice with that much time in between, and gives the difference.
-async fn look(
+/// Takes one profile, or two with that much time in between, and gives the difference.
+async fn once_or_difference(
     duration: Option<Duration>,
     mut take: impl FnMut() -> Result<Profile, Error> + Send + 'static,
 ) -> Result<Profile, Error> {
-    offload::run(LOOK, move |cancel| {
+    offload::run(THREAD, move |cancel| {
         let first = take()?;
         let Some(duration) = duration else {
             return Ok(first);

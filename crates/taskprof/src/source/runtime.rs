@@ -72,7 +72,7 @@ pub(crate) fn watch<'a>(
 ///
 /// [`is_sampler`](Error::is_sampler) if no thread could be started.
 pub async fn text() -> Result<String, Error> {
-    offload::run("taskprof-look", |cancel| write_text(&look(cancel))).await
+    offload::run("taskprof-dump", |cancel| write_text(&look(cancel))).await
 }
 
 /// The runtimes as JSON, schema version 1:
@@ -96,7 +96,7 @@ pub async fn text() -> Result<String, Error> {
 ///
 /// [`is_sampler`](Error::is_sampler) if no thread could be started.
 pub async fn json() -> Result<String, Error> {
-    let bytes = offload::run("taskprof-look", |cancel| write_json(&look(cancel))).await??;
+    let bytes = offload::run("taskprof-dump", |cancel| write_json(&look(cancel))).await??;
     String::from_utf8(bytes).map_err(|e| Error::write("JSON is not UTF-8").caused_by(e))
 }
 

@@ -17,7 +17,7 @@ use crate::tasks::TaskQuestion;
 
 /// The result of a dump.
 type Outcome = Result<Arc<dyn Any + Send + Sync>, Arc<Error>>;
-type Told = watch::Receiver<Option<Outcome>>;
+type OutcomeReceiver = watch::Receiver<Option<Outcome>>;
 
 /// The line in which a dump waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ struct Waiting {
     /// The name of the source, and what is made of its tasks.
     what: (&'static str, TypeId),
     question: TaskQuestion,
-    told: Told,
+    outcome: OutcomeReceiver,
 }
 
 static WAITING: Mutex<Vec<Waiting>> = Mutex::new(Vec::new());
@@ -47,7 +47,7 @@ fn waiting() -> MutexGuard<'static, Vec<Waiting>> {
 /// that there will be none.
 struct Round {
     number: u64,
-    tell: watch::Sender<Option<Outcome>>,
+    sender: watch::Sender<Option<Outcome>>,
 }
 
 impl Round {
@@ -85,8 +85,8 @@ pub(super) async fn dump<T: Send + Sync + 'static>(
             "the thread {thread} panicked; its message is on standard error"
         ))
     };
-    let mut told = join(thread, source, line, question, make)?;
-    let outcome = told.wait_for(Option::is_some).await;
+    let mut receiver = join(thread, source, line, question, make)?;
+    let outcome = receiver.wait_for(Option::is_some).await;
     let outcome = outcome.ok().and_then(|outcome| outcome.clone());
     match outcome.ok_or_else(panicked)? {
         Ok(made) => made.downcast().map_err(|_| panicked()),
@@ -100,7 +100,7 @@ fn join<T: Send + Sync + 'static>(
     line: Line,
     question: TaskQuestion,
     make: impl FnOnce(TaskQuestion) -> Result<T, Error> + Send + 'static,
-) -> Result<Told, Error> {
+) -> Result<OutcomeReceiver, Error> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let what = (source, TypeId::of::<T>());
     let mut rounds = waiting();
@@ -108,23 +108,23 @@ fn join<T: Send + Sync + 'static>(
         .iter()
         .find(|dump| dump.what == what && dump.question == question);
     if let Some(same) = same {
-        return Ok(same.told.clone());
+        return Ok(same.outcome.clone());
     }
-    let (tell, told) = watch::channel(None);
+    let (sender, outcome) = watch::channel(None);
     let round = Round {
         number: NUMBER.fetch_add(1, Ordering::Relaxed),
-        tell,
+        sender,
     };
     rounds.push(Waiting {
         round: round.number,
         what,
         question: question.clone(),
-        told: told.clone(),
+        outcome: outcome.clone(),
     });
     drop(rounds);
     crate::thread::spawn(thread, move || run(&round, line, || make(question)))
         .map_err(|e| crate::thread::not_started(thread, e))?;
-    Ok(told)
+    Ok(outcome)
 }
 
 fn run<T: Send + Sync + 'static>(
@@ -137,12 +137,12 @@ fn run<T: Send + Sync + 'static>(
         Line::Prompt => cpu_permit::PROMPT.acquire_blocking(),
     };
     round.close();
-    if !round.tell.is_closed() {
+    if !round.sender.is_closed() {
         let outcome: Outcome = match make() {
             Ok(made) => Ok(Arc::new(made)),
             Err(error) => Err(Arc::new(error)),
         };
-        round.tell.send_replace(Some(outcome));
+        round.sender.send_replace(Some(outcome));
     }
 }
 

@@ -1,16 +1,19 @@
-//! Which threads have a timer, and how much processor time their samples stand for.
+//! [`Registry`]: the threads that have a timer, and the processor time that their samples stand
+//! for.
 //!
 //! # Credit
 //!
-//! A sample stands for one period, or for as many as its timer has expired. That is right on average
-//! also for threads that live for less than a period, because the first period has a random length.
-//! Periods that ended in the kernel, or whose signal was late, are missing. They show in the thread's
-//! processor time, and are credited to its next samples: with `used` processor time at a sample and
-//! `credited` before it, whatever exceeds one period by more than a quarter.
+//! A sample stands for one period, or for as many as its timer has expired. That is right on
+//! average also for threads that live for less than a period, because the first period has a random
+//! length. Periods that ended in the kernel, or whose signal was late, are missing. They show in
+//! the thread's processor time, and are credited to its next samples: with `used` processor time at
+//! a sample and `credited` before it, whatever exceeds one period by more than a quarter.
 //!
 //! The time that a thread had used at its last sample is not known. It is at least what it has used
-//! now less the time that has passed since, and what it had used when it was looked at before. So
-//! credit comes a few milliseconds late at worst.
+//! now less the time that has passed since, and what it had used at the last update. So credit
+//! comes a few milliseconds late at worst.
+//!
+//! Not here: how timers are made ([`super::perf`], [`super::timer`]).
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -29,16 +32,17 @@ use super::{clock, handler, perf, stacks};
 use crate::sampler::{Collected, MAX_THREADS, Options, ThreadTime, TimerKind};
 use crate::thread::Tid;
 
-/// How often the sampler looks which threads there are.
+/// How often the sampler lists the threads of the process.
 const SCAN: Duration = Duration::from_millis(50);
 
-/// Up to so many threads are looked at each time, so that credit for time in the kernel comes soon.
+/// Up to this many threads are updated at each collection, so that credit for time in the kernel
+/// comes soon.
 const FEW_THREADS: usize = 64;
 
-/// Descriptors for perf events: this part of those that the process may have.
-const PART_OF_DESCRIPTORS: u64 = 8;
+/// Perf events may take one in this many of the file descriptors that the process may have.
+const DESCRIPTORS_DIVISOR: u64 = 8;
 
-/// What a sample stands for.
+/// The processor time that a sample stands for.
 #[derive(Clone, Copy)]
 pub(super) struct Credit {
     pub(super) tid: u32,
@@ -55,10 +59,11 @@ enum Source {
 struct Armed {
     tid: u32,
     source: Source,
-    /// Processor time of the thread, in nanoseconds: what it had used when its samples began to count,
-    /// what it had used when it was last looked at, and what its samples stand for.
+    /// Processor time when its samples began to count, in nanoseconds.
     began: u64,
+    /// Processor time at the last update, in nanoseconds.
     used: u64,
+    /// Processor time that its samples stand for, in nanoseconds.
     credited: u64,
 }
 
@@ -66,18 +71,18 @@ pub(super) struct Registry {
     signal: c_int,
     /// The kind for new threads.
     kind: TimerKind,
-    /// Only this kind was asked for.
+    /// Whether the options ask for this kind and no other.
     fixed: bool,
     period: u64,
     /// By index in the shared table.
     armed: Vec<Option<Armed>>,
     by_tid: HashMap<u32, usize>,
-    /// Threads that cannot be armed, so as not to try again and again.
+    /// Threads that cannot be armed, so that it is not tried again and again.
     refused: HashSet<u32>,
     refusal: Option<c_int>,
     descriptors: u64,
     scanned: Option<Instant>,
-    unseen: u64,
+    unsampled: u64,
     random: RandomState,
     drawn: u64,
 }
@@ -100,18 +105,18 @@ impl Registry {
             refusal: None,
             descriptors: 0,
             scanned: None,
-            unseen: 0,
+            unsampled: 0,
             random: RandomState::new(),
             drawn: 0,
         }
     }
 
-    /// Why no thread at all could be armed.
+    /// The error number if no thread at all could be armed.
     pub(super) fn refusal(&self) -> Option<c_int> {
         self.refusal.filter(|_| self.by_tid.is_empty())
     }
 
-    /// Nothing of this registry belongs to this process: it was copied by a fork.
+    /// Drops a registry that was copied by a fork, of which nothing belongs to this process.
     pub(super) fn forget(mut self) {
         for armed in self.armed.drain(..).flatten() {
             match armed.source {
@@ -170,7 +175,7 @@ impl Registry {
         self.arm_since(tid, true);
     }
 
-    /// `new`: it was started while the sampler runs, so all of its processor time counts.
+    /// Arms a thread. With `new`, it was started while the sampler runs, so all of its time counts.
     fn arm_since(&mut self, tid: u32, new: bool) {
         if self.by_tid.contains_key(&tid) || self.refused.contains(&tid) {
             return;
@@ -208,7 +213,7 @@ impl Registry {
         }
     }
 
-    /// A timer of the thread, of the best kind that can be had; it runs.
+    /// Starts a timer of the thread, of the best kind that the kernel gives.
     fn source(&mut self, tid: u32, index: usize) -> io::Result<Source> {
         let first = self.first_period();
         if self.kind == TimerKind::PerfEvent && self.descriptors < descriptors() {
@@ -246,8 +251,8 @@ impl Registry {
         Ok(Source::Timer(timer))
     }
 
-    /// A random part of the period: threads that were started together do not expire together, and one
-    /// that uses less than a period is sampled in proportion to what it uses.
+    /// A random part of the period: threads that were started together do not expire together, and
+    /// one that uses less than a period is sampled in proportion to what it uses.
     fn first_period(&mut self) -> u64 {
         self.drawn += 1;
         1 + self.random.hash_one(self.drawn) % self.period
@@ -261,7 +266,7 @@ impl Registry {
             return;
         };
         if armed.credited == 0 {
-            self.unseen += armed.used.saturating_sub(armed.began);
+            self.unsampled += armed.used.saturating_sub(armed.began);
         }
         if matches!(armed.source, Source::Perf(_)) {
             self.descriptors -= 1;
@@ -269,8 +274,8 @@ impl Registry {
         end(armed.source);
     }
 
-    /// What each of these samples stands for; `None`: its thread is not known any more. Those of one
-    /// thread are next to each other, in their order.
+    /// The credit of each of these samples; `None` if its thread is not known any more. The samples
+    /// of one thread must be next to each other, in their order.
     pub(super) fn credit(&mut self, samples: impl Iterator<Item = Header>) -> Vec<Option<Credit>> {
         let (mut samples, mut credits) = (samples.peekable(), Vec::new());
         while let Some(header) = samples.next() {
@@ -303,10 +308,10 @@ impl Registry {
         credits
     }
 
-    /// What is to be done besides now and then.
-    pub(super) fn look_after(&mut self, collected: &mut Collected) {
+    /// Updates the threads now and then, and fills in their numbers.
+    pub(super) fn maintain(&mut self, collected: &mut Collected) {
         if self.by_tid.len() <= FEW_THREADS {
-            self.armed.iter_mut().flatten().for_each(Armed::look);
+            self.armed.iter_mut().flatten().for_each(Armed::update_used);
         }
         if self.scanned.is_none_or(|scanned| scanned.elapsed() >= SCAN) {
             let armed = self.armed.iter_mut().flatten();
@@ -317,7 +322,7 @@ impl Registry {
             self.scan();
             stacks::find_bounds(self.armed.len());
         }
-        collected.unseen = Duration::from_nanos(std::mem::take(&mut self.unseen));
+        collected.unsampled = Duration::from_nanos(std::mem::take(&mut self.unsampled));
         collected.threads = self.by_tid.len();
         collected.unarmed = self.refused.len();
     }
@@ -345,31 +350,31 @@ impl Drop for Registry {
 }
 
 impl Armed {
-    /// The thread's processor time, in nanoseconds; what it was before if the thread has ended.
+    /// The thread's processor time, in nanoseconds; the last known one if the thread has ended.
     fn now(&self) -> u64 {
         clock::read(clock::of_thread(self.tid)).max(self.used)
     }
 
-    fn look(&mut self) {
+    fn update_used(&mut self) {
         self.used = self.now();
     }
 
-    /// Looks at the thread. The answer is its number if another thread has got that meanwhile.
+    /// Updates the thread. Returns its id if another thread has got that meanwhile.
     fn replaced(&mut self) -> Option<u32> {
         let now = clock::read(clock::of_thread(self.tid));
         // 0: it has ended, and no other one has its number.
         if now != 0 && now < self.used {
             return Some(self.tid);
         }
-        self.look();
+        self.update_used();
         None
     }
 
-    /// Periods that have ended without a sample up to the last one, whose time is given, if there were
-    /// `hits` since the thread was last credited.
+    /// How many periods have ended without a sample, up to the last sample at time `last`, if there
+    /// were `hits` since the thread was last credited.
     fn missing(&mut self, hits: u64, period: u64, last: u64) -> u64 {
         let before = self.used;
-        self.look();
+        self.update_used();
         let since_last = handler::now().saturating_sub(last);
         let used_at_last = self.used.saturating_sub(since_last).max(before);
         let used_at_last = used_at_last.saturating_sub(self.began);
@@ -403,8 +408,8 @@ fn period(hz: u32) -> u64 {
     1_000_000_000 / u64::from(hz.max(1))
 }
 
-/// Descriptors that perf events may take.
+/// How many descriptors perf events may take.
 fn descriptors() -> u64 {
     static LIMIT: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
-    *LIMIT.get_or_init(|| super::stacks::descriptor_limit() / PART_OF_DESCRIPTORS)
+    *LIMIT.get_or_init(|| super::stacks::descriptor_limit() / DESCRIPTORS_DIVISOR)
 }

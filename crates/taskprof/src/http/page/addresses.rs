@@ -1,6 +1,8 @@
-//! Every address of the router with its parameters: what tools and people at a terminal ask for.
+//! The list of every address of the router, with its parameters, for tools and for people at a
+//! terminal.
 //!
-//! Made from the tables of sources, formats and Go's names. Not here: the descriptions themselves (`endpoint.rs`).
+//! Made from the tables of sources, formats and Go's names. Not here: the descriptions themselves
+//! (`parameters.rs`).
 
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -24,7 +26,7 @@ pub(super) async fn page(parts: Parts) -> Result<Response, HttpError> {
             @if cfg!(feature = "metrics") {
                 dt { "metrics" }
                 dd {
-                    "Figures for Prometheus and other scrapers: tasks by verdict and scope, waits by length, runtimes."
+                    "Metrics for Prometheus and other scrapers: tasks by verdict and scope, waits by length, runtimes."
                     p.note {
                         a href=(links.to("metrics?format=openmetrics")) { "openmetrics" } " · "
                         a href=(links.to("metrics?format=prometheus")) { "prometheus" }
@@ -33,12 +35,12 @@ pub(super) async fn page(parts: Parts) -> Result<Response, HttpError> {
             }
         }
         h2 { "Captures" }
-        p { code { "captures/" var { "number" } } ": a capture that is over, again in any format. Its parameters:" }
+        p { code { "captures/" var { "number" } } ": a stored capture in any format. Its parameters:" }
         (parameters(Endpoint::page(PageKind::Capture)))
-        // For those who look for them; not in the words of Go's own page, which scanners look for.
+        // Not in the words of Go's own page, which scanners search for.
         h2 { "For clients of Go" }
         p.note {
-            "Tools that read a Go program find what they ask for under the names that they know: "
+            "Tools for Go programs find the profiles under the names that they expect: "
             @for (at, name) in go::NAMES.iter().enumerate() { @if at > 0 { ", " } code { (name.name) } }
             "."
         }
@@ -47,11 +49,12 @@ pub(super) async fn page(parts: Parts) -> Result<Response, HttpError> {
         links: &links,
         tab: Tab::Addresses,
         title: "",
-        every: None,
+        refresh: None,
     };
     Ok(answer(page.html(&content)))
 }
 
+/// The entry of a source.
 fn one(links: &Links, source: &'static Source) -> Markup {
     let to = |query: &str| links.to(&format!("{}{query}", source.name));
     let endpoint = Endpoint::of(source);

@@ -1,4 +1,6 @@
-//! Style and script of the pages: part of the program, so that they are there without a network and without files.
+//! The style sheet and the script of the pages, compiled into the program.
+//!
+//! Not here: the pages that use them (each in its own file), their policy (`mod.rs`).
 
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;

@@ -87,6 +87,7 @@ pub(super) const LIBRARIES: &[&str] = &[
     "pin_project_lite",
     "mio",
     "taskscope",
+    "taskscope_core",
 ];
 
 /// Tokio's place for one waker.

@@ -1,6 +1,9 @@
-//! Which tasks a page shows, in which order: the query, read and written.
+//! The query of the tab with the tasks: which tasks, how they are grouped and sorted, and which
+//! page of them.
 //!
-//! Strict as everywhere, but that an empty value counts as none: that is what a form sends. Not here: which tasks that are (`select.rs`).
+//! Strict as everywhere, except that an empty value counts as absent: a form sends its empty fields
+//! too. Not here: the filter within the query (`http/task_filter.rs`), which tasks it finds
+//! (`filter.rs`).
 
 use crate::http::error::HttpError;
 use crate::http::parameters::{Endpoint, FROM, GROUP, PageKind, SNAPSHOT, SORT};
@@ -8,7 +11,10 @@ use crate::http::query::Query;
 use crate::http::task_filter;
 use crate::tasks::TaskFilter;
 
-/// How tasks are put together.
+/// Rows on one page.
+pub(super) const ROWS: usize = 100;
+
+/// The property that tasks are grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Grouping {
     /// Same verdict, wait, spawn site and stack.
@@ -19,13 +25,14 @@ pub(super) enum Grouping {
     Scope,
     Site,
     Name,
-    /// One by one.
+    /// Every task has a row of its own.
     None,
 }
 
 impl Grouping {
+    /// The word in a URL, the grouping, and its name for people.
     pub(super) const ALL: [(&'static str, Grouping, &'static str); 7] = [
-        ("alike", Grouping::Alike, "tasks that are alike together"),
+        ("alike", Grouping::Alike, "similar tasks together"),
         ("verdict", Grouping::Verdict, "by verdict"),
         ("wait", Grouping::Wait, "by what they wait for"),
         ("scope", Grouping::Scope, "by scope"),
@@ -35,7 +42,7 @@ impl Grouping {
     ];
 }
 
-/// What tasks are sorted by.
+/// The order of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Sort {
     #[default]
@@ -49,6 +56,7 @@ pub(super) enum Sort {
 }
 
 impl Sort {
+    /// The word in a URL, and the order.
     pub(super) const ALL: [(&'static str, Sort); 7] = [
         ("age", Sort::Age),
         ("since", Sort::Since),
@@ -67,38 +75,44 @@ impl Sort {
     }
 }
 
-/// Which tasks, in which order.
+/// Which tasks a page shows, and how.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Wanted {
+pub(super) struct TaskQuery {
     pub(super) filter: TaskFilter,
     pub(super) grouping: Grouping,
     pub(super) sort: Sort,
-    /// The other way round than what one mostly wants.
+    /// Reverses the usual direction of the order.
     pub(super) reversed: bool,
-    /// Rows before the first one.
+    /// The number of rows before the first one of the page.
     pub(super) from: usize,
-    pub(super) look: Option<u64>,
+    /// The number of the snapshot that the reader is in.
+    pub(super) snapshot: Option<u64>,
 }
 
-impl Wanted {
+impl TaskQuery {
+    /// Reads the part of a URL behind its `?`.
+    ///
+    /// # Errors
+    ///
+    /// For a parameter that is not known, given twice or not understood.
     pub(super) fn parse(query: Option<&str>) -> Result<Self, HttpError> {
         let query = Query::parse(query).without_empty();
         query.only_known(Endpoint::page(PageKind::TasksPage), false)?;
         let groupings = Grouping::ALL.iter().map(|(word, by, _)| (*word, *by));
         let (sort, reversed) = query.order(&SORT, Sort::ALL)?.unwrap_or_default();
         let from = query.number(&FROM)?.unwrap_or(0);
-        Ok(Wanted {
+        Ok(TaskQuery {
             filter: task_filter::parse(&query)?,
             grouping: query.choice(&GROUP, groupings)?.unwrap_or_default(),
             sort,
             reversed,
             from: usize::try_from(from).unwrap_or(usize::MAX),
-            look: query.number(&SNAPSHOT)?,
+            snapshot: query.number(&SNAPSHOT)?,
         })
     }
 
-    /// The query that asks for this, with its `?`.
-    pub(super) fn query(&self) -> String {
+    /// Writes this as the end of a URL, with its `?`; empty if everything is as by default.
+    pub(super) fn to_url(&self) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         task_filter::append(&self.filter, &mut query);
         if self.grouping != Grouping::default() {
@@ -112,8 +126,8 @@ impl Wanted {
         if self.from > 0 {
             query.append_pair(FROM.name, &self.from.to_string());
         }
-        if let Some(look) = self.look {
-            query.append_pair(SNAPSHOT.name, &look.to_string());
+        if let Some(snapshot) = self.snapshot {
+            query.append_pair(SNAPSHOT.name, &snapshot.to_string());
         }
         let query = query.finish();
         if query.is_empty() {
@@ -123,17 +137,18 @@ impl Wanted {
         }
     }
 
-    /// The same without the place of the reader.
-    pub(super) fn question(&self) -> Wanted {
-        Wanted {
+    /// This query without the reader's position: queries that find the same tasks in the same order
+    /// are equal.
+    pub(super) fn without_position(&self) -> TaskQuery {
+        TaskQuery {
             from: 0,
-            look: None,
+            snapshot: None,
             ..self.clone()
         }
     }
 
-    /// Whether anything is left out.
-    pub(super) fn filters(&self) -> bool {
+    /// Whether it leaves out any task.
+    pub(super) fn is_filtered(&self) -> bool {
         let everything = TaskFilter {
             stacks: self.filter.stacks,
             ..TaskFilter::default()
@@ -147,21 +162,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_asked_for_is_written_as_it_was_read() {
+    fn a_query_is_written_as_it_was_read() {
         for query in [
             "",
-            "?q=a+b%26c&verdict=cancel-slow&wait=mpsc+recv&scope=POST+%2Forders&min_age=60&group=none&sort=-polls&from=300&look=7",
+            "?q=a+b%26c&verdict=cancel-slow&wait=mpsc+recv&scope=POST+%2Forders&min_age=60&group=none&sort=-polls&from=300&snapshot=7",
             "?site=src%2Fmain.rs%3A1%3A2&name=x&suspects=1&stacks=cached&group=site&sort=id",
         ] {
-            let wanted = Wanted::parse(query.strip_prefix('?')).unwrap();
-            assert_eq!(wanted.query(), query);
+            let parsed = TaskQuery::parse(query.strip_prefix('?')).unwrap();
+            assert_eq!(parsed.to_url(), query);
         }
     }
 
     #[test]
-    fn an_empty_value_is_none_and_what_is_not_known_is_refused() {
+    fn an_empty_value_counts_as_absent_and_an_unknown_one_is_refused() {
         let form = "q=&verdict=&wait=&scope=&group=alike";
-        assert_eq!(Wanted::parse(Some(form)).unwrap(), Wanted::default());
+        assert_eq!(TaskQuery::parse(Some(form)).unwrap(), TaskQuery::default());
         for bad in [
             "verdict=sad",
             "sort=size",
@@ -170,7 +185,7 @@ mod tests {
             "x=1",
             "q=1&q=2",
         ] {
-            assert!(Wanted::parse(Some(bad)).is_err(), "{bad}");
+            assert!(TaskQuery::parse(Some(bad)).is_err(), "{bad}");
         }
     }
 }
