@@ -1,19 +1,21 @@
-//! One running sampler for everybody who asks at the same time, at whatever frequencies.
+//! One running sampler for all captures that overlap, at whatever frequencies.
 //!
-//! A thread `taskprof-cpu` is there while somebody asks. It collects samples every few milliseconds and hands each to all who take part at that moment, so the window of
-//! one is no business of the others:
+//! A thread `taskprof-cpu` runs while there are subscribers. It collects samples every few
+//! milliseconds and gives each to all current subscribers, so their windows are independent:
 //!
 //! ```text
 //!   subscriber A, 99 Hz    |======================================|
 //!   subscriber B, 999 Hz            |===============|
-//!   sampler           |-99-----|-999-----------|-99----------|
+//!   sampler                |-99-----|-999-----------|-99----------|
 //! ```
 //!
-//! It runs at the highest frequency that is asked for. A sample says how much CPU time it stands for, so those who asked for less get more samples and the same sums.
-//! A sampler that cannot change its frequency is started anew when somebody asks for a higher one, and goes on with that for the others.
+//! It runs at the highest frequency requested. A sample says how much CPU time it stands for, so a
+//! subscriber that requested less gets more samples and the same sums. A sampler that cannot change
+//! its frequency is restarted when a subscriber requests a higher one, and keeps it for the others.
 //!
-//! The thread owns all that is recorded; subscribers leave their wishes in [`State`], which is locked for moments only. The last one out ends thread and sampler.
-//! Not here: what is recorded (`recording.rs`, `history.rs`), what becomes of it (`profile.rs`).
+//! The thread owns everything recorded; subscribers leave their requests in [`State`], which is
+//! locked for moments only. When the last one leaves, thread and sampler end. Not here: what is
+//! recorded (`recording.rs`, `history.rs`), the profile that is made of it (`profile.rs`).
 
 use std::collections::HashSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
@@ -27,30 +29,31 @@ use crate::error::Error;
 use crate::fork;
 use crate::sampler::{Collected, RawSample, Running, Sampler};
 
-/// Subscribers of one sampler at the same time; each has a recording of its own in memory.
+/// At most this many subscribers of one sampler at a time; each has a recording of its own in
+/// memory.
 pub const MAX_SUBSCRIBERS: usize = 64;
 
-/// The thread, while it samples.
+/// The name of the thread.
 const THREAD: &str = "taskprof-cpu";
 
-/// Stacks are shared by all recordings; unused ones are forgotten when there are so many.
+/// Stacks are shared by all recordings; unused ones are forgotten when there are this many.
 const STACKS: usize = 4096;
 
-/// A sampler, and who shares it.
+/// A sampler and its subscribers.
 pub(super) struct Session {
     sampler: Box<dyn Sampler>,
     state: Mutex<State>,
-    /// For the thread: somebody has come or gone.
+    /// Signals the thread that a subscriber has joined or left.
     changed: Condvar,
 }
 
 #[derive(Default)]
 struct State {
-    /// Those who have come; the thread takes them.
+    /// New subscribers, which the thread takes.
     joining: Vec<Member>,
-    /// Those who have gone, by number.
+    /// Numbers of subscribers that have left.
     left: Vec<u64>,
-    /// All who are waiting for an answer.
+    /// The number of subscribers.
     subscribers: usize,
     /// The last number that was given to a member.
     last: u64,
@@ -64,10 +67,11 @@ struct Member {
     sink: Sink,
 }
 
-/// Where samples go.
+/// The destination of samples.
 enum Sink {
     Window(Box<Window>),
-    /// Until it leaves by itself. The sender is told once that the sampler runs, or why not.
+    /// The history, until it leaves by itself. The sender gets one message: the sampler runs, or
+    /// why not.
     Always(
         &'static History,
         Option<mpsc::SyncSender<Result<(), Error>>>,
@@ -76,7 +80,7 @@ enum Sink {
 
 struct Window {
     duration: Duration,
-    /// Since it takes part: when its time is up.
+    /// The end of the window, set when it begins.
     until: Option<Instant>,
     recording: Recording,
     answer: oneshot::Sender<Result<Recording, Error>>,
@@ -103,7 +107,7 @@ impl Member {
             Sink::Always(history, started) => {
                 history.begin(now, self.hz);
                 if let Some(started) = started.take() {
-                    // Fails if nobody waits any more.
+                    // Fails if the caller is gone.
                     let _ = started.send(Ok(()));
                 }
             }
@@ -122,7 +126,8 @@ impl Member {
     }
 }
 
-// ---- the subscribers' side -----------------------------------------------------------------------------------------------
+// ---- the subscribers' side
+// -----------------------------------------------------------------------------------------------
 
 impl Session {
     pub(super) fn new(sampler: impl Sampler + 'static) -> Arc<Session> {
@@ -140,7 +145,7 @@ impl Session {
 
     /// Joins the sampler, or starts it, and waits for this long of it.
     ///
-    /// Dropping the future takes the subscriber out; the sampler stops when the last one goes.
+    /// Dropping the future takes the subscriber out; the sampler stops when the last one leaves.
     pub(super) async fn record(
         self: &Arc<Self>,
         hz: i32,
@@ -161,7 +166,7 @@ impl Session {
             number,
         };
         let result = receiver.await;
-        // Whoever has an answer is out already.
+        // With an answer, it has already left.
         std::mem::forget(place);
         result.map_err(|_| {
             Error::sampler(format!(
@@ -170,7 +175,8 @@ impl Session {
         })?
     }
 
-    /// Samples into the history until [`leave`](Self::leave) is called with the number that is given. Waits until the sampler runs.
+    /// Samples into the history until [`leave`](Self::leave) is called with the number that is
+    /// given. Waits until the sampler runs.
     pub(super) fn record_always(
         self: &Arc<Self>,
         hz: i32,
@@ -211,7 +217,7 @@ impl Session {
         Ok(number)
     }
 
-    /// Takes a member out, wherever it is.
+    /// Takes a subscriber out, whether or not the thread has taken it.
     pub(super) fn leave(&self, number: u64) {
         let mut state = self.lock();
         let at = state.joining.iter().position(|it| it.number == number);
@@ -239,9 +245,10 @@ impl Drop for Place<'_> {
     }
 }
 
-// ---- the sampling side ----------------------------------------------------------------------------------------------
+// ---- the sampling side
+// ----------------------------------------------------------------------------------------------
 
-/// Makes room for another thread when this one panics.
+/// Resets the state when the thread panics, so that another can start.
 struct Thread<'a>(&'a Session);
 
 impl Drop for Thread<'_> {
@@ -250,7 +257,7 @@ impl Drop for Thread<'_> {
             return;
         }
         let mut state = self.0.lock();
-        // Their answers are dropped, which they notice.
+        // Their senders are dropped, which they notice.
         let left = std::mem::take(&mut *state);
         state.last = left.last;
         drop(state);
@@ -258,7 +265,7 @@ impl Drop for Thread<'_> {
     }
 }
 
-/// What ends sampling early.
+/// The reason why sampling ends.
 enum End {
     Nobody,
     Failed(Error),
@@ -274,7 +281,7 @@ impl Session {
                 match state.joining.iter().map(|member| member.hz).max() {
                     Some(hz) => hz,
                     None => {
-                        // In the same breath, so that nobody joins a session that has no thread.
+                        // Under the same lock, so that nobody joins a session that has no thread.
                         state.running = false;
                         return;
                     }
@@ -287,7 +294,7 @@ impl Session {
         }
     }
 
-    /// Everybody who is here learns what went wrong.
+    /// Sends the error to every subscriber.
     fn fail(&self, members: Vec<Member>, error: &Error) {
         let mut state = self.lock();
         let joining = std::mem::take(&mut state.joining);
@@ -299,7 +306,7 @@ impl Session {
     }
 }
 
-/// A sampler that runs, on its thread.
+/// A running sampler, on its thread.
 struct Sampling<'a> {
     session: &'a Session,
     running: Option<Box<dyn Running>>,
@@ -337,7 +344,7 @@ impl<'a> Sampling<'a> {
         }
     }
 
-    /// Collects, and lets members go and come: what was sampled before somebody came is none of his.
+    /// Collects, then lets members leave and join: a new one gets no samples from before.
     fn step(&mut self) -> Result<(), End> {
         self.collect().map_err(End::Failed)?;
         let now = Instant::now();
@@ -345,7 +352,7 @@ impl<'a> Sampling<'a> {
         let (done, gone) = self.change_members(now);
         drop(gone);
         if self.members.is_empty() {
-            // Before anybody has an answer, so that who then asks finds no sampler at work.
+            // Before any answer is sent, so that the next capture finds no sampler at work.
             drop(self.running.take());
         }
         for window in done {
@@ -358,7 +365,7 @@ impl<'a> Sampling<'a> {
         self.change_hz().map_err(End::Failed)
     }
 
-    /// Those whose time is up, and those who have gone.
+    /// Takes out members whose time is up or that have left, and takes in new ones.
     fn change_members(&mut self, now: Instant) -> (Vec<Window>, Vec<Member>) {
         let mut state = self.session.lock();
         let left = std::mem::take(&mut state.left);
@@ -430,7 +437,7 @@ impl<'a> Sampling<'a> {
         }
     }
 
-    /// For those whose time is up; for the others, now and then.
+    /// Updates the sampler's comments: for members whose time is up, and for all once a second.
     fn comment(&mut self, now: Instant) {
         let due = self.members.iter().any(|member| member.is_due(now));
         let old = now.saturating_duration_since(self.commented) >= Duration::from_secs(1);
@@ -447,7 +454,7 @@ impl<'a> Sampling<'a> {
         }
     }
 
-    /// The highest frequency that anybody wants.
+    /// Changes to the highest frequency that a member requests.
     fn change_hz(&mut self) -> Result<(), Error> {
         let hz = self.members.iter().map(|member| member.hz).max();
         let hz = hz.unwrap_or(self.hz);
@@ -457,7 +464,7 @@ impl<'a> Sampling<'a> {
         if hz == self.hz || running.set_hz(hz) {
             self.hz = hz;
         } else if hz > self.hz {
-            // What it had was collected a moment ago.
+            // Its samples were collected a moment ago.
             drop(self.running.take());
             self.running = Some(self.session.sampler.start(hz)?);
             self.hz = hz;
@@ -470,7 +477,7 @@ impl<'a> Sampling<'a> {
         Ok(())
     }
 
-    /// Until there is something to do.
+    /// Waits until there is something to do.
     fn wait(&self) {
         let every = self.running.as_ref().map(|it| it.collect_every());
         let next = Instant::now() + every.unwrap_or(Duration::from_secs(1));

@@ -1,4 +1,7 @@
-//! The runtimes and what tokio-metrics says of them.
+//! The tokio runtimes, with figures of tokio-metrics.
+//!
+//! Not here: figures of runtimes on the page `metrics` (`metrics/`), which takes its gauges from
+//! here.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -89,8 +92,9 @@ pub async fn text() -> Result<String, Error> {
 /// }
 /// ```
 ///
-/// `busy_seconds` is the sum of all workers in the `seconds` that they were watched, and `busy_ratio` that of all their time. A poll that has
-/// not ended is not in it. `name` may be `null`.
+/// `busy_seconds` is the sum over all workers in the `seconds` that they were watched, and
+/// `busy_ratio` its share of their time. A poll that has not ended is not counted. `name` may be
+/// `null`.
 ///
 /// # Errors
 ///
@@ -122,7 +126,7 @@ struct RuntimeOut {
 }
 
 fn look(cancel: &CancelCheck) -> RuntimesOut {
-    // The runtimes are told without the tasks.
+    // Without tasks: only the runtimes are read.
     let nothing = DumpOptions::new().stacks(Stacks::None).limit(0);
     let dump = nothing.capture_blocking();
     let runtimes = watch(&dump.runtimes, cancel);
@@ -181,7 +185,8 @@ pub(crate) const BUSY_RATIO: RuntimeGauge = RuntimeGauge {
     help: "Share of the workers' time that was spent in polls, in 50 ms before the answer. For longer times take the rate of taskscope_runtime_busy_seconds_total.",
 };
 
-/// The figures as a scraper collects them: only gauges, because counts of so short a time are no counters.
+/// The figures as a scraper collects them: only gauges, because counts of so short a time are no
+/// counters.
 fn families(out: &RuntimesOut) -> Vec<Family> {
     type Figure = fn(&RuntimeOut) -> f64;
     let figures: [(RuntimeGauge, Figure); 5] = [
