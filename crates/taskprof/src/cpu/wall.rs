@@ -206,7 +206,7 @@ pub(super) fn add(
         0..0,
         [
             format!(
-                "time on the wall of {threads} threads in {:.3} s: running by samples of the CPU, waiting by {} looks at \
+                "time on the wall of {threads} threads in {:.3} s: running by samples of the CPU, waiting by {} scans for \
                  blocked threads, without a signal",
                 recorded.duration.as_secs_f64(),
                 waits.scans
@@ -219,13 +219,13 @@ pub(super) fn add(
     }
     if waits.unreadable > 0 {
         profile.comments.push(format!(
-            "{} times a thread could not be looked at, because the system does not tell what it does",
+            "{} times a thread could not be read, because the system does not tell what it does",
             waits.unreadable
         ));
     }
     if waits.left_out > 0 {
         profile.comments.push(format!(
-            "{} threads were not looked at, because there are more than {MAX_THREADS}",
+            "{} threads were not scanned, because there are more than {MAX_THREADS}",
             waits.left_out
         ));
     }
@@ -242,9 +242,9 @@ struct Adder<'a> {
 
 impl Adder<'_> {
     fn add_thread(&mut self, thread: &Thread) {
-        let looks: u64 = thread.blocked.values().sum();
+        let found: u64 = thread.blocked.values().sum();
         for (blocked, count) in &thread.blocked {
-            let share = thread.off.mul_f64(*count as f64 / looks as f64);
+            let share = thread.off.mul_f64(*count as f64 / found as f64);
             let leaf = format!("(blocked in {})", blocked.call);
             let end = match blocked.is_whole {
                 true => StackEnd::Root,
@@ -253,7 +253,7 @@ impl Adder<'_> {
             self.add(thread, &leaf, (&blocked.stack, end), *count, share);
         }
         let nothing: Arc<[usize]> = Arc::from([]);
-        let off = if looks == 0 {
+        let off = if found == 0 {
             thread.off
         } else {
             Duration::ZERO

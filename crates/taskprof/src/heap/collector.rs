@@ -20,7 +20,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// The shortest time between two additions.
 const AT_MOST_EVERY: Duration = Duration::from_millis(10);
 /// A program that allocates so many bytes a second fills the queue in four times the time between
-/// two looks.
+/// two additions.
 const BUSY: u64 = 4 << 30;
 
 static RUNNING: OnceLock<Option<Thread>> = OnceLock::new();

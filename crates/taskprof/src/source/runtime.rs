@@ -26,28 +26,28 @@ pub(super) static SOURCE: Source = Source {
         TextView {
             format: "text",
             content_type: "text/plain; charset=utf-8",
-            write: |cancel| Ok(write_text(&look(cancel)).into_bytes()),
+            write: |cancel| Ok(write_text(&read(cancel)).into_bytes()),
         },
         TextView {
             format: "json",
             content_type: "application/json",
-            write: |cancel| write_json(&look(cancel)),
+            write: |cancel| write_json(&read(cancel)),
         },
         TextView {
             format: "openmetrics",
             content_type: OPENMETRICS_TYPE,
-            write: |cancel| Ok(openmetrics(&families(&look(cancel)))?.into_bytes()),
+            write: |cancel| Ok(openmetrics(&families(&read(cancel)))?.into_bytes()),
         },
         TextView {
             format: "prometheus",
             content_type: PROMETHEUS_TYPE,
-            write: |cancel| Ok(prometheus(&families(&look(cancel)))?.into_bytes()),
+            write: |cancel| Ok(prometheus(&families(&read(cancel)))?.into_bytes()),
         },
     ]),
     ready: always,
 };
 
-/// At most this many runtimes have series, because a store keeps each one that it has ever seen.
+/// At most this many runtimes have series, because a store keeps each one that it was ever sent.
 pub(crate) const MAX_SERIES: usize = 32;
 
 /// How long the runtimes are watched for their figures.
@@ -75,7 +75,7 @@ pub(crate) fn watch<'a>(
 ///
 /// [`is_sampler`](Error::is_sampler) if no thread could be started.
 pub async fn text() -> Result<String, Error> {
-    offload::run("taskprof-dump", |cancel| write_text(&look(cancel))).await
+    offload::run("taskprof-dump", |cancel| write_text(&read(cancel))).await
 }
 
 /// The runtimes as JSON, schema version 1:
@@ -100,7 +100,7 @@ pub async fn text() -> Result<String, Error> {
 ///
 /// [`is_sampler`](Error::is_sampler) if no thread could be started.
 pub async fn json() -> Result<String, Error> {
-    let bytes = offload::run("taskprof-dump", |cancel| write_json(&look(cancel))).await??;
+    let bytes = offload::run("taskprof-dump", |cancel| write_json(&read(cancel))).await??;
     String::from_utf8(bytes).map_err(|e| Error::write("JSON is not UTF-8").caused_by(e))
 }
 
@@ -125,7 +125,7 @@ struct RuntimeOut {
     global_queue: usize,
 }
 
-fn look(cancel: &CancelCheck) -> RuntimesOut {
+fn read(cancel: &CancelCheck) -> RuntimesOut {
     // Without tasks: only the runtimes are read.
     let nothing = DumpOptions::new().stacks(Stacks::None).limit(0);
     let dump = nothing.capture_blocking();

@@ -86,28 +86,28 @@ fn locks() -> Result<Profile, Error> {
     ready()?;
     let report = sampling::report();
     let mut profile = profile(&report, CONTENTION, waits_for_lock);
-    profile.comments.extend(untold(&report));
+    profile.comments.extend(unclear(&report));
     Ok(profile)
 }
 
 /// A sentence about waits that only debug information could tell from others; `None` if there are
 /// none.
-fn untold(report: &Report) -> Option<String> {
+fn unclear(report: &Report) -> Option<String> {
     let (mut count, mut time) = (0, Duration::ZERO);
     for row in report.rows.iter() {
-        let untold = row.activity == Activity::Waiting
+        let unclear = row.activity == Activity::Waiting
             && row
                 .trace
                 .as_ref()
                 .is_ok_and(|trace| trace.wait_reason().needs_debug_info);
-        if untold {
+        if unclear {
             count += row.count;
             time += row.time;
         }
     }
     (count > 0).then(|| {
         format!(
-            "of {count} waits, {:.1} s in all, cannot be told whether they were for locks, because the program has no debug information: \
+            "it is not clear of {count} waits, {:.1} s in all, whether they were for locks, because the program has no debug information: \
              needs debug = 1; those in a semaphore, which other things are made of, are counted here",
             time.as_secs_f64()
         )
