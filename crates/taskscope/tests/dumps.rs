@@ -1,4 +1,5 @@
 //! What a dump shows, what it leaves alone, and what it says of that which it could not see.
+#![cfg(feature = "enable")]
 
 mod support;
 

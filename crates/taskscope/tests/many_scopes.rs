@@ -1,4 +1,5 @@
 //! Scopes by the million, and deep ones: nothing is left behind.
+#![cfg(feature = "enable")]
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,4 +1,5 @@
 //! Tracked resources: who acquired them, who uses them, and for how long they are shown.
+#![cfg(feature = "enable")]
 
 #![allow(
     clippy::async_yields_async,

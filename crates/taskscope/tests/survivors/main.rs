@@ -1,4 +1,5 @@
 //! Survivors of a scope: each is reported once, whoever does it.
+#![cfg(feature = "enable")]
 
 mod log;
 
