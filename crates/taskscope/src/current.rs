@@ -27,7 +27,9 @@ pub(crate) fn token_polled(scope: &ScopeInner, cancelled: bool) {
         let own = meta.scope.as_deref();
         let own = own.and_then(|own| ScopeInner::of_facts(own));
         if let Some(saw) = own.and_then(|own| own.looked_at(scope, cancelled)) {
-            record.side_or_new().token_polled(clock::coarse(), saw);
+            record
+                .extensions_or_new()
+                .token_polled(clock::coarse(), saw);
         }
     });
 }

@@ -112,16 +112,17 @@ use taskscope_inspect::resources;
 #[cfg(feature = "enable")]
 pub use taskscope_core::{
     Age, CancelReason, Cancellation, LISTED, Listed, MAX_BRANCHES, Name, NoTrace, OneLine, Plain,
-    Quoted, RuntimeGuard, RuntimeInfo, ScopeInfo, Stack, TaskKind, attribution, text, watch,
+    Quoted, RuntimeGuard, RuntimeInfo, ScopeInfo, Stack, TaskKind, attribution, register_runtime,
+    text,
 };
 #[cfg(feature = "enable")]
 pub use taskscope_inspect::{
-    BLOCKING_THRESHOLD, Branch, CANCEL_GRACE, CENSUS_PERIOD, CENSUS_RUNTIMES, CENSUSES, Census,
-    DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, GROWTH_MIN_SAMPLES, GROWTH_PERIOD,
-    GROWTH_SAMPLES, Group, HeldTasks, Holder, HolderState, LongPoll, Missed, NoMemory, Parents,
-    ResourceDump, RuntimeLoad, SPINNING_RATE, SiteGrowth, SpawnTree, Stacks, State, TaskDump,
-    ThreadInfo, Trace, Verdict, WaitKind, WaitReason, Watchdog, WatchdogError, WorkerLoad, census,
-    dump, growth, heap, lost_wakeups, sample_growth, sampling,
+    BLOCKING_THRESHOLD, Branch, CANCEL_GRACE, CENSUS_HISTORY_LEN, CENSUS_PERIOD, CENSUS_RUNTIMES,
+    Census, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, GROWTH_MIN_SAMPLES,
+    GROWTH_PERIOD, GROWTH_SAMPLES, Group, HeldTasks, Holder, HolderState, LongPoll, Missed,
+    NoMemory, Parents, ResourceDump, RuntimeLoad, SPINNING_RATE, SiteGrowth, SpawnTree, Stacks,
+    State, TaskDump, ThreadInfo, Trace, Verdict, WaitKind, WaitReason, Watchdog, WatchdogError,
+    WorkerLoad, census, dump, growth, heap, lost_wakeups, sample_growth, sampling,
 };
 
 #[cfg(not(feature = "enable"))]
@@ -139,7 +140,7 @@ pub use self::name::Name;
 #[cfg(tokio_unstable)]
 pub use self::observe::{Observe, observe};
 #[cfg(not(feature = "enable"))]
-pub use self::runtime::{RuntimeGuard, watch};
+pub use self::runtime::{RuntimeGuard, register_runtime};
 pub use self::scope::{
     AtEnd, Carry, ENDED_SCOPES, ForeignScope, Run, SETTLE, Scope, ScopeRef, Survivors, carry,
 };

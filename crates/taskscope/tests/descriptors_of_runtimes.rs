@@ -72,7 +72,7 @@ fn dropped_runtimes_keep_few_descriptors_however_they_were_touched() {
             current_thread().block_on(async { taskscope::spawn_blocking(|| {}).await.unwrap() });
         }),
         ("watch", || {
-            drop(taskscope::watch(current_thread().handle()));
+            drop(taskscope::register_runtime(current_thread().handle()));
         }),
         ("a thread each", || {
             let one =

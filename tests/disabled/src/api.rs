@@ -343,7 +343,7 @@ fn words() {
 }
 
 fn runtimes() {
-    let guard: RuntimeGuard = taskscope::watch(&Handle::current());
+    let guard: RuntimeGuard = taskscope::register_runtime(&Handle::current());
     drop(guard.clone());
     let stats: Stats = taskscope::stats();
     let _: [usize; 6] = [
@@ -555,7 +555,7 @@ fn attributed() {
 
 fn sampled() {
     let _: (Duration, u32, usize) = (
-        sampling::LONG,
+        sampling::LONG_STRETCH,
         sampling::POLLS_PER_SECOND,
         sampling::MAX_ROWS,
     );
@@ -569,7 +569,7 @@ fn sampled() {
     }
     let one = sampling::Histogram::default();
     let _: (u64, u64, Duration) = (one.count(), one.above, one.sum);
-    let losses: sampling::Losses = sampling::losses();
+    let losses: sampling::Losses = sampling::dropped();
     let _: [u64; 3] = [losses.rows, losses.histograms, losses.without_room];
     let report: sampling::Report = sampling::report();
     let _: (Duration, [u64; 2], u64) = (report.sampled, report.one_in, report.lost);

@@ -42,7 +42,7 @@ async fn nothing_is_seen() {
     let owned = scope.spawn(pending::<()>());
     let plain = taskscope::spawn_named("named", pending::<()>());
     let held = taskscope::track("kind", 1);
-    let _known = taskscope::watch(&tokio::runtime::Handle::current());
+    let _known = taskscope::register_runtime(&tokio::runtime::Handle::current());
     tokio::task::yield_now().await;
     let dump = taskscope::dump().await;
     assert!(dump.tasks.is_empty() && dump.resources.is_empty() && dump.runtimes.is_empty());

@@ -8,6 +8,6 @@ use tokio::runtime::Handle;
 pub struct RuntimeGuard(());
 
 /// Makes a runtime known before its first task with a record. Without the feature `enable` it does nothing.
-pub fn watch(_: &Handle) -> RuntimeGuard {
+pub fn register_runtime(_: &Handle) -> RuntimeGuard {
     RuntimeGuard(())
 }
