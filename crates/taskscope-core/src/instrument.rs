@@ -33,6 +33,7 @@ pin_project! {
 }
 
 impl<F> Instrumented<F> {
+    /// The future, as the task that the guard is of.
     #[inline]
     pub fn new(future: F, task: TaskGuard) -> Self {
         Instrumented { future, task }

@@ -188,6 +188,7 @@ impl SampleWeight {
         code.checked_sub(1).map(SampleWeight)
     }
 
+    /// How many it stands for.
     pub fn count(self) -> u64 {
         1 << self.0
     }
@@ -195,7 +196,7 @@ impl SampleWeight {
 
 /// What one thread knows. Written by that thread alone.
 #[derive(Debug)]
-pub struct Draws {
+pub(crate) struct Draws {
     /// The number of the next poll that is chosen; `u64::MAX`: none.
     due: AtomicU64,
     /// The n it was drawn with.
@@ -209,7 +210,8 @@ pub struct Draws {
 }
 
 impl Draws {
-    pub const fn new() -> Draws {
+    /// Nothing drawn yet.
+    pub(crate) const fn new() -> Draws {
         Draws {
             due: AtomicU64::new(u64::MAX),
             drawn_with: AtomicU8::new(0),
@@ -220,12 +222,12 @@ impl Draws {
     }
 
     /// The number of the next poll that is chosen.
-    pub fn due(&self) -> u64 {
+    pub(crate) fn due(&self) -> u64 {
         self.due.load(Ordering::Relaxed)
     }
 
     /// The thread begins the poll with this number. The answer is what it stands for, if it is chosen.
-    pub fn step(&self, poll: u64) -> Option<SampleWeight> {
+    pub(crate) fn step(&self, poll: u64) -> Option<SampleWeight> {
         self.step_by(poll, CONTROL[OTHERS].load(Ordering::Relaxed))
     }
 
@@ -280,27 +282,29 @@ impl Draws {
 
 /// The late polls of one thread. Written by that thread alone.
 #[derive(Debug)]
-pub struct LatePolls {
+pub(crate) struct LatePolls {
     begun: AtomicU64,
     draws: Draws,
 }
 
 impl LatePolls {
-    pub const fn new() -> LatePolls {
+    /// None yet.
+    pub(crate) const fn new() -> LatePolls {
         LatePolls {
             begun: AtomicU64::new(0),
             draws: Draws::new(),
         }
     }
 
-    pub fn count(&self) -> u64 {
+    /// Late polls begun.
+    pub(crate) fn count(&self) -> u64 {
         self.begun.load(Ordering::Relaxed)
     }
 
     /// The thread begins a late poll. The answer is what it stands for, if it is chosen.
     #[cold]
     #[inline(never)]
-    pub fn step(&self) -> Option<SampleWeight> {
+    pub(crate) fn step(&self) -> Option<SampleWeight> {
         let control = CONTROL[LATE].load(Ordering::Relaxed);
         let begun = self.begun.load(Ordering::Relaxed);
         self.begun.store(begun.wrapping_add(1), Ordering::Relaxed);

@@ -25,6 +25,7 @@ use crate::record::{Record, Traits};
 use crate::threads::Slot;
 use crate::{pool, text, threads};
 
+/// A runtime in the table.
 #[derive(Debug)]
 pub struct RuntimeEntry {
     handle: Handle,
@@ -370,10 +371,12 @@ impl RuntimeEntry {
         self.locals_counted.store(counted, Ordering::Relaxed);
     }
 
+    /// Tokio's id of the runtime.
     pub fn id(&self) -> Id {
         self.id
     }
 
+    /// The same as a number, as `Display` prints it.
     pub fn number(&self) -> u64 {
         self.number
     }

@@ -11,8 +11,11 @@ thread_local! {
 }
 
 /// A task that is spawned by this thread is ours, until this is dropped.
+#[derive(Debug)]
+#[must_use = "the mark is taken away when it is dropped"]
 pub struct Ours(());
 
+/// Marks the task that this thread spawns next as one of ours.
 #[inline]
 pub fn ours() -> Ours {
     #[cfg(tokio_unstable)]

@@ -115,6 +115,7 @@ impl Slot {
         self.index == u16::MAX
     }
 
+    /// Its place in the table. Never 0.
     #[inline]
     pub fn index(&self) -> u16 {
         self.index
@@ -315,7 +316,7 @@ pub fn polls() -> u64 {
     })
 }
 
-/// LatePolls polls begun on all threads while sampling is on. Only good to see how fast it moves.
+/// Late polls begun on all threads while sampling is on. Only good to see how fast it moves.
 pub fn late_polls() -> u64 {
     table()
         .slots

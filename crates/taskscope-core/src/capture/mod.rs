@@ -103,7 +103,8 @@ fn waiting() -> MutexGuard<'static, Vec<Thread>> {
 pub struct Waiter(Thread);
 
 impl Waiter {
-    pub fn new() -> Waiter {
+    /// From now on, until it is dropped.
+    pub fn register() -> Waiter {
         let thread = std::thread::current();
         waiting().push(thread.clone());
         Waiter(thread)

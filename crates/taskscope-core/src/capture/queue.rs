@@ -35,6 +35,7 @@ fn entries() -> MutexGuard<'static, Vec<Entry>> {
 pub struct CaptureQueue(u64);
 
 impl CaptureQueue {
+    /// An empty queue of tasks of the runtime with this index.
     pub fn new(runtime: u16) -> CaptureQueue {
         let queue = NUMBERS.fetch_add(1, Ordering::Relaxed);
         entries().push(Entry {
@@ -79,10 +80,12 @@ impl CaptureQueue {
         None
     }
 
+    /// Whether no task is left.
     pub fn is_empty(&self) -> bool {
         self.with(|records| records.is_empty())
     }
 
+    /// Forgets all tasks.
     pub fn clear(&self) {
         // Freed outside the lock.
         drop(self.with(std::mem::take));

@@ -46,6 +46,7 @@ pub struct ExtensionData {
     pub long_poll: Option<Box<LongPoll>>,
 }
 
+/// The extensions of a record.
 #[derive(Debug, Default)]
 pub struct Extensions {
     data: Mutex<ExtensionData>,
@@ -60,8 +61,11 @@ pub struct Extensions {
 /// A task's looks at the token of its scope. Raw ticks.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenLooks {
+    /// The first one.
     pub first: u64,
+    /// The last one.
     pub last: u64,
+    /// Whether it has seen that its scope is cancelled.
     pub saw_cancelled: bool,
 }
 

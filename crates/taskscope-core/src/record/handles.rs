@@ -128,6 +128,7 @@ pub struct Attached {
 }
 
 impl Attached {
+    /// The handle of that task.
     #[inline]
     pub fn to(task: TaskRef) -> Attached {
         Attached { task, armed: true }

@@ -48,6 +48,9 @@ impl Record {
         self.flags.load(Ordering::Acquire) & ENDING != 0
     }
 
+    /// Whether the task has ended.
+    #[must_use]
+    #[inline]
     pub fn is_finished(&self) -> bool {
         self.state.is_finished()
     }
@@ -57,6 +60,9 @@ impl Record {
         self.state.is_live()
     }
 
+    /// Whether anybody refers to the record.
+    #[must_use]
+    #[inline]
     pub fn is_in_use(&self) -> bool {
         self.state.is_in_use()
     }
@@ -78,46 +84,76 @@ impl Record {
         self.woken_by.load(Ordering::Relaxed) == ITSELF
     }
 
+    /// Forgets who has woken the task so far: see [`Record::only_wakes_itself`].
     pub fn forget_wakers(&self) {
         self.woken_by.store(0, Ordering::Relaxed);
     }
 
+    /// Polls begun.
+    #[must_use]
+    #[inline]
     pub fn polls(&self) -> u64 {
         self.polls.load(Ordering::Acquire)
     }
 
+    /// When the current poll began, or the wait that is going on; raw ticks.
+    #[must_use]
+    #[inline]
     pub fn since(&self) -> u64 {
         self.since.load(Ordering::Relaxed)
     }
 
+    /// When the first wake came that no poll has answered yet, in raw ticks; 0: none is open.
+    #[must_use]
+    #[inline]
     pub fn woken_at(&self) -> u64 {
         self.woken_at.load(Ordering::Acquire)
     }
 
+    /// The sum of finished polls, in raw ticks.
+    #[must_use]
+    #[inline]
     pub fn busy(&self) -> u64 {
         self.busy.load(Ordering::Relaxed)
     }
 
+    /// The index of the thread that is polling the task; 0: none is.
+    #[must_use]
+    #[inline]
     pub fn thread(&self) -> u16 {
         self.thread.load(Ordering::Acquire)
     }
 
+    /// How the task was declared.
+    #[must_use]
+    #[inline]
     pub fn traits(&self) -> Traits {
         Traits(self.traits.load(Ordering::Relaxed))
     }
 
+    /// The index of its runtime.
+    #[must_use]
+    #[inline]
     pub fn runtime(&self) -> u16 {
         self.runtime.load(Ordering::Relaxed)
     }
 
+    /// Tokio's number of the task; 0 until it is known.
+    #[must_use]
+    #[inline]
     pub fn id(&self) -> u64 {
         self.id.load(Ordering::Relaxed)
     }
 
+    /// Notes tokio's number of the task.
+    #[inline]
     pub fn set_id(&self, id: u64) {
         self.id.store(id, Ordering::Relaxed);
     }
 
+    /// When its `JoinHandle` was dropped, in raw ticks; 0: it was not.
+    #[must_use]
+    #[inline]
     pub fn detached_at(&self) -> u64 {
         self.detached_at.load(Ordering::Relaxed)
     }

@@ -72,10 +72,13 @@ impl PollFlags {
 /// A chosen wait that is still going on.
 #[derive(Debug)]
 pub struct Wait {
+    /// How many waits it stands for.
     pub weight: SampleWeight,
     /// Raw ticks: when it began, and when it was ended by a wake that no poll has answered yet.
     pub since: u64,
+    /// When it was ended by a wake that no poll has answered yet; raw ticks.
     pub woken_at: Option<u64>,
+    /// Where the task waits.
     pub stack: Result<Arc<Stack>, NoTrace>,
 }
 

@@ -99,7 +99,10 @@ impl DumpOptions {
     }
 
     /// Only tasks of this scope and of those below it.
-    pub fn scope(mut self, scope: impl Into<ScopeInfo>) -> DumpOptions {
+    pub fn scope<'a, S>(mut self, scope: &'a S) -> DumpOptions
+    where
+        ScopeInfo: From<&'a S>,
+    {
         self.scope = Some(scope.into());
         self
     }

@@ -8,6 +8,7 @@ mod dump;
 mod registry;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -70,7 +71,14 @@ pub struct Registered {
     _place: Place,
 }
 
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Registered").field(&self.kind()).finish()
+    }
+}
+
 impl Registered {
+    /// Registers a resource of this kind, acquired by the running code.
     #[track_caller]
     pub fn new(kind: &'static str) -> Registered {
         let now = clock::coarse();
@@ -104,6 +112,7 @@ impl Registered {
         }
     }
 
+    /// The kind that it was registered with.
     pub fn kind(&self) -> &'static str {
         self.entry.kind
     }

@@ -1,4 +1,4 @@
-//! The switch, the thread that looks and sets the poll_sampler, and the report.
+//! The switch, the looks at all tasks that set the sampling rate, and the report.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
