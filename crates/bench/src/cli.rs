@@ -25,7 +25,8 @@ enum Command {
     /// Asks the profiling endpoint at this address until standard input ends
     #[command(hide = true)]
     Crowd { profiles: SocketAddr },
-    /// Compares variants of a few workloads, for somebody who is changing the code: a minute at the most, printed, nothing written
+    /// Compares variants of a few workloads, for somebody who is changing the code: a minute at the
+    /// most, printed, nothing written
     #[command(visible_alias = "quick")]
     Compare(compare::Options),
     /// Measures everything that the report shows

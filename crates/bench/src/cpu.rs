@@ -6,15 +6,16 @@ use std::time::{Duration, Instant};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
 
-/// What a section of the program took.
+/// Time that a section of the program took.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spent {
-    /// Of all threads of the process, in user and kernel mode.
+    /// Processor time of all threads of the process, in user and kernel mode.
     pub(crate) cpu: Duration,
     pub(crate) wall: Duration,
 }
 
-/// Runs and measures. Callgrind is told to count instructions inside this function only: its name is in `driver/callgrind.rs`.
+/// Runs and measures. Callgrind is told to count instructions inside this function only: its name
+/// is in `driver/callgrind.rs`.
 #[inline(never)]
 pub(crate) fn measured_section(run: impl FnOnce()) -> Spent {
     let (cpu, wall) = (process_time(), Instant::now());
@@ -31,7 +32,8 @@ pub(crate) fn process_time() -> Duration {
     Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
 
-/// Keeps this thread, and those that it starts, on one processor: the last one that it may use. The first one serves most interrupts.
+/// Keeps this thread, and those that it starts, on one processor: the last one that it may use. The
+/// first one serves most interrupts.
 pub(crate) fn pin() {
     let allowed = sched_getaffinity(None).expect("a thread can ask where it may run");
     let last = (0..CpuSet::MAX_CPU).rev().find(|cpu| allowed.is_set(*cpu));
@@ -50,7 +52,8 @@ pub(crate) struct Ticks {
 impl Ticks {
     pub(crate) fn now() -> Ticks {
         let stat = fs::read_to_string("/proc/stat").expect("there is a /proc");
-        // user, nice, system, idle, iowait, irq, softirq, steal; what follows is contained in the first two.
+        // user, nice, system, idle, iowait, irq, softirq, steal; what follows is contained in the
+        // first two.
         let ticks: Vec<u64> = stat
             .split_whitespace()
             .skip(1)

@@ -4,7 +4,8 @@ use std::fs;
 
 /// Bytes that glibc's `malloc` has given out, mapped blocks included.
 pub fn malloc_in_use() -> u64 {
-    // SAFETY: the function takes no argument and only reads the allocator's own counters, under its locks.
+    // SAFETY: the function takes no argument and only reads the allocator's own counters, under its
+    // locks.
     let info = unsafe { libc::mallinfo2() };
     (info.uordblks + info.hblkhd) as u64
 }

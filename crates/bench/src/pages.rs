@@ -1,15 +1,16 @@
 //! Makes pages of memory the machine's own before a measurement that needs them.
 //!
-//! The host of a virtual machine may take free pages back. Whoever touches such a page next waits for the hypervisor, much longer
-//! than for the kernel. That depends on what ran before, and is no cost of what is measured here. To touch the
-//! memory when the process starts is not enough: it may be gone again when a million tasks have been spawned.
+//! The host of a virtual machine may take free pages back. Whoever touches such a page next waits
+//! for the hypervisor, much longer than for the kernel. That depends on what ran before, and is no
+//! cost of what is measured here. To touch the memory when the process starts is not enough: it may
+//! be gone again when a million tasks have been spawned.
 
 use std::ptr;
 use std::time::{Duration, Instant};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
-/// What a dump needs for each task, and as much again.
+/// Twice the memory that a dump needs for each task.
 const BYTES_EACH: usize = 1024;
 
 /// The smallest that there is. Where pages are larger, each is touched a few times.
@@ -21,7 +22,8 @@ pub(crate) struct Touched {
     pub(crate) second: f64,
 }
 
-/// Touches as much memory as a dump of so many tasks needs, and gives it back, twice: only the first time can be the host's.
+/// Touches as much memory as a dump of so many tasks needs, and gives it back, twice: only the
+/// first time can be the host's.
 pub(crate) fn fetch(tasks: u64) -> Touched {
     let bytes = tasks as usize * BYTES_EACH;
     let per_megabyte = |took: Duration| took.as_secs_f64() * 1e3 / (bytes as f64 / 1e6);

@@ -24,7 +24,7 @@ pub(crate) enum Flavour {
     Multi,
 }
 
-/// What is measured.
+/// One measurement: the workload, the variant and the size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Args, Serialize, Deserialize)]
 pub(crate) struct Case {
     #[arg(long)]
@@ -38,7 +38,8 @@ pub(crate) struct Case {
     pub(crate) n: u64,
 }
 
-/// What came out: values by name, of which each workload has its own. Most have one of each; repetitions within a process have more.
+/// The results: values by name, of which each workload has its own. Most have one of each;
+/// repetitions within a process have more.
 pub(crate) type Values = BTreeMap<String, Vec<f64>>;
 
 /// Values of which there is one each.
@@ -50,7 +51,8 @@ pub(crate) fn values<const N: usize>(each: [(&str, f64); N]) -> Values {
 
 /// Measures, and prints the values.
 ///
-/// An error if the variant is in programs of the other build only: the figure would be that of something else.
+/// An error if the variant is in programs of the other build only: the figure would be that of
+/// something else.
 pub(crate) fn run(case: Case, allocator: Allocator) -> Result<(), Error> {
     if case.variant.enabled() == Some(cfg!(not(feature = "enable"))) {
         return Err(other_build().into());

@@ -1,4 +1,5 @@
-//! Every workload runs with every variant on both flavours; without the feature `enable`, too. Whether a figure is good is no question here.
+//! Every workload runs with every variant on both flavours; without the feature `enable`, too.
+//! Whether a figure is good is no question here.
 
 use std::process::{Command, Output};
 
@@ -112,7 +113,8 @@ fn the_endpoint_answers_while_every_worker_is_blocked() {
     }
 }
 
-/// The demo is another package: `BENCH_DEMO` says where its program is. Without, the sentence that says so.
+/// The demo is another package: `BENCH_DEMO` says where its program is. Without, the sentence that
+/// says so.
 #[test]
 fn a_crowd_asks_the_demo_while_its_latency_is_measured() {
     for workload in ["askers", "askers-fixed"] {

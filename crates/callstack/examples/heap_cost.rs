@@ -1,12 +1,14 @@
-//! What sampling costs an allocation: the system's allocator bare and sampled, in the same run.
+//! Measures the cost of sampling for an allocation: the system's allocator bare and sampled, in the
+//! same run.
 //!
 //! ```text
 //! cargo run --release -p callstack --example heap_cost
 //! ```
 //!
-//! Read the differences: the nanoseconds of the allocator itself depend on the machine. Every number is the smallest of many
-//! rounds, and the variants take turns, so that a disturbance meets all of them. "box64" allocates 64 bytes and frees them;
-//! "churn" replaces one of 1024 blocks of 16 to 2047 bytes, so its frees are of memory that is long out of the cache's sight.
+//! Read the differences: the nanoseconds of the allocator itself depend on the machine. Every
+//! number is the smallest of many rounds, and the variants take turns, so that a disturbance meets
+//! all of them. "box64" allocates 64 bytes and frees them; "churn" replaces one of 1024 blocks of
+//! 16 to 2047 bytes, so its frees are of memory that is long out of the cache's sight.
 #![allow(clippy::print_stdout)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -103,5 +105,5 @@ fn main() {
         .map(|_| time(|| box64(&SAMPLED)))
         .fold(f64::MAX, f64::min);
     println!("every allocation sampled and forgotten: {every:.0} ns");
-    println!("{:?}", heap::lost());
+    println!("{:?}", heap::dropped());
 }

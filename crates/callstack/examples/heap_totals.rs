@@ -1,12 +1,13 @@
-//! How true the sums are: a gigabyte of mixed sizes, and what its samples say.
+//! Measures how accurate the sums of heap samples are, for a gigabyte of mixed sizes.
 //!
 //! ```text
 //! cargo run --release -p callstack --example heap_totals
 //! ```
 //!
-//! Sizes are 16 bytes to 1 MiB, small ones often, so that every power of two has about as many bytes. One block in four is
-//! held. At a rate `R`, `n` bytes are known to about the square root of `R / n`: of a gigabyte at 512 KiB, 2 %, and of the
-//! quarter that is held 4.5 %; at 64 KiB 0.8 % and 1.6 %.
+//! Sizes are 16 bytes to 1 MiB, small ones often, so that every power of two has about as many
+//! bytes. One block in four is held. At a rate `R`, `n` bytes are known to about the square root of
+//! `R / n`: of a gigabyte at 512 KiB, 2 %, and of the quarter that is held 4.5 %; at 64 KiB 0.8 %
+//! and 1.6 %.
 #![allow(clippy::print_stdout)]
 
 use std::alloc::System;
@@ -78,5 +79,5 @@ fn main() {
         print("objects held", held_now.count(), held_objects as f64);
         drop(blocks);
     }
-    println!("{:?}", heap::lost());
+    println!("{:?}", heap::dropped());
 }

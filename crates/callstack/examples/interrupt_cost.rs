@@ -1,12 +1,14 @@
-//! What it costs to capture another thread by a signal: for the asker, and for the thread that is interrupted.
+//! Measures a capture of another thread by a signal: its cost for the asking thread, and for the
+//! thread that is interrupted.
 //!
 //! ```text
 //! cargo run --release -p callstack --example interrupt_cost
 //! ```
 //!
-//! "asker" is the time of one call, the median of many; "interrupted" is the longest time for which a spinning thread did
-//! not get on during a capture, by its own clock, and again the median. Both depend on the machine, which should have two
-//! idle processors; in a virtual machine most of it is waking a thread on the other one.
+//! "asker" is the time of one call, the median of many; "interrupted" is the longest time for which
+//! a spinning thread did not get on during a capture, by its own clock, and again the median. Both
+//! depend on the machine, which should have two idle processors; in a virtual machine most of it is
+//! waking a thread on the other one.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
@@ -33,8 +35,8 @@ fn deep(depth: usize, f: &mut dyn FnMut()) {
     black_box(&room);
 }
 
-/// Keeps the calling thread on one processor, if there is that one: two threads on the same processor would take turns, and
-/// what one loses to the other is not what a capture costs.
+/// Keeps the calling thread on one processor, if there is that one: two threads on the same
+/// processor would take turns, and what one loses to the other is not what a capture costs.
 fn pin(processor: usize) {
     #[cfg(target_os = "linux")]
     // SAFETY: a set of our own; this thread only.
@@ -52,7 +54,8 @@ fn median(mut times: Vec<Duration>) -> f64 {
     times[times.len() / 2].as_secs_f64() * 1e6
 }
 
-/// Microseconds for the asker, and the number of frames. `round` is set to the number of each capture.
+/// Microseconds for the asker, and the number of frames. `round` is set to the number of each
+/// capture.
 fn ask(signal: Signal, tid: Tid, round: &AtomicUsize) -> Result<(f64, usize), Box<dyn Error>> {
     let mut frames = Vec::new();
     let mut times = Vec::with_capacity(ROUNDS);
@@ -67,16 +70,16 @@ fn ask(signal: Signal, tid: Tid, round: &AtomicUsize) -> Result<(f64, usize), Bo
 }
 
 fn blocked(signal: Signal, depth: usize) -> Result<(), Box<dyn Error>> {
-    let (tell, told) = mpsc::channel();
+    let (notify, notified) = mpsc::channel();
     let (end, ended) = mpsc::channel::<()>();
     let thread = thread::spawn(move || {
         pin(1);
         deep(depth, &mut || {
-            let _ = tell.send(Tid::current());
+            let _ = notify.send(Tid::current());
             let _ = ended.recv();
         });
     });
-    let (asker, frames) = ask(signal, told.recv()?, &AtomicUsize::new(0))?;
+    let (asker, frames) = ask(signal, notified.recv()?, &AtomicUsize::new(0))?;
     println!("blocked,  {frames:3} frames: asker {asker:6.1} us");
     drop(end);
     let _ = thread.join();
@@ -84,7 +87,7 @@ fn blocked(signal: Signal, depth: usize) -> Result<(), Box<dyn Error>> {
 }
 
 fn spinning(signal: Signal, depth: usize) -> Result<(), Box<dyn Error>> {
-    let (tell, told) = mpsc::channel();
+    let (notify, notified) = mpsc::channel();
     let stop = AtomicBool::new(false);
     let round = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -93,7 +96,7 @@ fn spinning(signal: Signal, depth: usize) -> Result<(), Box<dyn Error>> {
             pin(1);
             let mut longest = vec![Duration::ZERO; ROUNDS + 1];
             deep(depth, &mut || {
-                let _ = tell.send(Tid::current());
+                let _ = notify.send(Tid::current());
                 let mut last = Instant::now();
                 while !stop.load(Ordering::Relaxed) {
                     let before = round.load(Ordering::SeqCst);
@@ -106,7 +109,7 @@ fn spinning(signal: Signal, depth: usize) -> Result<(), Box<dyn Error>> {
             longest.retain(|gap| !gap.is_zero());
             longest
         });
-        let tid = told.recv()?;
+        let tid = notified.recv()?;
         let asked = ask(signal, tid, round);
         stop.store(true, Ordering::Relaxed);
         let (asker, frames) = asked?;

@@ -1,9 +1,11 @@
-//! What a sample costs and what it is worth: busy threads of several kinds, how many samples each should have and has.
+//! Measures the cost and the accuracy of CPU samples: busy threads of several kinds, and how many
+//! samples each should have and has.
 //!
 //! `sampler [HZ, 99] [SECONDS, 5] [perf|timer]`
 //!
-//! `sampler cost [DEPTH, 50]`: the processor time of one sample on the interrupted thread, beyond that of a signal whose handler returns at once
-//! because there is no room: the same work at 10,000 Hz with somebody who collects, and without.
+//! `sampler cost [DEPTH, 50]`: the processor time of one sample on the interrupted thread, beyond
+//! that of a signal whose handler returns at once because there is no room: the same work at 10,000
+//! Hz with somebody who collects, and without.
 #![allow(clippy::print_stdout, reason = "what it is for")]
 
 use std::collections::HashMap;
@@ -140,7 +142,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         });
         spent += began.elapsed();
         total.samples += collected.samples;
-        total.without_room += collected.without_room;
+        total.dropped += collected.dropped;
         total.foreign += collected.foreign;
         total.unarmed = collected.unarmed;
     }

@@ -1,12 +1,14 @@
-//! What one capture costs: framehop against the unwinder of the platform, on the same stack, in the same run.
+//! Measures one capture: framehop against the unwinder of the platform, on the same stack, in the
+//! same run.
 //!
 //! ```text
 //! cargo run --release -p callstack --example unwind_cost
 //! ```
 //!
-//! Read the ratios; the nanoseconds depend on the machine and on what else it does. Every number is the smallest of many
-//! rounds, and the two unwinders take turns, so that a disturbance meets both. "raw" is `backtrace::trace` as a program
-//! would call it, without this crate. The last part runs on all threads at once: `backtrace::trace` takes a global lock.
+//! Read the ratios; the nanoseconds depend on the machine and on what else it does. Every number is
+//! the smallest of many rounds, and the two unwinders take turns, so that a disturbance meets both.
+//! "raw" is `backtrace::trace` as a program would call it, without this crate. The last part runs
+//! on all threads at once: `backtrace::trace` takes a global lock.
 #![allow(clippy::print_stdout)]
 
 use std::hint::black_box;
@@ -19,7 +21,8 @@ use callstack::{MAX_FRAMES, Stack, UnwinderKind, capture, capture_with, symboliz
 const ROUNDS: usize = 60;
 const CALLS: u32 = 2_000;
 
-/// Functions that differ, as in a real program: a recursion would hit one entry of the rule cache again and again.
+/// Functions that differ, as in a real program: a recursion would hit one entry of the rule cache
+/// again and again.
 macro_rules! tower {
     ($name:ident) => {
         #[inline(never)]
@@ -59,7 +62,8 @@ fn raw_trace(limit: usize, frames: &mut Vec<usize>) {
     });
 }
 
-/// The smallest time per capture with framehop, with the platform's unwinder, and with `backtrace::trace` itself.
+/// The smallest time per capture with framehop, with the platform's unwinder, and with
+/// `backtrace::trace` itself.
 fn measure() -> ([f64; 3], usize) {
     let local = 0_u8;
     let limit = &raw const local as usize;

@@ -21,8 +21,9 @@
 ///
 /// # Limitations
 ///
-/// As of the last [`refresh`](crate::refresh). Always `None` on platforms other than 64-bit Linux. Code that a compiler has
-/// moved out of a function (`.cold`) counts as a function of its own.
+/// The tables are as of the last [`refresh`](crate::refresh). Always `None` on platforms other than
+/// 64-bit Linux. Code that a compiler has moved out of a function (`.cold`) counts as a function of
+/// its own.
 pub fn function_start(ip: usize) -> Option<usize> {
     let instruction = ip.checked_sub(1)?;
     #[cfg(all(target_os = "linux", target_pointer_width = "64"))]

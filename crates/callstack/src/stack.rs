@@ -1,27 +1,33 @@
-//! One shared copy of every distinct stack.
+//! [`Stack`]: one shared copy of every distinct stack.
 //!
 //! # Invariant of the table
 //!
-//! The table holds weak references only, in shards by hash. An entry is added by [`Stack::intern`] and removed by the drop
-//! of the stack it refers to, both under the lock of its shard; so the table is as large as the set of stacks somebody
-//! holds. No stack is dropped and nothing is symbolised under that lock: the drop takes it.
+//! The table holds weak references only, in shards by hash. An entry is added by [`Stack::intern`]
+//! and removed by the drop of the stack it refers to, both under the lock of its shard; so the
+//! table is as large as the set of stacks that are held. No stack is dropped and nothing is
+//! symbolised under that lock: the drop takes it.
+//!
+//! Not here: how symbols are found ([`crate::symbol`]).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, MutexGuard, OnceLock, Weak};
 
 use crate::Symbol;
 use crate::symbol::look_up;
+use crate::sync::Mutex;
 
 const SHARDS: usize = 16;
 
-/// More than one only if two stacks have the same 64-bit hash, or if one is just being dropped.
+/// The stacks with one hash: several only if their 64-bit hashes collide, or if one is just being
+/// dropped.
 type Bucket = Vec<Weak<Stack>>;
 
 static TABLE: LazyLock<[Mutex<HashMap<u64, Bucket>>; SHARDS]> = LazyLock::new(Default::default);
 
-/// One distinct captured stack (or several, as the branches of a `join!`), shared by everybody who captured it.
+/// One distinct captured stack (or several, as the branches of a `join!`), shared by all its
+/// captures.
 #[derive(Debug)]
 pub struct Stack {
     id: u64,
@@ -37,7 +43,7 @@ struct Symbols {
 }
 
 impl Stack {
-    /// The one shared copy of this sequence of return addresses, leaf first.
+    /// Returns the one shared copy of this sequence of return addresses, leaf first.
     ///
     /// A 0 separates the branches of a stack that forks, one trace after the other.
     ///
@@ -53,12 +59,12 @@ impl Stack {
     ///
     /// # Limitations
     ///
-    /// Takes a lock that is shared by a sixteenth of all stacks, and allocates under it. A global allocator that interns
-    /// stacks must not do so for the allocations made here.
+    /// Takes a lock that is shared by a sixteenth of all stacks, and allocates under it. A global
+    /// allocator that interns stacks must not do so for the allocations made here.
     pub fn intern(frames: &[usize]) -> Arc<Stack> {
         let id = hash(frames);
-        // Declared before the guard, so dropped after it: a stack that turns out to be another one with the same hash may
-        // be the last reference to it.
+        // Declared before the guard, so dropped after it: this may be the last reference to another
+        // stack with the same hash.
         let mut others = Vec::new();
         let mut shard = shard(id);
         let bucket = shard.entry(id).or_default();
@@ -81,7 +87,7 @@ impl Stack {
     pub fn live_count() -> usize {
         TABLE
             .iter()
-            .map(|shard| lock(shard).values().map(Vec::len).sum::<usize>())
+            .map(|shard| shard.lock().values().map(Vec::len).sum::<usize>())
             .sum()
     }
 
@@ -100,10 +106,11 @@ impl Stack {
         branches(&self.frames)
     }
 
-    /// Symbols, leaf first, inlined frames expanded; for a stack with several branches one after the other.
+    /// Symbols, leaf first, inlined frames expanded; for a stack with several branches one after
+    /// the other.
     ///
-    /// Resolved once for a stack and then kept with it, as soon as all modules could be read. Do so before the code is
-    /// unloaded: an address says nothing afterwards.
+    /// Resolved once for a stack and then stored with it, as soon as all modules could be read.
+    /// Call this before the code is unloaded: an address says nothing afterwards.
     pub fn symbols(&self) -> Vec<Arc<Symbol>> {
         self.resolve().all.clone()
     }
@@ -158,13 +165,14 @@ impl Drop for Stack {
     fn drop(&mut self) {
         let mut shard = shard(self.id);
         if let Entry::Occupied(mut bucket) = shard.entry(self.id) {
-            // Nobody can upgrade a reference to this stack any more, but somebody may have interned its twin already.
+            // A reference to this stack cannot be upgraded any more, but its twin may be interned
+            // already.
             bucket.get_mut().retain(|stack| stack.strong_count() > 0);
             if bucket.get().is_empty() {
                 bucket.remove();
             }
         }
-        // A burst of stacks should not be remembered for ever by the size of the table.
+        // Gives the memory back that a burst of stacks has taken.
         if shard.capacity() > 64 && shard.len() < shard.capacity() / 8 {
             shard.shrink_to_fit();
         }
@@ -178,17 +186,12 @@ fn branches(frames: &[usize]) -> impl Iterator<Item = &[usize]> {
 }
 
 fn hash(frames: &[usize]) -> u64 {
-    // Its keys are fixed, unlike those of a map.
+    // Unlike a map's, the keys of this hasher are fixed.
     let mut hasher = DefaultHasher::new();
     frames.hash(&mut hasher);
     hasher.finish()
 }
 
 fn shard(id: u64) -> MutexGuard<'static, HashMap<u64, Bucket>> {
-    lock(&TABLE[(id % SHARDS as u64) as usize])
-}
-
-fn lock(shard: &Mutex<HashMap<u64, Bucket>>) -> MutexGuard<'_, HashMap<u64, Bucket>> {
-    // Nothing in the critical sections can panic half-way.
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+    TABLE[(id % SHARDS as u64) as usize].lock()
 }

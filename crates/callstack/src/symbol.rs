@@ -2,33 +2,37 @@
 //!
 //! # Invariant of the cache
 //!
-//! An entry is valid for the modules it was looked up in. It is inserted under the lock of its shard, and only if the
-//! module list is still the one the lookup has started with; [`forget_libraries`] runs after a new list was published and
-//! takes every lock. So whatever is inserted too late is either refused or removed.
+//! An entry is valid for the modules it was looked up in. It is inserted under the lock of its
+//! shard, and only if the module list is still the one the lookup has started with;
+//! [`forget_libraries`] runs after a new list was published and takes every lock. So whatever is
+//! inserted too late is either refused or removed.
 //!
-//! At most [`MAX_CACHED_ADDRESSES`] are kept. Each shard has a young and an old half; when the young one is full it becomes
-//! the old one, and what nobody has asked for since the last such time is forgotten.
+//! At most [`MAX_CACHED_ADDRESSES`] are cached. Each shard has a young and an old half. When the
+//! young one is full, it becomes the old one, and entries that were not used since the last such
+//! time are forgotten.
 //!
-//! Not here: how an address is looked up ([`crate::resolve`]). No lock of the cache is held during a lookup.
+//! Not here: how an address is looked up ([`crate::resolve`]). No lock of the cache is held during
+//! a lookup.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, MutexGuard};
 
-use crate::resolve::{self, Found, Lookup};
+use crate::resolve::{self, Lookup, RawSymbol};
+use crate::sync::Mutex;
 
 /// One function at one place in the source.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Symbol {
-    /// Demangled, without the hash. `None`: nothing is known about this address.
+    /// The demangled name, without the hash; `None` if nothing is known about this address.
     pub name: Option<Arc<str>>,
-    /// As in the debug information; absolute in most builds.
+    /// The path of the source file in the debug information; absolute in most builds.
     pub file: Option<Arc<str>>,
-    /// Counted from 1.
+    /// The line, counted from 1.
     pub line: Option<u32>,
-    /// Counted from 1.
+    /// The column, counted from 1.
     pub column: Option<u32>,
-    /// True when this function was inlined into the next (outer) symbol of the same address.
+    /// Whether this function was inlined into the next (outer) symbol of the same address.
     pub inlined: bool,
 }
 
@@ -45,8 +49,9 @@ impl Symbol {
 /// All symbols of one code address.
 type Symbols = Arc<[Arc<Symbol>]>;
 
-/// The symbols of so many addresses are kept at the most; code that is compiled or loaded all the time must not fill the
-/// memory. Large programs show some ten thousand addresses in all their stacks.
+/// The most addresses whose symbols are cached, so that code that is compiled or loaded all the
+/// time does not fill the memory. Large programs show some ten thousand addresses in all their
+/// stacks.
 pub const MAX_CACHED_ADDRESSES: usize = 1 << 16;
 
 const SHARDS: usize = 16;
@@ -88,11 +93,11 @@ impl Shard {
 static CACHE: LazyLock<[Mutex<Shard>; SHARDS]> = LazyLock::new(Default::default);
 static UNKNOWN: LazyLock<Symbols> = LazyLock::new(|| Arc::new([Arc::new(Symbol::UNKNOWN)]));
 
-/// All symbols of one code address, innermost first; never empty.
+/// Returns all symbols of one code address, innermost first; never empty.
 ///
-/// For a return address pass it as captured: the lookup subtracts one. An address that belongs to nothing has one symbol
-/// without a name. So has one whose module's file cannot be read just now, because no file descriptor is left; it is
-/// looked up again the next time.
+/// For a return address pass it as captured: the lookup subtracts one. An address that belongs to
+/// nothing has one symbol without a name. So has one whose module's file cannot be read just now,
+/// because no file descriptor is left; it is looked up again the next time.
 ///
 /// # Examples
 ///
@@ -102,18 +107,20 @@ static UNKNOWN: LazyLock<Symbols> = LazyLock::new(|| Arc::new([Arc::new(Symbol::
 ///
 /// # Overhead
 ///
-/// The first lookup in a module maps its file and indexes its debug information: some milliseconds for every 10 MB, and
-/// memory of the order of that debug information. A thread `callstack-names` does it, gives the memory back when nothing has
-/// been looked up for two seconds ([`release_debug_info`] does so at once), and ends. An address that was looked up before
-/// costs a hash table access, as long as it is among the last [`MAX_CACHED_ADDRESSES`]. Allocates and takes locks, so not
-/// for hot paths.
+/// The first lookup in a module maps its file and indexes its debug information: some milliseconds
+/// for every 10 MB, and memory of the order of that debug information. A thread `callstack-names`
+/// does it, gives the memory back when nothing has been looked up for two seconds
+/// ([`release_debug_info`] does so at once), and ends. An address that was looked up before costs a
+/// hash table access, as long as it is among the last [`MAX_CACHED_ADDRESSES`]. Allocates and takes
+/// locks, so not for hot paths.
 pub fn symbolize(ip: usize) -> Arc<[Arc<Symbol>]> {
     look_up(ip).0
 }
 
-/// The symbols of an address, and whether they are the last word: false if the module's file could not be read just now.
+/// Returns the symbols of an address, and whether they are final: false if the module's file could
+/// not be read just now.
 pub(crate) fn look_up(ip: usize) -> (Symbols, bool) {
-    let unknown = |settled| (Arc::clone(&UNKNOWN), settled);
+    let unknown = |is_final| (Arc::clone(&UNKNOWN), is_final);
     let Some(address) = ip.checked_sub(1) else {
         return unknown(true);
     };
@@ -122,11 +129,11 @@ pub(crate) fn look_up(ip: usize) -> (Symbols, bool) {
     }
     let list = resolve::Modules::now();
     let symbols: Symbols = match list.symbols(address) {
-        // Not remembered: a library may be loaded there.
+        // Not cached: a library may be loaded there.
         Lookup::Nowhere => return unknown(true),
         Lookup::Unreadable => return unknown(false),
         Lookup::Symbols(symbols) if symbols.is_empty() => Arc::clone(&UNKNOWN),
-        Lookup::Symbols(symbols) => symbols.iter().map(kept).collect(),
+        Lookup::Symbols(symbols) => symbols.iter().map(shared_symbol).collect(),
     };
     let mut shard = shard(address);
     if list.is_current() {
@@ -135,21 +142,21 @@ pub(crate) fn look_up(ip: usize) -> (Symbols, bool) {
     (symbols, true)
 }
 
-/// Forgets everything except for the main program, whose code stays where it is. To be called when something was
-/// unloaded, after the new module list was published.
+/// Forgets all symbols but those of the main program, whose code stays where it is. Called when
+/// something was unloaded, after the new module list was published.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 pub(crate) fn forget_libraries() {
     let list = resolve::Modules::now();
     for shard in CACHE.iter() {
-        lock(shard).retain(|address| list.in_main_program(address));
+        shard.lock().retain(|address| list.in_main_program(address));
     }
 }
 
-/// Lets go of all debug information that is open: unmaps the files and drops what was made of them.
+/// Closes all debug information: unmaps the files and drops their indexes.
 ///
-/// That happens by itself when nothing has been looked up for two seconds. Names that were looked up stay known. The next
-/// lookup of another address opens its module's file again, which takes some milliseconds. Waits for lookups that are
-/// going on.
+/// That happens by itself when nothing has been looked up for two seconds. Names that were looked
+/// up stay known. The next lookup of another address opens its module's file again, which takes
+/// some milliseconds. Waits for lookups that are going on.
 ///
 /// # Examples
 ///
@@ -163,9 +170,9 @@ pub fn release_debug_info() {
     resolve::release();
 }
 
-/// A symbol with texts of its own, which equal symbols share.
-fn kept(found: &Found) -> Arc<Symbol> {
-    let mut texts = TEXTS.lock().unwrap_or_else(PoisonError::into_inner);
+/// Makes a symbol whose texts are shared with equal ones.
+fn shared_symbol(found: &RawSymbol) -> Arc<Symbol> {
+    let mut texts = TEXTS.lock();
     let mut text = |text: &Option<String>| text.as_deref().map(|text| texts.shared(text));
     Arc::new(Symbol {
         name: text(&found.name),
@@ -176,10 +183,10 @@ fn kept(found: &Found) -> Arc<Symbol> {
     })
 }
 
-/// Names and files that symbols have. As large as there are symbols, in the cache or in somebody's hands.
+/// The names and files of all symbols that are in the cache or held by a caller.
 struct Texts {
     all: BTreeSet<Arc<str>>,
-    /// At this size, those that no symbol has any more are dropped.
+    /// The size at which texts that no symbol has any more are dropped.
     sweep_at: usize,
 }
 
@@ -207,12 +214,7 @@ impl Texts {
 
 fn shard(address: usize) -> MutexGuard<'static, Shard> {
     // Return addresses are spread over all low bits on x86, and are multiples of 4 on ARM.
-    lock(&CACHE[(address >> 2) % SHARDS])
-}
-
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    // Nothing in the critical sections can panic half-way.
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+    CACHE[(address >> 2) % SHARDS].lock()
 }
 
 #[cfg(test)]

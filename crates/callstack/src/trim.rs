@@ -1,6 +1,6 @@
 //! Cutting machinery off a stack, and counting equal stacks.
 //!
-//! What counts as machinery is the caller's business; nothing here knows a function name.
+//! The caller decides what counts as machinery: no function name is known here.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -10,7 +10,7 @@ use crate::Stack;
 
 /// Drops entries from the leaf side for as long as they are machinery.
 ///
-/// If everything is, everything is kept: a wrong stack is more useful than none.
+/// If all entries are, all are kept: such a stack is more useful than none.
 ///
 /// # Examples
 ///
@@ -65,19 +65,20 @@ pub fn trim<T>(
     }
 }
 
-/// Stacks that have something in common.
+/// Stacks with the same key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Group<K> {
-    /// What they have in common.
+    /// The key.
     pub key: K,
-    /// How many there were.
+    /// How many stacks have it.
     pub count: usize,
     /// The first of them.
     pub stack: Arc<Stack>,
 }
 
-/// Counts stacks by key: the largest group first, equally large ones in the order in which they first appeared.
+/// Counts stacks by key: the largest group first, equally large ones in the order in which they
+/// first appeared.
 ///
 /// # Examples
 ///
@@ -105,7 +106,7 @@ pub fn group<K: Eq + Hash + Clone>(
             }),
         }
     }
-    // A stable sort.
+    // A stable sort keeps equally large groups in order.
     groups.sort_by_key(|group| std::cmp::Reverse(group.count));
     groups
 }

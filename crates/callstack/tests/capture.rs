@@ -176,7 +176,8 @@ fn both_unwinders_see_the_same_whole_stack() {
         unreachable!()
     };
     assert_eq!(fast.0, Completeness::Complete);
-    // The platform may or may not report the frame in which the thread was started; compare what both have.
+    // The platform may or may not report the frame in which the thread was started; compare what
+    // both have.
     let common = fast.1.len().min(system.1.len());
     assert!(
         fast.1.len().abs_diff(system.1.len()) <= 1,

@@ -1,4 +1,5 @@
-//! Debug information that is not in the module's own file: separate debug files, packages of split debug information.
+//! Debug information that is not in the module's own file: separate debug files, packages of split
+//! debug information.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +23,8 @@ fn run(program: &str, args: &[&Path]) {
     assert!(status.success(), "{program} {args:?}");
 }
 
-/// Compiles a library, moves its debug information to `debug`, and strips it. `link`: as `.gnu_debuglink` names the file.
+/// Compiles a library, moves its debug information to `debug`, and strips it. `link`: as
+/// `.gnu_debuglink` names the file.
 fn split(name: &str, debug: &str, link: bool, build_id: bool) -> PathBuf {
     let library = compile_c(name, "c", "-g", SOURCE);
     if !build_id {
@@ -109,7 +111,7 @@ fn a_package_of_split_debug_information_is_read() {
         path.with_extension("so.dwp").is_file(),
         "rustc has made no package"
     );
-    // What it was made of lies about as well.
+    // The object files that it was made of lie about as well.
     for file in fs::read_dir(path.parent().unwrap()).unwrap() {
         let file = file.unwrap().path();
         assert!(

@@ -1,5 +1,5 @@
-//! A process without a free file descriptor, which is how many a leak shows first. Alone in its binary: the limit is the
-//! process's.
+//! A process without a free file descriptor, as after a leak of them. Alone in its binary, because
+//! the limit applies to the whole process.
 
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 

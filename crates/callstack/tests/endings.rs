@@ -9,7 +9,8 @@ use std::thread;
 
 use callstack::{Completeness, MAX_FRAMES, capture};
 
-/// Captures a stack for every allocation of a thread that asked for it, also for those that a capture makes.
+/// Captures a stack for every allocation of a thread that asked for it, also for those that a
+/// capture makes.
 struct Capturing;
 
 static CAPTURED: AtomicUsize = AtomicUsize::new(0);
@@ -74,8 +75,8 @@ thread_local! {
     static LATE: Cell<Option<CapturesOnDrop>> = const { Cell::new(None) };
 }
 
-/// Thread-locals are destroyed in the order in which they were first used, on Linux: in one case the slot of the unwinder
-/// is alive in our destructor, in the other it is gone.
+/// Thread-locals are destroyed in the order in which they were first used, on Linux: in one case
+/// the slot of the unwinder is alive in our destructor, in the other it is gone.
 #[test]
 fn a_capture_in_a_thread_local_destructor_works() {
     for capture_first in [false, true] {

@@ -28,7 +28,8 @@ extern "C" fn capture_all() {
     capture(usize::MAX, &mut frames);
 }
 
-/// With line tables only, LLVM writes no paths into the debug information: a closure is just `{closure#0}`.
+/// With line tables only, LLVM writes no paths into the debug information: a closure is just
+/// `{closure#0}`.
 const LINE_TABLES_ONLY: &str = r#"
 use std::hint::black_box;
 
@@ -90,7 +91,8 @@ fn names_keep_their_path_with_line_tables_only() {
         .iter()
         .map(|symbol| symbol.name.as_deref().unwrap())
         .collect();
-    // The inlined one has lost its path, and gets that of its file; the physical ones have it from the symbol table.
+    // The inlined one has lost its path, and gets that of its file; the physical ones have it from
+    // the symbol table.
     assert_eq!(
         names,
         [
@@ -182,7 +184,8 @@ fn cpp_names_are_demangled() {
     );
 }
 
-/// Calls back through a frame that needs unwind tables: no frame pointer, and a stack of its own size.
+/// Calls back through a frame that needs unwind tables: no frame pointer, and a stack of its own
+/// size.
 const CALLER: &str =
     "void enter(void (*f)(void)) { volatile char room[200]; room[7] = 1; f(); room[8] = 2; }";
 
@@ -267,8 +270,8 @@ fn recurse(depth: usize, limit: usize, frames: &mut Vec<usize>) -> Completeness 
     result
 }
 
-/// The library goes away between two captures of every thread, many times: neither an unwinder nor a symbol lookup may
-/// read what was unmapped.
+/// The library goes away between two captures of every thread, many times: neither an unwinder nor
+/// a symbol lookup may read what was unmapped.
 #[test]
 fn captures_go_on_while_libraries_come_and_go() {
     const ROUNDS: usize = 300;

@@ -1,5 +1,5 @@
-//! The main thread: its stack has no fixed size, and it ends in `_start`. A program of its own, because the test harness
-//! runs tests on other threads.
+//! The main thread: its stack has no fixed size, and it ends in `_start`. A program of its own,
+//! because the test harness runs tests on other threads.
 
 use callstack::{Completeness, UnwinderKind, capture_with};
 

@@ -54,7 +54,7 @@ fn the_list_agrees_with_the_kernel() {
 #[test]
 fn a_build_id_is_lower_case_hex() {
     let modules = modules();
-    // Of the C library at least; distributions build with it.
+    // The C library at least has one; distributions build with it.
     let libc = modules
         .iter()
         .find(|module| module.path.contains("libc.so"))

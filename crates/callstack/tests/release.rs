@@ -1,4 +1,5 @@
-//! Debug information is let go, and read again when it is needed. Alone in its binary: others would open it.
+//! Debug information is closed, and read again when it is needed. Alone in its binary, because
+//! other tests would open it.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(clippy::unwrap_used)]
 

@@ -47,16 +47,16 @@ struct Busy {
 impl Busy {
     fn new(work: impl Fn() + Send + 'static) -> Busy {
         let stop = Arc::new(AtomicBool::new(false));
-        let (tell, told) = mpsc::channel();
+        let (notify, notified) = mpsc::channel();
         let stopped = stop.clone();
         let handle = std::thread::spawn(move || {
             thread_started();
-            tell.send(Tid::current()).unwrap();
+            notify.send(Tid::current()).unwrap();
             while !stopped.load(Ordering::Relaxed) {
                 work();
             }
         });
-        let thread = told.recv().unwrap();
+        let thread = notified.recv().unwrap();
         Busy {
             thread,
             stop,

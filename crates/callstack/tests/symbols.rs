@@ -85,7 +85,8 @@ fn an_address_that_is_nothing_has_one_unknown_symbol() {
 
 #[test]
 fn a_return_address_behind_the_last_instruction_belongs_to_the_caller() {
-    // The first address of a function is a return address only if the function before ended in a call.
+    // The first address of a function is a return address only if the function before ended in a
+    // call.
     let start = physical as fn(&mut Vec<usize>) -> u32 as usize;
     assert_eq!(
         names(&symbolize(start + 1)).last(),

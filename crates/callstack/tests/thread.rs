@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use callstack::thread::{CaptureError, Signal, Silence, Tid, capture_blocked};
+use callstack::thread::{CaptureError, NoAnswerReason, Signal, Tid, capture_blocked};
 use callstack::{Completeness, Stack, Symbol, capture};
 use support::names;
 
@@ -27,12 +27,12 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// A thread that the test ends by dropping the sender, or by whatever it has agreed with it.
 fn start<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> (Tid, JoinHandle<R>) {
-    let (tell, told) = mpsc::channel();
+    let (notify, notified) = mpsc::channel();
     let thread = thread::spawn(move || {
-        tell.send(Tid::current()).unwrap();
+        notify.send(Tid::current()).unwrap();
         f()
     });
-    (told.recv().unwrap(), thread)
+    (notified.recv().unwrap(), thread)
 }
 
 fn take(tid: Tid) -> Result<(Completeness, Vec<usize>), CaptureError> {
@@ -172,7 +172,8 @@ fn a_spinning_thread_is_seen_where_it_spins() {
         move || spins(&stop)
     });
     let symbols = until_in(tid, "thread::spins");
-    // The first entry is not a return address; if it were looked up as one, a jump target would be in the line before.
+    // The first entry is not a return address; if it were looked up as one, a jump target would be
+    // in the line before.
     let spins = symbols
         .iter()
         .find(|symbol| symbol.name.as_deref() == Some("thread::spins"))
@@ -195,8 +196,8 @@ mod first_instruction {
         "ud2",
         ".cfi_endproc",
         ".size callstack_test_spin_before, . - callstack_test_spin_before",
-        // Mostly at its first instruction, which can be interrupted as often as it repeats itself, for as
-        // long as the byte is 0.
+        // Mostly at its first instruction, which can be interrupted as often as it repeats itself,
+        // for as long as the byte is 0.
         ".globl callstack_test_spin",
         ".type callstack_test_spin, @function",
         "callstack_test_spin:",
@@ -231,7 +232,8 @@ mod first_instruction {
         black_box(4);
     }
 
-    /// Looked up as a return address, the first instruction of a function would belong to the one before it.
+    /// Looked up as a return address, the first instruction of a function would belong to the one
+    /// before it.
     #[test]
     fn a_thread_at_the_first_instruction_of_a_function_is_seen_in_that_function() {
         let stop = Arc::new(AtomicBool::new(false));
@@ -399,12 +401,13 @@ fn unanswered(tid: Tid) -> CaptureError {
 }
 
 const BLOCKED: CaptureError = CaptureError::NoAnswer {
-    silence: Silence::Blocked,
+    reason: NoAnswerReason::Blocked,
 };
 
 /// How many of our signals are pending for this thread.
 fn pending() -> usize {
-    // SAFETY: a signal set of our own, initialised before it is used; no signal information is asked for.
+    // SAFETY: a signal set of our own, initialised before it is used; no signal information is
+    // asked for.
     unsafe {
         let mut set = std::mem::zeroed();
         libc::sigemptyset(&raw mut set);
@@ -420,18 +423,18 @@ fn pending() -> usize {
 
 #[test]
 fn a_thread_that_blocks_the_signal_does_not_answer_and_is_not_flooded() {
-    let (tell, told) = mpsc::channel();
+    let (notify, notified) = mpsc::channel();
     let stop = Arc::new(AtomicBool::new(false));
     let (tid, thread) = start({
         let stop = Arc::clone(&stop);
         move || {
             block(libc::SIG_BLOCK);
-            tell.send(()).unwrap();
+            notify.send(()).unwrap();
             spins(&stop);
             pending()
         }
     });
-    told.recv().unwrap();
+    notified.recv().unwrap();
     for _ in 0..5 {
         assert_eq!(unanswered(tid), BLOCKED);
     }
@@ -454,7 +457,8 @@ fn a_blocked_thread_is_seen_although_it_blocks_the_signal() {
     assert_eq!(thread.join().unwrap(), 0, "it got no signal");
 }
 
-/// Captures without a signal until the innermost function of this file that is on the stack is `function`.
+/// Captures without a signal until the innermost function of this file that is on the stack is
+/// `function`.
 fn until_asleep_in(tid: Tid, function: &str) {
     let deadline = Instant::now() + LONG;
     loop {
@@ -476,19 +480,19 @@ fn until_asleep_in(tid: Tid, function: &str) {
 fn a_late_answer_is_none_and_the_thread_can_be_captured_again() {
     let unblocks = Arc::new(AtomicBool::new(false));
     let (end, ended) = mpsc::channel();
-    let (tell, told) = mpsc::channel();
+    let (notify, notified) = mpsc::channel();
     let (tid, thread) = start({
         let unblocks = Arc::clone(&unblocks);
         move || {
             block(libc::SIG_BLOCK);
-            tell.send(()).unwrap();
+            notify.send(()).unwrap();
             spins(&unblocks);
             // The late signal is delivered here.
             block(libc::SIG_UNBLOCK);
             waits_for_the_end(&ended);
         }
     });
-    told.recv().unwrap();
+    notified.recv().unwrap();
     assert_eq!(unanswered(tid), BLOCKED);
     unblocks.store(true, Ordering::Relaxed);
     until_in(tid, "thread::waits_for_the_end");
@@ -500,18 +504,18 @@ fn a_late_answer_is_none_and_the_thread_can_be_captured_again() {
 fn a_signal_that_is_pending_already_is_answered_as_soon_as_it_is_unblocked() {
     let unblocks = Arc::new(AtomicBool::new(false));
     let (end, ended) = mpsc::channel();
-    let (tell, told) = mpsc::channel();
+    let (notify, notified) = mpsc::channel();
     let (tid, thread) = start({
         let unblocks = Arc::clone(&unblocks);
         move || {
             block(libc::SIG_BLOCK);
-            tell.send(()).unwrap();
+            notify.send(()).unwrap();
             spins(&unblocks);
             block(libc::SIG_UNBLOCK);
             waits_for_the_end(&ended);
         }
     });
-    told.recv().unwrap();
+    notified.recv().unwrap();
     assert_eq!(unanswered(tid), BLOCKED);
     // This request sends nothing and waits for the signal of the first one.
     let asker = thread::spawn(move || take(tid));
@@ -521,7 +525,8 @@ fn a_signal_that_is_pending_already_is_answered_as_soon_as_it_is_unblocked() {
     thread.join().unwrap();
 }
 
-/// Whether the signal of the first request is delivered before, during or after the second one, that is answered.
+/// Whether the signal of the first request is delivered before, during or after the second one,
+/// that is answered.
 #[test]
 fn a_request_that_was_given_up_never_takes_the_signal_of_the_next_one() {
     let signal = Signal::claim().unwrap();
@@ -552,7 +557,8 @@ fn a_request_that_was_given_up_never_takes_the_signal_of_the_next_one() {
     thread.join().unwrap();
 }
 
-/// Both of them answer late all the time; if an answer went to the wrong request, it would show the wrong function.
+/// Both of them answer late all the time; if an answer went to the wrong request, it would show the
+/// wrong function.
 #[test]
 fn answers_are_never_mixed_up() {
     #[inline(never)]
@@ -696,15 +702,15 @@ fn a_thread_with_a_deep_stack_is_seen_from_its_leaf() {
         black_box(&room);
     }
     let (end, ended) = mpsc::channel();
-    let (tell, told) = mpsc::channel();
+    let (notify, notified) = mpsc::channel();
     let thread = thread::Builder::new()
         .stack_size(16 << 20)
         .spawn(move || {
-            tell.send(Tid::current()).unwrap();
+            notify.send(Tid::current()).unwrap();
             large(6, &ended);
         })
         .unwrap();
-    let frames = until_deep(told.recv().unwrap(), 1);
+    let frames = until_deep(notified.recv().unwrap(), 1);
     assert!(frames < 40, "{frames}");
     drop(end);
     thread.join().unwrap();

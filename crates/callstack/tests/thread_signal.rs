@@ -1,4 +1,5 @@
-//! Which signal is claimed, and what happens if it is somebody else's. Every test needs a process that has claimed nothing.
+//! The signal that is claimed, and signals that are in use. Every test needs a process that has
+//! claimed nothing.
 #![cfg(all(
     target_os = "linux",
     target_pointer_width = "64",
@@ -173,7 +174,7 @@ fn a_handler_that_replaced_ours_is_neither_called_nor_removed() {
             unsafe { libc::raise(signal.number()) };
             assert_eq!(DELIVERED.load(Ordering::Relaxed), 1);
 
-            // The same signal is claimed again and is still not ours.
+            // Claiming the signal again does not make it ours.
             assert_eq!(Signal::claim(), Ok(signal));
             assert_eq!(own_stack(signal), Err(error));
 

@@ -1,5 +1,5 @@
-//! A thread that does what is most dangerous to interrupt is captured 20,000 times, while threads start and end and
-//! libraries come and go.
+//! A thread that does what is most dangerous to interrupt is captured 20,000 times, while threads
+//! start and end and libraries come and go.
 #![cfg(all(
     target_os = "linux",
     target_env = "gnu",
@@ -75,13 +75,13 @@ fn load_and_unload() {
 
 /// A thread that ends at once; captured at any moment of its short life, or after.
 fn start_and_capture(signal: Signal) -> Result<Completeness, CaptureError> {
-    let (tell, told) = mpsc::channel();
+    let (notify, notified) = mpsc::channel();
     let short = thread::spawn(move || {
-        let _ = tell.send(Tid::current());
+        let _ = notify.send(Tid::current());
         black_box(vec![1; 100]).len()
     });
     let mut frames = Vec::new();
-    let captured = signal.capture_thread(told.recv().unwrap(), LONG, &mut frames);
+    let captured = signal.capture_thread(notified.recv().unwrap(), LONG, &mut frames);
     assert_eq!(captured.is_ok(), !frames.is_empty());
     assert_eq!(short.join().unwrap(), 100);
     captured
@@ -101,12 +101,12 @@ fn a_thread_is_captured_very_often_while_it_allocates_captures_and_unwinds() {
     let signal = Signal::claim().unwrap();
     let stop = AtomicBool::new(false);
     let rounds = AtomicU64::new(0);
-    let (tell, told) = mpsc::channel();
+    let (notify, notified) = mpsc::channel();
     let (tick, ticks) = mpsc::sync_channel(1);
     thread::scope(|scope| {
         let (stop, rounds) = (&stop, &rounds);
         let hurrying = scope.spawn(move || {
-            tell.send(Tid::current()).unwrap();
+            notify.send(Tid::current()).unwrap();
             hurries(stop, rounds);
         });
         let disturbing = scope.spawn(move || {
@@ -123,7 +123,7 @@ fn a_thread_is_captured_very_often_while_it_allocates_captures_and_unwinds() {
         });
 
         let stopping = Stop(stop);
-        let tid = told.recv().unwrap();
+        let tid = notified.recv().unwrap();
         let (mut complete, mut whole) = (0, 0);
         for round in 0..CAPTURES {
             let mut frames = Vec::new();
@@ -143,8 +143,8 @@ fn a_thread_is_captured_very_often_while_it_allocates_captures_and_unwinds() {
         drop((stopping, tick));
         hurrying.join().unwrap();
         let (caught, gone) = disturbing.join().unwrap();
-        // In some instructions of a panic that is being thrown the stack is not what the tables say, and in the middle of
-        // `dlopen` not all tables are known.
+        // In some instructions of a panic that is being thrown the stack is not what the tables
+        // say, and in the middle of `dlopen` not all tables are known.
         assert!(whole > CAPTURES / 10 * 9, "{whole} of {complete}");
         assert!(rounds.load(Ordering::Relaxed) > 0);
         assert!(caught > 0, "all {gone} short threads were gone");

@@ -1,4 +1,4 @@
-//! What a capture does to a thread that is blocked in the kernel.
+//! Captures of threads that are blocked in the kernel: no system call may notice.
 #![cfg(all(
     target_os = "linux",
     target_pointer_width = "64",
@@ -18,17 +18,17 @@ use callstack::thread::{Signal, Tid};
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// Has a thread `block`, captures it while it is asleep, many times, then calls `release` and returns what the thread
-/// returned.
+/// Has a thread `block`, captures it while it is asleep, many times, then calls `release` and
+/// returns what the thread returned.
 fn capture_while<R: Send>(block: impl FnOnce() -> R + Send, release: impl FnOnce()) -> R {
     let signal = Signal::claim().unwrap();
-    let (tell, told) = mpsc::channel();
+    let (notify, notified) = mpsc::channel();
     thread::scope(|scope| {
         let blocked = scope.spawn(move || {
-            tell.send(Tid::current()).unwrap();
+            notify.send(Tid::current()).unwrap();
             block()
         });
-        let tid = told.recv().unwrap();
+        let tid = notified.recv().unwrap();
         for _ in 0..50 {
             if !until_asleep(tid) {
                 break;
@@ -55,7 +55,7 @@ fn until_asleep(tid: Tid) -> bool {
     }
 }
 
-/// What a system call returned, or its error.
+/// The result of a system call, or its error.
 fn result(returned: impl Into<i64>) -> Result<i64, i32> {
     match returned.into() {
         -1 => Err(io::Error::last_os_error().raw_os_error().unwrap()),
@@ -166,7 +166,8 @@ fn a_sleep_of_the_standard_library_is_as_long_as_it_was_asked_to_be() {
     assert!(slept >= LENGTH, "{slept:?}");
 }
 
-/// Calls that the kernel does not start again, whatever the handler's flags are: no signal is sent to them.
+/// Calls that the kernel does not start again, whatever the handler's flags are: no signal is sent
+/// to them.
 mod never_started_again {
     use std::hint::black_box;
     use std::io::Read as _;
@@ -180,17 +181,18 @@ mod never_started_again {
     /// Long enough to be captured often, and not longer.
     const SHORT: Duration = Duration::from_millis(400);
 
-    /// Has a thread `wait`, which it does in the system call `name` for [`SHORT`], and captures it very often meanwhile,
-    /// both ways. Returns what the thread returned, and checks that it was seen: complete, in the function `function`.
+    /// Has a thread `wait`, which it does in the system call `name` for [`SHORT`], and captures it
+    /// very often meanwhile, both ways. Returns what the thread returned, and checks that it was
+    /// seen: complete, in the function `function`.
     fn while_captured<R: Send>(name: &str, function: &str, wait: impl FnOnce() -> R + Send) -> R {
         let signal = Signal::claim().unwrap();
         let before = callstack::thread::interrupted_calls();
-        let (tell, told) = mpsc::channel();
+        let (notify, notified) = mpsc::channel();
         // Names are read afterwards: in an unoptimised build that takes longer than the call.
         let (mut seen, mut captured) = (HashSet::new(), HashSet::new());
         let result = thread::scope(|scope| {
             let waiting = scope.spawn(move || {
-                tell.send(Tid::current()).unwrap();
+                notify.send(Tid::current()).unwrap();
                 let begun = Instant::now();
                 let result = wait();
                 assert!(
@@ -200,7 +202,7 @@ mod never_started_again {
                 );
                 result
             });
-            let tid = told.recv().unwrap();
+            let tid = notified.recv().unwrap();
             while !waiting.is_finished() {
                 let mut frames = Vec::new();
                 match capture_blocked(tid, &mut frames) {
@@ -471,15 +473,16 @@ mod never_started_again {
         assert_eq!(result, Err(libc::ETIMEDOUT));
     }
 
-    /// Sleeps and computes in turn: the signal is often sent while it computes, and may arrive when it sleeps.
+    /// Sleeps and computes in turn: the signal is often sent while it computes, and may arrive when
+    /// it sleeps.
     #[test]
     fn a_thread_that_falls_asleep_before_the_signal_arrives_sleeps_on() {
         const ROUNDS: u32 = 20_000;
         let signal = Signal::claim().unwrap();
-        let (tell, told) = mpsc::channel();
+        let (notify, notified) = mpsc::channel();
         thread::scope(|scope| {
             let working = scope.spawn(move || {
-                tell.send(Tid::current()).unwrap();
+                notify.send(Tid::current()).unwrap();
                 let length = libc::timespec {
                     tv_sec: 0,
                     tv_nsec: 1000,
@@ -495,7 +498,7 @@ mod never_started_again {
                 }
                 interrupted
             });
-            let tid = told.recv().unwrap();
+            let tid = notified.recv().unwrap();
             let mut captured = 0;
             while !working.is_finished() {
                 let taken = signal.capture_thread(tid, LONG, &mut Vec::new());
@@ -520,15 +523,15 @@ fn a_thread_that_runs_is_interrupted() {
 
     let signal = Signal::claim().unwrap();
     let stop = AtomicBool::new(false);
-    let (tell, told) = mpsc::channel();
+    let (notify, notified) = mpsc::channel();
     thread::scope(|scope| {
         scope.spawn(|| {
-            tell.send(Tid::current()).unwrap();
+            notify.send(Tid::current()).unwrap();
             while !stop.load(Ordering::Relaxed) {
                 std::hint::spin_loop();
             }
         });
-        let tid = told.recv().unwrap();
+        let tid = notified.recv().unwrap();
         for _ in 0..100 {
             let mut frames = Vec::new();
             if let Err(error) = capture_blocked(tid, &mut frames) {

@@ -110,8 +110,8 @@ fn expand(attribute: TokenStream, function: &ItemFn) -> Result<TokenStream> {
     })
 }
 
-/// The closure that configures tokio's builder. It is code of the test's own crate, because a method
-/// may be missing there, depending on features and flags.
+/// The closure that configures tokio's builder. It is code of the test's own crate, because a
+/// method may be missing there, depending on features and flags.
 fn configure(attribute: &Attribute, krate: &TokenStream) -> TokenStream {
     let paused = attribute
         .start_paused

@@ -1,4 +1,4 @@
-//! What a test that leaves a task behind would print.
+//! Prints the report of a test that leaves one task behind.
 //!
 //! ```text
 //! cargo run -p leakcheck --example forgotten_task

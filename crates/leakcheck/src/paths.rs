@@ -71,8 +71,8 @@ pub(crate) fn from_variable(variable: &str) -> Option<PathBuf> {
 ///
 /// # Errors
 ///
-/// Those of opening, and one for anything else than a regular file: a pipe or a terminal could keep
-/// a test waiting for ever.
+/// As `OpenOptions::open`, and if the path leads to anything else than a regular file: a pipe or a
+/// terminal could keep a test waiting for ever.
 pub(crate) fn open_regular(options: &OpenOptions, path: &Path) -> io::Result<File> {
     match std::fs::metadata(path) {
         Ok(found) if !found.is_file() => Err(io::Error::new(

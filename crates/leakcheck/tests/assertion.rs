@@ -1,4 +1,5 @@
-//! What `assert_none!` and `check` call a leak, what they do not, and what the report says.
+//! `assert_none!` and `check`: which tasks count as leaks, which do not, and the words of the
+//! report.
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
@@ -194,7 +195,8 @@ fn the_tasks_of_another_runtime_are_not_seen() {
     other.block_on(async { assert_eq!(leaks().await.count(), 2) });
 }
 
-/// Sixteen tests at once in one process: eight leak one to eight tasks, eight none, and each sees its own.
+/// Sixteen tests at once in one process: eight leak one to eight tasks, eight none, and each sees
+/// its own.
 #[test]
 fn parallel_tests_see_only_their_own_leaks() {
     let barrier = Arc::new(std::sync::Barrier::new(16));
@@ -367,7 +369,7 @@ fn outside_of_a_runtime_the_check_says_so() {
     assert!(text.contains("no tokio runtime"), "{text}");
 }
 
-/// What a test that returns `Result`, or unwraps one, shows.
+/// `Debug` is shown by a test that returns a `Result`, or unwraps one.
 #[tokio::test]
 async fn the_debug_form_is_the_report() {
     let _stuck = taskscope::spawn_named("shown", std::future::pending::<()>());

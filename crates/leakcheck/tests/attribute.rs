@@ -1,6 +1,7 @@
-//! What `#[leakcheck::test]` makes of a function: when the check comes, and what it adds to the way in which the test ended.
+//! `#[leakcheck::test]`: when the check comes, and how it changes the end of a test.
 //!
-//! The tests in `cases` leak, fail or panic in some runs only, which the tests below start. In all others they are the controls.
+//! The tests in `cases` leak, fail or panic in some runs only, which the tests below start. In all
+//! others they are the controls.
 
 mod support;
 

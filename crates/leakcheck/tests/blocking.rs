@@ -9,7 +9,7 @@ use taskscope::TaskKind;
 /// Long enough that a test which waited for it would never end.
 const FOREVER: Duration = Duration::from_secs(3600);
 
-/// What waits until the sender is dropped, and tells when it has begun to.
+/// A call that waits until the sender is dropped, and says when it has begun.
 fn wait() -> (
     mpsc::Sender<()>,
     mpsc::Receiver<()>,

@@ -1,4 +1,5 @@
-//! `leakcheck.toml` lists threads, file descriptors and calls as it lists tasks: what is listed passes, what is new fails.
+//! `leakcheck.toml` lists threads, file descriptors and calls as it lists tasks: listed ones pass,
+//! new ones fail.
 #![cfg(target_os = "linux")]
 
 #[path = "support/child.rs"]
@@ -160,13 +161,13 @@ reason = "TODO: say why"
     let said = checked(&file, leaks);
     assert!(said.passed, "{}", said.text);
     assert_eq!(updated(&file, leaks), expected);
-    // What is not left any more goes.
+    // Entries of leaks that are gone are taken out.
     let text = updated(&file, "shop::refund: pool socket");
     assert_eq!(text.matches("[[leak]]").count(), 2, "{text}");
     assert!(text.contains("thread = \"pool *\"\ncount = 1\n"), "{text}");
 }
 
-/// Whoever has not looked knows nothing.
+/// A check that has not inspected threads and descriptors leaves their entries alone.
 #[test]
 fn an_entry_about_what_was_not_looked_at_is_neither_stale_nor_taken_out() {
     let calls =

@@ -1,4 +1,5 @@
-//! A check polls what is left for its stack. What ends only by that has not ended well.
+//! A check polls the tasks that are left for their stacks. A task that ends only by that poll
+//! counts as left.
 #![allow(missing_docs, reason = "tests")]
 
 use std::future::poll_fn;

@@ -25,7 +25,7 @@ async fn wait_for(answer: oneshot::Receiver<()>) {
     let _ = answer.await;
 }
 
-/// So many calls deep.
+/// A future that is this many calls deep.
 async fn deep(calls: usize, answer: oneshot::Receiver<()>) {
     match calls {
         0 => wait_for(answer).await,
@@ -93,7 +93,8 @@ async fn the_most_likely_cause_comes_first_and_then_the_largest_group() {
     loop {
         let leaks = leaks(hasty()).await;
         let verdicts: Vec<Verdict> = leaks.dump().tasks.iter().map(|task| task.verdict).collect();
-        // On a machine that is overloaded the one worker that is left may not come to all of them in time.
+        // On a machine that is overloaded the one worker that is left may not come to all of them
+        // in time.
         let all_answered = leaks.dump().missed.no_answer == 0;
         if all_answered
             && verdicts.contains(&Verdict::Blocking)
@@ -129,7 +130,8 @@ fn never_answered(never: &mut Vec<oneshot::Sender<()>>) -> oneshot::Receiver<()>
 #[tokio::test]
 async fn a_hundred_lines_at_most_with_whole_groups_and_the_rest_counted() {
     let mut never = Vec::new();
-    // Another depth is another stack, so another group: the first has 41 tasks, and the last has one.
+    // Another depth is another stack, so another group: the first has 41 tasks, and the last has
+    // one.
     for calls in 0..41 {
         for _ in calls..41 {
             drop(taskscope::spawn(deep(calls, never_answered(&mut never))));
@@ -248,7 +250,7 @@ async fn names_and_reasons_add_no_lines() {
     );
 }
 
-/// Of every kind that hides, reorders, ends a line or talks to a terminal.
+/// One character of every kind that hides, reorders, ends a line or sends commands to a terminal.
 const NASTY: [&str; 10] = [
     "\n\n1. 9 tasks forged",
     "\r\u{b}\u{c}\u{85}forged",

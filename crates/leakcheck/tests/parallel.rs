@@ -1,4 +1,5 @@
-//! A real test binary with many tests at a time, half of which leak: whose leak it is, how the run ends, and what it says.
+//! A real test binary with many tests at a time, half of which leak: each leak is reported by its
+//! test, and the run fails.
 
 mod support;
 
@@ -45,7 +46,7 @@ async fn leak(name: &'static str) {
     }
 }
 
-/// The same with a task that has ended, always.
+/// The body of a test whose task ends in every run.
 async fn clean() {
     all_are_here().await;
     taskscope::spawn_named("clean", tokio::task::yield_now())
@@ -82,7 +83,7 @@ mod tests {
     pub(crate) const ALL: (&[&str], &[&str]) = (LEAKING, CLEAN);
 }
 
-/// What a test was told to be the reason of its failure.
+/// The failed tests of a run, each with its output.
 fn sections(said: &str) -> Vec<(&str, &str)> {
     let failures = said.split("\n---- ").skip(1);
     failures
@@ -144,7 +145,8 @@ fn a_clean_run_passes_and_says_nothing() {
     run.has_not("leakcheck");
 }
 
-/// Tests that keep the processors busy, next to some whose tasks are just ending when the check comes.
+/// Tests that keep the processors busy, next to some whose tasks are just ending when the check
+/// comes.
 mod busy {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::{Duration, Instant};
@@ -197,7 +199,8 @@ mod busy {
         }
     }
 
-    /// Leaves a task that nothing can wake any more, and that has been aborted: what a record shows of it looks stuck until its turn comes.
+    /// Leaves a task that nothing can wake any more, and that has been aborted: what a record shows
+    /// of it looks stuck until its turn comes.
     async fn leave_aborted() {
         // Many, because seldom one is met in the middle.
         for _ in 0..100 {

@@ -1,4 +1,5 @@
-//! Known pools, each with the real crate: without its preset the check fails, with it it passes, and a leak beside it is still found.
+//! Known pools, each with the real crate: without its preset the check fails, with it it passes,
+//! and a leak beside it is still found.
 
 use std::convert::Infallible;
 use std::io::{Read, Write};
@@ -13,7 +14,8 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::runtime::Builder;
 
-/// Runs it on a runtime of each kind: one whose tasks can only be counted, and, where tokio has the hooks, one that is observed.
+/// Runs it on a runtime of each kind: one whose tasks can only be counted, and, where tokio has the
+/// hooks, one that is observed.
 fn on_each_runtime<F: Future>(test: impl Fn() -> F) {
     let mut builder = Builder::new_current_thread();
     builder.enable_all();
@@ -171,7 +173,8 @@ async fn reap(pool: deadpool::managed::Pool<Manager>) {
     }
 }
 
-/// Without a server: a pool that nobody asks for a connection makes none, and has its reaper all the same.
+/// Without a server: a pool that nobody asks for a connection makes none, and has its reaper all
+/// the same.
 fn lazy(options: PgPoolOptions) -> PgPool {
     options.connect_lazy_with(PgConnectOptions::new().host("127.0.0.1"))
 }
@@ -184,7 +187,8 @@ fn reapers_of_sqlx() {
         let second = lazy(PgPoolOptions::new().max_lifetime(None));
         assert_covers(2, |options| options.keep_sqlx_reapers(2)).await;
         assert_eq!(left(hasty().keep_sqlx_reapers(1)).await, 1);
-        // The controls: a reaper ends with the last handle, and when the pool is closed, although there are handles then.
+        // The controls: a reaper ends with the last handle, and when the pool is closed, although
+        // there are handles then.
         let handle = second.clone();
         drop(second);
         assert_eq!(left(hasty()).await, 2);
@@ -209,7 +213,8 @@ fn deadpool_has_no_task_of_its_own() {
             .unwrap();
         drop((pool.get().await.unwrap(), pool.get().await.unwrap()));
         assert_eq!(left(Options::new()).await, 0);
-        // The loop that its documentation shows is the program's own, and is found unless it is declared.
+        // The loop that its documentation shows is the program's own, and is found unless it is
+        // declared.
         let found = taskscope::spawn(reap(pool.clone()));
         assert_eq!(left(hasty()).await, 1);
         found.abort();

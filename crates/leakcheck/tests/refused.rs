@@ -1,14 +1,50 @@
-//! What `#[leakcheck::test]` refuses, with which sentence. `TRYBUILD=overwrite` writes the sentences down anew.
+//! Rules and presets that are refused when the options are made; and the control of what the
+//! attribute refuses: everything that it accepts.
+//!
+//! Not here: what the attribute refuses (`tests/refused.rs` of leakcheck-macros).
 
-#[test]
-fn a_misuse_of_the_attribute_is_refused_with_a_sentence() {
-    let cases = trybuild::TestCases::new();
-    cases.compile_fail("tests/refused/[!a]*.rs");
-    cases.compile_fail("tests/refused/arguments.rs");
-    cases.pass("tests/refused/accepted.rs");
+mod accepted {
+    use std::sync::OnceLock;
+
+    use tokio::runtime::Runtime;
+
+    fn shared() -> &'static Runtime {
+        static SHARED: OnceLock<Runtime> = OnceLock::new();
+        SHARED.get_or_init(|| Runtime::new().unwrap())
+    }
+
+    #[leakcheck::test]
+    async fn plain() {}
+
+    #[leakcheck::test(
+        flavor = "multi_thread",
+        worker_threads = 2,
+        options = leakcheck::Options::new(),
+        settle(std::time::Duration::ZERO),
+        ignore_name("pool", "belongs to the fixture"),
+        if_any(),
+        threads(),
+        descriptors(),
+        allow(1000, "tests of this binary run beside each other"),
+        if_any()
+    )]
+    async fn with_everything() -> Result<(), std::io::Error> {
+        Ok(())
+    }
+
+    #[leakcheck::test(flavor = "current_thread", start_paused = true, crate = "leakcheck")]
+    #[should_panic]
+    async fn paused() {
+        panic!("as it should");
+    }
+
+    #[leakcheck::test(flavor = "local", start_paused = true, name = "of one test")]
+    async fn local() {}
+
+    #[leakcheck::test(runtime = shared())]
+    async fn on_a_given_runtime() {}
 }
 
-/// The compiler cannot see these.
 mod at_run_time {
     use leakcheck::Options;
 

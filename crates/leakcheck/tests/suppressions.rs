@@ -1,4 +1,5 @@
-//! `leakcheck.toml`: what is listed passes, what is new fails, and `LEAKCHECK_UPDATE=1` lists what is there.
+//! `leakcheck.toml`: listed leaks pass, new ones fail, and `LEAKCHECK_UPDATE=1` lists those that
+//! are there.
 
 #[path = "support/child.rs"]
 mod child;
@@ -601,7 +602,8 @@ fn an_update_without_leaks_makes_no_file() {
     assert!(!workspace.root.join("leakcheck.toml").exists());
 }
 
-/// A test with more than one check: what the first has found is not lost when the last finds nothing.
+/// A test with more than one check: what the first has found is not lost when the last finds
+/// nothing.
 #[test]
 fn an_update_adds_up_the_checks_of_a_test() {
     let file = file("adds_up", "");
@@ -686,7 +688,8 @@ fn updates_of_many_processes_are_all_there() {
     assert!(text.starts_with("# Leaks that are known"), "{text}");
 }
 
-/// With an hour to settle this test would not end if it were waited for. Whether a function is on the stack is asked in time.
+/// With an hour to settle this test would not end if it were waited for. Whether a function is on
+/// the stack is asked in time.
 #[test]
 fn what_is_listed_is_not_waited_for() {
     let by_function = "[[leak]]\nfunction = \"child::mail\"\ncount = 1\nreason = \"r\"\n";

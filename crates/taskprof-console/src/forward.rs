@@ -1,7 +1,8 @@
 //! Carries a request to the console's thread, and the body of its answer back.
 //!
-//! An update can have megabytes, and encoding it takes time. That happens on the console's thread; only pieces that are
-//! ready to be sent arrive on the server's. Not here: the thread (`running.rs`), the service (`console-subscriber`).
+//! An update can have megabytes, and encoding it takes time. That happens on the console's thread;
+//! only pieces that are ready to be sent arrive on the server's. Not here: the thread
+//! (`running.rs`), the service (`console-subscriber`).
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -1,7 +1,7 @@
 //! Errors as gRPC has them, for clients that speak it.
 //!
-//! A gRPC client takes a sentence of plain text for a broken message, and shows nothing of it. Not here: who is refused
-//! and why (`serve/`, `guard/` and `http/` of taskprof).
+//! A gRPC client takes a sentence of plain text for a broken message, and shows nothing of it. Not
+//! here: who is refused and why (`serve/`, `guard/` and `http/` of taskprof).
 
 use axum::body::to_bytes;
 use axum::extract::Request;
@@ -15,7 +15,8 @@ const GRPC: &str = "application/grpc";
 /// The longest sentence that is read, in bytes; none is as long.
 const LONGEST: usize = 4096;
 
-/// Middleware around everything that may refuse: translates a refusal for a client that asked in gRPC.
+/// Middleware around everything that may refuse: translates a refusal for a client that asked in
+/// gRPC.
 pub async fn in_grpc(request: Request, next: Next) -> Response {
     let asks_in_grpc = is_grpc(request.headers());
     let response = next.run(request).await;

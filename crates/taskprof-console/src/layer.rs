@@ -34,7 +34,8 @@ pub(super) fn check_build() -> Result<(), Error> {
     Ok(())
 }
 
-/// The recorder behind a filter that passes only tokio's own spans and events, and the mark beside it.
+/// The recorder behind a filter that passes only tokio's own spans and events, and the mark beside
+/// it.
 pub(super) fn filtered<S>(
     recorder: ConsoleLayer,
     mark: Mark,
@@ -48,8 +49,8 @@ where
     ))
 }
 
-/// Tells tokio's spans and events as `console_subscriber::Builder::spawn` does: by names of spans and targets of
-/// events, which tokio promises.
+/// Tells tokio's spans and events as `console_subscriber::Builder::spawn` does: by names of spans
+/// and targets of events, which tokio promises.
 fn is_tokios(metadata: &Metadata<'_>) -> bool {
     let of_runtime = if metadata.is_event() {
         metadata.target().starts_with("runtime")
@@ -75,7 +76,8 @@ impl Installed {
                  tracing_subscriber::registry().with(layer).init(), and look whether that succeeds",
             );
         }
-        // A span and not `enabled!`, which would leave a trace of its own in the filters of other layers.
+        // A span and not `enabled!`, which would leave a trace of its own in the filters of other
+        // layers.
         let probe =
             tracing::span!(target: "tokio::task", Level::TRACE, "runtime.is_the_console_told");
         if probe.is_disabled() {
@@ -88,7 +90,8 @@ impl Installed {
     }
 }
 
-/// A layer beside the recorder that notes when both become part of a subscriber, and is dropped with it.
+/// A layer beside the recorder that notes when both become part of a subscriber, and is dropped
+/// with it.
 pub(super) struct Mark(Arc<AtomicBool>);
 
 impl<S: Subscriber> Layer<S> for Mark {

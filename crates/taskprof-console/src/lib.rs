@@ -1,11 +1,14 @@
-//! tokio-console on the port of taskprof's pages: `taskprof::console`, behind taskprof's feature `console`.
+//! tokio-console on the port of taskprof's pages: `taskprof::console`, behind taskprof's feature
+//! `console`.
 //!
-//! [`layer`] makes two halves: a layer for the application's subscriber, which records the tasks of tokio, and a
-//! [`Console`] for taskprof's `ServerBuilder::console`, which answers `tokio-console` and other clients of its protocol.
+//! [`layer`] makes two halves: a layer for the application's subscriber, which records the tasks of
+//! tokio, and a [`Console`] for taskprof's `ServerBuilder::console`, which answers `tokio-console`
+//! and other clients of its protocol.
 //!
-//! Owned here: the two halves, the thread that sums events up and makes updates (`running.rs`), the way of requests to
-//! it and of answers back (`forward.rs`), and refusals that a gRPC client understands (`grpc_status.rs`). Not here: what
-//! is recorded and how it is encoded (the `console-subscriber` crate), HTTP/2 and its limits (`serve/` of taskprof).
+//! Owned here: the two halves, the thread that sums events up and makes updates (`running.rs`), the
+//! way of requests to it and of answers back (`forward.rs`), and refusals that a gRPC client
+//! understands (`grpc_status.rs`). Not here: what is recorded and how it is encoded (the
+//! `console-subscriber` crate), HTTP/2 and its limits (`serve/` of taskprof).
 //!
 //! ```text
 //! RUSTFLAGS="--cfg tokio_unstable" cargo run --release
@@ -15,18 +18,19 @@
 //!
 //! # Requirements
 //!
-//! * The program is built with `--cfg tokio_unstable`: without it tokio reports no tasks. [`layer`] is an error then, so
-//!   the list is never silently empty.
-//! * The layer is installed before the server is bound and before the runtime starts: tasks that are older than the
-//!   layer are never shown.
+//! * The program is built with `--cfg tokio_unstable`: without it tokio reports no tasks. [`layer`]
+//!   is an error then, so the list is never silently empty.
+//! * The layer is installed before the server is bound and before the runtime starts: tasks that
+//!   are older than the layer are never shown.
 //! * Nothing filters tokio's spans out. A filter of the application belongs to its own layers
-//!   (`fmt::layer().with_filter(..)`), not around all of them. `bind` checks that a span of tokio's would arrive, and is
-//!   an error if not.
+//!   (`fmt::layer().with_filter(..)`), not around all of them. `bind` checks that a span of tokio's
+//!   would arrive, and is an error if not.
 //!
 //! # Overhead
 //!
-//! High, which is why the feature is off by default. Measured side by side on one small machine on 21 November 2026
-//! (`scripts/console-cost`, `docs/benchmarks.md`), against bare tokio in a plain build:
+//! High, which is why the feature is off by default. Measured side by side on one small machine on
+//! 21 November 2026 (`scripts/console-cost`, `docs/benchmarks.md`), against bare tokio in a plain
+//! build:
 //!
 //! | | spawn and join | self-wake, a poll | an idle task |
 //! | --- | ---: | ---: | ---: |
@@ -35,19 +39,21 @@
 //! | taskscope, with the feature and `tokio_unstable`, no layer installed | 1.7x | 1.7x | 0.6 KB |
 //! | the layer installed, whether or not a client is attached | 130x | 10x | 51 KB |
 //!
-//! Tasks that have ended keep their 50 KB for [`Options::retention`]: a thousand a second are 500 MB with the default.
+//! Tasks that have ended keep their 50 KB for [`Options::retention`]: a thousand a second are 500
+//! MB with the default.
 //!
 //! # Limitations
 //!
-//! * The feature switches tokio's feature `tracing` on, for the whole build. With `--cfg tokio_unstable` tokio then makes
-//!   a span for each task and each resource, which costs something even if no layer is installed.
-//! * tokio-console shows no async stacks and no verdicts; the pages do. Tasks that are older than the layer are not
-//!   shown; events that were lost because too many came at once are counted.
-//! * tokio-console takes no message of more than 4 MB. `console-subscriber` shortens its history until the first one
-//!   fits; if the live tasks alone are too many (some ten thousand), a client sees only tasks that are active. The pages
-//!   have no such limit.
-//! * tokio-console cannot send a token: a server with a `bearer_token` refuses it, as it refuses every client without
-//!   one.
+//! * The feature switches tokio's feature `tracing` on, for the whole build. With `--cfg
+//!   tokio_unstable` tokio then makes a span for each task and each resource, which costs something
+//!   even if no layer is installed.
+//! * tokio-console shows no async stacks and no verdicts; the pages do. Tasks that are older than
+//!   the layer are not shown; events that were lost because too many came at once are counted.
+//! * tokio-console takes no message of more than 4 MB. `console-subscriber` shortens its history
+//!   until the first one fits; if the live tasks alone are too many (some ten thousand), a client
+//!   sees only tasks that are active. The pages have no such limit.
+//! * tokio-console cannot send a token: a server with a `bearer_token` refuses it, as it refuses
+//!   every client without one.
 //! * Threads of taskprof are left out: neither their tasks nor their resources are shown.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
@@ -80,7 +86,8 @@ pub const DEFAULT_PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest time of either kind that is accepted.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// Makes a layer to install and a service for `ServerBuilder::console`, with the default [`Options`].
+/// Makes a layer to install and a service for `ServerBuilder::console`, with the default
+/// [`Options`].
 ///
 /// # Errors
 ///
@@ -140,22 +147,23 @@ impl Options {
 
     /// Makes the layer and the service.
     ///
-    /// The layer has its own filter: it takes tokio's spans and events about tasks and resources, and none of the
-    /// application's.
+    /// The layer has its own filter: it takes tokio's spans and events about tasks and resources,
+    /// and none of the application's.
     ///
     /// # Errors
     ///
-    /// [`is_unavailable`](Error::is_unavailable) if the program was built without `--cfg tokio_unstable`, or with a
-    /// feature of `tracing` that removes everything below some level at compile time, like `release_max_level_info`: no
-    /// task would ever be seen.
+    /// [`is_unavailable`](Error::is_unavailable) if the program was built without `--cfg
+    /// tokio_unstable`, or with a feature of `tracing` that removes everything below some level at
+    /// compile time, like `release_max_level_info`: no task would ever be seen.
     ///
     /// [`is_invalid_argument`](Error::is_invalid_argument) for times out of their range.
     ///
     /// # Overhead
     ///
-    /// The layer costs from the moment it is installed, whether or not a client is attached. Up to 100,000 events wait
-    /// to be summed up; as long as the [`Console`] exists and serves nobody, they stay, some 50 KB for each new task.
-    /// Without a `Console` (it was dropped, or its server was stopped) nothing is kept.
+    /// The layer costs from the moment it is installed, whether or not a client is attached. Up to
+    /// 100,000 events wait to be summed up; as long as the [`Console`] exists and serves nobody,
+    /// they stay, some 50 KB for each new task. Without a `Console` (it was dropped, or its server
+    /// was stopped) nothing is kept.
     pub fn layer<S>(self) -> Result<(impl Layer<S> + Send + Sync + 'static, Console), Error>
     where
         S: Subscriber + for<'a> LookupSpan<'a>,

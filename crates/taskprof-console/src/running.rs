@@ -1,7 +1,7 @@
 //! The console's thread: sums events up and makes updates, so that neither delays a page.
 //!
-//! Not here: how a thread is started and its priority (the caller's function), how requests reach this one
-//! (`forward.rs`).
+//! Not here: how a thread is started and its priority (the caller's function), how requests reach
+//! this one (`forward.rs`).
 
 use std::io;
 use std::sync::{LazyLock, mpsc};
@@ -74,8 +74,8 @@ impl Running {
 
 /// The runtime that answers requests, and the sender that ends the thread when it is dropped.
 ///
-/// Made on the thread itself: to tokio a channel is a resource, with a span that would keep the layer of the thread that
-/// makes it.
+/// Made on the thread itself: to tokio a channel is a resource, with a span that would keep the
+/// layer of the thread that makes it.
 type Ready = io::Result<(Handle, oneshot::Sender<()>)>;
 
 /// Runs until [`Running`] is dropped.
@@ -89,7 +89,8 @@ fn run(aggregate: impl Future<Output = ()> + Send + 'static, ready: &mpsc::Sende
         }
     };
     serve(&runtime, aggregate, ready);
-    // Dropping the runtime drops its tasks: the aggregator with its state, and answers that are under way.
+    // Dropping the runtime drops its tasks: the aggregator with its state, and answers that are
+    // under way.
 }
 
 fn serve(
@@ -98,18 +99,21 @@ fn serve(
     ready: &mpsc::Sender<Ready>,
 ) {
     let (stop, stopped) = oneshot::channel();
-    // It ends by itself when the layer is dropped. Requests are answered all the same, with a status that says so.
+    // It ends by itself when the layer is dropped. Requests are answered all the same, with a
+    // status that says so.
     runtime.spawn(aggregate);
     let _ = ready.send(Ok((runtime.handle().clone(), stop)));
     // Both outcomes mean the same: told to stop, or the `Running` is gone.
     let _ = runtime.block_on(stopped);
 }
 
-/// Runs a closure whose spans and events no subscriber sees: a console that shows its own tasks never comes to rest.
+/// Runs a closure whose spans and events no subscriber sees: a console that shows its own tasks
+/// never comes to rest.
 ///
-/// It uses a subscriber that wants nothing but that `tracing` knows of, unlike `Dispatch::none()`: `tracing` asks whether
-/// a kind of span is wanted when it is made for the first time. If there is only one subscriber in all, it asks that of
-/// the thread; with none there, tokio's spawns would be unseen everywhere, for ever.
+/// It uses a subscriber that wants nothing but that `tracing` knows of, unlike `Dispatch::none()`:
+/// `tracing` asks whether a kind of span is wanted when it is made for the first time. If there is
+/// only one subscriber in all, it asks that of the thread; with none there, tokio's spawns would be
+/// unseen everywhere, for ever.
 pub fn unseen<T>(run: impl FnOnce() -> T) -> T {
     static NOBODY: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
     with_default(&NOBODY, run)

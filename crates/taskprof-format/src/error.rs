@@ -40,13 +40,14 @@ impl Error {
         self
     }
 
-    /// True when an argument was out of its range, or two profiles measure different things; the text names it.
+    /// True when an argument was out of its range, or two profiles measure different things; the
+    /// text names it.
     pub fn is_invalid_argument(&self) -> bool {
         matches!(self.kind, Kind::Argument(_))
     }
 
-    /// True when a profile could not be written: it contradicts itself, the format cannot express it, or the output
-    /// failed.
+    /// True when a profile could not be written: it contradicts itself, the format cannot express
+    /// it, or the output failed.
     pub fn is_write(&self) -> bool {
         matches!(self.kind, Kind::Write(_))
     }

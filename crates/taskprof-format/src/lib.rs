@@ -1,14 +1,16 @@
 //! Profiles and the formats they are written in.
 //!
-//! Owns the vocabulary ([`profile`]) and one writer per format ([`write`](mod@write)). Not here: where profiles
-//! come from, and HTTP (both in `taskprof`), symbol lookup (`callstack`), which characters are hidden and how names are
-//! escaped (`taskscope::text`, reached through `text.rs` alone).
+//! Owns the vocabulary ([`profile`]) and one writer per format ([`write`](mod@write)). Not here:
+//! where profiles come from, and HTTP (both in `taskprof`), symbol lookup (`callstack`), which
+//! characters are hidden and how names are escaped (`taskscope_core::text`, reached through `text.rs`
+//! alone).
 //!
 //! ```text
 //! profile ◀── resolve ◀── write          error, escape and text are used by all three
 //! ```
 //!
-//! `taskprof` re-exports [`profile`] and [`write`](mod@write), and its error takes in [`Error`] with `?`.
+//! `taskprof` re-exports [`profile`] and [`write`](mod@write), and its error takes in [`Error`]
+//! with `?`.
 //!
 //! # Examples
 //!

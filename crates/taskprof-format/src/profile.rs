@@ -1,14 +1,18 @@
 //! The vocabulary that sources fill and writers print: profile, sample, stack, frame, label.
 //!
-//! The invariant: every sample has exactly one value per sample type of its profile. Writers refuse a profile that
-//! breaks it. Below: differences and sums of two profiles (`combine.rs`). Not here: names of addresses (`resolve.rs`, on `callstack`), any file format (`write/`), any clock.
+//! The invariant: every sample has exactly one value per sample type of its profile. Writers refuse
+//! a profile that breaks it. Below: differences and sums of two profiles (`combine.rs`). Not here:
+//! names of addresses (`resolve.rs`, on `callstack`), any file format (`write/`), any clock.
 
 mod combine;
+mod runtime;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+pub use self::runtime::{RUNTIME, RuntimeFrames};
 
 /// What one column of values counts, and in which unit: `samples`/`count`, `cpu`/`nanoseconds`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -32,12 +36,14 @@ impl SampleType {
 /// One entry of a stack: a code address, or a name that somebody knows without an address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Frame {
-    /// A return address as captured, looked up through [`callstack::symbolize`], which subtracts one.
+    /// A return address as captured, looked up through [`callstack::symbolize`], which subtracts
+    /// one.
     ///
-    /// The program counter of an interrupted frame is no return address: store it plus one, so that the same
-    /// subtraction finds the instruction that was running.
+    /// The program counter of an interrupted frame is no return address: store it plus one, so that
+    /// the same subtraction finds the instruction that was running.
     Address(usize),
-    /// A frame without an address: a spawn site, or a note such as `(no stack: the task was being polled)`.
+    /// A frame without an address: a spawn site, or a note such as `(no stack: the task was being
+    /// polled)`.
     Named {
         /// What is shown.
         name: Arc<str>,
@@ -147,7 +153,8 @@ pub struct Profile {
     pub default_sample_type: Option<Cow<'static, str>>,
     /// What lies between two samples, if something was sampled.
     pub period_type: Option<SampleType>,
-    /// How much of [`period_type`](Self::period_type) lies between two samples; 0 if nothing was sampled.
+    /// How much of [`period_type`](Self::period_type) lies between two samples; 0 if nothing was
+    /// sampled.
     pub period: i64,
     /// When the capture began.
     pub time: SystemTime,
@@ -155,9 +162,11 @@ pub struct Profile {
     pub duration: Duration,
     /// Everything that was measured.
     pub samples: Vec<Sample>,
-    /// Whether the values are differences, so that some may be negative, and no sample means that nothing has changed.
+    /// Whether the values are differences, so that some may be negative, and no sample means that
+    /// nothing has changed.
     pub is_difference: bool,
-    /// Sentences for the reader: what was lost, what could not be seen. Writers print them where their format can.
+    /// Sentences for the reader: what was lost, what could not be seen. Writers print them where
+    /// their format can.
     pub comments: Vec<String>,
 }
 
@@ -177,7 +186,8 @@ impl Profile {
         }
     }
 
-    /// Merges samples that have the same stack and the same labels (in any order); the values are added up.
+    /// Merges samples that have the same stack and the same labels (in any order); the values are
+    /// added up.
     ///
     /// Of several labels with one key the last is kept, as every format has room for one.
     ///
@@ -189,7 +199,8 @@ impl Profile {
             one_per_key(&mut sample.labels);
             let key = (sample.stack.clone(), sample.labels.clone());
             match index.get(&key) {
-                // Samples of different width contradict the profile; they stay apart and the writers refuse them.
+                // Samples of different width contradict the profile; they stay apart and the
+                // writers refuse them.
                 Some(&at) if merged[at].values.len() == sample.values.len() => {
                     for (sum, value) in merged[at].values.iter_mut().zip(&sample.values) {
                         *sum = sum.saturating_add(*value);

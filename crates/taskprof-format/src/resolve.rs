@@ -1,8 +1,9 @@
-//! From a frame to the names that are printed: the one place where writers ask what an address is called.
+//! From a frame to the names that are printed: the one place where writers ask what an address is
+//! called.
 //!
-//! An address without a symbol is named `module+0xoffset` and counted. The offset is the address in the file, as
-//! `addr2line -e module` takes it, and stable across runs.
-//! Not here: symbol lookup and its process-wide cache (`callstack`), escaping for a format (each writer's own).
+//! An address without a symbol is named `module+0xoffset` and counted. The offset is the address in
+//! the file, as `addr2line -e module` takes it, and stable across runs. Not here: symbol lookup and
+//! its process-wide cache (`callstack`), escaping for a format (each writer's own).
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};

@@ -1,7 +1,9 @@
-//! The JSON of tasks as types: what a server writes under `tasks?format=json`, and what a client reads.
+//! The JSON of tasks as types: what a server writes under `tasks?format=json`, and what a client
+//! reads.
 //!
-//! Plain data, so that a client needs neither the server nor tokio. Texts are borrowed where they are written and owned
-//! where they are read: a client has `Tasks<'static>`. Not here: how a dump becomes one of these (`json.rs` of the server).
+//! Plain data, so that a client needs neither the server nor tokio. Texts are borrowed where they
+//! are written and owned where they are read: a client has `Tasks<'static>`. Not here: how a dump
+//! becomes one of these (`json.rs` of the server).
 //!
 //! The schema for other languages is `docs/tasks.schema.json` in the repository.
 
@@ -12,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 /// The version of the JSON that this crate writes and reads.
 ///
-/// It grows when a field goes or changes its meaning. New fields do not change it: readers ignore those that they do not
-/// know.
+/// It grows when a field goes or changes its meaning. New fields do not change it: readers ignore
+/// those that they do not know.
 pub const VERSION: u32 = 1;
 
 /// Every task of a process at one moment, with its runtimes and tracked resources.
@@ -23,16 +25,23 @@ pub const VERSION: u32 = 1;
 /// # Examples
 ///
 /// ```
-/// use taskprof::tasks::{Tasks, VERSION};
+/// use taskprof_format::tasks::{Missed, Tasks, VERSION};
 ///
-/// let dump = taskscope::DumpOptions::new().capture_blocking();
-/// let mut json = Vec::new();
-/// taskprof::tasks::json(&dump, &mut json)?;
-///
-/// let tasks: Tasks<'static> = serde_json::from_slice(&json)?;
-/// assert_eq!(tasks.version, VERSION);
-/// assert!(tasks.tasks.is_empty());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// let nothing = Tasks::<Vec<_>> {
+///     version: VERSION,
+///     taken_unix_seconds: 1_795_209_608.25,
+///     took_seconds: 0.012,
+///     notes: vec![],
+///     missed: Missed::default(),
+///     left_out: 0,
+///     runtimes: vec![],
+///     tasks: vec![],
+///     resources: vec![],
+/// };
+/// let json = serde_json::to_string(&nothing)?;
+/// let read: Tasks<'static> = serde_json::from_str(&json)?;
+/// assert_eq!(read, nothing);
+/// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tasks<'a, T = Vec<Task<'a>>> {
@@ -42,7 +51,7 @@ pub struct Tasks<'a, T = Vec<Task<'a>>> {
     pub taken_unix_seconds: f64,
     /// How long the dump took, in seconds.
     pub took_seconds: f64,
-    /// What could not be seen, in sentences for people.
+    /// Sentences for people about what could not be seen.
     pub notes: Vec<String>,
     /// How many tasks have no stack, by reason.
     pub missed: Missed,
@@ -93,10 +102,11 @@ pub struct Runtime<'a> {
 /// One live task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Task<'a> {
-    /// Tokio's id of the task. Futures that other code drives, such as requests, have ids from 2^52 on.
+    /// Tokio's id of the task. Futures that other code drives, such as requests, have ids from 2^52
+    /// on.
     pub id: u64,
-    /// `task`, `local`, `blocking` (a call on the blocking pool), `driven` (by other code) or `observed` (by the runtime's
-    /// hooks).
+    /// `task`, `local`, `blocking` (a call on the blocking pool), `driven` (by other code) or
+    /// `observed` (by the runtime's hooks).
     pub kind: Cow<'a, str>,
     /// The name that it was spawned with.
     pub name: Option<Cow<'a, str>>,
@@ -108,10 +118,11 @@ pub struct Task<'a> {
     pub state_seconds: f64,
     /// The thread that is polling it, while it runs and if that is known.
     pub thread: Option<Thread<'a>>,
-    /// Why it is still alive: a name of [`Verdict::ALL`](https://docs.rs/taskscope/latest/taskscope/enum.Verdict.html), such
-    /// as `cancel ignored`.
+    /// Why it is still alive: a name of
+    /// [`Verdict::ALL`](https://docs.rs/taskscope/latest/taskscope/enum.Verdict.html), such as
+    /// `cancel ignored`.
     pub verdict: Cow<'a, str>,
-    /// What it waits for; several for a `select!` or `join!`.
+    /// The kinds of wait; several for a `select!` or `join!`.
     pub wait: Vec<String>,
     /// Declared long-lived.
     pub background: bool,
@@ -153,7 +164,8 @@ pub struct Task<'a> {
     pub branches_cut: u32,
     /// The kinds of the tracked resources that it used last.
     pub holds: Vec<Cow<'a, str>>,
-    /// Memory that it has allocated and that is held, in bytes, estimated from samples; `None` without a sample of it.
+    /// Memory that it has allocated and that is held, in bytes, estimated from samples; `None`
+    /// without a sample of it.
     pub held_bytes: Option<u64>,
 }
 
@@ -184,7 +196,7 @@ pub struct LongPoll<'a> {
     pub seconds: f64,
     /// Whether it is over.
     pub over: bool,
-    /// What its thread was in, innermost first.
+    /// The functions that its thread was in, innermost first.
     pub frames: Vec<Frame<'a>>,
     /// Why there are no frames.
     pub no_stack: Option<Cow<'a, str>>,
@@ -193,7 +205,7 @@ pub struct LongPoll<'a> {
 /// One way in which a task is suspended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Branch<'a> {
-    /// What the branch waits for.
+    /// The kinds of wait of the branch.
     pub wait: Vec<String>,
     /// Its async functions, innermost first.
     pub frames: Vec<Frame<'a>>,
@@ -227,7 +239,8 @@ pub struct Scope {
     pub cancelled_root_reason: Option<String>,
     /// The name of the scope at which the cancellation began.
     pub cancelled_root_scope: Option<String>,
-    /// How long ago its token was cancelled, in seconds; `None` also if somebody cancelled the raw token.
+    /// How long ago its token was cancelled, in seconds; `None` also if somebody cancelled the raw
+    /// token.
     pub cancelled_seconds: Option<f64>,
 }
 

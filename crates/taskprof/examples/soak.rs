@@ -260,9 +260,9 @@ mod linux {
                     frames += sample.frames.len() as u64;
                     cut += u64::from(sample.completeness != callstack::Completeness::Complete);
                 });
-                lost += collected.without_room;
+                lost += collected.dropped;
                 foreign += collected.foreign;
-                unseen += collected.unseen;
+                unseen += collected.unsampled;
             }
         }
         STOP.store(true, Relaxed);

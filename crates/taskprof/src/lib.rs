@@ -50,14 +50,12 @@ pub mod heap;
 mod http;
 mod metrics;
 mod offload;
-#[cfg(feature = "pprof-rs")]
-mod pprof_sampler;
 pub mod sampler;
 mod serve;
 pub mod source;
+mod sync;
 pub mod tasks;
 mod thread;
-mod thread_sampler;
 mod worker;
 
 pub use crate::error::Error;

@@ -1,30 +1,28 @@
 //! Slow synchronous work on a thread of its own, awaited without any particular runtime.
 //!
-//! Not `spawn_blocking`: it needs a tokio runtime around it, its pool may be full of the very work that is being looked
-//! into, and a runtime waits for it at shutdown. Captures and writers are few and slow, so a thread each is cheap.
+//! Not `spawn_blocking`: it needs a tokio runtime around it, its pool may be full of the very work
+//! that is being looked into, and a runtime waits for it at shutdown. Captures and writers are few
+//! and slow, so a thread each is cheap.
 
 use std::sync::mpsc;
 
 use tokio::sync::oneshot;
 
-use crate::cpu_permit::CpuPermit;
 use crate::error::Error;
-use crate::fork;
 use crate::worker::Worker;
+use crate::{cpu_permit, fork};
 
 /// The thread of [`work`].
-static WORK: Worker = Worker::new("taskprof-work");
-/// The same when a crowd waits. Two, because a thread that gives way does so for ever.
-static CROWD: Worker = Worker::new("taskprof-crowd");
+static WORKER: Worker = Worker::new("taskprof-work");
 
-/// What the thread can ask: whether the future that waits for it still exists.
+/// Tells the thread whether the future that waits for its result still exists.
 #[derive(Debug)]
 pub(crate) struct CancelCheck {
     dropped: mpsc::Receiver<()>,
 }
 
 impl CancelCheck {
-    /// Sleeps for so long, or until the future is dropped; true if it is still there.
+    /// Sleeps for this long, or until the future is dropped; true if it is still there.
     pub(crate) fn sleep(&self, time: std::time::Duration) -> bool {
         // Nothing is ever sent: the other end is only dropped.
         matches!(
@@ -39,26 +37,26 @@ impl CancelCheck {
     }
 }
 
-/// As [`run`], for work that keeps a processor busy and waits for nothing: one at a time, so that many answers that are due
-/// together do not take all processors.
+/// Runs work that keeps a processor busy and waits for nothing on the one thread for it, when those
+/// before it are done.
 ///
-/// On one thread, which stays.
+/// One at a time, so that many answers that are due together do not take all processors. Work of a
+/// future that was dropped in line is not begun.
+///
+/// # Errors
+///
+/// As [`run`].
 pub(crate) async fn work<T: Send + 'static>(
     name: &str,
     work: impl FnOnce(&CancelCheck) -> T + Send + 'static,
 ) -> Result<T, Error> {
     fork::check()?;
-    let turn = CpuPermit::wait().await;
+    let permit = cpu_permit::WORK.acquire().await;
     let (result_tx, result_rx) = oneshot::channel();
     let (alive, dropped) = mpsc::channel::<()>();
-    let crowd = CpuPermit::is_crowd();
-    let thread = if crowd { &CROWD } else { &WORK };
-    thread.give(move || {
-        if crowd {
-            callstack::thread::give_way();
-        }
+    WORKER.run(move || {
         // Until the work has ended, also if nobody waits for it any more.
-        let _turn = turn.begin();
+        let _permit = permit.begin();
         let result = work(&CancelCheck { dropped });
         // Fails only if nobody waits any more.
         let _ = result_tx.send(result);
@@ -106,7 +104,7 @@ mod tests {
 
     use super::*;
 
-    // Through a private door: from outside, threads that take turns look like fast ones.
+    // Through a private door: from outside, threads that wait for each other look like fast ones.
     #[tokio::test]
     async fn work_that_keeps_a_processor_busy_is_done_one_at_a_time() {
         static BUSY: AtomicUsize = AtomicUsize::new(0);

@@ -1,12 +1,13 @@
-//! A thread of ours that does one job after the other, and stays.
+//! A thread that does one job after the other, and stays.
 //!
-//! A new thread for each job would do, but for memory: glibc's allocator gives each thread one of up to eight arenas a processor and keeps in it what
-//! was freed, and what a sampler's tables or debug information take is tens of megabytes. Threads that come and go leave that behind in one arena after
-//! the other; one that stays leaves it once. Idle, it costs a stack of which two pages are used.
-//! Not here: whose turn it is (`turn.rs`), how a job is awaited (`offload.rs`).
+//! A new thread for each job would do, but for memory: glibc's allocator gives each thread one of
+//! up to eight arenas a processor and keeps in it what was freed, and what a sampler's tables or
+//! debug information take is tens of megabytes. Threads that come and go leave that behind in one
+//! arena after the other; one that stays leaves it once. Idle, it costs a stack of which two pages
+//! are used. Not here: the order of jobs (`cpu_permit.rs`), how a job is awaited (`offload.rs`).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Mutex, mpsc};
 
 use crate::error::Error;
 use crate::fork;
@@ -27,15 +28,14 @@ impl Worker {
         }
     }
 
-    /// Has the job done when those before it are. A panic in it harms no other job; whoever waits for it has to notice by himself.
+    /// Runs a job after those before it. A panic in it harms no other job; its result has to tell.
     ///
     /// # Errors
     ///
     /// If the thread could not be started, or is another process's.
-    pub(crate) fn give(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Error> {
         fork::check()?;
-        // Plain values that are never left half-written.
-        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut jobs = crate::sync::lock(&self.jobs);
         let sender = match &*jobs {
             Some(sender) => sender,
             None => {

@@ -62,7 +62,7 @@ fn a_stack_of_a_thousand_frames_is_cut_at_the_root_and_every_format_says_so() {
     }
     let ask = |name: &str| {
         let source = taskprof::source::named(name).unwrap();
-        runtime.block_on(source.ask().capture()).unwrap()
+        runtime.block_on(source.request().capture()).unwrap()
     };
     // Both are suspended by then; the control is not cut.
     let begun = Instant::now();

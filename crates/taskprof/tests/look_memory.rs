@@ -1,4 +1,4 @@
-//! What a look at many tasks takes, and gives back: by what it tells, and not by tasks.
+//! The memory that a snapshot of many tasks takes and gives back: it grows with what is shown, not with the tasks.
 //!
 //! The memory of a process is measured, so each measurement has a process of its own: the test binary again, with the name of one test.
 #![cfg(target_os = "linux")]
@@ -20,7 +20,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 const CHILD: &str = "TASKPROF_TEST_LOOK_MEMORY";
 const TASKS: usize = 100_000;
 const MB: usize = 1 << 20;
-/// Bytes that a look keeps for each task whose row can be scrolled to.
+/// Bytes that a snapshot takes for each task whose row can be scrolled to.
 const ROW: usize = 33;
 
 /// Every kind of answer.
@@ -135,7 +135,7 @@ fn every_answer_about_100_000_tasks_takes_little_and_gives_it_back() {
         assert_eq!(ask(addr, path).0, "200", "{path}");
     }
     spawn(&runtime, TASKS);
-    // Whatever a capture leaves in the records is the tasks', and not the look's.
+    // Memory that a capture leaves in the records belongs to the tasks, not to the snapshot.
     assert_eq!(ask(addr, "tasks?debug=1&limit=1").0, "200");
     let before = status("VmRSS");
     println!("{TASKS} tasks: {} MB", before / MB);
@@ -198,7 +198,7 @@ fn without_memory_there_is_an_answer_or_a_sentence() {
 
 /// A page of rows.
 struct Rows {
-    look: u64,
+    snapshot: u64,
     /// In all.
     all: usize,
     ids: Vec<u64>,
@@ -223,7 +223,7 @@ impl Rows {
             values.map(|value| value.parse().unwrap()).collect()
         };
         let rows = Rows {
-            look: numbers("data-look")[0],
+            snapshot: numbers("data-snapshot")[0],
             all: numbers("data-rows")[0] as usize,
             ids: numbers("data-id"),
             ended: page.matches(">ended</th>").count(),
@@ -253,12 +253,20 @@ fn every_row_of_many_tasks_can_be_read_and_one_that_has_ended_says_so() {
         .collect();
     drop(context);
     let top = Rows::read(addr, "sort=id");
-    let page = |from: usize| Rows::read(addr, &format!("sort=id&look={}&from={from}", top.look));
+    let page = |from: usize| {
+        Rows::read(
+            addr,
+            &format!("sort=id&snapshot={}&from={from}", top.snapshot),
+        )
+    };
     assert_eq!((top.all, top.ids.len(), top.ended), (MANY, 100, 0));
     let mut ids = Vec::new();
     for from in (0..MANY).step_by(100) {
         let rows = page(from);
-        assert_eq!((rows.look, rows.all, rows.ended), (top.look, MANY, 0));
+        assert_eq!(
+            (rows.snapshot, rows.all, rows.ended),
+            (top.snapshot, MANY, 0)
+        );
         ids.extend(rows.ids);
     }
     assert!(ids.is_sorted());
@@ -274,7 +282,7 @@ fn every_row_of_many_tasks_can_be_read_and_one_that_has_ended_says_so() {
     });
     spawn(&runtime, MANY);
     let middle = page(MANY / 2);
-    assert_eq!(middle.look, top.look);
+    assert_eq!(middle.snapshot, top.snapshot);
     assert_eq!((middle.all, middle.ended), (MANY, 50));
     let odd: Vec<u64> = ids[MANY / 2..][..100]
         .iter()
@@ -284,16 +292,20 @@ fn every_row_of_many_tasks_can_be_read_and_one_that_has_ended_says_so() {
         .collect();
     assert_eq!(middle.ids, odd);
 
-    // Two looks that hold records are kept, and no more.
+    // Two snapshots that hold records are stored, and no more.
     let other = Rows::read(addr, "sort=-id");
     let again = |query: &str, rows: &Rows| {
-        Rows::read(addr, &format!("{query}&look={}&from=100", rows.look)).look
+        Rows::read(
+            addr,
+            &format!("{query}&snapshot={}&from=100", rows.snapshot),
+        )
+        .snapshot
     };
-    assert_eq!(again("sort=id", &top), top.look);
+    assert_eq!(again("sort=id", &top), top.snapshot);
     let third = Rows::read(addr, "sort=name");
-    assert_eq!(again("sort=id", &top), top.look);
-    assert_eq!(again("sort=name", &third), third.look);
-    assert_ne!(again("sort=-id", &other), other.look);
+    assert_eq!(again("sort=id", &top), top.snapshot);
+    assert_eq!(again("sort=name", &third), third.snapshot);
+    assert_ne!(again("sort=-id", &other), other.snapshot);
     std::process::exit(passed());
 }
 

@@ -27,7 +27,7 @@ fn runtime() -> Runtime {
     runtime
 }
 
-fn ask(ask: taskprof::source::Ask) -> Profile {
+fn ask(ask: taskprof::source::CaptureRequest) -> Profile {
     // Nothing here needs a particular runtime.
     runtime().block_on(ask.capture()).unwrap()
 }
@@ -57,7 +57,7 @@ fn label<'a>(sample: &'a Sample, key: &str) -> Option<&'a str> {
 
 /// Asks again and again until a sample of that line is as wanted.
 fn await_sample(
-    source: fn() -> taskprof::source::Ask,
+    source: fn() -> taskprof::source::CaptureRequest,
     line: u32,
     wanted: impl Fn(&Sample) -> bool,
 ) -> Sample {

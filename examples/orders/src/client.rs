@@ -15,7 +15,8 @@ use hyper_util::rt::TokioExecutor;
 ///
 /// # Limitations
 ///
-/// Each open connection is a task of the runtime that made it. They end when the last clone is dropped.
+/// Each open connection is a task of the runtime that made it. They end when the last clone is
+/// dropped.
 #[derive(Debug, Clone)]
 pub struct Client {
     http: legacy::Client<HttpConnector, Full<Bytes>>,

@@ -1,6 +1,7 @@
-//! What the console shows: plain text, a line at a time, readable when piped.
+//! The output on the console: plain text, a line at a time, readable when piped.
 //!
-//! A console that has gone away (`orders | head`) is no reason to stop serving, so writing to it cannot fail.
+//! A console that has gone away (`orders | head`) is no reason to stop serving, so writing to it
+//! cannot fail.
 
 use std::fmt;
 use std::io::{self, Write};

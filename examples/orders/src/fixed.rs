@@ -21,7 +21,8 @@ use crate::shop::{PriceGuard, Shop};
 /// How long a reader may think about a price.
 const PRICE_HOLD: Duration = Duration::from_secs(600);
 
-/// Entries that may wait for the auditor. More make requests wait, which is what a full audit trail should do.
+/// Entries that may wait for the auditor. More make requests wait, which is what a full audit trail
+/// should do.
 const AUDIT_BACKLOG: usize = 64;
 
 #[derive(Clone)]
@@ -54,7 +55,8 @@ async fn create_order(
     Json(order): Json<NewOrder>,
 ) -> Result<Created, Problem> {
     let order = app.shop.place_order(order)?;
-    // A task, so that the entry is written even if the customer hangs up now; awaited, so that its failure is seen.
+    // A task, so that the entry is written even if the customer hangs up now; awaited, so that its
+    // failure is seen.
     let audit = taskscope::spawn_named("audit", record_audit(app.audit, order.content.id));
     match audit.await {
         Ok(Ok(())) => Ok(Created(order)),
@@ -70,7 +72,8 @@ async fn show_order(
     let Some(request) = Scope::current() else {
         return Err(Problem::internal("the request has no scope"));
     };
-    // The promise is made to this reader. The scope's token is cancelled when the answer has been read, or the reader is gone.
+    // The promise is made to this reader. The scope's token is cancelled when the answer has been
+    // read, or the reader is gone.
     drop(taskscope::spawn_named(
         "price-hold",
         keep_price(app.shop.hold_price(), request.token()),

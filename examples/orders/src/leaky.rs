@@ -1,7 +1,9 @@
 //! The shop with three mistakes, each of a kind that passes review.
 //!
-//! 1. [`create_order`] starts a task that waits for an acknowledgement that nobody sends, on a channel that nobody closes.
-//! 2. [`show_order`] starts a task that sleeps for ten minutes, whether or not the reader is still there.
+//! 1. [`create_order`] starts a task that waits for an acknowledgement that nobody sends, on a
+//!    channel that nobody closes.
+//! 2. [`show_order`] starts a task that sleeps for ten minutes, whether or not the reader is still
+//!    there.
 //! 3. [`watch_config`] awaits a future that nothing can wake.
 //!
 //! What each should have been is under the same name in `fixed.rs`.
@@ -46,7 +48,8 @@ async fn create_order(
     Json(order): Json<NewOrder>,
 ) -> Result<Created, Problem> {
     let order = app.shop.place_order(order)?;
-    // Mistake 1: the audit should not delay the answer, so nobody keeps the handle. Nobody sees how it ends, either.
+    // Mistake 1: the audit should not delay the answer, so nobody keeps the handle. Nobody sees how
+    // it ends, either.
     drop(taskscope::spawn_named(
         "audit",
         record_audit(app.audit, order.content.id),
@@ -59,7 +62,8 @@ async fn show_order(
     Path(id): Path<OrderId>,
 ) -> Result<Json<Order>, Problem> {
     let order = app.shop.find_order(id)?;
-    // Mistake 2: the promise is made to a reader, and nobody tells the task when the reader has gone.
+    // Mistake 2: the promise is made to a reader, and nobody tells the task when the reader has
+    // gone.
     drop(taskscope::spawn_named(
         "price-hold",
         keep_price(app.shop.hold_price()),
@@ -74,7 +78,8 @@ struct AuditTrail {
 }
 
 impl AuditTrail {
-    /// Writes an entry. The acknowledgement would be sent by whoever takes its sender out of the map; nobody does.
+    /// Writes an entry. The acknowledgement would be sent by whoever takes its sender out of the
+    /// map; nobody does.
     fn append(&self, id: OrderId) -> oneshot::Receiver<()> {
         let (acknowledge, acknowledged) = oneshot::channel();
         let mut waiting = self
@@ -96,7 +101,8 @@ async fn write_entry(audit: &AuditTrail, id: OrderId) {
 }
 
 async fn wait_for_acknowledgement(acknowledged: oneshot::Receiver<()>) {
-    // A closed channel would end this as well. But the sender is parked in a map that this very task keeps alive.
+    // A closed channel would end this as well. But the sender is parked in a map that this very
+    // task keeps alive.
     let _ = acknowledged.await;
 }
 

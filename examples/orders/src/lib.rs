@@ -1,8 +1,10 @@
-//! A demo shop over HTTP that does what real services do wrong, and the same shop written correctly.
+//! A demo shop over HTTP that does what real services do wrong, and the same shop written
+//! correctly.
 //!
-//! `POST /orders` places an order, `GET /orders/{id}` shows it, `GET /healthz` counts. In [`Mode::Leaky`] each of the first two
-//! leaves a task behind with every request, and one task waits from the start for something that can never wake it. The
-//! two files to lay side by side are `leaky.rs` and `fixed.rs`; everything else is the same for both.
+//! `POST /orders` places an order, `GET /orders/{id}` shows it, `GET /healthz` counts. In
+//! [`Mode::Leaky`] each of the first two leaves a task behind with every request, and one task
+//! waits from the start for something that can never wake it. The two files to lay side by side are
+//! `leaky.rs` and `fixed.rs`; everything else is the same for both.
 //!
 //! Not here: the command line and the load, which belong to the binary (`main.rs`).
 #![forbid(unsafe_code)]

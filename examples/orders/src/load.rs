@@ -1,8 +1,8 @@
 //! The built-in load: real requests over loopback, paced by wall time.
 //!
-//! A few workers share the requests: request number `k` is due `k / rate` seconds after the start, whether or not earlier
-//! ones were slow. A worker that is late catches up, for a while beyond the end if need be. As many requests as there are workers
-//! are the most that can be under way.
+//! A few workers share the requests: request number `k` is due `k / rate` seconds after the start,
+//! whether or not earlier ones were slow. A worker that is late catches up, for a while beyond the
+//! end if need be. As many requests as there are workers are the most that can be under way.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,8 @@ use crate::console::say;
 /// Requests that can be under way at the same time.
 const WORKERS: u32 = 32;
 
-/// How long after the end requests that are late may still be sent. What is left then was more than this machine can do.
+/// How long after the end requests that are late may still be sent. What is left then was more than
+/// this machine can do.
 const OVERTIME: Duration = Duration::from_secs(5);
 
 /// A request without an answer for this long is an error.
@@ -57,7 +58,7 @@ impl Plan {
     }
 }
 
-/// What has happened so far.
+/// Counts of the requests so far.
 #[derive(Debug, Default)]
 struct Tally {
     /// Requests that have been answered or have failed.

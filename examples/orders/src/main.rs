@@ -1,4 +1,5 @@
-//! The demo service: a shop that leaks tasks, its profiles on a second port, and a load to make both worth looking at.
+//! The demo service: a shop that leaks tasks, its profiles on a second port, and a load to make
+//! both worth looking at.
 #![forbid(unsafe_code)]
 
 mod console;
@@ -36,7 +37,8 @@ struct Flags {
     #[arg(long)]
     fixed: bool,
 
-    /// Answer tokio-console where the profiles are; in a build with the feature `console` and `--cfg tokio_unstable`.
+    /// Answer tokio-console where the profiles are; in a build with the feature `console` and
+    /// `--cfg tokio_unstable`.
     #[arg(long)]
     console: bool,
 
@@ -129,7 +131,7 @@ async fn serve(flags: &Flags, listener: TcpListener, profiles: SocketAddr) -> io
     match tokio::time::timeout(GRACE, server).await {
         Ok(Ok(result)) => result,
         Ok(Err(panicked)) => Err(io::Error::other(panicked)),
-        // Who has not got an answer by now is not going to.
+        // A client without an answer by now is not going to get one.
         Err(_) => Ok(()),
     }
 }

@@ -1,4 +1,5 @@
-//! What travels over the wire: the order that a customer sends, and the order that the shop keeps.
+//! The forms of an order on the wire: the order that a customer sends, and the order that the shop
+//! keeps.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -13,7 +14,7 @@ const MAX_LINES: usize = 100;
 
 pub(crate) type OrderId = u64;
 
-/// What a customer sends.
+/// An order as a customer sends it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewOrder {
@@ -29,7 +30,7 @@ pub(crate) struct Line {
     pub(crate) quantity: u32,
 }
 
-/// What the shop keeps: the signature covers all the rest.
+/// An order as the shop keeps it; the signature covers all the rest.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Order {
     #[serde(flatten)]

@@ -1,7 +1,7 @@
-//! What an order costs.
+//! The price of an order.
 //!
-//! A shop with sense would keep the parsed price list; this one parses it for each order, so that a CPU profile has something
-//! to show that everybody has seen in a real one.
+//! A shop with sense would keep the parsed price list; this one parses it for each order, so that a
+//! CPU profile has something to show that everybody has seen in a real one.
 
 use serde::Deserialize;
 

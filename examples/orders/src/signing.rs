@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 use crate::order::Content;
 use crate::problem::Problem;
 
-/// Rounds of hashing: a few hundred microseconds in a release build. A debug build hashes tens of times slower and does less.
+/// Rounds of hashing: a few hundred microseconds in a release build. A debug build hashes tens of
+/// times slower and does less.
 const ROUNDS: u32 = if cfg!(debug_assertions) { 100 } else { 3_000 };
 
 /// Hashes an order many times over.

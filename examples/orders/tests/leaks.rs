@@ -42,7 +42,8 @@ async fn a_reader_who_hangs_up_leaves_no_task_behind_in_the_fixed_shop() {
     let request = format!("GET /orders/{id} HTTP/1.1\r\nHost: shop\r\n\r\n");
     reader.write_all(request.as_bytes()).await.unwrap();
     drop(reader);
-    // The listener takes connections in turn, so it has taken the reader's before this one is answered.
+    // The listener takes connections in turn, so it has taken the reader's before this one is
+    // answered.
     let other = Client::new(shop.client.addr());
     assert_eq!(other.get("/healthz").await.unwrap().status(), 200);
     drop(other);

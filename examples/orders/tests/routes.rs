@@ -1,4 +1,5 @@
-//! What the routes answer, which is the same in both modes, and what they leave behind, which is not.
+//! Answers of the routes, which are the same in both modes, and what they leave behind, which is
+//! not.
 
 mod support;
 

@@ -9,9 +9,9 @@ use crate::stage::{Busy, Stage, lick_the_stamps, weigh_the_parcels};
 
 /// Begins a capture on the Profiles view with the form.
 fn take(browser: &Browser, source: &str, seconds: u32) {
-    browser.choose("form#take select[name=source]", source);
-    browser.type_into("form#take input[name=seconds]", &seconds.to_string());
-    browser.click("form#take button");
+    browser.choose("form#capture select[name=source]", source);
+    browser.type_into("form#capture input[name=seconds]", &seconds.to_string());
+    browser.click("form#capture button");
 }
 
 /// Waits for a flame graph in place, and until its script has run.

@@ -109,10 +109,10 @@ fn hostile_names_are_text_on_every_page_and_in_the_flame_graph() {
 
     // Spawn sites carry the names in the flame graph of the tasks.
     browser.goto(&stage.page("/page/profiles"));
-    browser.choose("form#take select[name=source]", "tasks");
+    browser.choose("form#capture select[name=source]", "tasks");
     // This moment, not what changes in some seconds.
-    browser.type_into("form#take input[name=seconds]", "");
-    browser.click("form#take button");
+    browser.type_into("form#capture input[name=seconds]", "");
+    browser.click("form#capture button");
     browser.wait_for_element("iframe#graph");
     browser.inside("iframe#graph", || {
         browser.wait_for("frames", "return document.querySelectorAll('#frames title').length > 0");

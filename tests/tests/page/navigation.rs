@@ -68,7 +68,7 @@ fn what_is_not_there_is_a_sentence_and_not_a_page() {
         ("/page/tasks?sort=colour", 400),
         ("/page/tasks?colour=red", 400),
         ("/page/profiles?open=99", 404),
-        ("/page/take?source=nothing&seconds=1", 400),
+        ("/page/capture?source=nothing&seconds=1", 400),
     ] {
         let answer = stage.get(path);
         // A path that nobody can mean is as well not there.

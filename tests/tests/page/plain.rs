@@ -78,10 +78,10 @@ fn without_script_a_capture_is_taken_by_the_form() {
     let _open = stage.a_shop();
     let browser = Browser::without_script();
     browser.goto(&stage.page("/page/profiles"));
-    browser.choose("form#take select[name=source]", "cpu");
-    browser.type_into("form#take input[name=seconds]", "1");
+    browser.choose("form#capture select[name=source]", "cpu");
+    browser.type_into("form#capture input[name=seconds]", "1");
     let _busy = Busy::with(weigh_the_parcels);
-    browser.click("form#take button");
+    browser.click("form#capture button");
     // A page of progress, which leads to the result by itself or by a link.
     browser.wait_for(
         "the way to the result",

@@ -1,4 +1,4 @@
-//! What the page, the text and the JSON of tasks say, compared with what is known of one small service.
+//! Compares the page, the text and the JSON of tasks with what is known of one small service.
 //!
 //! All tests look at the same service (`service.rs`), whose watchdog has a threshold of its own.
 

@@ -1,4 +1,5 @@
-//! A service with a request that has been answered, one that has not, a blocked task, a resource and a cancelled scope.
+//! A service with a request that has been answered, one that has not, a blocked task, a resource
+//! and a cancelled scope.
 
 use std::future::pending;
 use std::net::SocketAddr;

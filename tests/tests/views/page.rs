@@ -245,19 +245,21 @@ fn tasks_are_put_together_by_what_is_asked_for_and_each_group_leads_to_its_tasks
 }
 
 #[test]
-fn pages_of_one_look_are_about_the_same_tasks() {
+fn pages_of_one_snapshot_are_about_the_same_tasks() {
     let page = shop().get("/page/tasks?group=none");
-    let look = between(&page, "data-look=\"", "\"");
+    let snapshot = between(&page, "data-snapshot=\"", "\"");
     let taken = |page: &str| between(page, "<time>", "</p>").to_owned();
-    let again = shop().get(&format!("/page/tasks?group=none&from=20&look={look}"));
+    let again = shop().get(&format!(
+        "/page/tasks?group=none&from=20&snapshot={snapshot}"
+    ));
     assert_eq!(rows(&again, "<table id=\"tasks\"").len(), 1);
-    assert_eq!(between(&again, "data-look=\"", "\""), look);
+    assert_eq!(between(&again, "data-snapshot=\"", "\""), snapshot);
     assert_eq!(text(&taken(&again)), text(&taken(&page)));
-    // One that is not kept is another look, and the page says so.
-    let other = shop().get("/page/tasks?group=none&from=20&look=123456");
-    assert_ne!(between(&other, "data-look=\"", "\""), look);
-    assert!(other.contains("The tasks were looked at again"), "{other}");
-    assert!(!again.contains("The tasks were looked at again"));
+    // One that has expired is replaced, and the page says so.
+    let other = shop().get("/page/tasks?group=none&from=20&snapshot=123456");
+    assert_ne!(between(&other, "data-snapshot=\"", "\""), snapshot);
+    assert!(other.contains("This is a new snapshot"), "{other}");
+    assert!(!again.contains("This is a new snapshot"));
 }
 
 /// The page of the task with this name.

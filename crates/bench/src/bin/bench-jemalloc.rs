@@ -16,7 +16,8 @@ fn main() -> ExitCode {
     })
 }
 
-/// What the program has allocated. jemalloc's statistics are as old as the last call of `advance`.
+/// Bytes that the program has allocated and not freed. jemalloc's statistics are as old as the last
+/// call of `advance`.
 fn bytes_in_use() -> u64 {
     epoch::advance().expect("jemalloc has an epoch");
     stats::allocated::read().expect("jemalloc keeps statistics") as u64

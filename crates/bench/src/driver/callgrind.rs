@@ -1,8 +1,9 @@
 //! Instructions for each operation, which no other load of the machine disturbs.
 //!
-//! Two runs of different length in valgrind; the difference leaves out what is done once. Only the measured section counts, because
-//! warming up includes the calibration of a clock, which takes as many instructions as time allows. Instructions are no times: a read of the
-//! time-stamp counter is one.
+//! Two runs of different length in valgrind; the difference leaves out what is done once. Only the
+//! measured section counts, because warming up includes the calibration of a clock, which takes as
+//! many instructions as time allows. Instructions are no times: a read of the time-stamp counter is
+//! one.
 
 use std::process::Command;
 

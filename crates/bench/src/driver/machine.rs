@@ -32,7 +32,7 @@ pub(crate) struct Machine {
     pub(crate) glibc: String,
     pub(crate) rustc: String,
     pub(crate) valgrind: String,
-    /// Of this repository, with a `+` if files had been changed since.
+    /// The commit of this repository, with a `+` if files had been changed since.
     pub(crate) commit: String,
 }
 
@@ -75,7 +75,7 @@ impl Machine {
     }
 }
 
-/// Of many batches the fastest, which nobody has disturbed.
+/// Nanoseconds of one read, in the fastest of many batches.
 fn nanoseconds_each(read: impl Fn()) -> f64 {
     const BATCH: u32 = 10_000;
     (0..100)
@@ -95,7 +95,7 @@ fn field(text: &str, name: &str) -> Option<String> {
     })
 }
 
-/// What a program prints. Nothing, if there is none.
+/// The output of a program; empty if there is no such program.
 fn said(program: &str, arguments: &[&str]) -> String {
     Command::new(program)
         .args(arguments)
@@ -115,7 +115,8 @@ pub(crate) fn version(package: &str) -> &'static str {
         .unwrap_or("unknown")
 }
 
-/// Processor time so far: of the whole machine, and of the processes that this one has started and waited for.
+/// Processor time so far: of the whole machine, and of the processes that this one has started and
+/// waited for.
 pub(crate) struct Busy {
     machine: Ticks,
     ours: u64,

@@ -1,4 +1,4 @@
-//! What is measured for the report, and how often.
+//! The measurements for the report, and how often each is repeated.
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -89,7 +89,8 @@ fn operations(effort: Effort, sections: &mut Vec<Section>) {
                     n,
                     rounds,
                     variants: ALL,
-                    // Threads take turns in valgrind, so that counts of several of them mean little.
+                    // Threads take turns in valgrind, so that counts of several of them mean
+                    // little.
                     instructions: runtime == Flavour::Current
                         && (allocator == Allocator::Glibc || effort == Effort::Full),
                 });

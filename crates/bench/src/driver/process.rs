@@ -7,7 +7,8 @@ use super::Error;
 use crate::variants;
 use crate::worker::{Case, Values};
 
-/// A program of this package: this one, that with another allocator or without the feature `enable`, or one that was built from other sources.
+/// A program of this package: this one, that with another allocator or without the feature
+/// `enable`, or one that was built from other sources.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
     pub(crate) path: PathBuf,
@@ -29,7 +30,8 @@ impl Program {
         )
     }
 
-    /// The one that was built as this one, but without the feature `enable`: its target folder is `off` within that of this one.
+    /// The one that was built as this one, but without the feature `enable`: its target folder is
+    /// `off` within that of this one.
     pub(super) fn off(&self) -> Result<Program, Error> {
         let parts = || {
             let profile = self.path.parent()?;
@@ -48,7 +50,8 @@ impl Program {
 
     /// The one in which a variant can be measured: this one, or that without the feature `enable`.
     pub(super) fn with(&self, variant: variants::Name) -> Result<Program, Error> {
-        // A program without the feature looks no further: it has that variant, and can say that it has not the others.
+        // A program without the feature looks no further: it has that variant, and can say that it
+        // has not the others.
         if cfg!(feature = "enable") && variant.enabled() == Some(false) {
             self.off()
         } else {
@@ -74,7 +77,7 @@ impl Program {
     }
 }
 
-/// Those of [`crate::cli`] for one measurement.
+/// The command line of one measurement, as [`crate::cli`] reads it.
 pub(crate) fn arguments(case: Case) -> Vec<String> {
     let mut arguments = vec!["one".to_string()];
     let values = serde_json::to_value(case).expect("a case is JSON");

@@ -1,4 +1,4 @@
-//! What was measured, as it is kept between measuring and reporting.
+//! The results, as they are kept between measuring and reporting.
 
 use serde::{Deserialize, Serialize};
 

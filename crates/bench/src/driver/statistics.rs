@@ -10,7 +10,7 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    /// Of at least one value.
+    /// Summarises values, of which there must be at least one.
     pub(crate) fn of(values: &[f64]) -> Summary {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -22,13 +22,14 @@ impl Summary {
         }
     }
 
-    /// Of the ratios within each round. A minute in which the machine is slower does not move them.
+    /// Summarises the ratios within each round. A minute in which the machine is slower does not
+    /// move them.
     pub(crate) fn of_ratios(values: &[f64], base: &[f64]) -> Summary {
         Summary::of(&ratios(values, base))
     }
 }
 
-/// Of each value to the base of the same round.
+/// The ratio of each value to the base of the same round.
 pub(crate) fn ratios(values: &[f64], base: &[f64]) -> Vec<f64> {
     values
         .iter()
@@ -47,7 +48,8 @@ fn quantile(sorted: &[f64], at: f64) -> f64 {
     below + (above - below) * place.fract()
 }
 
-/// Where the median of all such values is, with 95 % confidence, whatever their distribution: the binomial bounds.
+/// Where the median of all such values is, with 95 % confidence, whatever their distribution: the
+/// binomial bounds.
 pub(crate) fn confidence(values: &[f64]) -> (f64, f64) {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,4 +1,5 @@
-//! The profiling endpoint: what a crowd of askers does to the demo's latency, and what it answers when every worker is blocked.
+//! The profiling endpoint: what a crowd of askers does to the demo's latency, and what it answers
+//! when every worker is blocked.
 
 use super::table::{Table, short, whole};
 use crate::driver::plan::Allocator;
@@ -23,7 +24,7 @@ pub(super) fn section(results: &Results) -> String {
         "## The endpoint under a crowd\n\n\
 The demo (`examples/orders`), as it is, where each request leaves a task behind, and `--fixed`. A client sends {RATE} requests a second to the shop, orders and looks at orders in
 turn, at given times; latency counts from when a request was due. In every second window {ASKERS} connections ask the endpoint meanwhile, each again as soon as it is answered,
-or after the `Retry-After` that it was told: {}. Pairs of windows, one with askers and one without, in alternating order, each after a warm-up of a fifth of it. *Ratio* is the median within
+or after the `Retry-After` of the refusal: {}. Pairs of windows, one with askers and one without, in alternating order, each after a warm-up of a fifth of it. *Ratio* is the median within
 the pairs, and in brackets where the true median is with 95 % confidence.\n\n\
 All of this happens on the same machine. The askers' own process gets only processor time that nobody else wants (`SCHED_IDLE`), because a crowd's own work is not the service's cost; what
 the kernel does to carry the answers is. Client and demo have the usual priority and share the processors, so a latency contains the client's own wait for a processor, with and without
@@ -83,7 +84,7 @@ fn latencies(results: &Results) -> String {
     table.text()
 }
 
-/// What the demo needed, and how the crowd was answered.
+/// Processor time and memory of the demo, and the answers that the crowd got.
 fn means(results: &Results) -> String {
     let samples: Vec<_> = DEMOS
         .iter()
@@ -190,7 +191,8 @@ fn blocked(results: &Results) -> String {
     table.text()
 }
 
-/// How many times the demo's p99 is what it is without askers, and the bounds of that; the worse of the two demos.
+/// How many times the demo's p99 is what it is without askers, and the bounds of that; the worse of
+/// the two demos.
 pub(super) fn p99(results: &Results) -> Option<(f64, f64, f64)> {
     DEMOS
         .iter()
@@ -203,7 +205,8 @@ pub(super) fn p99(results: &Results) -> Option<(f64, f64, f64)> {
         .max_by(|a, b| a.0.total_cmp(&b.0))
 }
 
-/// The slowest answer with every worker blocked, but for the first ones; in milliseconds beyond the seconds asked.
+/// The slowest answer with every worker blocked, but for the first ones; in milliseconds beyond the
+/// seconds asked.
 pub(super) fn slowest_blocked(results: &Results) -> Option<f64> {
     let sample = sample(results, Workload::Blocked)?;
     PAGES

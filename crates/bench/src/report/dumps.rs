@@ -87,8 +87,8 @@ fn samples(results: &Results) -> Vec<&Sample> {
     samples
 }
 
-/// What the first and the second touch of new memory took, in milliseconds a megabyte: the medians over all dumps, and the
-/// longest first touch.
+/// The time of the first and the second touch of new memory, in milliseconds a megabyte: the
+/// medians over all dumps, and the longest first touch.
 pub(super) struct Touches {
     pub(super) first: f64,
     pub(super) worst: f64,

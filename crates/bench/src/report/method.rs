@@ -1,4 +1,4 @@
-//! What was measured, how, and where.
+//! The sections on the method and the machine.
 
 use super::dumps;
 use super::table::Table;
@@ -76,7 +76,7 @@ pub(super) fn reading(results: &Results) -> String {
   `enable`, measured in a second program that has nothing else different. There the same machine code has another place in memory, which alone can
   change a time by a few percent: judge that row by its instructions.
 * Right before each dump the process touches 1 KB of memory for each task, and gives it back, because the host of a virtual machine may take free
-  pages away, and then whoever touches them next waits for the hypervisor{touches}.
+  pages away, and then the next touch of them waits for the hypervisor{touches}.
 
 What they are, and what a user gets for it:
 
@@ -125,7 +125,8 @@ One after the other, a read of `Instant::now` takes {instant:.0} ns here, a read
 
 /// Year, month and day of a time in seconds since 1970, by the calendar that is in use since 1582.
 fn date(seconds: u64) -> String {
-    // Days since 1 March of the year 0, so that a leap day is the last of its year. 400 years have 146097 days.
+    // Days since 1 March of the year 0, so that a leap day is the last of its year. 400 years have
+    // 146097 days.
     let days = seconds / 86_400 + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

@@ -29,7 +29,7 @@ use crate::workloads::Name as Workload;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// What `measure` has written
+    /// The file that `measure` has written
     results: PathBuf,
     /// The page
     out: PathBuf,

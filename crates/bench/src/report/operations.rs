@@ -1,4 +1,4 @@
-//! What is done for each task and for each poll: times and instructions.
+//! The sections on spawns and polls: times and instructions.
 
 use super::table::{Table, short, whole};
 use super::{flavour, name, of_variant};
@@ -112,7 +112,7 @@ fn instructions(sample: &Sample) -> f64 {
         .unwrap_or(f64::NAN)
 }
 
-/// Of processor times.
+/// The ratio of processor times.
 pub(super) fn ratio(sample: &Sample, bare: &Sample) -> Summary {
     Summary::of_ratios(sample.rounds("cpu_ns"), bare.rounds("cpu_ns"))
 }

@@ -1,4 +1,4 @@
-//! What sampling says of tasks whose times are known.
+//! The section on sampling: its sums for tasks whose times are known.
 
 use super::table::{Table, short};
 use crate::driver::plan::Allocator;
@@ -13,7 +13,7 @@ pub(super) fn section(results: &Results) -> String {
     let mut table = Table::new(&[
         "",
         "truth, s",
-        "told, s",
+        "sampled, s",
         "error",
         "runs",
         "beside 8 tasks that only yield",
@@ -40,7 +40,7 @@ pub(super) fn section(results: &Results) -> String {
     format!(
         "## Sampled time\n\n\
 Tasks that wait and run for times that they measure themselves, and what the profiles `block`, `lock`, `sched` and `busy` say of them. Each run is a process of
-its own, {} s long; the errors are those of single runs, and their median. What a task waits includes what it takes to get a worker, in the truth and in what is told.
+its own, {} s long; the errors are those of single runs, and their median. What a task waits includes what it takes to get a worker, in the truth and in the sums.
 In the last columns the same beside eight tasks that do nothing but yield, some five million polls a second on two workers. What sampling costs is the row
 *taskscope, sampling* of the tables above.\n\n{}",
         known.first().map_or(0, |sample| sample.case.n),
@@ -48,7 +48,7 @@ In the last columns the same beside eight tasks that do nothing but yield, some 
     )
 }
 
-/// What was told is so much more or less than the truth, in each run.
+/// The error of each run: by how much the sum is above or below the truth.
 fn errors(sample: &Sample, name: &str) -> Vec<f64> {
     let rounds = |end| sample.rounds(&format!("{name}_{end}"));
     let ratios = ratios(rounds("told"), rounds("truth"));

@@ -1,4 +1,4 @@
-//! What was promised, and what was reached.
+//! The section on targets: each with the figure that was reached.
 
 use super::table::{Table, short, whole};
 use super::{askers, dumps, memory, of_variant, operations, service};

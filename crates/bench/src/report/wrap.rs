@@ -1,7 +1,7 @@
 //! Breaks the lines of the page at 120 columns, as the repository's other pages have them.
 //!
-//! Paragraphs and items of lists are filled anew; tables, headings and fenced text stay as they are.
-//! Not here: the words ([`super`] and its sections).
+//! Paragraphs and items of lists are filled anew; tables, headings and fenced text stay as they
+//! are. Not here: the words ([`super`] and its sections).
 
 const COLUMNS: usize = 120;
 

@@ -1,7 +1,9 @@
-//! The ways to spawn a task that are compared: plain tokio, and what can be known of a task at which price.
+//! The ways to spawn a task that are compared: plain tokio, and what can be known of a task at
+//! which price.
 //!
-//! Each gets the least set-up that shows where a task is. Crates that want annotations inside of tasks (async-backtrace, await-tree) get two of
-//! them, one at the root and one at the leaf, which is entered once: every other use costs them more.
+//! Each gets the least set-up that shows where a task is. Crates that want annotations inside of
+//! tasks (async-backtrace, await-tree) get two of them, one at the root and one at the leaf, which
+//! is entered once: every other use costs them more.
 
 mod async_backtrace;
 mod await_tree;
@@ -30,7 +32,7 @@ pub(crate) trait Variant: Send + Sync + 'static {
     /// The handle of a task.
     type Join<T: Send + 'static>: Future<Output = Result<T, JoinError>> + Send + 'static;
 
-    /// What an application does once, before its first task.
+    /// Runs once, before the first task, as an application would.
     fn set_up() {}
 
     /// Starts a task.
@@ -66,7 +68,7 @@ pub(crate) trait Variant: Send + Sync + 'static {
     }
 }
 
-/// What a dump took and saw.
+/// Times and counts of one dump.
 pub(crate) struct Dumped {
     /// Looking at the tasks, symbols included.
     pub(crate) capture: Duration,
@@ -100,7 +102,8 @@ pub(crate) enum Name {
 }
 
 impl Name {
-    /// Whether this variant is in programs that were built with the feature `enable`, or in those without. `None`: in all.
+    /// Whether this variant is in programs that were built with the feature `enable`, or in those
+    /// without. `None`: in all.
     pub(crate) fn enabled(self) -> Option<bool> {
         match self {
             Name::Taskscope | Name::TaskscopeInScope | Name::TaskscopeSampling => Some(true),

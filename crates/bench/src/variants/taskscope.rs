@@ -1,5 +1,5 @@
-//! taskscope with everything on that is on by default; the second variant also has a scope, one for the
-//! whole workload, or one for each request; the third samples, as with taskprof's endpoint.
+//! taskscope with everything on that is on by default; the second variant also has a scope, one for
+//! the whole workload, or one for each request; the third samples, as with taskprof's endpoint.
 //!
 //! Without the feature `enable` of this package, the same code is the variant "taskscope, off".
 
@@ -88,7 +88,8 @@ impl Variant for Sampling {
     }
 }
 
-/// With fresh stacks, grouped, and each distinct stack written once, as the endpoint does it. There are none if nothing observes.
+/// With fresh stacks, grouped, and each distinct stack written once, as the endpoint does it. There
+/// are none if nothing observes.
 fn dump() -> Option<Dumped> {
     if cfg!(not(feature = "enable")) {
         return None;

@@ -1,4 +1,5 @@
-//! A `tracing` span for each task, with a subscriber that keeps spans and a layer that does nothing: the floor of what a real layer costs.
+//! A `tracing` span for each task, with a subscriber that keeps spans and a layer that does
+//! nothing: the floor of what a real layer costs.
 //!
 //! The layer is needed: a `Registry` alone never frees a span.
 

@@ -1,6 +1,8 @@
-//! Asks the profiling endpoint while every worker of the runtime is blocked: how long it takes to the end of the answer, beyond the seconds asked.
+//! Asks the profiling endpoint while every worker of the runtime is blocked: how long it takes to
+//! the end of the answer, beyond the seconds asked.
 //!
-//! The endpoint has a thread and a runtime of its own; so has the client. Each answer is asked for on a new connection. Not here: a crowd (`askers/`).
+//! The endpoint has a thread and a runtime of its own; so has the client. Each answer is asked for
+//! on a new connection. Not here: a crowd (`askers/`).
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -18,7 +20,8 @@ use crate::worker::{Values, WORKERS};
 
 /// Tasks that wait, as in a service.
 pub(crate) const IDLE: u64 = 1000;
-/// Tasks that have been polled since they were last looked at, so that a look wants to poll them again.
+/// Tasks that have been polled since they were last looked at, so that a look wants to poll them
+/// again.
 pub(crate) const TICKERS: u64 = 20;
 const TICK: Duration = Duration::from_millis(10);
 /// Between two blocks: everything ticks again.
@@ -30,7 +33,7 @@ pub(crate) const WAYS: [(&str, &str); 2] = [
     ("spinning", "in a loop that keeps its processor"),
 ];
 
-/// What is asked: its name in figures, and the seconds that it is asked for.
+/// The addresses that are asked: the name in figures, the address, its seconds.
 pub(crate) const PAGES: [(&str, &str, u64); 9] = [
     ("index", "/debug/profile", 0),
     ("tasks", "/debug/profile/tasks?debug=1", 0),
@@ -43,7 +46,8 @@ pub(crate) const PAGES: [(&str, &str, u64); 9] = [
     ("goroutine_text", "/debug/pprof/goroutine?debug=2", 0),
 ];
 
-/// So many times each; the very first answers are apart, because they read the program's symbols.
+/// Asks each address this many times; the very first answers are apart, because they read the
+/// program's symbols.
 pub(crate) fn blocked<V: Variant>(runtime: &Runtime, times: u64) -> Result<Values, Error> {
     let _parked = runtime.block_on(Parked::spawn::<V>(IDLE, Kinds::Mixed));
     let context = runtime.enter();
@@ -91,7 +95,7 @@ fn serve() -> Result<taskprof::Server, Error> {
     Ok(taskprof::serve("127.0.0.1:0")?)
 }
 
-/// What there is in programs without the feature `enable`.
+/// The stand-in of programs without the feature `enable`.
 #[cfg(not(feature = "enable"))]
 fn serve() -> Result<NoServer, Error> {
     Err("there is no endpoint in a program without the feature `enable`".into())

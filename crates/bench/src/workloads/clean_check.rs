@@ -1,4 +1,5 @@
-//! One operation: a check of leakcheck where nothing is left, as at the end of every clean test. For all variants that have none: an await of nothing.
+//! One operation: a check of leakcheck where nothing is left, as at the end of every clean test.
+//! For all variants that have none: an await of nothing.
 
 use std::time::Instant;
 

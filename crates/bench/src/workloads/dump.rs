@@ -1,5 +1,5 @@
-//! A dump of idle tasks, taken by a thread that is none of the runtime's: how long it takes, how late the tasks of the runtime are
-//! meanwhile, and how much memory it has.
+//! A dump of idle tasks, taken by a thread that is none of the runtime's: how long it takes, how
+//! late the tasks of the runtime are meanwhile, and how much memory it has.
 
 use std::sync::Arc;
 use std::thread;
@@ -38,7 +38,8 @@ fn from_outside<V: Variant>(count: u64, tickers: &Tickers, allocator: Allocator)
         let touched = pages::fetch(count);
         add("touch_first_ms", touched.first);
         add("touch_second_ms", touched.second);
-        // Asking for memory takes the allocator's locks, so that is done outside of the time in which delays count.
+        // Asking for memory takes the allocator's locks, so that is done outside of the time in
+        // which delays count.
         let before = ((allocator.bytes_in_use)() as f64, memory::resident() as f64);
         memory::reset_peak();
         tickers.take();

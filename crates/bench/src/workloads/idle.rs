@@ -1,4 +1,5 @@
-//! Memory for each task that waits for one `Notify`. Handles are dropped: what a program keeps of them is its own choice.
+//! Memory for each task that waits for one `Notify`. Handles are dropped: what a program keeps of
+//! them is its own choice.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +13,7 @@ use crate::{Allocator, memory};
 pub(crate) async fn idle<V: Variant>(count: u64, allocator: Allocator) -> Values {
     let arrived = Arc::new(AtomicU64::new(0));
     let never = Arc::new(Notify::new());
-    // What is done once for the first task is not counted.
+    // Work that is done once, for the first task, is not counted.
     park::<V>(1, &arrived, &never).await;
     let before = (memory::resident(), (allocator.bytes_in_use)());
     park::<V>(count, &arrived, &never).await;

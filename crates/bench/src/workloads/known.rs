@@ -1,7 +1,10 @@
-//! Tasks that wait and run for times that they measure themselves, and what [`taskscope::sampling`] says of them.
+//! Tasks that wait and run for times that they measure themselves, and what [`taskscope::sampling`]
+//! says of them.
 //!
-//! Each kind has a spawn site of its own, by which its rows are found. The truth is the sum of what the tasks of that kind have seen by `Instant`, from
-//! before the call to after it; so it contains what it took to get a worker, and so does what it is compared with. Not here: what sampling costs, which is a variant.
+//! Each kind has a spawn site of its own, by which its rows are found. The truth is the sum of what
+//! the tasks of that kind have seen by `Instant`, from before the call to after it; so it contains
+//! what it took to get a worker, and so does what it is compared with. Not here: what sampling
+//! costs, which is a variant.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,7 +21,7 @@ use crate::worker::Values;
 /// Tasks that do nothing but yield, millions of times a second.
 const YIELDING: usize = 8;
 
-/// What is told of each kind: its name in figures, and what it is.
+/// The kinds of sums: the name in figures, and a description.
 pub(crate) const KINDS: [(&str, &str); 7] = [
     ("short", "`block`: sleeps of 7 ms"),
     ("long", "`block`: sleeps of 430 ms"),
@@ -43,7 +46,8 @@ impl Seen {
     }
 }
 
-/// A kind of tasks: where they are spawned, what they have seen, and which rows are compared with that.
+/// A kind of tasks: where they are spawned, what they have seen, and which rows are compared with
+/// that.
 struct Kind {
     line: u32,
     seen: Seen,
@@ -192,7 +196,7 @@ pub(crate) async fn known(seconds: u64, busy: bool) -> Values {
     for thread in [hogging, scheduling] {
         thread.join().expect("it does not panic");
     }
-    // Those may have ended a little later than the others.
+    // The last kinds may have ended a little later than the others.
     let later = sampling::report();
     let mut values = Values::new();
     for ((name, _), (kind, report)) in KINDS.into_iter().zip([

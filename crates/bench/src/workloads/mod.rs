@@ -1,4 +1,4 @@
-//! What is measured. Each file says what one operation is.
+//! The workloads. Each file says what one operation is.
 
 pub(crate) mod askers;
 pub(crate) mod blocked;

@@ -17,11 +17,13 @@ const FOR_EVER: Duration = Duration::from_secs(100_000);
 pub(crate) enum Kinds {
     /// All wait for one `Notify`: one stack.
     Alike,
-    /// A sixth each: `Notify`, `mpsc`, `oneshot`, `Semaphore`, `sleep`, and a `select!` of the last but three and a `sleep`.
+    /// A sixth each: `Notify`, `mpsc`, `oneshot`, `Semaphore`, `sleep`, and a `select!` of the last
+    /// but three and a `sleep`.
     Mixed,
 }
 
-/// What keeps them waiting. Dropping it would wake those that wait for a channel.
+/// The other ends of whatever keeps them waiting. Dropping it would wake those that wait for a
+/// channel.
 pub(crate) struct Parked {
     senders: Vec<Box<dyn Any + Send>>,
 }

@@ -1,5 +1,5 @@
-//! One operation: a poll in which a task receives a message, answers it, and waits for the next. The waker is cloned, and woken from the
-//! other task: an ordinary poll of an ordinary task.
+//! One operation: a poll in which a task receives a message, answers it, and waits for the next.
+//! The waker is cloned, and woken from the other task: an ordinary poll of an ordinary task.
 
 use tokio::sync::mpsc;
 

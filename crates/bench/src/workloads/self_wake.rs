@@ -1,5 +1,5 @@
-//! One operation: a task wakes itself by reference and is polled again. The cheapest poll that there is, so the worst case for whatever
-//! is done once for each poll.
+//! One operation: a task wakes itself by reference and is polled again. The cheapest poll that
+//! there is, so the worst case for whatever is done once for each poll.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,4 +1,5 @@
-//! One operation: a task is spawned, does nothing, and is joined. The worst case for whatever is done once for each task.
+//! One operation: a task is spawned, does nothing, and is joined. The worst case for whatever is
+//! done once for each task.
 
 use super::Load;
 use crate::variants::Variant;
@@ -15,7 +16,8 @@ pub(crate) async fn spawn<V: Variant>(load: Load) {
     }
 }
 
-/// A task as well, because a task that spawns takes another path through the runtime than `block_on` does.
+/// A task as well, because a task that spawns takes another path through the runtime than
+/// `block_on` does.
 async fn driver<V: Variant>(operations: u64) {
     let mut batch = Vec::with_capacity(BATCH as usize);
     for _ in 0..operations / BATCH {

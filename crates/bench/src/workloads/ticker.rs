@@ -11,7 +11,8 @@ use crate::variants::Variant;
 
 const PERIOD: Duration = Duration::from_millis(1);
 
-/// The tickers of the current runtime. They are plain tokio tasks, so that no variant has a part in them.
+/// The tickers of the current runtime. They are plain tokio tasks, so that no variant has a part in
+/// them.
 pub(crate) struct Tickers {
     latest: Arc<Latest>,
     tasks: [JoinHandle<()>; 2],
@@ -21,7 +22,8 @@ pub(crate) struct Tickers {
 #[derive(Default)]
 struct Latest {
     tick: AtomicU64,
-    /// From the time of the tick until a task that was spawned then had been joined: shows a lock in the way of spawning.
+    /// From the time of the tick until a task that was spawned then had been joined: shows a lock
+    /// in the way of spawning.
     spawned: AtomicU64,
 }
 

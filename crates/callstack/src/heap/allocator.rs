@@ -1,4 +1,7 @@
-//! The allocator that applications install: it forwards, and tells `linux` what was allocated and what is freed.
+//! [`Sampler`], the allocator that applications install: it forwards every call, and tells `linux`
+//! what is allocated and freed.
+//!
+//! Not here: what is sampled and where samples are stored (`linux/`).
 
 #![allow(unsafe_code)]
 
@@ -6,7 +9,7 @@ use std::alloc::{GlobalAlloc, Layout};
 
 use super::linux;
 
-/// A global allocator around another one, which samples what goes through it.
+/// A global allocator that forwards to another one and samples its allocations.
 ///
 /// # Examples
 ///
@@ -19,22 +22,23 @@ use super::linux;
 ///
 /// # Overhead
 ///
-/// A subtraction for an allocation and one look at a table of 1 MiB for a free: less than a nanosecond for both. Every
-/// [`rate`](super::rate) bytes a sample is taken, which walks the stack: about a microsecond. The tables are mapped with
-/// the first sample and take 17 MiB of addresses, of which as much is in use as there are samples and stacks: 1 MiB or so
-/// for a small program, never more than the 17.
+/// A subtraction for an allocation and one read of a table of 1 MiB for a free: less than a
+/// nanosecond for both. Every [`rate`](super::rate) bytes a sample is taken, which walks the stack:
+/// about a microsecond. The tables are mapped with the first sample and take 17 MiB of addresses,
+/// of which as much is in use as there are samples and stacks: 1 MiB or so for a small program,
+/// never more than the 17.
 ///
 /// # Limitations
 ///
-/// Sees only what is allocated through it: no memory of C libraries, no mappings, no stacks. Memory that is given to
-/// `realloc` counts as freed and allocated anew.
+/// Sees only what is allocated through it: no memory of C libraries, no mappings, no stacks. Memory
+/// that is given to `realloc` counts as freed and allocated anew.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sampler<A> {
     inner: A,
 }
 
 impl<A> Sampler<A> {
-    /// Samples what goes to `inner`, from the first allocation on.
+    /// Wraps `inner` and samples its allocations from the first one on.
     pub const fn new(inner: A) -> Self {
         Sampler { inner }
     }
@@ -45,8 +49,9 @@ impl<A> Sampler<A> {
     }
 }
 
-// SAFETY: every call is forwarded once, with the arguments that came, and its result is returned as it is. What is done
-// besides touches none of that memory, does not unwind, and uses addresses only as numbers.
+// SAFETY: every call is forwarded once, with the arguments that came, and its result is returned as
+// it is. What is done besides touches none of that memory, does not unwind, and uses addresses only
+// as numbers.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Sampler<A> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

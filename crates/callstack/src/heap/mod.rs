@@ -1,9 +1,11 @@
-//! A global allocator that samples: which stacks allocate, how much, and what of it is still held.
+//! A global allocator that samples: which stacks allocate, how much, and how much of it is still
+//! held.
 //!
-//! [`Sampler`] forwards every call to the allocator that it wraps. Each thread counts down the bytes that it allocates from
-//! a random number whose mean is [`rate`]; the allocation at which the count runs out is sampled. So every byte has the
-//! same chance, whatever the size of its allocation (Poisson sampling), and [`Weight`] makes an unbiased estimate of each
-//! sample. Sampled memory is remembered by its address until it is freed.
+//! [`Sampler`] forwards every call to the allocator that it wraps. Each thread counts down the
+//! bytes that it allocates from a random number whose mean is [`rate`]; the allocation at which the
+//! count runs out is sampled. So every byte has the same chance, whatever the size of its
+//! allocation (Poisson sampling), and [`Weight`] makes an unbiased estimate of each sample. Sampled
+//! memory is remembered by its address until it is freed.
 //!
 //! ```
 //! use callstack::heap;
@@ -23,10 +25,11 @@
 //! # drop(held);
 //! ```
 //!
-//! Only on 64-bit Linux on x86 and ARM; elsewhere [`Sampler`] only forwards, and [`is_supported`] is false.
+//! Only on 64-bit Linux on x86 and ARM; elsewhere [`Sampler`] only forwards, and [`is_supported`]
+//! is false.
 
-// This file owns the public types; `linux` owns the countdown, the tables and the walk. Not here: names of addresses
-// (`crate::symbolize`), profiles, tasks.
+// This file owns the public types; `linux` owns the countdown, the tables and the walk. Not here:
+// names of addresses (`crate::symbolize`), profiles, tasks.
 mod allocator;
 #[cfg(all(
     target_os = "linux",
@@ -39,92 +42,26 @@ mod linux;
     target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64")
 )))]
-#[path = "elsewhere.rs"]
+#[path = "unsupported.rs"]
 mod linux;
+mod samples;
 mod weight;
 
 pub use allocator::Sampler;
+pub use samples::{Allocated, DEFAULT_RATE, Dropped, Frames, Label, Live, QUEUE, StackId};
 pub use weight::Weight;
-
-use crate::Completeness;
-
-/// The mean distance between two samples: 512 KiB of allocated memory, as in Go.
-///
-/// A smaller one costs more and sees smaller things; one of 64 KiB is eight times as dear.
-pub const DEFAULT_RATE: usize = 512 << 10;
-
-/// Samples that wait for [`drain`] at the most.
-pub const QUEUE: usize = 1 << 15;
-
-/// Two words that say on whose behalf something was allocated; `[0, 0]` is nobody.
-pub type Label = [u64; 2];
-
-/// A distinct stack that has allocated. Valid as long as the process runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct StackId(u32);
-
-/// Where a sampled allocation was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Frames {
-    /// Return addresses, leaf first, without those of the allocator; empty if the stack could not be taken.
-    pub addresses: Vec<usize>,
-    /// How the walk ended. [`Completeness::Broken`] with no address: there was no room for the stack, or no unwinder.
-    pub completeness: Completeness,
-}
-
-/// A sampled allocation at the moment when it was made, to be added up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Allocated {
-    /// Where.
-    pub stack: StackId,
-    /// On whose behalf.
-    pub label: Label,
-    /// How much it stands for.
-    pub weight: Weight,
-}
-
-/// A sampled allocation that has not been freed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Live {
-    /// Where it was made.
-    pub stack: StackId,
-    /// On whose behalf.
-    pub label: Label,
-    /// How much it stands for.
-    pub weight: Weight,
-}
-
-/// Samples that are missing somewhere, since the process began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Lost {
-    /// Not taken: the allocation was made by the sampler itself, or by a signal handler that interrupted it.
-    pub nested: u64,
-    /// Not taken: there was no memory for the tables.
-    pub no_tables: u64,
-    /// Missing among what is held: the table of live samples had no place.
-    pub no_place: u64,
-    /// Without a stack: all unwinders were busy, or the program has no unwind tables.
-    pub no_stack: u64,
-    /// Without a stack: the table of stacks was full.
-    pub no_room_for_stack: u64,
-    /// Without a label in [`drain`]: nobody has drained in time. They are in [`unlabelled`].
-    pub no_label: u64,
-}
 
 /// Changes the mean distance between two samples, in bytes; 0 switches sampling off.
 ///
-/// The calling thread takes the new rate at once, every other one at its next sample, or after 64 KiB if sampling was
-/// off. Each sample is weighed with the rate that it was taken at, so sums stay unbiased. What is held stays known, also
-/// while sampling is off.
+/// The calling thread takes the new rate at once, every other one at its next sample, or after 64
+/// KiB if sampling was off. Each sample is weighed with the rate that it was taken at, so sums stay
+/// unbiased. Samples that are held stay known while sampling is off.
 pub fn set_rate(bytes: usize) {
     linux::set_rate(bytes);
 }
 
-/// The mean distance between two samples, in bytes; 0: off. [`DEFAULT_RATE`] unless [`set_rate`] has changed it.
+/// The mean distance between two samples, in bytes; 0: off. [`DEFAULT_RATE`] unless [`set_rate`]
+/// has changed it.
 #[must_use]
 pub fn rate() -> usize {
     linux::rate()
@@ -142,34 +79,37 @@ pub fn is_installed() -> bool {
     linux::is_installed()
 }
 
-/// Sets where the label of a sample comes from. Without one it is `[0, 0]`.
+/// Sets the function that gives the label of a sample. Without one it is `[0, 0]`.
 ///
-/// The function is called during an allocation, on any thread, also in signal handlers and while thread-locals are being
-/// destroyed: it must take no lock, must not panic, and if it allocates, that is not sampled.
+/// The function is called during an allocation, on any thread, also in signal handlers and while
+/// thread-locals are being destroyed: it must take no lock, must not panic, and if it allocates,
+/// that is not sampled.
 pub fn set_label(label: fn() -> Label) {
     linux::set_label(label);
 }
 
-/// Brings the stacks' modules up to date and learns the allocator's own frames, so that they can be cut off.
+/// Brings the stacks' modules up to date and learns the allocator's own frames, so that they can be
+/// cut off.
 ///
-/// To be called before [`frames`]. Until the first call, stacks are walked through the main program only: an allocation
-/// must not wait for the loader's lock.
+/// To be called before [`frames`]. Until the first call, stacks are walked through the main program
+/// only: an allocation must not wait for the loader's lock.
 pub fn prepare() {
     crate::refresh();
     linux::prepare();
 }
 
-/// Takes every sample that was made since the last call out of the queue. One caller gets each.
+/// Takes every sample that was made since the last call out of the queue. Each sample is shown
+/// once.
 pub fn drain(each: &mut dyn FnMut(Allocated)) {
     linux::drain(each);
 }
 
-/// What has been allocated, by stack, by samples that found the queue of [`drain`] full. Only grows.
+/// Shows the weight, by stack, of samples that found the queue of [`drain`] full. It only grows.
 pub fn unlabelled(each: &mut dyn FnMut(StackId, Weight)) {
     linux::unlabelled(each);
 }
 
-/// Every sampled allocation that is held. One that is freed meanwhile may be there or not.
+/// Shows every sampled allocation that is held. One that is freed meanwhile may be shown or not.
 pub fn live(each: &mut dyn FnMut(Live)) {
     linux::live(each);
 }
@@ -180,8 +120,8 @@ pub fn frames(stack: StackId) -> Frames {
     linux::frames(stack)
 }
 
-/// What is missing.
+/// How many samples were dropped, by reason.
 #[must_use]
-pub fn lost() -> Lost {
-    linux::lost()
+pub fn dropped() -> Dropped {
+    linux::dropped()
 }

@@ -1,14 +1,17 @@
-//! How much a sample stands for.
+//! [`Weight`]: the bytes and objects that a sample stands for.
+//!
+//! Not here: which allocations are sampled (`linux/thread.rs`).
 
 use std::ops::{Add, AddAssign, Sub};
 
-/// Objects are counted in parts of this many: a sample of a large allocation stands for one and a half, say.
+/// Objects are counted in parts of this many: a sample of a large allocation stands for one and a
+/// half, say.
 const PARTS: f64 = 1024.0;
 
-/// Estimated bytes and objects. Sums of it are unbiased.
+/// Estimated bytes and objects. Sums of weights are unbiased.
 ///
-/// An allocation of `s` bytes is sampled with the chance `p = 1 - exp(-s / rate)`, so it stands for `s / p` bytes in
-/// `1 / p` objects.
+/// An allocation of `s` bytes is sampled with the chance `p = 1 - exp(-s / rate)`, so it stands for
+/// `s / p` bytes in `1 / p` objects.
 ///
 /// # Examples
 ///
@@ -27,7 +30,8 @@ pub struct Weight {
 }
 
 impl Weight {
-    /// What an allocation of `size` bytes stands for that was sampled at this rate. A rate of 0 counts it once.
+    /// The weight of an allocation of `size` bytes that was sampled at this rate. A rate of 0
+    /// counts it once.
     #[must_use]
     pub fn of(size: usize, rate: usize) -> Self {
         let size = size.max(1) as f64;
@@ -54,7 +58,7 @@ impl Weight {
         self.parts as f64 / PARTS
     }
 
-    /// For the tables, which hold words.
+    /// The weight as words, for the tables.
     #[cfg_attr(
         not(all(
             target_os = "linux",
@@ -97,7 +101,7 @@ impl AddAssign for Weight {
     }
 }
 
-/// Never below nothing.
+/// Subtracts, but never below 0.
 impl Sub for Weight {
     type Output = Weight;
 

@@ -1,14 +1,17 @@
-//! The only door to the dynamic loader: `dl_iterate_phdr`.
+//! The only calls of the dynamic loader: `dl_iterate_phdr`.
 //!
 //! # Invariant
 //!
-//! An [`Object`] exists only while the loader calls us back. The loader holds its lock during that time, so the segments
-//! of every object in its list are mapped. Nothing leaves the callback by reference, with one exception: the main
-//! program is never unmapped, so its sections may be borrowed for `'static` ([`Section::Main`]). Sections of all other
-//! objects are copied ([`Section::Copied`]); a later `dlclose` cannot make anybody read unmapped memory.
+//! An [`Object`] exists only while the loader calls us back. The loader holds its lock during that
+//! time, so the segments of every object in its list are mapped. Nothing leaves the callback by
+//! reference, with one exception: the main program is never unmapped, so its sections may be
+//! borrowed for `'static` ([`Section::Main`]). Sections of all other objects are copied
+//! ([`Section::Copied`]); a later `dlclose` cannot make anybody read unmapped memory.
 //!
-//! The callback must not unwind (it is called by C) and must not wait for a lock that somebody may hold while loading a
-//! library. What an object means is decided by the parent module, not here.
+//! The callback must not unwind (it is called by C) and must not wait for a lock that a thread may
+//! hold while it loads a library.
+//!
+//! Not here: what is made of an object ([`super`]).
 
 #![allow(unsafe_code)]
 
@@ -19,7 +22,7 @@ use std::sync::Arc;
 
 use libc::{Elf64_Phdr, PT_LOAD, dl_phdr_info};
 
-/// How many objects were ever loaded and unloaded: equal numbers mean an unchanged list.
+/// How many objects were ever loaded and unloaded. Equal numbers mean an unchanged list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Counters {
     pub(crate) loads: u64,
@@ -30,9 +33,9 @@ pub(crate) struct Counters {
 pub(crate) struct Object<'a> {
     /// The loader reports the main program first.
     pub(crate) is_main: bool,
-    /// As the loader knows it; empty for the main program.
+    /// The loader's name for it; empty for the main program.
     pub(crate) name: &'a CStr,
-    /// What must be added to an address in the file to get the address in memory.
+    /// The address in memory less the address in the file.
     pub(crate) base: usize,
     pub(crate) headers: &'a [Elf64_Phdr],
 }
@@ -85,13 +88,14 @@ impl Object<'_> {
         }
         let len = usize::try_from(range.end.checked_sub(range.start)?).ok()?;
         let start = self.base.wrapping_add(usize::try_from(range.start).ok()?);
-        // SAFETY: the range lies in a readable segment of an object that the loader keeps mapped for as long as `self`
-        // exists (module invariant), and such segments are not written after relocation.
+        // SAFETY: the range lies in a readable segment of an object that the loader keeps mapped
+        // for as long as `self` exists (module invariant), and such segments are not written after
+        // relocation.
         Some(unsafe { slice::from_raw_parts(std::ptr::with_exposed_provenance(start), len) })
     }
 
-    /// The bytes of a range of file addresses, for longer than the callback. `previous` is an earlier copy of the same
-    /// range, shared again if it is still equal.
+    /// The bytes of a range of file addresses, for longer than the callback. `previous` is an
+    /// earlier copy of the same range, shared again if it is still equal.
     pub(crate) fn section(&self, range: Range<u64>, previous: Option<&Section>) -> Option<Section> {
         let bytes = self.bytes(range)?;
         if self.is_main {
@@ -117,7 +121,8 @@ pub(crate) fn counters() -> Counters {
     counters
 }
 
-/// Shows every loaded object to `visit`, the main program first, and returns the counters of that list.
+/// Shows every loaded object to `visit`, the main program first, and returns the counters of that
+/// list.
 pub(crate) fn for_each(mut visit: impl FnMut(&Object<'_>)) -> Counters {
     let mut counters = Counters::default();
     iterate(&mut |object, now| {
@@ -128,8 +133,8 @@ pub(crate) fn for_each(mut visit: impl FnMut(&Object<'_>)) -> Counters {
     counters
 }
 
-/// Shows the main program to `visit`, as the kernel has told the process: without asking the loader, who may be waiting.
-/// `None` if the kernel has not.
+/// Shows the main program to `visit`, as the kernel describes it to the process, without waiting
+/// for the loader. `None` if the kernel does not.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) fn main_program<T>(visit: impl FnOnce(&Object<'_>) -> T) -> Option<T> {
     // SAFETY: `getauxval` has no preconditions.
@@ -138,10 +143,12 @@ pub(crate) fn main_program<T>(visit: impl FnOnce(&Object<'_>) -> T) -> Option<T>
     if table == 0 || size != size_of::<Elf64_Phdr>() {
         return None;
     }
-    // SAFETY: the kernel's own address of the main program's table of `count` headers, which stays mapped.
+    // SAFETY: the kernel's own address of the main program's table of `count` headers, which stays
+    // mapped.
     let headers: &[Elf64_Phdr] =
         unsafe { slice::from_raw_parts(std::ptr::with_exposed_provenance(table), count) };
-    // The table says where it lies itself. In a program without that entry addresses are those of the file.
+    // The table says where it lies itself. In a program without that entry addresses are those of
+    // the file.
     let base = headers
         .iter()
         .find(|header| header.p_type == libc::PT_PHDR)
@@ -173,7 +180,8 @@ struct Visit<'a> {
 
 fn iterate(visit: &mut dyn FnMut(&Object<'_>, Counters) -> bool) {
     let mut data = Visit { visit, first: true };
-    // SAFETY: the callback has the required signature, and `data` is what it expects and outlives the call.
+    // SAFETY: the callback has the required signature, and `data` is what it expects and outlives
+    // the call.
     unsafe { libc::dl_iterate_phdr(Some(callback), (&raw mut data).cast()) };
 }
 

@@ -1,7 +1,8 @@
-//! Where functions begin and end, by the tables that are there for unwinding.
+//! Finds where functions begin and end, by the tables that are there for unwinding.
 //!
-//! The header of the tables is a sorted list of functions, each with the place of its entry in `.eh_frame`. Only the
-//! encodings that every linker and compiler uses on 64-bit Linux are read.
+//! The header of the tables is a sorted list of functions, each with the place of its entry in
+//! `.eh_frame`. Only the encodings that every linker and compiler uses on 64-bit Linux are read.
+//! Not here: names of functions (`crate::resolve`).
 
 use std::ops::Range;
 
@@ -45,7 +46,8 @@ impl Image {
             elements.partition_point(|element| begins(element).is_some_and(|at| at <= in_file));
         let element = elements.get(behind.checked_sub(1)?)?;
         let start = begins(element)?;
-        // Length, the common part's place, where the function begins relative to this very field, and how long it is.
+        // Length, the common part's place, where the function begins relative to this very field,
+        // and how long it is.
         let entry = at(word(element, 4)?);
         let frames: &[u8] = &tables.frames;
         let field = entry.checked_add(8)?;

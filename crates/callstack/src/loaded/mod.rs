@@ -1,27 +1,34 @@
-//! What is loaded into this process, as one immutable [`Snapshot`] per state of the dynamic loader.
+//! The program and libraries that are loaded into this process, as one immutable [`Snapshot`] for
+//! each state of the dynamic loader.
 //!
-//! A snapshot is read without holding any lock of ours, then published under a short one, and [`generation`] goes up.
-//! Readers that kept a snapshot compare its generation with one atomic load and need no lock while nothing changes.
-//! An [`Image`] that is still loaded moves on to the next snapshot, with its copied sections.
+//! A snapshot is read without holding any lock of ours, then published under a short one, and
+//! [`generation`] goes up. Readers that have stored a snapshot compare its generation with one
+//! atomic load and need no lock while nothing changes. An [`Image`] that is still loaded moves on
+//! to the next snapshot, with its copied sections.
 //!
-//! Not here: how the sections are used for unwinding ([`crate::unwind`]), how an image is symbolised
-//! ([`crate::resolve`]).
+//! Not here: how a stack is walked (`crate::unwind`), and how an image is symbolised
+//! (`crate::resolve`).
 
+pub(crate) mod build_id;
 pub(crate) mod dl;
 mod functions;
-pub(crate) mod note;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod unwinder;
 
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use libc::{PF_X, PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE};
 
 use crate::Module;
+use crate::sync::Mutex;
 use dl::{Counters, Object, Section};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) use unwinder::Unwinder;
 
-/// Where the unwind tables of an image are: file addresses and bytes.
+/// The unwind tables of an image: their addresses in the file, and their bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct UnwindTables {
     pub(crate) header_range: Range<u64>,
@@ -36,14 +43,14 @@ pub(crate) struct Image {
     pub(crate) is_main: bool,
     pub(crate) path: Arc<str>,
     pub(crate) build_id: Arc<str>,
-    /// What must be added to an address in the file to get the address in memory.
+    /// The address in memory less the address in the file.
     pub(crate) base: usize,
     /// From the first to the last mapped address; may have holes.
     pub(crate) range: Range<usize>,
     pub(crate) unwind: Option<UnwindTables>,
     /// Executable mappings, page-aligned as in `/proc/self/maps`, and their offsets in the file.
     executable: Vec<(Range<usize>, u64)>,
-    /// Neither symbols nor debug information, now or later.
+    /// Whether the image has neither symbols nor debug information, now or later.
     pub(crate) has_nothing_to_read: AtomicBool,
 }
 
@@ -55,7 +62,7 @@ pub(crate) struct Snapshot {
     pub(crate) images: Vec<Arc<Image>>,
     pub(crate) modules: Arc<[Module]>,
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-    pub(crate) unwinder: Arc<crate::unwind::hop::Unwinder>,
+    pub(crate) unwinder: Arc<Unwinder>,
     counters: Counters,
 }
 
@@ -76,34 +83,31 @@ static GENERATION: AtomicU64 = AtomicU64::new(0);
 
 /// The generation of the newest snapshot; 0 before the first.
 pub(crate) fn generation() -> u64 {
-    // Acquire pairs with the release in `publish`: who sees a generation can get its snapshot, or a newer one.
+    // Acquire pairs with the release in `publish`: a thread that sees a generation gets its
+    // snapshot, or a newer one.
     GENERATION.load(Ordering::Acquire)
 }
 
 /// The newest snapshot. Only the very first call asks the loader.
 pub(crate) fn current() -> Arc<Snapshot> {
-    let published = lock().clone();
+    let published = CURRENT.lock().clone();
     published.unwrap_or_else(|| publish(read(None)))
 }
 
-/// The unwinder of the newest snapshot and its generation, for the global allocator: waits for nobody and allocates nothing.
-/// `None` if there is no snapshot, or if somebody is just publishing one.
+/// The unwinder of the newest snapshot and its generation, for the global allocator: never waits
+/// and never allocates. `None` if there is no snapshot, or if one is just being published.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-pub(crate) fn try_current_unwinder() -> Option<(u64, Arc<crate::unwind::hop::Unwinder>)> {
-    let current = match CURRENT.try_lock() {
-        Ok(current) => current,
-        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-        Err(TryLockError::WouldBlock) => return None,
-    };
+pub(crate) fn try_current_unwinder() -> Option<(u64, Arc<Unwinder>)> {
+    let current = CURRENT.try_lock()?;
     let current = current.as_ref()?;
     Some((current.generation, Arc::clone(&current.unwinder)))
 }
 
-/// An unwinder that knows only the main program, for which the loader need not be asked.
+/// An unwinder that knows only the main program, which is found without the loader.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-pub(crate) fn main_unwinder() -> Option<Arc<crate::unwind::hop::Unwinder>> {
+pub(crate) fn main_unwinder() -> Option<Arc<Unwinder>> {
     let image = dl::main_program(|object| image(object, None))??;
-    Some(Arc::new(crate::unwind::hop::unwinder(&[image])))
+    Some(Arc::new(Unwinder::new(&[image])))
 }
 
 /// Makes a new snapshot if something was loaded or unloaded. True if something was unloaded.
@@ -116,14 +120,10 @@ pub(crate) fn refresh() -> bool {
     after.counters.unloads != before.counters.unloads
 }
 
-fn lock() -> MutexGuard<'static, Option<Arc<Snapshot>>> {
-    // Every critical section is one assignment, so a poisoned lock protects nothing broken.
-    CURRENT.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Publishes `new` unless a concurrent caller has published the same or a later state of the loader already.
+/// Publishes `new` unless a concurrent caller has published the same or a later state of the loader
+/// already.
 fn publish(mut new: Snapshot) -> Arc<Snapshot> {
-    let mut current = lock();
+    let mut current = CURRENT.lock();
     if let Some(current) = &*current {
         if current.counters.loads >= new.counters.loads
             && current.counters.unloads >= new.counters.unloads
@@ -137,7 +137,7 @@ fn publish(mut new: Snapshot) -> Arc<Snapshot> {
     let old = current.replace(Arc::clone(&new));
     GENERATION.store(generation, Ordering::Release);
     drop(current);
-    // Dropping the old snapshot may close files: not under the lock.
+    // Dropped without the lock, because dropping the old snapshot may close files.
     drop(old);
     new
 }
@@ -153,7 +153,7 @@ fn read(previous: Option<&Snapshot>) -> Snapshot {
         generation: 1,
         modules: modules(&images),
         #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-        unwinder: Arc::new(crate::unwind::hop::unwinder(&images)),
+        unwinder: Arc::new(Unwinder::new(&images)),
         images,
         counters,
     }
@@ -179,7 +179,7 @@ fn image(object: &Object<'_>, previous: Option<&Snapshot>) -> Option<Arc<Image>>
         .find_map(|header| {
             let notes =
                 object.bytes(header.p_vaddr..header.p_vaddr.checked_add(header.p_filesz)?)?;
-            note::in_notes(notes, header.p_align)
+            build_id::in_notes(notes, header.p_align)
         })
         .unwrap_or_default();
     let old = previous.and_then(|previous| previous.images.iter().find(|old| old.range == range));
@@ -222,9 +222,11 @@ fn image(object: &Object<'_>, previous: Option<&Snapshot>) -> Option<Arc<Image>>
     }))
 }
 
-/// `.eh_frame_hdr` says where `.eh_frame` starts; nothing loaded says where it ends, so it ends with its segment.
+/// `.eh_frame_hdr` says where `.eh_frame` starts; nothing loaded says where it ends, so it ends
+/// with its segment.
 fn unwind_tables(object: &Object<'_>, previous: Option<&UnwindTables>) -> Option<UnwindTables> {
-    /// DWARF pointer encoding "relative to this field, signed, 4 bytes": the one every linker uses here.
+    /// DWARF pointer encoding "relative to this field, signed, 4 bytes": the one every linker uses
+    /// here.
     const PCREL_SDATA4: u8 = 0x1b;
     let header = object
         .headers
@@ -251,7 +253,8 @@ fn unwind_tables(object: &Object<'_>, previous: Option<&UnwindTables>) -> Option
     })
 }
 
-/// `Object::section` hands out the previous bytes again when they are equal, so identity is equality here.
+/// `Object::section` hands out the previous bytes again when they are equal, so identity is
+/// equality here.
 fn same_tables(old: Option<&UnwindTables>, new: Option<&UnwindTables>) -> bool {
     match (old, new) {
         (None, None) => true,
@@ -283,7 +286,8 @@ fn modules(images: &[Arc<Image>]) -> Arc<[Module]> {
     modules.into_iter().map(|(_, module)| module).collect()
 }
 
-/// The loader has no name for the main program. The kernel appends a note to the name of a deleted file.
+/// The path of the main program, for which the loader has no name. The kernel appends ` (deleted)`
+/// to that of a deleted file.
 fn main_path() -> Arc<str> {
     const DELETED: &[u8] = b" (deleted)";
     let path = std::env::current_exe().unwrap_or_default();

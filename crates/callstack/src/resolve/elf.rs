@@ -1,51 +1,31 @@
 //! Symbols from the ELF files of the loaded images.
 //!
-//! The main program is opened through `/proc/self/exe` where its path is no longer the running program. A library that was
-//! replaced is recognised by its build id and has no symbols: none is better than wrong ones. Where debug information is:
-//! [`files`].
+//! The main program is opened through `/proc/self/exe` if its path is no longer the running
+//! program. A library that was replaced is recognised by its build id and has no symbols: none is
+//! better than wrong ones.
+//!
+//! Not here: which file has the debug information ([`files`]), and how long it stays open
+//! ([`super::reader`]).
 
 use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use addr2line::Loader;
 
-use super::{Found, Lookup, files, name, reader};
-use crate::loaded::{self, Image, Snapshot, note};
-
-/// The images at one moment.
-pub(crate) struct Modules(Arc<Snapshot>);
-
-impl Modules {
-    pub(crate) fn now() -> Self {
-        Self(loaded::current())
-    }
-
-    pub(crate) fn is_current(&self) -> bool {
-        self.0.generation == loaded::generation()
-    }
-
-    pub(crate) fn in_main_program(&self, address: usize) -> bool {
-        self.0.image_at(address).is_some_and(|image| image.is_main)
-    }
-
-    /// The symbols at `address`.
-    pub(crate) fn symbols(&self, address: usize) -> Lookup {
-        let Some(image) = self.0.image_at(address) else {
-            return Lookup::Nowhere;
-        };
-        let in_file = address.wrapping_sub(image.base) as u64;
-        reader::look_up(image, in_file)
-    }
-}
+use super::{RawSymbol, files, name};
+use crate::loaded::{Image, build_id};
 
 /// The files of an image, mapped, with the index of their debug information.
 pub(super) struct Opened(Loader);
 
 impl Opened {
-    /// `None` if there is nothing to read, now or later. An error may pass, and is not to be remembered.
+    /// Opens the files of an image. `None` if there is nothing to read, now or later.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be opened just now. The caller should try again later.
     pub(super) fn open(image: &Image) -> io::Result<Option<Self>> {
         // The vdso has a name, but no file.
         if !image.is_main && !image.path.contains('/') {
@@ -55,9 +35,9 @@ impl Opened {
         if !is_readable(path)? {
             return Ok(None);
         }
-        let in_file = note::of_file(path).unwrap_or_default();
+        let in_file = build_id::of_file(path).unwrap_or_default();
         if in_file[..] != image.build_id[..] {
-            // If that is because the file could not be opened again, it may work later.
+            // An error if the file could not be opened just now: then it may work later.
             is_readable(path)?;
             return Ok(None);
         }
@@ -75,7 +55,7 @@ impl Opened {
     }
 
     /// The symbols at an address in the file, innermost first.
-    pub(super) fn symbols(&mut self, address: u64) -> Vec<Found> {
+    pub(super) fn symbols(&mut self, address: u64) -> Vec<RawSymbol> {
         let Opened(loader) = self;
         let mut symbols = Vec::new();
         let from_table = loader.find_symbol(address).map(name::demangle);
@@ -97,7 +77,7 @@ impl Opened {
                     }
                     _ => function.map(|function| name::qualified(function, file)),
                 };
-                symbols.push(Found {
+                symbols.push(RawSymbol {
                     name: function.map(Cow::into_owned),
                     file: file.map(str::to_owned),
                     // DWARF writes 0 for "unknown".
@@ -114,17 +94,21 @@ impl Opened {
         if symbols.is_empty()
             && let Some(name) = from_table
         {
-            symbols.push(Found {
+            symbols.push(RawSymbol {
                 name: Some(name.into_owned()),
-                ..Found::default()
+                ..RawSymbol::default()
             });
         }
         symbols
     }
 }
 
-/// Whether the file is there for us. Everything else that can go wrong is an error: above all, no free file descriptor,
-/// which is how many a leak shows first.
+/// Whether the file exists and may be read.
+///
+/// # Errors
+///
+/// Any other failure to open it: above all that no file descriptor is left, as in a program that
+/// leaks them.
 fn is_readable(path: &Path) -> io::Result<bool> {
     match File::open(path) {
         Ok(_) => Ok(true),

@@ -1,10 +1,11 @@
-//! Where an image's debug information is: in its own file, or in a separate debug file.
+//! Finds the file with an image's debug information: its own file, or a separate debug file.
 //!
-//! The places are those that gdb knows: `/usr/lib/debug/.build-id/xx/yyyy.debug` by build id, and the name in
-//! `.gnu_debuglink` beside the file, in `.debug` beside it, and below `/usr/lib/debug`. A file counts only if its build id
-//! is the image's, or, where an image has none, if the checksum in `.gnu_debuglink` is its own.
+//! The places are those that gdb knows: `/usr/lib/debug/.build-id/xx/yyyy.debug` by build id, and
+//! the name in `.gnu_debuglink` beside the file, in `.debug` beside it, and below `/usr/lib/debug`.
+//! A file counts only if its build id is the image's, or, where an image has none, if the checksum
+//! in `.gnu_debuglink` is its own.
 //!
-//! Not here: debuginfod, which would be a question to another machine; `.gnu_debugaltlink` (files of `dwz`).
+//! Not here: debuginfod, which would ask another machine; `.gnu_debugaltlink` (files of `dwz`).
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -15,14 +16,14 @@ use std::path::{Path, PathBuf};
 
 use object::Object as _;
 
-use crate::loaded::{Image, note};
+use crate::loaded::{Image, build_id};
 
 const DEBUG_ROOT: &str = "/usr/lib/debug";
 /// The running program, even if its file was deleted or replaced.
 const SELF: &str = "/proc/self/exe";
 
-/// The file that the image was loaded from. The real path where it still is that file: what lies beside it, such as a
-/// `.dwp`, is found by it.
+/// The file that the image was loaded from: its real path as long as that is still the same file,
+/// because files beside it, such as a `.dwp`, are found by it.
 pub(super) fn own(image: &Image) -> &Path {
     if image.is_main && !is_same_file(&image.path, SELF) {
         return Path::new(SELF);
@@ -43,7 +44,7 @@ pub(super) fn separate(image: &Image) -> Option<PathBuf> {
     }
     let own = own(image);
     let (name, checksum) = debug_link(own)?;
-    // Not `/proc/self`: beside the place where the program was started from.
+    // By the real path and not `/proc/self/exe`: the debug file lies beside the program.
     let directory = Path::new(&*image.path).parent()?;
     let below_root = Path::new(DEBUG_ROOT).join(directory.strip_prefix("/").unwrap_or(directory));
     [
@@ -62,7 +63,7 @@ fn is_same(a: &Path, b: &Path) -> bool {
     }
 }
 
-/// `ab/cdef….debug` below the directory for build ids.
+/// The path `ab/cdef….debug` below the directory for build ids.
 fn build_id_path(id: &str) -> Option<PathBuf> {
     let (first, rest) = id.split_at_checked(2)?;
     (!rest.is_empty())
@@ -71,12 +72,12 @@ fn build_id_path(id: &str) -> Option<PathBuf> {
 
 /// Whether this is the debug file of the image.
 fn is_of(path: &Path, image: &Image, checksum: Option<u32>) -> bool {
-    // Opening a pipe that lies there would wait for a writer.
+    // A regular file only: opening a pipe would wait for a writer.
     if !path.metadata().is_ok_and(|file| file.is_file()) {
         return false;
     }
     if !image.build_id.is_empty() {
-        return note::of_file(path).is_some_and(|id| id[..] == image.build_id[..]);
+        return build_id::of_file(path).is_some_and(|id| id[..] == image.build_id[..]);
     }
     checksum.is_some_and(|expected| crc32(path).is_ok_and(|sum| sum == expected))
 }
@@ -87,7 +88,7 @@ fn debug_link(path: &Path) -> Option<(PathBuf, u32)> {
     let file = object::File::parse(&cache).ok()?;
     let (name, checksum) = file.gnu_debuglink().ok()??;
     let name = Path::new(OsStr::from_bytes(name));
-    // A name, not a way to somewhere else.
+    // Only the last component: the link must not lead to another directory.
     Some((name.file_name()?.into(), checksum))
 }
 

@@ -1,4 +1,7 @@
-//! Names of functions: demangling, which of two sources to believe, and a path for a name that has lost its own.
+//! Names of functions: demangling, the choice between two sources, and a path for a name without
+//! one.
+//!
+//! Not here: where names are read ([`super::elf`]).
 
 use std::borrow::Cow;
 
@@ -9,9 +12,10 @@ pub(crate) fn demangle(symbol: &str) -> Cow<'_, str> {
 
 /// The name of a function that was not inlined.
 ///
-/// With `debug = "line-tables-only"` the debug information has no paths: a closure is called `{closure#0}` and nothing
-/// more. The symbol table has the full name, so it wins unless the debug information has a path as well. (If it has, both
-/// are the same, except where the linker has merged identical functions and left one symbol for all of them.)
+/// With `debug = "line-tables-only"` the debug information has no paths: a closure is called
+/// `{closure#0}` and nothing more. The symbol table has the full name, so it wins unless the debug
+/// information has a path as well. (Then both are the same, except where the linker has merged
+/// identical functions and left one symbol for all of them.)
 pub(crate) fn physical<'a>(
     debug: Option<Cow<'a, str>>,
     symbol: Option<Cow<'a, str>>,
@@ -24,8 +28,9 @@ pub(crate) fn physical<'a>(
 
 /// A name with a path: its own, or that of the Rust source file that the function's code is in.
 ///
-/// `{closure#0}` in `…/tokio-1.54.1/src/sync/mpsc/chan.rs` is `tokio::sync::mpsc::chan::{closure#0}`. For inlined
-/// functions with `debug = "line-tables-only"`, which nothing else names: the symbol table has only what was not inlined.
+/// `{closure#0}` in `…/tokio-1.54.1/src/sync/mpsc/chan.rs` is
+/// `tokio::sync::mpsc::chan::{closure#0}`. For inlined functions with `debug = "line-tables-only"`,
+/// which nothing else names: the symbol table has only what was not inlined.
 pub(crate) fn qualified<'a>(name: Cow<'a, str>, file: Option<&str>) -> Cow<'a, str> {
     if has_path(&name) {
         return name;
@@ -36,11 +41,12 @@ pub(crate) fn qualified<'a>(name: Cow<'a, str>, file: Option<&str>) -> Cow<'a, s
     }
 }
 
-/// The module that a source file holds: `…/tokio-1.54.1/src/sync/mpsc/chan.rs` is `tokio::sync::mpsc::chan`.
+/// The module that a source file holds: `…/tokio-1.54.1/src/sync/mpsc/chan.rs` is
+/// `tokio::sync::mpsc::chan`.
 fn module_of(file: &str) -> Option<String> {
     let file = file.strip_suffix(".rs")?;
     let (package, path) = match file.rsplit_once("/src/") {
-        // A program of its own, whatever package it is in.
+        // A binary is a crate of its own, whatever package it is in.
         Some((_, path)) if path.starts_with("bin/") => (None, &path["bin/".len()..]),
         Some((package, path)) => (package.rsplit('/').next(), path),
         None => (None, file.rsplit('/').next()?),

@@ -1,12 +1,12 @@
 //! Symbols by the `backtrace` crate, for platforms whose module list this crate does not read.
 
-use super::{Found, Lookup};
+use super::{Lookup, RawSymbol};
 
 pub(crate) fn release() {
     backtrace::clear_symbol_cache();
 }
 
-/// Nothing: the `backtrace` crate keeps the list.
+/// Stands for the list of modules, which the `backtrace` crate keeps.
 pub(crate) struct Modules;
 
 impl Modules {
@@ -20,7 +20,8 @@ impl Modules {
 
     /// The symbols at `address`.
     pub(crate) fn symbols(&self, address: usize) -> Lookup {
-        // Miri resolves only the pointers that it gave out itself, and takes any other for an error.
+        // Miri resolves only the pointers that it gave out itself, and takes any other for an
+        // error.
         if cfg!(miri) {
             return Lookup::Nowhere;
         }
@@ -28,7 +29,7 @@ impl Modules {
         // `resolve` expects a return address and subtracts one, which our caller has done.
         let return_address = address.wrapping_add(1);
         backtrace::resolve(return_address as *mut _, |symbol| {
-            symbols.push(Found {
+            symbols.push(RawSymbol {
                 name: symbol.name().map(|name| format!("{name:#}")),
                 file: symbol
                     .filename()

@@ -1,37 +1,41 @@
-//! The thread that reads debug information, for as long as somebody asks.
+//! The thread that reads debug information. It starts with the first lookup and ends when no lookup
+//! has come for [`IDLE`].
 //!
-//! The index of a program's debug information takes memory like that information itself. It is made and used by one
-//! thread, which lets go of it and ends when nobody has asked for [`IDLE`]. Since all of it belongs to one thread, nothing
-//! else is left between its pieces, and the memory can be given back ([`give_back`]). Answers are copied by whoever asked
-//! ([`crate::symbol`]), so that they are not what is left.
+//! The index of a program's debug information is as large as that information itself. One thread
+//! makes it, uses it and frees it. Since all of it is allocated by one thread, no other allocation
+//! lies between its pieces, and the memory can be given back to the system ([`release_memory`]).
+//! The caller copies the answers ([`crate::symbol`]), so that they do not lie there either.
 //!
 //! # Invariant
 //!
-//! [`READER`] has a sender exactly as long as there is a thread that will receive: messages are sent under its lock, and
-//! the thread takes the sender away under it, after it has seen that nothing was sent. A forked child has no such thread;
-//! the process number tells.
+//! [`READER`] has a sender exactly as long as there is a thread that will receive: messages are
+//! sent under its lock, and the thread removes the sender under the same lock, after it has seen
+//! that nothing was sent. A forked child has no such thread; the process id tells.
 //!
 //! Not here: what is read ([`super::elf`]).
 
 use std::collections::HashMap;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use super::elf::Opened;
-use super::{Found, Lookup, give_back};
+use super::{Lookup, RawSymbol, release_memory};
 use crate::loaded::Image;
+use crate::sync::Mutex;
 
 /// The thread's name; Linux has room for 15 bytes.
 const NAME: &str = "callstack-names";
-/// Nobody has asked for so long: an answer of a profiler has been made, and the next one mostly finds its names known.
+/// The thread ends after this long without a lookup. By then a profile has been written, and the
+/// next one finds most of its names cached.
 const IDLE: Duration = Duration::from_secs(2);
-/// So many files are open at the most. Programs that load and unload all the time must not fill the memory.
-const MOST_OPEN: usize = 32;
+/// The most files that are open at a time, so that a program that loads and unloads libraries all
+/// the time does not fill the memory.
+const MAX_OPEN: usize = 32;
 
 enum Message {
     LookUp {
@@ -39,7 +43,7 @@ enum Message {
         address: u64,
         reply: SyncSender<Lookup>,
     },
-    /// Whoever asks waits until the other end is dropped.
+    /// Closes all files, then drops the sender, which the caller waits for.
     Release(SyncSender<()>),
 }
 
@@ -62,16 +66,16 @@ pub(super) fn look_up(image: &Arc<Image>, address: u64) -> Lookup {
         reply,
     };
     if send(message) {
-        // It answers as long as it lives.
+        // The thread answers as long as it lives.
         return answer.recv().unwrap_or(Lookup::Unreadable);
     }
-    // There is no thread to be had: slow, and right.
+    // No thread can be started: look up here, which is slow and right.
     Files::default().look_up(image, address)
 }
 
-/// Lets go of everything that is open, and waits until it is gone.
+/// Closes all files, and waits until that is done.
 pub(crate) fn release() {
-    let mut reader = lock();
+    let mut reader = READER.lock();
     let Some(running) = current(&mut reader) else {
         return;
     };
@@ -83,9 +87,9 @@ pub(crate) fn release() {
     }
 }
 
-/// False if there is no thread, and none to be had.
+/// Sends a message, and starts the thread if needed. False if none can be started.
 fn send(message: Message) -> bool {
-    let mut reader = lock();
+    let mut reader = READER.lock();
     if current(&mut reader).is_none() {
         *reader = start();
     }
@@ -94,7 +98,7 @@ fn send(message: Message) -> bool {
         .is_some_and(|reader| reader.messages.send(message).is_ok())
 }
 
-/// The reader, if it is one of this process.
+/// The reader, if it belongs to this process and not to the parent of a fork.
 fn current(reader: &mut Option<Reader>) -> Option<&Reader> {
     if let Some(forked) = reader.take_if(|reader| reader.process != std::process::id()) {
         // Its thread is in the parent, perhaps in the middle of something.
@@ -121,9 +125,10 @@ fn run(received: &Receiver<Message>) {
             Ok(message) => message,
             Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {
-                // Before the thread is no longer said to be there: who waits for that sees the memory gone.
+                // Files first: when the thread is no longer registered, its memory has been given
+                // back.
                 files.close();
-                let mut reader = lock();
+                let mut reader = READER.lock();
                 match received.try_recv() {
                     Ok(message) => message,
                     Err(_) => {
@@ -140,7 +145,7 @@ fn run(received: &Receiver<Message>) {
                 reply,
             } => {
                 let found = files.look_up(&image, address);
-                // The image may go before whoever asked goes on.
+                // Dropped before the caller goes on, which may unload the image.
                 drop(image);
                 let _ = reply.send(found);
             }
@@ -157,16 +162,16 @@ fn run(received: &Receiver<Message>) {
 struct Files(HashMap<*const Image, (Arc<Image>, Opened)>);
 
 impl Files {
-    /// Closes them all, and gives the memory back that they took.
+    /// Closes all files, and gives their memory back to the system.
     fn close(&mut self) {
         if !self.0.is_empty() {
             self.0 = HashMap::new();
-            give_back::freed_memory();
+            release_memory::release_freed_memory();
         }
     }
 
     fn look_up(&mut self, image: &Arc<Image>, address: u64) -> Lookup {
-        // Debug information that is damaged in a way that nobody has thought of costs its names, not the program.
+        // A panic over damaged debug information costs the names of this image, not the program.
         let looked = catch_unwind(AssertUnwindSafe(|| self.try_look_up(image, address)));
         looked.unwrap_or_else(|_| {
             self.0.remove(&Arc::as_ptr(image));
@@ -181,8 +186,8 @@ impl Files {
         }
         match Opened::open(image) {
             Ok(Some(mut opened)) => {
-                let symbols: Vec<Found> = opened.symbols(address);
-                if self.0.len() >= MOST_OPEN {
+                let symbols: Vec<RawSymbol> = opened.symbols(address);
+                if self.0.len() >= MAX_OPEN {
                     self.0.clear();
                 }
                 self.0.insert(key, (Arc::clone(image), opened));
@@ -195,9 +200,4 @@ impl Files {
             Err(_) => Lookup::Unreadable,
         }
     }
-}
-
-fn lock() -> MutexGuard<'static, Option<Reader>> {
-    // Every critical section leaves a reader or none.
-    READER.lock().unwrap_or_else(PoisonError::into_inner)
 }

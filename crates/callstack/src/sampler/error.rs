@@ -1,10 +1,10 @@
-//! Why a sampler cannot start, in words that say what to do about it.
+//! The error of a sampler that cannot start, with messages that say what to do.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// Why the sampler did not start.
+/// The reason why the sampler did not start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StartError {
@@ -14,7 +14,7 @@ pub enum StartError {
     Busy,
     /// The frequency is 0 or above [`MAX_HZ`](super::MAX_HZ).
     Frequency {
-        /// What was asked for.
+        /// The frequency that was asked for.
         hz: u32,
     },
     /// `SIGURG` has a handler, and no realtime signal is free.

@@ -2,18 +2,19 @@
 //!
 //! Each thread has a timer of its own that runs on its processor time and sends it a signal. The
 //! handler copies the registers and the used part of the stack into memory that was set aside
-//! before, and reads a [`Label`]. Everything else (walking the copy, counting, crediting) is done by
-//! the thread that calls [`Sampler::collect`]. So the handler takes no lock, allocates nothing, calls
-//! no unwinder, and needs less than 2 KiB of the interrupted stack, or the alternate one if there is
-//! one.
+//! before, and reads a [`Label`]. Everything else (walking the copy, counting, crediting) is done
+//! by the thread that calls [`Sampler::collect`]. So the handler takes no lock, allocates nothing,
+//! calls no unwinder, and needs less than 2 KiB of the interrupted stack, or the alternate one if
+//! there is one.
 //!
 //! The application keeps its signals. The sampler uses `SIGURG`, which does nothing by default, and
 //! only if nobody has a handler for it; otherwise a realtime signal that nobody uses. `SIGPROF` and
 //! `ITIMER_PROF` are never touched. When the sampler stops, the signal is as it was before.
 //!
-//! Two kinds of timers ([`TimerKind`]). With perf events the signal is only ever sent while a thread
-//! runs its own code and never while it is in a system call, so no call returns `EINTR` because of a
-//! sample. Processor time that a thread spends in the kernel is credited to its next sample.
+//! Two kinds of timers ([`TimerKind`]). With perf events the signal is only ever sent while a
+//! thread runs its own code and never while it is in a system call, so no call returns `EINTR`
+//! because of a sample. Processor time that a thread spends in the kernel is credited to its next
+//! sample.
 //!
 //! Only on 64-bit Linux on x86 and ARM; elsewhere every start is refused.
 //!
@@ -26,7 +27,9 @@
 //! let end = std::time::Instant::now() + std::time::Duration::from_secs(1);
 //! while std::time::Instant::now() < end {
 //!     std::thread::sleep(std::time::Duration::from_millis(10));
-//!     sampler.collect(&mut |sample| println!("{}: {} frames", sample.thread, sample.frames.len()));
+//!     sampler.collect(&mut |sample| {
+//!         println!("{}: {} frames", sample.thread, sample.frames.len());
+//!     });
 //! }
 //! # Ok::<(), callstack::sampler::StartError>(())
 //! ```
@@ -45,7 +48,7 @@ mod linux;
     target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64")
 )))]
-#[path = "elsewhere.rs"]
+#[path = "unsupported.rs"]
 mod linux;
 
 use std::fmt;
@@ -56,7 +59,8 @@ pub use error::StartError;
 use crate::Completeness;
 use crate::thread::Tid;
 
-/// Two words that are read when a sample is taken; their meaning is the caller's. `[0, 0]`: none.
+/// Two words that are read when a sample is taken. The caller gives them a meaning; `[0, 0]` is
+/// none.
 pub type Label = [u64; 2];
 
 /// Samples per second of processor time, unless told otherwise.
@@ -70,18 +74,18 @@ pub const MAX_HZ: u32 = 10_000;
 /// The most threads that are sampled at the same time; others are counted.
 pub const MAX_THREADS: usize = 4096;
 
-/// What a thread's timer is.
+/// A kind of timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TimerKind {
-    /// A `perf_event_open` software event, `cpu-clock`, for user code. Exact at any frequency. Takes
-    /// a file descriptor a thread (at most an eighth of those that the process may have; the other
-    /// threads get the other kind). Many containers forbid it.
+    /// A `perf_event_open` software event, `cpu-clock`, for user code. Exact at any frequency.
+    /// Takes a file descriptor a thread (at most an eighth of those that the process may have; the
+    /// other threads get the other kind). Many containers forbid it.
     PerfEvent,
     /// `timer_create` on the thread's processor clock, weighted by its overrun. The kernel looks at
     /// it once a tick (100 to 1,000 times a second), so it is coarse above that frequency, blind to
     /// threads that the tick itself wakes for less than a tick, and a sample may interrupt a system
-    /// call. One that the kernel does not restart (`poll`, `nanosleep`) is entered again by the handler
-    /// on x86-64, with its whole timeout; on ARM it can return `EINTR`.
+    /// call. One that the kernel does not restart (`poll`, `nanosleep`) is entered again by the
+    /// handler on x86-64, with its whole timeout; on ARM it can return `EINTR`.
     ThreadCpuTimer,
 }
 
@@ -96,7 +100,7 @@ impl TimerKind {
     }
 }
 
-/// How to sample.
+/// The configuration of a sampler.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// Samples per second of processor time, 1 to [`MAX_HZ`]. The default is [`DEFAULT_HZ`].
@@ -127,8 +131,8 @@ impl Sampler {
     ///
     /// # Errors
     ///
-    /// [`StartError`]: another sampler is running, no signal is free, the frequency is out of range,
-    /// the kernel allows neither kind of timer, or this platform is not supported.
+    /// [`StartError`]: another sampler is running, no signal is free, the frequency is out of
+    /// range, the kernel allows neither kind of timer, or this platform is not supported.
     ///
     /// # Overhead
     ///
@@ -146,16 +150,16 @@ impl Sampler {
         linux::start(options).map(Sampler)
     }
 
-    /// Changes the frequency, at most [`MAX_HZ`]. Samples carry their own weight, so those of before
-    /// and after can be added up.
+    /// Changes the frequency, at most [`MAX_HZ`]. Samples carry their own weight, so those of
+    /// before and after can be added up.
     pub fn set_hz(&mut self, hz: u32) {
         self.0.set_hz(hz.clamp(1, MAX_HZ));
     }
 
     /// Passes on what was sampled since the last call, and arms threads that were started since.
     ///
-    /// To be called every 10 to 20 ms: there is room for some hundred samples, and what finds no room
-    /// is lost and counted. `each` may allocate and take locks, but must not take long.
+    /// Call it every 10 to 20 ms: there is room for some hundred samples, and a sample without room
+    /// is dropped and counted. `each` may allocate and take locks, but must not take long.
     pub fn collect(&mut self, each: &mut dyn FnMut(Sample<'_>)) -> Collected {
         self.0.collect(each)
     }
@@ -179,12 +183,12 @@ impl fmt::Debug for Sampler {
 pub struct Sample<'a> {
     /// The thread that was interrupted.
     pub thread: Tid,
-    /// What [`Options::label`] returned.
+    /// The result of [`Options::label`].
     pub label: Label,
     /// The stack, leaf first. The first entry is the next instruction **plus one**, all others are
     /// return addresses, as in [`Signal::capture_thread`](crate::thread::Signal::capture_thread).
     pub frames: &'a [usize],
-    /// Whether that is the whole stack. What is missing is at the root.
+    /// Whether that is the whole stack. Missing frames are at the root.
     pub completeness: Completeness,
     /// How many periods of processor time this sample stands for; at least 1.
     pub count: u64,
@@ -198,12 +202,12 @@ pub struct Sample<'a> {
 pub struct Collected {
     /// Samples that were passed on.
     pub samples: u64,
-    /// Signals since the last call that found no room for their sample: nobody collected in time.
-    pub without_room: u64,
+    /// Samples since the last call that found no room, because nobody collected in time.
+    pub dropped: u64,
     /// Signals since the last call that no timer of the sampler had sent.
     pub foreign: u64,
     /// Processor time of threads that ended since the last call without ever being sampled.
-    pub unseen: Duration,
+    pub unsampled: Duration,
     /// Threads that have a timer.
     pub threads: usize,
     /// Threads that have none, because the kernel gave none or there are too many.
@@ -221,15 +225,13 @@ pub struct ThreadTime {
     /// The processor time it has used since it got its timer; since its start if it was started
     /// meanwhile.
     pub used: Duration,
-    /// As much of that as its samples stand for.
+    /// The part of that time that its samples stand for.
     pub credited: Duration,
 }
 
-/// Tells the sampler of a thread that has just been started, so that it is sampled from now on and
-/// not only when the sampler next looks which threads there are.
-///
-/// To be called on that thread. Nothing happens if no sampler is running, or if it is busy just now.
-/// Never waits.
+/// Tells the sampler that the calling thread has just been started, so that it is sampled from now
+/// on and not only after the sampler has next listed the threads. Nothing happens if no sampler is
+/// running, or if it is busy just now. Never waits.
 pub fn thread_started() {
     linux::thread_started();
 }

@@ -1,9 +1,11 @@
 //! The system call that a thread is in: its name, and whether a signal may interrupt it.
 //!
-//! A handler that was installed with `SA_RESTART` lets the kernel start most calls again, but not all (`man 7 signal`),
-//! and of some it depends on their arguments or on what is behind their descriptors: a read from a socket with a
-//! timeout is ended. So the list here is of those that are certainly started again, and it is short: a call that is not
-//! in it is never interrupted.
+//! A handler that was installed with `SA_RESTART` lets the kernel start most calls again, but not
+//! all (`man 7 signal`), and for some it depends on their arguments or on the kind of their
+//! descriptors: a read from a socket with a timeout is ended. So the list here has only calls that
+//! are certainly started again, and it is short: a call that is not in it is never interrupted.
+//!
+//! Not here: how the call of a thread is read (`linux/activity.rs`).
 
 use std::fmt;
 
@@ -29,12 +31,13 @@ impl SystemCall {
         self.number
     }
 
-    /// The arguments as they were passed in registers. Unused ones hold anything.
+    /// The arguments as they were passed in registers. The registers of unused arguments are there,
+    /// too.
     pub fn arguments(&self) -> [u64; 6] {
         self.arguments
     }
 
-    /// The name, of calls in which threads usually block.
+    /// The name, if it is a call in which threads usually block.
     pub fn name(&self) -> Option<&'static str> {
         let number = i64::from(self.number);
         let mut known = names::ALL.iter();
@@ -62,12 +65,12 @@ impl fmt::Display for SystemCall {
 mod names {
     use super::SystemCall;
 
-    /// Newer than the C library's list: calls are numbered alike on all architectures since 2019.
+    // Newer than the C library's list. Since 2019, calls have the same number on all architectures.
     const FUTEX_WAITV: i64 = 449;
     const FUTEX_WAIT: i64 = 455;
     const EPOLL_PWAIT2: i64 = 441;
 
-    /// `name => SYS_name` for each.
+    /// A table of `name => SYS_name`.
     macro_rules! calls {
         ($($name:ident => $number:ident),* $(,)?) => {
             &[$((libc::$number, stringify!($name))),*]
@@ -126,7 +129,8 @@ mod names {
     }
 
     impl SystemCall {
-        /// Whether the kernel certainly starts this call again after a handler that was installed with `SA_RESTART`.
+        /// Whether the kernel certainly starts this call again after a handler that was installed
+        /// with `SA_RESTART`.
         pub(in crate::thread) fn is_restarted(&self) -> bool {
             let [_, operation, _, timeout, ..] = self.arguments;
             match i64::from(self.number) {
@@ -138,7 +142,8 @@ mod names {
         }
     }
 
-    /// For a mutex, a condition, a semaphore, a thread that is parked.
+    /// Whether a futex operation waits, as for a mutex, a condition, a semaphore or a parked
+    /// thread.
     fn is_wait(operation: u64) -> bool {
         let flags = libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME;
         let operation = operation as i32 & !flags;

@@ -1,10 +1,10 @@
-//! What can go wrong, in words that say what to do about it.
+//! The errors of claims and captures, with messages that say what to do.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 
-use super::SystemCall;
+use super::call::SystemCall;
 
 /// Why no signal could be claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,22 +72,25 @@ impl Error for ClaimError {}
 pub enum CaptureError {
     /// There is no such thread in this process (any more).
     Gone,
-    /// The thread did not answer in time. The signal stays pending there and does nothing when it is delivered; no second
-    /// one is sent for as long as it is pending.
+    /// The thread did not answer in time. The signal stays pending there and does nothing when it
+    /// is delivered; no second one is sent for as long as it is pending.
     NoAnswer {
-        /// What is known about the reason.
-        silence: Silence,
+        /// The reason, if it is known.
+        reason: NoAnswerReason,
     },
-    /// The thread is blocked in a system call that a signal might end, and its stack could not be read without one.
+    /// The thread is blocked in a system call that a signal might end, and its stack could not be
+    /// read without one.
     InCall {
         /// The call.
         call: SystemCall,
     },
-    /// The system does not tell what the thread is doing, so a signal might end a system call: none was sent.
-    Unseen,
+    /// The system does not show what the thread is doing, so a signal might end a system call: none
+    /// was sent.
+    Unreadable,
     /// Captures by other threads, or a late answer to one of them, took all the time.
     Busy,
-    /// Somebody has installed another handler for our signal. Nothing was sent, and their handler was left alone.
+    /// Another handler was installed for our signal. Nothing was sent, and that handler was left
+    /// alone.
     HandlerReplaced {
         /// The number of the signal.
         number: i32,
@@ -104,7 +107,7 @@ pub enum CaptureError {
 /// Why a thread did not answer, as far as `/proc` tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Silence {
+pub enum NoAnswerReason {
     /// The thread blocks the signal.
     Blocked,
     /// The thread waits in the kernel and cannot be interrupted (state `D`): most often for a disk.
@@ -115,7 +118,7 @@ pub enum Silence {
     Unknown,
 }
 
-impl fmt::Display for Silence {
+impl fmt::Display for NoAnswerReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Blocked => "the thread blocks the signal",
@@ -130,13 +133,13 @@ impl fmt::Display for CaptureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gone => f.write_str("the thread has ended"),
-            Self::NoAnswer { silence } => {
-                write!(f, "the thread did not answer in time: {silence}")
+            Self::NoAnswer { reason } => {
+                write!(f, "the thread did not answer in time: {reason}")
             }
             Self::InCall { call } => {
                 write!(f, "the thread is in {call}, which a signal would end")
             }
-            Self::Unseen => f.write_str(
+            Self::Unreadable => f.write_str(
                 "/proc/self/task/N/syscall cannot be read here, so a signal might end a system call of the thread",
             ),
             Self::Busy => f.write_str("other captures took all the time; try again"),
@@ -168,8 +171,8 @@ pub enum NotBlocked {
     Running,
     /// The thread was blocked, and went on before its stack was read.
     Moved,
-    /// The system does not tell what the thread is doing, or this platform is not supported.
-    Unseen,
+    /// The system does not show what the thread is doing, or this platform is not supported.
+    Unreadable,
 }
 
 impl fmt::Display for NotBlocked {
@@ -178,7 +181,7 @@ impl fmt::Display for NotBlocked {
             Self::Gone => "the thread has ended",
             Self::Running => "the thread is running",
             Self::Moved => "the thread went on while its stack was being read",
-            Self::Unseen => "the system does not tell what the thread is doing",
+            Self::Unreadable => "the system does not tell what the thread is doing",
         })
     }
 }

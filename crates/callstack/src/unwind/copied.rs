@@ -1,11 +1,15 @@
-//! A stack that was copied while its thread stood still, for a walk by another thread.
+//! [`CopiedStack`]: a stack that was copied while its thread stood still, for a walk by another
+//! thread.
+//!
+//! Not here: who copies it ([`crate::thread`], [`crate::sampler`]).
 
 /// The words of a stack from some frame on, and where they were.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CopiedStack<'a> {
     start: usize,
     words: &'a [u64],
-    /// There was no room for more. Otherwise the stack ends with the copy, or a little before.
+    /// Whether there was no room for more. Otherwise the stack ends with the copy, or a little
+    /// before.
     cut: bool,
 }
 

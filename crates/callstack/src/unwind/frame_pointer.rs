@@ -1,10 +1,11 @@
-//! Where a frame is whose function keeps its address in `rbp`, if nobody knows `rbp` (x86-64).
+//! Finds the frame of a function that addresses it by `rbp`, without knowing `rbp` (x86-64).
 //!
-//! The kernel tells of a blocked thread only where it goes on and its stack pointer. That is enough for functions
-//! whose unwind rule goes by the stack pointer, and for those that have stored `rbp` themselves. For a function that
-//! addresses its frame by `rbp`, the distance between the two is what its first instructions say: how many registers
-//! it stores and how much room it makes. That is read here, and believed only if a return address is found at the
-//! place where it must be. Nothing is guessed: a function that begins in another way is not unwound.
+//! For a blocked thread the kernel tells only the next instruction and the stack pointer. That is
+//! enough for functions whose unwind rule goes by the stack pointer, and for those that have stored
+//! `rbp` themselves. For a function that addresses its frame by `rbp`, the first instructions say
+//! how far `rbp` is from the stack pointer: how many registers they store and how much room they
+//! make. They are decoded here, and believed only if a return address is found at the place where
+//! it must be. Nothing is guessed: a function that begins in another way is not unwound.
 //!
 //! Not here: walking ([`super::hop`]).
 
@@ -12,7 +13,7 @@ use std::ops::Range;
 
 /// `push rbp; mov rbp, rsp`.
 const BEGINS_FRAME: [u8; 4] = [0x55, 0x48, 0x89, 0xe5];
-/// Instructions in the first so many bytes of a function begin its frame.
+/// How many bytes at the start of a function are searched for the instructions that make its frame.
 const LONGEST: usize = 256;
 
 /// The code of this process.
@@ -23,8 +24,8 @@ pub(crate) trait Code {
     fn bytes(&self, start: usize, len: usize) -> Vec<u8>;
 }
 
-/// The value of `rbp` in the function that contains `address`, a return address within it, if the stack pointer was `sp`
-/// at the call. `None`: this cannot be told for certain.
+/// Finds the value of `rbp` in the function that contains `address`, a return address within it, if
+/// the stack pointer was `sp` at the call. `None` if that is not certain.
 pub(crate) fn find(
     code: &impl Code,
     address: usize,
@@ -37,7 +38,8 @@ pub(crate) fn find(
     let above = lowest.checked_add(frame.aligned_to)?;
     let first = match frame.aligned_to {
         1 => lowest,
-        // Where something was cut off, only this is known: every function begins at a multiple of 16.
+        // An aligned stack pointer may have lost some bytes. Every frame begins at a multiple of
+        // 16.
         _ => lowest.next_multiple_of(16),
     };
     let mut found = None;
@@ -53,19 +55,19 @@ pub(crate) fn find(
     found
 }
 
-/// What the first instructions of a function make room for.
+/// The frame that the first instructions of a function make.
 #[derive(Debug, PartialEq, Eq)]
 struct Frame {
     /// Bytes of registers that are stored below `rbp`.
     stored: usize,
-    /// What the stack pointer is made a multiple of after that; 1: nothing is.
+    /// The alignment that the stack pointer gets after that; 1 for none.
     aligned_to: usize,
-    /// Bytes below that.
+    /// Bytes of room below that.
     room: usize,
 }
 
 impl Frame {
-    /// `code`: from the beginning of a function on.
+    /// Decodes `code`, the beginning of a function.
     fn made_by(code: &[u8]) -> Option<Frame> {
         let mut places = code.windows(BEGINS_FRAME.len()).enumerate();
         let (begin, _) = places.find(|(_, window)| *window == BEGINS_FRAME)?;
@@ -115,12 +117,12 @@ impl Frame {
         }
         let is_sound =
             frame.aligned_to.is_power_of_two() && (frame.aligned_to == 1 || frame.aligned_to >= 16);
-        // What is pushed later is not known to stay there until the call.
+        // Registers that are pushed later may have been popped before the call.
         let pushes_more = matches!(rest, [0x41, 0x50..=0x57, ..] | [0x50..=0x57, ..]);
         (is_sound && !pushes_more).then_some(frame)
     }
 
-    /// Nothing has been done yet but to store registers.
+    /// Whether the instructions so far only store registers.
     fn is_plain(&self) -> bool {
         self.aligned_to == 1 && self.room == 0
     }
@@ -139,7 +141,8 @@ fn is_behind_a_call(code: &impl Code, address: usize) -> bool {
             .get(LONGEST - len..)
             .filter(|_| bytes.len() == LONGEST)
     };
-    // call near; call through register or memory (opcode ff, the register field of the next byte is 2), by length
+    // call near; call through register or memory (opcode ff, the register field of the next byte is
+    // 2), by length
     let direct = ends_with(5).is_some_and(|call| call[0] == 0xe8);
     direct
         || (2..=LONGEST).any(|len| {
@@ -181,7 +184,7 @@ mod tests {
             0x55, 0x48, 0x89, 0xe5, 0x41, 0x57, 0x53, 0x48, 0x83, 0xec, 24, 0x31, 0xc0,
         ];
         assert_eq!(frame(&usual), Some((16, 1, 24)));
-        // The same after a look at an argument.
+        // These instructions after a test of an argument.
         let late = [&[0x48, 0x85, 0xff, 0x74, 0x20][..], &usual].concat();
         assert_eq!(frame(&late), Some((16, 1, 24)));
         // and rsp, -32; sub rsp, 0x140

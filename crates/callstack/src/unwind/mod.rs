@@ -1,8 +1,12 @@
-//! Walking the stack of the current thread, with one of two unwinders, or the copy of another thread's stack.
+//! Walks the stack of the current thread with one of two unwinders, or the copy of another thread's
+//! stack.
 //!
-//! [`hop`] (framehop) is the fast one: it reads nothing but the stack within a [`Window`] and sections that cannot go
-//! away, takes no lock and does not allocate. [`system`] (the `backtrace` crate) is the portable one; what it reads and
-//! locks is the platform's business. Both feed [`Frames`], which alone decides where a walk ends, so that they agree.
+//! [`fast`] (framehop) reads nothing but the stack within a [`Window`] and sections that cannot go
+//! away, takes no lock and does not allocate. [`system`] (the `backtrace` crate) is portable; the
+//! platform decides what it reads and locks. Both feed [`Frames`], which alone decides where a walk
+//! ends, so that they agree.
+//!
+//! Not here: how another thread's stack is copied ([`crate::thread`], [`crate::sampler`]).
 
 #[cfg(all(
     target_os = "linux",
@@ -15,13 +19,13 @@ pub(crate) mod copied;
     target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
-pub(crate) mod frame_pointer;
+pub(crate) mod fast;
 #[cfg(all(
     target_os = "linux",
     target_pointer_width = "64",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
-pub(crate) mod hop;
+pub(crate) mod frame_pointer;
 #[cfg(all(
     target_os = "linux",
     target_pointer_width = "64",
@@ -54,8 +58,8 @@ pub enum UnwinderKind {
 
 /// A way to walk from a frame towards the root.
 pub(crate) trait Unwinder {
-    /// Passes every frame above the one of `start` to `frames`, until `frames` has enough or there are no more. Does not
-    /// allocate.
+    /// Passes every frame above the one of `start` to `frames`, until `frames` has enough or there
+    /// are no more. Does not allocate.
     fn walk(
         &mut self,
         start: &Registers,
@@ -64,7 +68,7 @@ pub(crate) trait Unwinder {
     ) -> Completeness;
 }
 
-/// A limit further away than this is not in the frame in question.
+/// The largest frame: a limit further away than this is in another one.
 #[cfg(all(
     target_os = "linux",
     target_pointer_width = "64",
@@ -78,7 +82,7 @@ pub(crate) struct Frames<'a> {
     out: &'a mut Vec<usize>,
     room: usize,
     limit: usize,
-    /// Stop after the first: nothing is known about the memory behind its frame.
+    /// Whether to stop after the first frame, because nothing is known about the memory behind it.
     leaf_only: bool,
 }
 
@@ -89,7 +93,8 @@ impl Frames<'_> {
         if sp > self.limit {
             return Err(Completeness::Complete);
         }
-        // Some platforms report where the main thread returns to: nowhere. A 0 would separate branches.
+        // Some platforms report a return address of 0 for the main thread. A 0 would separate
+        // branches.
         if ip == 0 {
             return Err(self.at_root());
         }
@@ -105,7 +110,7 @@ impl Frames<'_> {
         Ok(())
     }
 
-    /// What it means that there are no more frames. A limit that is on the stack would have been met before.
+    /// The end of a walk that has no more frames. A limit on the stack would have been met before.
     pub(crate) fn at_root(&self) -> Completeness {
         if self.limit == usize::MAX {
             Completeness::Complete
@@ -114,7 +119,7 @@ impl Frames<'_> {
         }
     }
 
-    /// What it means that the last frame, at `sp`, is known to be the first on this stack.
+    /// The end of a walk whose last frame, at `sp`, is known to be the first on this stack.
     #[cfg(all(
         target_os = "linux",
         target_pointer_width = "64",
@@ -128,8 +133,8 @@ impl Frames<'_> {
         }
     }
 
-    /// What it means that the word at `address`, which the last frame needs, is outside of the window. Only the frame
-    /// that contains the limit may reach beyond it.
+    /// The end of a walk whose last frame needs the word at `address`, which is outside of the
+    /// window. Only the frame that contains the limit may reach beyond it.
     #[cfg(all(
         target_os = "linux",
         target_pointer_width = "64",
@@ -183,7 +188,7 @@ pub(crate) fn walk(
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
 pub(crate) fn walk_with(
-    walker: &mut hop::Walker,
+    walker: &mut fast::Walker,
     start: &Registers,
     limit: usize,
     out: &mut Vec<usize>,
@@ -201,10 +206,11 @@ pub(crate) fn walk_with(
     walker.walk(start, &window, &mut frames)
 }
 
-/// Walks the copied stack of a thread that was interrupted, from the instruction in `start` to the first function.
+/// Walks the copied stack of a thread that was interrupted, from the instruction in `start` to the
+/// first function.
 ///
-/// The address of that instruction is appended plus one, so that it is a return address as all others: who looks one up
-/// subtracts one.
+/// The address of that instruction is appended plus one, so that it is like a return address:
+/// lookups subtract one.
 #[cfg(all(
     target_os = "linux",
     target_pointer_width = "64",
@@ -218,8 +224,8 @@ pub(crate) fn walk_interrupted(
     walk_copy(start, stack, out, None)
 }
 
-/// The same for a thread that was not interrupted, of which only the instruction and the stack pointer are known. The
-/// frame pointer is found out with the help of `code` where it is needed.
+/// Walks the copied stack of a blocked thread, whose instruction and stack pointer alone are known.
+/// The frame pointer is worked out from `code` where it is needed.
 #[cfg(all(
     target_os = "linux",
     target_pointer_width = "64",
@@ -232,7 +238,7 @@ pub(crate) fn walk_blocked(
     out: &mut Vec<usize>,
 ) -> Completeness {
     let mut find = |address, sp| {
-        // Elsewhere a function says in another way how large its frame is.
+        // On ARM, functions begin in another way.
         if cfg!(target_arch = "x86_64") {
             frame_pointer::find(code, address, sp, &mut |address| stack.read(address))
         } else {
@@ -251,7 +257,7 @@ fn walk_copy(
     start: &Registers,
     stack: &copied::CopiedStack<'_>,
     out: &mut Vec<usize>,
-    find: Option<hop::FindFramePointer<'_>>,
+    find: Option<fast::FindFramePointer<'_>>,
 ) -> Completeness {
     out.reserve(MAX_FRAMES);
     let mut frames = Frames {
@@ -268,8 +274,8 @@ fn walk_copy(
         lacking |= stack.lacks(address);
         stack.read(address)
     };
-    let walked = hop::with(|unwinder| match unwinder {
-        Some(unwinder) => unwinder.hop(start, read, find, &mut frames),
+    let walked = fast::with(|unwinder| match unwinder {
+        Some(unwinder) => unwinder.walk_from(start, read, find, &mut frames),
         None => Completeness::Broken,
     });
     match walked {
@@ -290,7 +296,7 @@ fn dispatch(
             target_pointer_width = "64",
             any(target_arch = "x86_64", target_arch = "aarch64")
         ))]
-        UnwinderKind::Fast => hop::with(|unwinder| match unwinder {
+        UnwinderKind::Fast => fast::with(|unwinder| match unwinder {
             Some(unwinder) => unwinder.walk(start, window, frames),
             None => system::System.walk(start, window, frames),
         }),

@@ -1,11 +1,14 @@
-//! The registers framehop starts from.
+//! The registers that framehop starts from.
 //!
 //! # Invariant
 //!
-//! [`Registers::here`] is inlined into its caller, so the values belong to the frame of that caller, and they describe
-//! it only until that function returns. Whoever uses them must be called by that function, and not as a tail call:
-//! pass them by reference, a frame that holds something borrowed cannot be left. [`Registers::interrupted`] takes part in
-//! none of that: it only says what a thread was about to do.
+//! [`Registers::here`] is inlined into its caller, so the values belong to the frame of that
+//! caller, and they describe it only until that function returns. Code that uses them must be
+//! called by that function, and not as a tail call: they are passed by reference, because a frame
+//! that lends something cannot be left. [`Registers::interrupted`] has no such rule: it only says
+//! what a thread was about to do.
+//!
+//! Not here: platforms without framehop (`stack_pointer.rs`).
 
 #![allow(unsafe_code)]
 
@@ -31,10 +34,12 @@ impl Registers {
         lr: 0,
     };
 
-    /// In place of a register that is not known. No frame and no function is there, and it is not 0, which means the end.
+    /// Stands for a register that is not known. No frame and no function has this address, and it
+    /// is not 0, which would mean the end.
     pub(crate) const UNKNOWN: usize = 1;
 
-    /// What the kernel tells of a thread that is blocked: where it goes on, and the stack pointer.
+    /// The registers of a blocked thread, as far as the kernel tells: the next instruction and the
+    /// stack pointer.
     pub(crate) fn blocked(ip: usize, sp: usize) -> Self {
         Self {
             ip,
@@ -45,8 +50,8 @@ impl Registers {
         }
     }
 
-    /// The registers of whatever a signal has interrupted. The address is that of the next instruction, and the frame may
-    /// be half-way built or taken down.
+    /// The registers of whatever a signal has interrupted. The address is that of the next
+    /// instruction, and the frame may be half-way built or taken down.
     #[cfg(target_arch = "x86_64")]
     pub(crate) fn interrupted(context: &libc::ucontext_t) -> Self {
         let register =
@@ -58,8 +63,8 @@ impl Registers {
         }
     }
 
-    /// The registers of whatever a signal has interrupted. The address is that of the next instruction, and the frame may
-    /// be half-way built or taken down.
+    /// The registers of whatever a signal has interrupted. The address is that of the next
+    /// instruction, and the frame may be half-way built or taken down.
     #[cfg(target_arch = "aarch64")]
     pub(crate) fn interrupted(context: &libc::ucontext_t) -> Self {
         let machine = &context.uc_mcontext;

@@ -1,5 +1,8 @@
-//! The registers an unwinder starts from, where the unwinder of the platform finds them itself: only the stack pointer,
-//! and only nearly, by the address of a local variable.
+//! The registers that a walk starts from on platforms without framehop: only the stack pointer, and
+//! only nearly, by the address of a local variable. The unwinder of the platform finds the others
+//! itself.
+//!
+//! Not here: 64-bit Linux (`registers.rs`).
 
 /// Registers of a frame that is still on the stack.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,7 @@
 //! The unwinder of the platform, through the `backtrace` crate.
 //!
-//! It finds its own registers, so the frames between `start` and itself are skipped by their stack pointers.
+//! It finds its own registers, so the frames between `start` and itself are skipped by their stack
+//! pointers. Not here: where a walk ends ([`Frames`]).
 
 #![cfg_attr(unix, allow(unsafe_code))]
 
@@ -21,8 +22,8 @@ impl Unwinder for System {
         let mut end = None;
         trace(|frame| {
             let sp = frame.sp() as usize;
-            // Stacks grow downwards: what is not above the frame of `start` was called by it. A platform that does not
-            // tell stack pointers says 0.
+            // Stacks grow downwards: a frame that is not above that of `start` was called by it.
+            // Platforms without stack pointers report 0.
             if sp != 0 && sp <= start.sp {
                 return true;
             }
@@ -39,8 +40,8 @@ impl Unwinder for System {
 
 #[cfg(unix)]
 fn trace(visit: impl FnMut(&backtrace::Frame) -> bool) {
-    // SAFETY: the lock of `backtrace::trace` protects symbolisation and `dbghelp`. On Unix a walk is `_Unwind_Backtrace`,
-    // which may run on many threads at once.
+    // SAFETY: the lock of `backtrace::trace` protects symbolisation and `dbghelp`. On Unix a walk
+    // is `_Unwind_Backtrace`, which may run on many threads at once.
     unsafe { backtrace::trace_unsynchronized(visit) }
 }
 

@@ -1,15 +1,19 @@
-//! Which memory an unwinder may read.
+//! [`Window`]: the memory that an unwinder may read.
 //!
 //! # Invariant
 //!
-//! A [`Window`] starts at the stack pointer of a frame that is still on the stack of this thread, and ends
+//! A [`Window`] starts at the stack pointer of a frame that is still on the stack of this thread,
+//! and ends
 //!
-//! * at the end of this thread's stack, if it starts within it: all of that is mapped and in use; or
-//! * at the limit, if the code runs on some other stack (a coroutine, a grown stack). The limit is the address of a live
-//!   frame. That both belong to the same stack cannot be proven; a limit on the thread's own stack or further away than
-//!   [`MAX_FOREIGN`] is refused, because then they do not.
+//! * at the end of this thread's stack, if it starts within it: all of that is mapped and in use;
+//!   or
+//! * at the limit, if the code runs on some other stack (a coroutine, a grown stack). The limit is
+//!   the address of a live frame. That both belong to the same stack cannot be proven; a limit on
+//!   the thread's own stack or further away than [`MAX_FOREIGN`] is refused, because then they do
+//!   not.
 //!
-//! A window is used only while the frame it starts at is live, which is why it is not `Send` and borrows the registers.
+//! A window is used only while the frame it starts at is live, which is why it is not `Send` and
+//! borrows the registers.
 
 #![allow(unsafe_code)]
 
@@ -18,7 +22,7 @@ use std::ops::Range;
 
 use super::registers::Registers;
 
-/// Nobody gives a coroutine a larger stack; a larger distance means two different stacks.
+/// The largest stack of a coroutine; a larger distance means two different stacks.
 const MAX_FOREIGN: usize = 64 << 20;
 /// More than the frame of `capture` needs.
 const OWN_FRAME: usize = 4096;
@@ -31,7 +35,8 @@ pub(crate) struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    /// From `start` up to the frame that contains `limit`, if that can be walked.
+    /// The window from `start` up to the frame that contains `limit`; `None` if that cannot be
+    /// walked.
     pub(crate) fn up_to(limit: usize, start: &'a Registers) -> Option<Self> {
         let end = window_end(start.sp, limit, bounds::own())?;
         Some(Self {
@@ -40,7 +45,7 @@ impl<'a> Window<'a> {
         })
     }
 
-    /// Enough to unwind the frame of `start` itself and nothing else.
+    /// A window that is enough to unwind the frame of `start` itself and nothing else.
     pub(crate) fn own_frame(start: &'a Registers) -> Self {
         Self {
             range: start.sp..start.sp.saturating_add(OWN_FRAME),
@@ -71,13 +76,14 @@ impl<'a> Window<'a> {
         if !inside || !address.is_multiple_of(8) {
             return Err(());
         }
-        // SAFETY: aligned, and mapped stack memory of this thread by the module invariant. Volatile, because the compiler
-        // must not conclude anything from what the word happens to be.
+        // SAFETY: aligned, and mapped stack memory of this thread by the module invariant.
+        // Volatile, because the compiler must not conclude anything from what the word happens to
+        // be.
         Ok(unsafe { std::ptr::with_exposed_provenance::<u64>(address).read_volatile() })
     }
 }
 
-/// How much of this thread's own stack is left below `sp`; `None` on another stack, of which nothing is known.
+/// How many bytes of this thread's own stack are left below `sp`; `None` on another stack.
 #[cfg(all(
     target_os = "linux",
     target_pointer_width = "64",
@@ -95,7 +101,7 @@ fn window_end(sp: usize, limit: usize, own: Option<Range<usize>>) -> Option<usiz
     match own {
         Some(own) if own.contains(&sp) => Some(own.end),
         Some(own) if own.contains(&limit) => None,
-        // One word more: the limit is an address within the frame.
+        // One more word, because the limit is an address within the frame.
         _ if limit - sp <= MAX_FOREIGN => Some(limit.saturating_add(8)),
         _ => None,
     }
@@ -119,7 +125,7 @@ mod bounds {
         static OWN: Cell<Bounds> = const { Cell::new(Bounds::NotAsked) };
     }
 
-    /// The stack this thread was started with. Asked once for a thread.
+    /// The stack that this thread was started with. The C library is asked once for each thread.
     pub(super) fn own() -> Option<Range<usize>> {
         let mut bounds = OWN.get();
         if let Bounds::NotAsked = bounds {
@@ -138,8 +144,8 @@ mod bounds {
         let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
         let mut start = std::ptr::null_mut();
         let mut size = 0;
-        // SAFETY: `pthread_getattr_np` initialises the attributes if it returns 0; they are only read after that, and
-        // destroyed once.
+        // SAFETY: `pthread_getattr_np` initialises the attributes if it returns 0; they are only
+        // read after that, and destroyed once.
         let failed = unsafe {
             if libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) != 0 {
                 return None;
@@ -156,7 +162,8 @@ mod bounds {
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 mod bounds {
-    /// Unknown, and not needed: only framehop reads through a window.
+    /// Everything: the bounds are not known, and not needed, because only framehop reads through a
+    /// window.
     pub(super) fn own() -> Option<std::ops::Range<usize>> {
         Some(0..usize::MAX)
     }

@@ -1,4 +1,5 @@
-//! Sums are true: bytes and objects, allocated and held, whatever the sizes, and while the rate changes.
+//! Sums are accurate: bytes and objects, allocated and held, whatever the sizes, and while the rate
+//! changes.
 
 use callstack::heap::{self, Weight};
 
@@ -6,7 +7,8 @@ use crate::{LABEL, Turn, allocated, assert_within, held, own_label};
 
 const TOTAL: usize = 256 << 20;
 
-/// Sizes as programs have them: many small ones, few large ones, every power of two with about as many bytes.
+/// Sizes as programs have them: many small ones, few large ones, every power of two with about as
+/// many bytes.
 struct Sizes(u64);
 
 impl Sizes {
@@ -32,13 +34,13 @@ struct Truth {
     held_bytes: usize,
     held_objects: usize,
     held: Vec<Vec<u8>>,
-    /// What the samples say was allocated.
+    /// The weight of the samples of what was allocated.
     estimate: Weight,
 }
 
 /// Allocates that many bytes, and keeps every fourth block.
 fn allocate(total: usize, seed: u64, mut each: impl FnMut(usize)) -> Truth {
-    // What the test needs for itself has another label.
+    // Allocations of the test itself have another label.
     LABEL.set(0);
     let held = Vec::with_capacity(1 << 20);
     let mut truth = Truth {
@@ -71,8 +73,8 @@ fn allocate(total: usize, seed: u64, mut each: impl FnMut(usize)) -> Truth {
     truth
 }
 
-/// Bytes are estimated from some 16,000 samples that are held: 5 % are six times their spread. Objects that are small stand for
-/// hundreds each, so their number is not known as well.
+/// Bytes are estimated from some 16,000 samples that are held: 5 % are six times their spread.
+/// Objects that are small stand for hundreds each, so their number is not known as well.
 #[track_caller]
 fn assert_sums(truth: &Truth) {
     let held = held(truth.label);
@@ -111,7 +113,7 @@ fn what_is_allocated_while_sampling_is_off_is_not_in_the_sums() {
     let while_off = vec![0_u8; 1000];
     assert_eq!(held(number).bytes(), 1000);
     drop(before);
-    // What was sampled before is forgotten when it is freed, though sampling is off.
+    // A sample from before is forgotten when its memory is freed, though sampling is off.
     assert_eq!(held(number).bytes(), 0);
     heap::set_rate(1);
     let after = vec![0_u8; 1000];

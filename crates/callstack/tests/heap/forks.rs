@@ -1,4 +1,5 @@
-//! A forked child goes on allocating, though other threads of its parent were in the middle of samples.
+//! A forked child goes on allocating, though other threads of its parent were in the middle of
+//! samples.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,8 @@ use callstack::heap;
 
 use crate::{Turn, own_label};
 
-/// As much as a child does before it runs something else, and more: frees what its parent has sampled, allocates its own.
+/// As much as a child does before it runs something else, and more: frees what its parent has
+/// sampled, allocates its own.
 fn in_child(from_parent: Vec<Vec<u8>>) -> i32 {
     drop(from_parent);
     let number = own_label();
@@ -43,7 +45,8 @@ fn children_of_a_storm_allocate_and_end() {
         }
         for _ in 0..50 {
             let block = vec![vec![0_u8; 100]; 10];
-            // SAFETY: glibc's own allocator is fit for use in the child; the child ends without running anything else.
+            // SAFETY: glibc's own allocator is fit for use in the child; the child ends without
+            // running anything else.
             let child = unsafe { libc::fork() };
             assert!(child >= 0);
             if child == 0 {

@@ -1,4 +1,4 @@
-//! What a program may do while it is sampled.
+//! Programs that do unusual things while they are sampled.
 
 use std::hint::black_box;
 use std::panic::catch_unwind;
@@ -33,7 +33,7 @@ fn panics_by_the_thousand_leave_nothing() {
     std::panic::set_hook(hook);
     for number in numbers {
         assert!(held(number).bytes() < 4096, "{:?}", held(number));
-        assert!(allocated(number).bytes() > 0 || heap::lost().no_label > 0);
+        assert!(allocated(number).bytes() > 0 || heap::dropped().no_label > 0);
     }
 }
 
@@ -64,9 +64,9 @@ fn more_samples_than_the_table_holds_are_counted_and_nothing_stays() {
     // So large that none is missed: one of 16 bytes is, once in nine million times.
     let mut blocks: Vec<Box<[u8; 64]>> = Vec::with_capacity(BLOCKS);
     let number = own_label();
-    let before = heap::lost();
+    let before = heap::dropped();
     blocks.extend((0..BLOCKS).map(|at| Box::new([at as u8; 64])));
-    let lost = heap::lost();
+    let lost = heap::dropped();
     let (no_place, known) = (
         lost.no_place - before.no_place,
         held(number).count().round(),

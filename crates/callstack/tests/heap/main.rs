@@ -1,6 +1,7 @@
 //! The sampling allocator as the allocator of a program.
 //!
-//! All tests share the process and its rate, so those that change it take turns. Each counts what is its own by a label.
+//! All tests share the process and its rate, so those that change it take turns. Each counts what
+//! is its own by a label.
 #![cfg(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
@@ -75,7 +76,7 @@ fn held(number: u64) -> Weight {
 }
 
 fn held_by_stack(number: u64) -> HashMap<StackId, Weight> {
-    // What this needs for itself is not the test's.
+    // Allocations of this function are not part of the test.
     let own = LABEL.replace(0);
     let mut sums: HashMap<StackId, Weight> = HashMap::new();
     let mut live = Vec::with_capacity(200_000);
@@ -89,7 +90,8 @@ fn held_by_stack(number: u64) -> HashMap<StackId, Weight> {
     sums
 }
 
-/// What has been allocated since the last call of this function or the beginning of the turn.
+/// The memory that has been allocated since the last call of this function or the start of the
+/// test.
 fn allocated(number: u64) -> Weight {
     let mut sum = Weight::default();
     heap::drain(&mut |event| {

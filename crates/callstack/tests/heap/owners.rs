@@ -1,4 +1,5 @@
-//! What is held is known exactly, whoever frees it, at a rate that samples every allocation.
+//! At a rate that samples every allocation, the memory that is held is known exactly, whichever
+//! thread frees it.
 
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, realloc};
 use std::cell::RefCell;
@@ -13,7 +14,8 @@ const BLOCKS: usize = 20_000;
 #[test]
 fn threads_that_free_each_others_memory_leave_what_they_hold() {
     let _turn = Turn::with_rate(1);
-    // A ring of threads: each allocates, keeps one block in ten and gives the others to the next one, who frees them.
+    // A ring of threads: each allocates, keeps one block in ten and gives the others to the next
+    // one, who frees them.
     const THREADS: usize = 4;
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..THREADS)
         .map(|_| mpsc::sync_channel::<Box<[u8; 48]>>(64))
@@ -64,7 +66,7 @@ fn threads_that_free_each_others_memory_leave_what_they_hold() {
         assert!(
             (expected..expected + 8192).contains(&sum.bytes()),
             "{sum:?} {:?}",
-            callstack::heap::lost()
+            callstack::heap::dropped()
         );
         drop(kept);
         assert!(held(number).bytes() < 8192);
@@ -132,7 +134,8 @@ fn a_reallocation_that_fails_leaves_the_block_held() {
     let _turn = Turn::with_rate(1);
     let number = own_label();
     let layout = Layout::from_size_align(640, 8).unwrap();
-    // SAFETY: the layout has a size; the block is freed once, with its layout; a size that no system has fails.
+    // SAFETY: the layout has a size; the block is freed once, with its layout; a size that no
+    // system has fails.
     unsafe {
         let block = alloc(layout);
         assert!(!block.is_null());

@@ -1,4 +1,5 @@
-//! Signal handlers that allocate, with an allocator that can bear it: the sampler around it must bear it, too.
+//! Signal handlers that allocate, with an allocator that can bear it: the sampler around it must
+//! bear it, too.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
@@ -60,7 +61,8 @@ fn a_handler_that_interrupts_the_sampler_may_allocate() {
     // The bounds of this thread's stack are asked for once, which is not for handlers.
     drop(std::hint::black_box(Box::new(1)));
     let number = own_label();
-    // SAFETY: a handler that only touches atomics and an allocator that is made for it. A timer of this thread, deleted below.
+    // SAFETY: a handler that only touches atomics and an allocator that is made for it. A timer of
+    // this thread, deleted below.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = handler as *const () as usize;

@@ -1,4 +1,4 @@
-//! Stacks lead to who allocates, without the frames of the allocator.
+//! Stacks lead to the code that allocates, without the frames of the allocator.
 
 use std::thread;
 
@@ -28,7 +28,7 @@ fn names(addresses: &[usize]) -> Vec<String> {
 #[track_caller]
 fn assert_leads_to(number: u64, function: &str) {
     let stacks = held_by_stack(number);
-    // What looking up names needs is not the test's.
+    // Looking up names allocates, too; that is not part of the test.
     crate::LABEL.set(0);
     let (&stack, _) = stacks
         .iter()
@@ -97,7 +97,7 @@ fn a_deep_stack_is_cut_at_its_root_and_says_so() {
 #[test]
 fn a_thread_with_a_small_stack_is_sampled_without_one() {
     let _turn = Turn::with_rate(1);
-    let before = heap::lost();
+    let before = heap::dropped();
     let (number, block) = thread::Builder::new()
         .stack_size(48 << 10)
         .spawn(|| (own_label(), allocates()))
@@ -106,7 +106,7 @@ fn a_thread_with_a_small_stack_is_sampled_without_one() {
         .unwrap();
     assert_eq!(crate::held(number).bytes(), 3000);
     if cfg!(debug_assertions) {
-        assert!(heap::lost().no_stack > before.no_stack);
+        assert!(heap::dropped().no_stack > before.no_stack);
         let stacks = held_by_stack(number);
         let stack = stacks.keys().next().unwrap();
         assert_eq!(heap::frames(*stack).addresses, []);

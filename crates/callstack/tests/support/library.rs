@@ -17,7 +17,8 @@ pub fn compile_rust(name: &str, options: &[&str], source: &str) -> PathBuf {
     library
 }
 
-/// Compiles a library in `language` (of the C family) with `debug` being `-g` or `-g0`, and returns its path.
+/// Compiles a library in `language` (of the C family) with `debug` being `-g` or `-g0`, and returns
+/// its path.
 pub fn compile_c(name: &str, language: &str, debug: &str, source: &str) -> PathBuf {
     let (source, library) = place(name, "c", source);
     let mut command = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));

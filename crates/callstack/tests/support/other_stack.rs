@@ -11,8 +11,8 @@ const STACK: usize = 16 * PAGE;
 
 /// Runs `f` on a new stack between two pages that must not be touched.
 pub fn on_another_stack(f: extern "C" fn()) {
-    // SAFETY: a fresh mapping is used as the stack of a context, and outlives it: `swapcontext` returns when `f` has
-    // returned.
+    // SAFETY: a fresh mapping is used as the stack of a context, and outlives it: `swapcontext`
+    // returns when `f` has returned.
     unsafe {
         let memory = libc::mmap(
             ptr::null_mut(),

@@ -1,4 +1,4 @@
-//! What a test leaves with the operating system: threads, file descriptors, and calls on the
+//! Leftovers of a test that the operating system knows: threads, file descriptors, and calls on the
 //! blocking pool that have no record.
 //!
 //! Threads and descriptors belong to the process: nothing tells which test made them. So they are
@@ -36,7 +36,7 @@ pub(crate) struct OsBaseline {
     pub(crate) descriptors: Option<DescriptorsBaseline>,
 }
 
-/// What is there now and was not in the baseline.
+/// Threads, descriptors and calls that are there now and were not in the baseline.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OsLeftovers {
     pub(crate) threads: Vec<OsThread>,
@@ -46,7 +46,7 @@ pub(crate) struct OsLeftovers {
     pub(crate) calls: usize,
     /// Which of the three the check has inspected.
     pub(crate) coverage: Coverage,
-    /// What it should have inspected and could not read.
+    /// The kinds that it should have inspected and could not read.
     pub(crate) unreadable: Vec<&'static str>,
 }
 
@@ -271,7 +271,7 @@ fn write_section(f: &mut fmt::Formatter<'_>, left: &OsLeftovers) -> fmt::Result 
     if !left.threads.is_empty() {
         writeln!(
             f,
-            "\n{threads} of this process began after the snapshot and did not end"
+            "\n{threads} of this process began after the baseline and did not end"
         )?;
         write_lines(f, &left.threads)?;
         writeln!(
@@ -282,7 +282,7 @@ fn write_section(f: &mut fmt::Formatter<'_>, left: &OsLeftovers) -> fmt::Result 
     if !left.descriptors.is_empty() {
         writeln!(
             f,
-            "\n{descriptors} of this process opened after the snapshot and not closed"
+            "\n{descriptors} of this process opened after the baseline and not closed"
         )?;
         write_lines(f, &left.descriptors)?;
         writeln!(

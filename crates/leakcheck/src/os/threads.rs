@@ -54,7 +54,7 @@ impl fmt::Display for OsThread {
         }
         write!(
             f,
-            ", began {} ago, {} after the snapshot",
+            ", began {} ago, {} after the baseline",
             Age(self.age),
             Age(self.began_after)
         )
@@ -81,7 +81,7 @@ impl ThreadsBaseline {
         // id: a new thread has its name only a little later.
         drop(taskscope::instrument(std::future::ready(())));
         await_workers();
-        let snapshot = || {
+        let read = || {
             let started = now()?;
             let threads = list()?
                 .into_iter()
@@ -92,7 +92,7 @@ impl ThreadsBaseline {
                 started,
             }))
         };
-        ThreadsBaseline(snapshot())
+        ThreadsBaseline(read())
     }
 
     /// The threads that came later, without internal ones; `None` if `/proc` cannot be read.
@@ -263,9 +263,9 @@ mod tests {
     #[test]
     fn a_name_with_spaces_and_parentheses_is_read_whole() {
         let fields = "S 1 1 1 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 2 0 2781777 92827648 3484";
-        let seen = parse(9, &format!("9 (a) b (c) {fields}\n")).unwrap();
+        let stat = parse(9, &format!("9 (a) b (c) {fields}\n")).unwrap();
         assert_eq!(
-            (seen.name.as_str(), seen.state, seen.began),
+            (stat.name.as_str(), stat.state, stat.began),
             ("a) b (c", 'S', 2_781_777)
         );
         assert_eq!(parse(9, "9 (cut off) S 1 2"), None);

@@ -167,7 +167,8 @@ impl Leaks {
 
 impl Error for Leaks {}
 
-/// The same text as `Display`: a test that returns a `Result`, or unwraps one, shows this.
+/// Writes the text of `Display`, because a test that returns a `Result`, or unwraps one, shows
+/// `Debug`.
 impl fmt::Debug for Leaks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f)?;

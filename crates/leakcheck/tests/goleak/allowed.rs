@@ -1,4 +1,4 @@
-//! What goleak's users count themselves: so many tasks are known to be left.
+//! `allow`: a number of tasks is known to be left. Users of goleak count these themselves.
 
 use crate::support::{Blocked, FOREVER, Untracked, found, hasty, is_clean};
 

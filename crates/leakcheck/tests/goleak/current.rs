@@ -1,4 +1,4 @@
-//! `IgnoreCurrent`: a baseline covers what was alive when it was taken, and nothing else.
+//! `IgnoreCurrent`: a baseline covers the tasks that were alive when it was taken, and no others.
 
 use leakcheck::Baseline;
 
@@ -46,7 +46,8 @@ async fn what_counts_is_when_the_baseline_was_taken() {
     blocked.end().await;
 }
 
-/// `IgnoreCurrent`: a task that gets the place in memory of one that was alive before is not taken for it.
+/// `IgnoreCurrent`: a task that gets the place in memory of one that was alive before is not taken
+/// for it.
 #[tokio::test]
 async fn a_task_with_the_record_of_one_in_the_baseline_is_found() {
     let before: Vec<_> = (0..5).map(|_| Blocked::start()).collect();
@@ -63,7 +64,7 @@ async fn a_task_with_the_record_of_one_in_the_baseline_is_found() {
     }
 }
 
-/// The same for tasks that can only be counted: as many are ignored as there were.
+/// Tasks that can only be counted: as many are ignored as there were.
 #[tokio::test]
 async fn untracked_tasks_alive_before_are_ignored_by_number() {
     let before = Untracked::start();

@@ -1,6 +1,7 @@
 //! `VerifyTestMain`: exit codes and messages of a real test binary.
 //!
-//! The binary is this one: each test here runs itself once more as a child process, in which it does what the test is about.
+//! The binary is this one: each test here runs itself once more as a child process, in which it
+//! does what the test is about.
 
 use std::process::{Command, Output};
 
@@ -138,7 +139,8 @@ async fn a_failing_run_without_a_leak_says_nothing_of_leaks() {
     );
 }
 
-/// `RunOnFailure`, which goleak has promised and does not do: the failure and the leak are both told.
+/// `RunOnFailure`, which goleak has promised and does not do: the failure and the leak are both
+/// told.
 #[leakcheck::test(settle(std::time::Duration::ZERO))]
 async fn a_failing_run_with_a_leak_tells_both() {
     let Some(run) = run_again("exits::a_failing_run_with_a_leak_tells_both") else {
@@ -180,7 +182,7 @@ async fn a_rule_that_matched_is_not_named() {
     run.assert(0, &[PASSED], &["leakcheck"]);
 }
 
-/// The same of what is allowed.
+/// An `allow` with nothing to allow is named as well.
 #[leakcheck::test(allow(2, "the flushers"))]
 async fn to_allow_what_is_not_left_is_named_on_standard_error() {
     let Some(run) = run_again("exits::to_allow_what_is_not_left_is_named_on_standard_error") else {

@@ -68,7 +68,8 @@ async fn five_blocked_tasks_are_five_and_nothing_else() {
     assert!(is_clean(hasty()).await);
 }
 
-/// `FindRetry`: a check without time to wait fails; one that waits succeeds with a task that ends meanwhile.
+/// `FindRetry`: a check without time to wait fails; one that waits succeeds with a task that ends
+/// meanwhile.
 #[tokio::test]
 async fn a_task_that_ends_within_the_budget_is_no_leak() {
     let (tell, told) = oneshot::channel::<()>();

@@ -1,4 +1,5 @@
-//! `AllLargeStack`: 101 tasks, each 101 functions deep, are complete: every task is counted, and every frame is there.
+//! `AllLargeStack`: 101 tasks, each 101 functions deep, are complete: every task is counted, and
+//! every frame is there.
 
 use std::pin::Pin;
 

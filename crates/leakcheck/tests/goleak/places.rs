@@ -1,6 +1,8 @@
-//! `IgnoreCreatedBy`, `IgnoreTopFunction`, `IgnoreAnyFunction`, and what goleak has not: by name and by scope.
+//! `IgnoreCreatedBy`, `IgnoreTopFunction`, `IgnoreAnyFunction`, and what goleak has not: by name
+//! and by scope.
 //!
-//! Every test is a table of patterns that match the one task that is left, and of patterns that do not: each is the other's control.
+//! Every test is a table of patterns that match the one task that is left, and of patterns that do
+//! not: each is the other's control.
 
 use futures::FutureExt;
 use leakcheck::Options;
@@ -82,7 +84,8 @@ async fn end(tell: oneshot::Sender<()>, task: JoinHandle<()>) {
     task.await.expect("it ends without a panic");
 }
 
-/// `IgnoreCreatedBy`: by the file and line that spawned it. A file is matched from its end, by whole names.
+/// `IgnoreCreatedBy`: by the file and line that spawned it. A file is matched from its end, by
+/// whole names.
 #[tokio::test]
 async fn by_the_place_of_the_spawn() {
     let (tell, told) = oneshot::channel();
@@ -169,7 +172,8 @@ mod start {
     }
 }
 
-/// `IgnoreCreatedBy`, by function: what a function spawns in place is its own. Of what it spawns of others, their path counts, or the file of the call.
+/// `IgnoreCreatedBy`, by function: what a function spawns in place is its own. Of what it spawns of
+/// others, their path counts, or the file of the call.
 #[tokio::test]
 async fn by_the_function_that_spawned_it_if_the_code_is_there() {
     let (tell, told) = oneshot::channel();
@@ -210,7 +214,8 @@ async fn a_name_that_only_begins_alike_is_another_one() {
     end(tell, task).await;
 }
 
-/// `IgnoreTopFunction`, `IgnoreAnyFunction`: by the function at the top of the stack and by any other.
+/// `IgnoreTopFunction`, `IgnoreAnyFunction`: by the function at the top of the stack and by any
+/// other.
 #[tokio::test]
 async fn by_the_top_function_and_by_any_function() {
     let (tell, told) = oneshot::channel();
@@ -222,7 +227,7 @@ async fn by_the_top_function_and_by_any_function() {
             "tokio::sync::oneshot::Receiver",
             "tokio::sync::oneshot::Receiver::poll",
             "oneshot",
-            // Those below.
+            // Functions further down.
             "db::pool::wait_for_work",
             "wait_for_work",
             "db::pool::reap",
@@ -232,7 +237,7 @@ async fn by_the_top_function_and_by_any_function() {
             "pools",
             "wait_for",
             "oneshot::Sender",
-            // What is below a task's own functions is not on its stack.
+            // Functions of the runtime below a task's own are not on its stack.
             "tokio::runtime",
         ],
     )
@@ -252,7 +257,8 @@ async fn not_by_the_function_that_only_spawned_it() {
     end(tell, task).await;
 }
 
-/// goleak's form for methods is `pkg.(*Type).Method`; here it is `Type::method`, whatever the type's arguments are.
+/// goleak's form for methods is `pkg.(*Type).Method`; here it is `Type::method`, whatever the
+/// type's arguments are.
 #[tokio::test]
 async fn by_a_method_of_a_generic_type() {
     let (tell, told) = oneshot::channel();
@@ -328,7 +334,7 @@ async fn by_scope() {
     end(tell, task).await;
 }
 
-/// Of two tasks, a rule covers the one that it is about.
+/// A rule covers one of two tasks, the one that it is about.
 #[tokio::test]
 async fn each_rule_covers_its_own_tasks_and_no_others() {
     for rule in [at as Rule, function] {

@@ -1,4 +1,5 @@
-//! `Find` refuses options that make no sense. So do these, when they are made: at the line of whoever made them.
+//! `Find` refuses options that make no sense. These are refused when they are made, at the line of
+//! the caller.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

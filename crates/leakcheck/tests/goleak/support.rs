@@ -1,4 +1,5 @@
-//! A task that is blocked until it is told to end, as goleak's own tests have one, and checks that do not wait.
+//! A task that is blocked until it is told to end, as goleak's own tests have one, and checks that
+//! do not wait.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ pub(crate) fn hasty() -> Options {
     Options::new().settle(Duration::ZERO)
 }
 
-/// What is left in spite of these options.
+/// The leaks that these options do not ignore.
 #[track_caller]
 pub(crate) fn found(options: Options) -> impl Future<Output = Leaks> {
     let check = leakcheck::check_with(options);
@@ -57,7 +58,7 @@ impl Blocked {
     }
 }
 
-/// The same without a record.
+/// A blocked task without a record.
 #[must_use]
 pub(crate) struct Untracked(oneshot::Sender<()>, tokio::task::JoinHandle<()>);
 

@@ -1,4 +1,5 @@
-//! A rule that matches nothing any more is reported: complaint 117 of goleak's users, and what keeps a list of exceptions short.
+//! A rule that matches nothing any more is reported: complaint 117 of goleak's users, and what
+//! keeps a list of exceptions short.
 
 use leakcheck::Options;
 
@@ -87,7 +88,7 @@ async fn of_two_rules_for_one_task_neither_is_unused() {
     blocked.end().await;
 }
 
-/// Of a baseline nobody expects that anything of it is left.
+/// A baseline may match nothing: nobody expects that its tasks are still there.
 #[tokio::test]
 async fn an_empty_baseline_is_not_reported() {
     assert!(is_clean(hasty().ignore_current("nothing yet").deny_unused()).await);
@@ -97,7 +98,7 @@ async fn an_empty_baseline_is_not_reported() {
     blocked.end().await;
 }
 
-/// What is allowed is a rule as well: with nothing left, nobody needs it any more.
+/// `allow` is a rule as well: with nothing left, it is unused.
 #[tokio::test]
 async fn to_allow_what_is_not_left_is_reported() {
     let allowing = || hasty().allow(2, "the flushers, #7").deny_unused();
@@ -109,7 +110,8 @@ async fn to_allow_what_is_not_left_is_reported() {
     assert!(text.contains(line), "{text}");
     // By itself it fails nothing.
     assert!(is_clean(hasty().allow(2, "the flushers, #7")).await);
-    // The controls: one task is enough, tracked or not; three are too many, which is no rule without a use.
+    // The controls: one task is enough, tracked or not; three are too many, which is no rule
+    // without a use.
     let untracked = Untracked::start();
     assert!(is_clean(allowing()).await);
     let blocked = [Blocked::start(), Blocked::start()];
@@ -122,7 +124,7 @@ async fn to_allow_what_is_not_left_is_reported() {
     }
 }
 
-/// What another rule has left out is not there to be allowed.
+/// Tasks that another rule ignores do not count for `allow`.
 #[tokio::test]
 async fn to_allow_what_is_ignored_is_reported() {
     let blocked = Blocked::named("reaper");

@@ -1,6 +1,8 @@
-//! Both in `#[leakcheck::test]`: the snapshot is the test's beginning, and the runtime is there before it.
+//! Threads and descriptors in `#[leakcheck::test]`: the baseline is the test's beginning, and the
+//! runtime is there before it.
 //!
-//! What the attribute makes can be called. Only there it looks, and leaks.
+//! The tests that the attribute makes can be called. Only then they inspect threads and
+//! descriptors, and leak.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -54,7 +56,7 @@ alone! {
         ALONE.store(true, Ordering::Relaxed);
         on_one_thread();
         on_workers();
-        // Whatever the first ones have left would be before the snapshot.
+        // Leftovers of the first two would be in the baseline.
         on_one_thread();
     }
 

@@ -1,4 +1,4 @@
-//! Which file descriptors count.
+//! The file descriptors that count as leaks.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,7 +11,7 @@ use leakcheck::{Leaks, Options, assert_none_in};
 
 use crate::{FOREVER, current_thread, leaks, multi_thread};
 
-/// What is said of one that is left.
+/// The line of the report about one that is left.
 #[track_caller]
 fn target(leaks: &Leaks, open: &impl AsRawFd) -> String {
     let number = open.as_raw_fd() as u32;
@@ -181,7 +181,7 @@ alone! {
         assert_none_in!(&runtime, options.settle(FOREVER));
     }
 
-    /// What knows runtimes must not keep them open.
+    /// The list of runtimes must not keep them open.
     fn a_runtime_with_tasks_that_was_shut_down_leaves_no_descriptor() {
         let runtime = current_thread();
         let options = Options::new().descriptors();

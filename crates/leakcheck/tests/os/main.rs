@@ -1,6 +1,7 @@
 //! Threads and file descriptors that a test leaves open.
 //!
-//! They are the process's, so each test here runs in a process of its own: this binary again, with one test.
+//! They are the process's, so each test here runs in a process of its own: this binary again, with
+//! one test.
 #![cfg(target_os = "linux")]
 
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Which threads count.
+//! The threads that count as leaks.
 
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
@@ -34,7 +34,7 @@ alone! {
         assert_eq!((leaks.count(), leaks.descriptors().len()), (0, 0), "{leaks}");
         let text = leaks.to_string();
         assert!(text.starts_with("leakcheck: 1 thread is still alive after "), "{text}");
-        assert!(text.contains("\n1 thread of this process began after the snapshot and did not end\n   thread \"price feed\" ("), "{text}");
+        assert!(text.contains("\n1 thread of this process began after the baseline and did not end\n   thread \"price feed\" ("), "{text}");
         drop(open);
         thread.join().unwrap();
         assert_none_in!(&runtime, options.settle(FOREVER));

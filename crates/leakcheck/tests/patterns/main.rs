@@ -1,7 +1,9 @@
-//! The patterns of Go's leak-profile test-suite in tokio's terms: fifteen small ones, and those that production code has.
+//! The patterns of Go's leak-profile test-suite in tokio's terms: fifteen small ones, and those
+//! that production code has.
 //!
-//! A row names a pattern and what the check has to say of each task that is left: the verdict and what it waits for, sorted. It makes two
-//! tests: the leak is found, and the same code without the mistake is clean. Not here: the patterns themselves ([`micro`], [`production`]).
+//! A row names a pattern and what the check has to say of each task that is left: the verdict and
+//! what it waits for, sorted. It makes two tests: the leak is found, and the same code without the
+//! mistake is clean. Not here: the patterns themselves ([`micro`], [`production`]).
 
 mod micro;
 mod production;

@@ -1,5 +1,6 @@
-//! The fifteen small patterns. Where Go would say that nothing can reach a channel any more, a Rust task owns the other end itself: its
-//! waker is kept there, and the verdict is `idle`. `stuck` is a task whose waker nobody has kept.
+//! The fifteen small patterns. Where Go would find that nothing can reach a channel any more, a
+//! Rust task owns the other end itself: its waker is kept there, and the verdict is `idle`. `stuck`
+//! is a task whose waker nobody has kept.
 
 use std::any::Any;
 use std::future::{pending, poll_fn};
@@ -11,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::Form;
 
-/// What stays alive until the check is over.
+/// Values that stay alive until the check is over.
 type Kept = Box<dyn Any>;
 
 /// Go: receive from a nil channel.
@@ -180,7 +181,8 @@ pub(crate) async fn mixed(form: Form) -> Kept {
     Box::new(guard)
 }
 
-/// Go's profile keeps silent about this one, because a global might still be used. An assertion at the end of a test does not.
+/// Go's profile keeps silent about this one, because a global might still be used. An assertion at
+/// the end of a test does not.
 pub(crate) async fn wait_for_a_global(form: Form) {
     static STARTED: Notify = Notify::const_new();
     static NEVER: Notify = Notify::const_new();
@@ -194,7 +196,8 @@ pub(crate) async fn wait_for_a_global(form: Form) {
     STARTED.notify_one();
 }
 
-/// Go: `main` in a select is not reported, and what it has started is. Here: the check is made by a task that waits in a select itself.
+/// Go: `main` in a select is not reported, and what it has started is. Here: the check is made by a
+/// task that waits in a select itself.
 pub(crate) async fn select_in_main(form: Form) -> Kept {
     let (open, opened) = oneshot::channel::<()>();
     let waiting = taskscope::spawn(async move { drop(opened.await) });

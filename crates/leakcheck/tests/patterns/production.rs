@@ -1,4 +1,5 @@
-//! What production code does: Go's six patterns, and what tokio adds to them, with real sockets, channels, timers and scopes.
+//! The patterns of production code: Go's six, and those that tokio adds, with real sockets,
+//! channels, timers and scopes.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use tokio::time::{interval, sleep, timeout};
 
 use crate::{FOREVER, Form};
 
-/// What stays alive until the check is over.
+/// Values that stay alive until the check is over.
 type Kept = Box<dyn Any>;
 
 /// Go: range over a channel that is not closed, with workers.
@@ -152,7 +153,8 @@ pub(crate) async fn handler_of_a_silent_client(form: Form) -> Kept {
     Box::new(client)
 }
 
-/// Go: an error is sent, a `return` is missing, and the result is sent as well, to somebody who takes one.
+/// Go: an error is sent, a `return` is missing, and the result is sent as well, to somebody who
+/// takes one.
 pub(crate) async fn double_send(form: Form) -> Kept {
     let (answer, mut answers) = mpsc::channel::<Result<u32, &str>>(1);
     drop(taskscope::spawn(async move {
@@ -244,7 +246,8 @@ pub(crate) async fn broadcast_fan_out(form: Form) {
     assert_eq!(first.recv().await, Ok(0));
 }
 
-/// Go: the caller has gone after a timeout, and what it waited for has not: a handle that is dropped ends nothing.
+/// Go: the caller has gone after a timeout, and what it waited for has not: a handle that is
+/// dropped ends nothing.
 pub(crate) async fn timeout_around_a_spawned_task(form: Form) -> Kept {
     let (reply, replied) = oneshot::channel::<u32>();
     let mut call = taskscope::spawn(async move { replied.await.unwrap_or(0) });
@@ -274,7 +277,7 @@ pub(crate) async fn permit_that_is_not_given_back(form: Form) {
     }));
 }
 
-/// Whoever waits for a task that never ends never ends.
+/// A task that waits for another one that never ends does not end either.
 pub(crate) async fn join_of_a_task_that_never_ends(form: Form) -> Kept {
     let (configure, mut configured) = watch::channel(0);
     let watcher = taskscope::spawn(async move { while configured.changed().await.is_ok() {} });

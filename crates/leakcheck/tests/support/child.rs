@@ -1,4 +1,5 @@
-//! Tests in a process of their own: environment variables and the current directory belong to a whole process.
+//! Tests in a process of their own: environment variables and the current directory belong to a
+//! whole process.
 
 use std::fs::File;
 use std::net::UdpSocket;
@@ -9,10 +10,10 @@ use std::time::Duration;
 use leakcheck::Options;
 use tokio::sync::oneshot;
 
-/// What the child is to do: `test: leak leak, test:`, one check for each.
+/// The variable with the checks of the child: `test: leak leak, test:`, one check for each.
 const CHECKS: &str = "LEAKCHECK_CHILD_CHECKS";
 
-/// Whether it looks at threads and file descriptors.
+/// The variable that makes it inspect threads and file descriptors.
 pub(crate) const OS: &str = "LEAKCHECK_CHILD_OS";
 
 /// A directory of this test, empty.
@@ -25,7 +26,7 @@ pub(crate) fn directory(test: &str) -> PathBuf {
     directory
 }
 
-/// What a child has said.
+/// The output of a child.
 #[derive(Debug)]
 pub(crate) struct Said {
     pub(crate) passed: bool,

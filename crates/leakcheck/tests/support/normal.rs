@@ -1,6 +1,7 @@
-//! A report without what differs from run to run: times, lines, versions.
+//! Normalises a report: replaces times, lines and versions, which differ from run to run.
 
-/// `12.3ms` and `1.2ms to 12.3ms` are `<time>`, `a.rs:12:9` is `a.rs:<line>`, `tokio-1.54.1/src` is `tokio-<version>/src`.
+/// `12.3ms` and `1.2ms to 12.3ms` are `<time>`, `a.rs:12:9` is `a.rs:<line>`, `tokio-1.54.1/src` is
+/// `tokio-<version>/src`.
 pub(crate) fn normal(text: &str) -> String {
     // Debug information has whole paths.
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))

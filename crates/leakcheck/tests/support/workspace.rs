@@ -1,8 +1,9 @@
-//! A workspace on the disk, for what is looked up at its root.
+//! A workspace on the disk, for files that are found at its root.
 
 use std::path::PathBuf;
 
-/// A workspace of its own: nothing above it has a `Cargo.lock`. Empty but for that and the directory of a package; gone when dropped.
+/// A workspace of its own: nothing above it has a `Cargo.lock`. Empty but for that and the
+/// directory of a package; gone when dropped.
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     pub(crate) package: PathBuf,

@@ -1,7 +1,8 @@
 //! One profile from two: what was added since a base, and the sum.
 //!
-//! The identity of a sample is its stack and its labels in any order; a [`Frame`](super::Frame) equals another by its
-//! address, or by name, file and line. Not here: scaling (a picture that normalises does it by itself).
+//! The identity of a sample is its stack and its labels in any order; a [`Frame`](super::Frame)
+//! equals another by its address, or by name, file and line. Not here: scaling (a picture that
+//! normalises does it by itself).
 
 use std::time::{Duration, SystemTime};
 
@@ -9,19 +10,22 @@ use super::{Profile, SampleType};
 use crate::error::Error;
 
 impl Profile {
-    /// What this profile has more than `base`, an earlier capture of the same kind: this minus base, sample by sample.
+    /// What this profile has more than `base`, an earlier capture of the same kind: this minus
+    /// base, sample by sample.
     ///
-    /// Of two snapshots of something that only grows (time spent waiting, say) this is what happened between them; of two
-    /// captures of equal length it is what changed. A sample that shrank has a negative value, one that did not change is
-    /// left out. Differences saturate at the ends of `i64`.
+    /// Of two snapshots of something that only grows (time spent waiting, say) this is what
+    /// happened between them; of two captures of equal length it is what changed. A sample that
+    /// shrank has a negative value, one that did not change is left out. Differences saturate at
+    /// the ends of `i64`.
     ///
-    /// `time` and `duration` span the window between the ends of both captures (a base that ended later gives the
-    /// duration zero). The comments of the base follow those of this profile, marked as such.
+    /// `time` and `duration` span the window between the ends of both captures (a base that ended
+    /// later gives the duration zero). The comments of the base follow those of this profile,
+    /// marked as such.
     ///
     /// # Errors
     ///
-    /// [`is_invalid_argument`](Error::is_invalid_argument) if the two measure different things: their sample types or
-    /// period types are not the same.
+    /// [`is_invalid_argument`](Error::is_invalid_argument) if the two measure different things:
+    /// their sample types or period types are not the same.
     ///
     /// # Examples
     ///
@@ -51,15 +55,16 @@ impl Profile {
         Ok(out)
     }
 
-    /// Both profiles in one: the values of samples with the same stack and the same labels are added up.
+    /// Both profiles in one: the values of samples with the same stack and the same labels are
+    /// added up.
     ///
-    /// `time` is the earlier one, `duration` the sum of both, as if one capture had taken a break. Sums saturate at the
-    /// ends of `i64`.
+    /// `time` is the earlier one, `duration` the sum of both, as if one capture had taken a break.
+    /// Sums saturate at the ends of `i64`.
     ///
     /// # Errors
     ///
-    /// [`is_invalid_argument`](Error::is_invalid_argument) if the two measure different things: their sample types or
-    /// period types are not the same.
+    /// [`is_invalid_argument`](Error::is_invalid_argument) if the two measure different things:
+    /// their sample types or period types are not the same.
     pub fn merge(&self, other: &Profile) -> Result<Profile, Error> {
         let mut out = self.combined(other, |value| value)?;
         for comment in &other.comments {

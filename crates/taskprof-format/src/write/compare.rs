@@ -1,16 +1,18 @@
-//! Two profiles side by side: the value of every stack in the base and in the profile, for pictures and folded text.
+//! Two profiles side by side: the value of every stack in the base and in the profile, for pictures
+//! and folded text.
 //!
 //! Not here: the difference as a profile (`profile/combine.rs`), drawing (`svg.rs`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::folded::fold;
+use super::stacks::fold;
 use crate::error::Error;
 use crate::profile::Profile;
 use crate::resolve::Resolver;
 
-/// Escaped frame names, root first, with the value in the base and in the profile. No stack that is zero in both.
+/// Escaped frame names, root first, with the value in the base and in the profile. No stack that is
+/// zero in both.
 pub(super) type Pairs = BTreeMap<Vec<Arc<str>>, (i64, i64)>;
 
 /// The stacks of both; `normalised` scales the base to the total of the profile.
@@ -54,7 +56,8 @@ pub(super) fn totals(pairs: &Pairs) -> (i128, i128) {
 
 /// `value * to / from`, rounded to the nearest; saturates.
 fn scaled(value: i64, to: i128, from: i128) -> i64 {
-    // A total is at most 2^63 times the number of stacks, so the product may not fit. Then 53 bits of it have to do.
+    // A total is at most 2^63 times the number of stacks, so the product may not fit. Then 53 bits
+    // of it have to do.
     let scaled = match i128::from(value).checked_mul(to) {
         Some(product) => (product + product.signum() * from / 2) / from,
         None => (value as f64 * (to as f64 / from as f64)) as i128,

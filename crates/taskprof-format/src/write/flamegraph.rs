@@ -1,9 +1,10 @@
-//! Pictures of stacks, drawn by inferno from our own folded lines: flame graphs, icicles, and either of them compared with a base.
+//! Pictures of stacks, drawn by inferno from our own folded lines: flame graphs, icicles, and
+//! either of them compared with a base.
 //!
-//! Text that a user can influence goes only into fields that inferno escapes (frame names, title, subtitle, count name);
-//! its `font_type` and `name_type` are written raw and stay at their defaults, and so does `notes` (an XML comment,
-//! where `--` is an error). Not here: what a frame is called (`folded.rs`, `resolve.rs`), which stacks a base has
-//! (`compare.rs`).
+//! Text that a user can influence goes only into fields that inferno escapes (frame names, title,
+//! subtitle, count name); its `font_type` and `name_type` are written raw and stay at their
+//! defaults, and so does `notes` (an XML comment, where `--` is an error). Not here: what a frame
+//! is called (`folded.rs`, `resolve.rs`), which stacks a base has (`compare.rs`).
 
 use crate::text::OneLine;
 use crate::text::{MAX_NAME, bounded};
@@ -11,17 +12,18 @@ use inferno::flamegraph::color::MultiPalette;
 use inferno::flamegraph::{Direction, Options, Palette};
 
 use super::compare::{pairs, totals};
-use super::folded::{fold, push_line};
+use super::stacks::{fold, push_line};
 use super::{RenderOptions, column};
 use crate::error::Error;
 use crate::escape::markup;
 use crate::profile::{Profile, SampleType};
 use crate::resolve::Resolver;
 
-/// Boxes narrower than this share of the whole, in percent, are left out of a flame graph, which says so.
+/// Boxes narrower than this share of the whole, in percent, are left out of a flame graph, which
+/// says so.
 ///
-/// Smaller shows rarer stacks; the file grows with the number of boxes (17 MB for 10,000 stacks of 41 frames without a
-/// limit, 0.3 MB with this one).
+/// Smaller shows rarer stacks; the file grows with the number of boxes (17 MB for 10,000 stacks of
+/// 41 frames without a limit, 0.3 MB with this one).
 pub const MIN_WIDTH_PERCENT: f64 = 0.1;
 
 /// What a capture says in which nothing was seen.
@@ -30,7 +32,8 @@ const NOTHING: &str = "No samples were taken.";
 /// Characters that fit under the title at the default width.
 const SUBTITLE: usize = 160;
 
-/// What inferno draws around the boxes, so that it can be read, also where it is dark. The boxes are light everywhere.
+/// What inferno draws around the boxes, so that it can be read, also where it is dark. The boxes
+/// are light everywhere.
 const STYLE: &str = "#search { opacity:1; }
 @media (prefers-color-scheme: dark) {
 :root { background:#0d1117; }
@@ -86,8 +89,9 @@ pub(super) fn draw(
     inferno.direction = direction;
     inferno.colors = Palette::Multi(MultiPalette::Rust);
     inferno.deterministic = true;
-    // inferno sorts whole lines, which tears a function's box apart when a longer name (`a::b`) sorts between `a` and
-    // `a;c`. In flame chart mode it keeps the order that it is given, last line first.
+    // inferno sorts whole lines, which tears a function's box apart when a longer name (`a::b`)
+    // sorts between `a` and `a;c`. In flame chart mode it keeps the order that it is given, last
+    // line first.
     inferno.flame_chart = true;
 
     let mut out = Vec::new();
@@ -170,8 +174,9 @@ fn compared(
     pairs.retain(|_, (base, value)| *base >= 0 && *value >= 0);
     let negative = all - pairs.len();
 
-    // inferno shows the percentage of a change wrong by its factor, so the values themselves are brought to the unit. And
-    // it multiplies a value with 150 for the colour, for which there must be room.
+    // inferno shows the percentage of a change wrong by its factor, so the values themselves are
+    // brought to the unit. And it multiplies a value with 150 for the colour, for which there must
+    // be room.
     let (before, after) = totals(&pairs);
     let sample_type = &profile.sample_types[column];
     let (divisor, unit) = scale(sample_type, before.max(after)).ok_or_else(too_much)?;

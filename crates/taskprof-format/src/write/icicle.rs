@@ -17,7 +17,8 @@ pub(super) static FORMAT: Format = Format {
     write: |profile, look| icicle(profile, look).map(String::into_bytes),
 };
 
-/// Draws an icicle graph: a flame graph with its root at the top, so that a deep stack is read from where the page begins.
+/// Draws an icicle graph: a flame graph with its root at the top, so that a deep stack is read from
+/// where the page begins.
 ///
 /// All else, errors and limitations too, is as in [`svg`](fn@super::svg).
 pub fn icicle(profile: &Profile, look: &RenderOptions) -> Result<String, Error> {

@@ -27,7 +27,8 @@ pub(super) static FORMAT: Format = Format {
 
 /// Writes a profile as one JSON object.
 ///
-/// The schema is `docs/profile.schema.json` in the repository; this is version 1, and a later version may add fields:
+/// The schema is `docs/profile.schema.json` in the repository; this is version 1, and a later
+/// version may add fields:
 ///
 /// ```json
 /// {
@@ -49,13 +50,15 @@ pub(super) static FORMAT: Format = Format {
 /// }
 /// ```
 ///
-/// A stack is leaf first, and each inlined function is an entry. `default_sample_type` and `period_type` may be `null`;
-/// `file` and `line` are absent where they are not known. Texts are as they were made; characters that
-/// [cannot be seen](taskscope::text::is_hidden) are written as JSON's own escapes, which every parser reads back.
+/// A stack is leaf first, and each inlined function is an entry. `default_sample_type` and
+/// `period_type` may be `null`; `file` and `line` are absent where they are not known. Texts are as
+/// they were made; characters that [cannot be seen](taskscope_core::text::is_hidden) are written as
+/// JSON's own escapes, which every parser reads back.
 ///
 /// # Errors
 ///
-/// [`is_write`](Error::is_write) if the profile has no sample types, or a sample has not one value per type.
+/// [`is_write`](Error::is_write) if the profile has no sample types, or a sample has not one value
+/// per type.
 pub fn json(profile: &Profile) -> Result<String, Error> {
     write(profile, profile.default_sample_type.as_deref())
 }

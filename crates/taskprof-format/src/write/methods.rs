@@ -1,4 +1,5 @@
-//! Writing as methods of [`Profile`], each into anything that takes bytes: the way of Go's `runtime/pprof`.
+//! Writing as methods of [`Profile`], each into anything that takes bytes: the way of Go's
+//! `runtime/pprof`.
 
 use std::io;
 
@@ -6,7 +7,8 @@ use super::{Format, RenderOptions, folded, icicle, json, pprof, speedscope, svg,
 use crate::error::Error;
 use crate::profile::Profile;
 
-/// Writing. Names are looked up in debug information, which takes long the first time: keep it off the async workers.
+/// Writing. Names are looked up in debug information, which takes long the first time: keep it off
+/// the async workers.
 ///
 /// Every method fails as its writer in [`write`](mod@crate::write) does, and if `out` fails
 /// ([`is_write`](Error::is_write), with the [`io::Error`] as the source).

@@ -1,7 +1,8 @@
 //! The vocabulary of metrics that a scraper collects: family, point, histogram.
 //!
-//! A snapshot of numbers that are counted elsewhere, not a registry: each answer to a scrape makes its families anew.
-//! Not here: the text formats (`openmetrics.rs`), which metrics there are (`taskprof`).
+//! A snapshot of numbers that are counted elsewhere, not a registry: each answer to a scrape makes
+//! its families anew. Not here: the text formats (`openmetrics.rs`), which metrics there are
+//! (`taskprof`).
 
 use std::borrow::Cow;
 
@@ -27,8 +28,8 @@ impl Kind {
         }
     }
 
-    /// The ending that the formats add to the name of its points; empty for a gauge, and for a histogram, which has
-    /// several.
+    /// The ending that the formats add to the name of its points; empty for a gauge, and for a
+    /// histogram, which has several.
     pub fn suffix(self) -> &'static str {
         match self {
             Kind::Counter => "_total",
@@ -160,7 +161,8 @@ impl Family {
         &self.name
     }
 
-    /// Adds a point. Keep the number of distinct labels small: stores make a series of each (no task ids).
+    /// Adds a point. Keep the number of distinct labels small: stores make a series of each (no
+    /// task ids).
     pub fn push<const N: usize>(&mut self, labels: [(&'static str, &str); N], value: f64) {
         self.points.push((own(labels), Value::Number(value)));
     }

@@ -1,4 +1,5 @@
-//! Writers: each turns any [`Profile`] into one format and knows nothing about where the profile came from.
+//! Writers: each turns any [`Profile`] into one format and knows nothing about where the profile
+//! came from.
 //!
 //! | function | format | opens in |
 //! |---|---|---|
@@ -9,16 +10,19 @@
 //! | [`text`], [`traces`] | stacks by value; every sample with all that is known | a terminal |
 //! | [`json`] | the samples with names | `jq`, a script |
 //!
-//! [`FORMATS`] lists them all, and [`Profile`] has a method for each (`write_svg`, …). A [`RenderOptions`] says how the result is
-//! titled, which column it shows and what it is compared with. Numbers that a scraper collects are no profile:
-//! [`openmetrics`] and [`prometheus`] write [`metrics`].
+//! [`FORMATS`] lists them all, and [`Profile`] has a method for each (`write_svg`, …). A
+//! [`RenderOptions`] says how the result is titled, which column it shows and what it is compared
+//! with. Numbers that a scraper collects are no profile: [`openmetrics`] and [`prometheus`] write
+//! [`metrics`].
 //!
-//! Writing resolves addresses to names, which reads debug information of loaded modules the first time (tens to hundreds
-//! of milliseconds for a large program): do it off the async workers. An address without a symbol is shown as
-//! `module+0xoffset`, and how many there were is said wherever the format has a place for it.
+//! Writing resolves addresses to names, which reads debug information of loaded modules the first
+//! time (tens to hundreds of milliseconds for a large program): do it off the async workers. An
+//! address without a symbol is shown as `module+0xoffset`, and how many there were is said wherever
+//! the format has a place for it.
 
 mod format;
 mod methods;
+mod options;
 
 mod compare;
 mod flamegraph;
@@ -30,16 +34,18 @@ mod openmetrics;
 mod pprof;
 mod proto;
 mod speedscope;
+mod stacks;
 mod svg;
 mod text;
 mod traces;
 
 pub use self::flamegraph::MIN_WIDTH_PERCENT;
 pub use self::folded::{folded, parse_folded_line};
-pub use self::format::{FORMATS, Format, RenderOptions};
+pub use self::format::Format;
 pub use self::icicle::icicle;
 pub use self::json::json;
 pub use self::openmetrics::{OPENMETRICS_TYPE, PROMETHEUS_TYPE, openmetrics, prometheus};
+pub use self::options::RenderOptions;
 pub use self::pprof::pprof;
 pub use self::speedscope::speedscope;
 pub use self::svg::svg;
@@ -51,6 +57,25 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::Error;
 use crate::profile::{Label, LabelValue, Profile};
+
+/// Every format, in the order in which a list should show them.
+pub static FORMATS: &[&Format] = &[
+    &pprof::FORMAT,
+    &svg::FORMAT,
+    &icicle::FORMAT,
+    &speedscope::FORMAT,
+    &text::FORMAT,
+    &traces::FORMAT,
+    &folded::FORMAT,
+    &json::FORMAT,
+];
+
+impl Format {
+    /// The format of this name; `None` if there is none.
+    pub fn named(name: &str) -> Option<&'static Format> {
+        FORMATS.iter().copied().find(|format| format.name == name)
+    }
+}
 
 /// The invariant of [`Profile`], checked before a writer relies on it.
 fn check(profile: &Profile) -> Result<(), Error> {

@@ -1,8 +1,9 @@
 //! Metrics as text for a scraper: OpenMetrics 1.0, and the older format of Prometheus.
 //!
-//! Written by hand and not with the `prometheus-client` crate, which wants a registry of live metrics, knows only
-//! OpenMetrics, and checks no names. Both formats lose the whole scrape for one bad line, so nothing is printed that a
-//! parser would refuse. Not here: what a metric is (`metrics.rs`), which of the two a scraper asked for (`http`).
+//! Written by hand and not with the `prometheus-client` crate, which wants a registry of live
+//! metrics, knows only OpenMetrics, and checks no names. Both formats lose the whole scrape for one
+//! bad line, so nothing is printed that a parser would refuse. Not here: what a metric is
+//! (`metrics.rs`), which of the two a scraper asked for (`http`).
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -29,21 +30,23 @@ enum Dialect {
 
 /// Writes metrics as OpenMetrics text, version 1.0, to be sent as [`OPENMETRICS_TYPE`].
 ///
-/// Values of labels and help may hold any character. What [cannot be seen](taskscope::text::is_hidden) is written as
-/// [`Plain`](taskscope::Plain) shows it, and then the three that the format gives a meaning are escaped.
+/// Values of labels and help may hold any character. What [cannot be
+/// seen](taskscope_core::text::is_hidden) is written as [`Plain`](taskscope_core::Plain) shows it, and then
+/// the three that the format gives a meaning are escaped.
 ///
 /// # Errors
 ///
-/// [`is_write`](Error::is_write) if a scraper would refuse the text: a name with a character that names cannot have, a
-/// name or the labels of a point used twice, a unit that the name does not end in, a counter that is negative or no
-/// number, a histogram whose bounds do not ascend.
+/// [`is_write`](Error::is_write) if a scraper would refuse the text: a name with a character that
+/// names cannot have, a name or the labels of a point used twice, a unit that the name does not end
+/// in, a counter that is negative or no number, a histogram whose bounds do not ascend.
 pub fn openmetrics(families: &[Family]) -> Result<String, Error> {
     let mut out = write(families, Dialect::OpenMetrics)?;
     out.push_str("# EOF\n");
     Ok(out)
 }
 
-/// Writes metrics in the text format of Prometheus, version 0.0.4, to be sent as [`PROMETHEUS_TYPE`].
+/// Writes metrics in the text format of Prometheus, version 0.0.4, to be sent as
+/// [`PROMETHEUS_TYPE`].
 ///
 /// # Errors
 ///

@@ -31,30 +31,34 @@ pub(super) static FORMAT: Format = Format {
 
 /// Writes a profile as gzipped `profile.proto`, what `go tool pprof`, Pyroscope and Parca read.
 ///
-/// Names are complete: `go tool pprof` shows a Rust name with its generics, because `system_name` stays empty (a
-/// `system_name` equal to `name` makes that tool strip everything between `<` and `>`). Inlined functions are lines of
-/// one location, innermost first.
+/// Names are complete: `go tool pprof` shows a Rust name with its generics, because `system_name`
+/// stays empty (a `system_name` equal to `name` makes that tool strip everything between `<` and
+/// `>`). Inlined functions are lines of one location, innermost first.
 ///
-/// A mapping says that it has functions, files, lines or inlined frames if any of its addresses in this profile has. A
-/// client that needs names and finds that there are none, as those of a stripped program, looks them up by itself:
-/// `go tool pprof FULL_PROGRAM profile.pb.gz`, with the same program before it was stripped, shows functions and lines.
-/// Until then an address without a symbol carries the name `module+0xoffset`, and a comment tells how many there were.
+/// A mapping says that it has functions, files, lines or inlined frames if any of its addresses in
+/// this profile has. A client that needs names and finds that there are none, as those of a
+/// stripped program, looks them up by itself: `go tool pprof FULL_PROGRAM profile.pb.gz`, with the
+/// same program before it was stripped, shows functions and lines. Until then an address without a
+/// symbol carries the name `module+0xoffset`, and a comment tells how many there were.
 ///
-/// `location.address` is the captured address minus one. The format wants an address inside the instruction ("a
-/// non-leaf address may be in the middle of a call instruction"), and a return address is the *next* instruction, which
-/// can even belong to another function. For an interrupted frame, stored plus one (see [`Frame::Address`]), the
-/// subtraction gives the exact program counter.
+/// `location.address` is the captured address minus one. The format wants an address inside the
+/// instruction ("a non-leaf address may be in the middle of a call instruction"), and a return
+/// address is the *next* instruction, which can even belong to another function. For an interrupted
+/// frame, stored plus one (see [`Frame::Address`]), the subtraction gives the exact program
+/// counter.
 ///
-/// Names, labels and files are as [`Plain`](taskscope::Plain) shows them: the tools print them as they are.
+/// Names, labels and files are as [`Plain`](taskscope_core::Plain) shows them: the tools print them as
+/// they are.
 ///
 /// # Errors
 ///
-/// [`is_write`](Error::is_write) if the profile has no sample types, or a sample has not one value per type.
+/// [`is_write`](Error::is_write) if the profile has no sample types, or a sample has not one value
+/// per type.
 ///
 /// # Limitations
 ///
-/// `start_line` of functions is not written: line tables do not know it. `go tool pprof` overlooks a label whose value is
-/// an empty text, or zero without a unit.
+/// `start_line` of functions is not written: line tables do not know it. `go tool pprof` overlooks
+/// a label whose value is an empty text, or zero without a unit.
 pub fn pprof(profile: &Profile) -> Result<Vec<u8>, Error> {
     write(profile, profile.default_sample_type.as_deref())
 }
@@ -75,7 +79,8 @@ enum Place {
     Named(Arc<str>, Option<Arc<str>>, Option<u32>),
 }
 
-/// Hands out ids: texts, functions and locations are written once each, however often they are used.
+/// Hands out ids: texts, functions and locations are written once each, however often they are
+/// used.
 struct Builder {
     resolver: Resolver,
     out: proto::Profile,
@@ -150,7 +155,8 @@ impl Builder {
     }
 
     fn mappings(&mut self) {
-        // All of them, in order: the pprof tool takes the first for the main program, and an id is an index plus one.
+        // All of them, in order: the pprof tool takes the first for the main program, and an id is
+        // an index plus one.
         let modules = self.resolver.modules().to_vec();
         for (at, module) in modules.iter().enumerate() {
             let mapping = proto::Mapping {
@@ -243,7 +249,8 @@ impl Builder {
         }
     }
 
-    /// A name. `go tool pprof` and those who store profiles print it as it is, so it is written as it is shown.
+    /// A name. `go tool pprof` and those who store profiles print it as it is, so it is written as
+    /// it is shown.
     fn text(&mut self, name: &str) -> i64 {
         self.index(&plain(name))
     }
@@ -276,7 +283,8 @@ fn negative(profile: &Profile) -> Option<String> {
     }
 }
 
-/// Nanoseconds since 1970, negative before it, clamped to what the field can hold (until the year 2262).
+/// Nanoseconds since 1970, negative before it, clamped to what the field can hold (until the year
+/// 2262).
 fn nanos_since_epoch(time: SystemTime) -> i64 {
     match time.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),

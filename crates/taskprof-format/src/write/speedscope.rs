@@ -1,7 +1,8 @@
 //! A profile in speedscope's own file format: one of its profiles per column.
 //!
-//! Source: `file-format-schema.json` of the npm package speedscope 1.25. The schema knows no labels, no comments and no
-//! negative weights (its importer throws). Not here: what a frame is called (`resolve.rs`).
+//! Source: `file-format-schema.json` of the npm package speedscope 1.25. The schema knows no
+//! labels, no comments and no negative weights (its importer throws). Not here: what a frame is
+//! called (`resolve.rs`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use crate::text::OneLine;
 use crate::text::{MAX_NAME, bounded, plain};
 use serde::Serialize;
 
-use super::folded::{NO_NAME, NO_STACK};
+use super::stacks::{NO_NAME, NO_STACK};
 use super::{Format, RenderOptions, column};
 use crate::error::Error;
 use crate::profile::{Profile, SampleType};
@@ -26,20 +27,22 @@ pub(super) static FORMAT: Format = Format {
     write: |profile, look| speedscope(profile, look).map(String::into_bytes),
 };
 
-/// Writes a profile for [speedscope](https://www.speedscope.app): every column is a profile of its own to switch to,
-/// the one of the look is shown first.
+/// Writes a profile for [speedscope](https://www.speedscope.app): every column is a profile of its
+/// own to switch to, the one of the look is shown first.
 ///
-/// A function is one frame wherever in it the samples were; a line is only given if it is the same everywhere.
+/// A function is one frame wherever in it the samples were; a line is only given if it is the same
+/// everywhere.
 ///
 /// # Errors
 ///
-/// [`is_invalid_argument`](Error::is_invalid_argument) if the profile has no such sample type, or another kind than its
-/// base; [`is_write`](Error::is_write) if it contradicts itself.
+/// [`is_invalid_argument`](Error::is_invalid_argument) if the profile has no such sample type, or
+/// another kind than its base; [`is_write`](Error::is_write) if it contradicts itself.
 ///
 /// # Limitations
 ///
-/// The format has no place for labels, and speedscope cannot show samples with a negative value: they are left out, and
-/// the name of the profile says how many. speedscope's numbers are exact up to 2^53.
+/// The format has no place for labels, and speedscope cannot show samples with a negative value:
+/// they are left out, and the name of the profile says how many. speedscope's numbers are exact up
+/// to 2^53.
 pub fn speedscope(profile: &Profile, look: &RenderOptions) -> Result<String, Error> {
     let active = column(profile, look.sample_type.as_deref())?;
     let seen = look.seen(profile)?;

@@ -1,7 +1,8 @@
 //! A profile as text for a terminal: grouped by stack, in the manner of Go's `debug=1`.
 //!
-//! Go's layout of a count profile, so that `go tool pprof` reads it too; that tool takes addresses from it and no names.
-//! Not here: everything that is known about each sample (`full.rs`), the text of a task dump (`tasks/text.rs`).
+//! Go's layout of a count profile, so that `go tool pprof` reads it too; that tool takes addresses
+//! from it and no names. Not here: everything that is known about each sample (`full.rs`), the text
+//! of a task dump (`tasks/text.rs`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -9,7 +10,7 @@ use std::fmt::Write as _;
 use crate::text::OneLine;
 use crate::text::{json, plain};
 
-use super::folded::{NO_NAME, NO_STACK};
+use super::stacks::{NO_NAME, NO_STACK};
 use super::{Format, RenderOptions, column, labels};
 use crate::error::Error;
 use crate::profile::{Frame, LabelValue, Profile};
@@ -25,7 +26,8 @@ pub(super) static FORMAT: Format = Format {
     write: |profile, look| text(profile, look).map(String::into_bytes),
 };
 
-/// Writes one column of a profile as text: equal stacks with equal labels together, the largest value first.
+/// Writes one column of a profile as text: equal stacks with equal labels together, the largest
+/// value first.
 ///
 /// ```text
 /// tasks profile: total 4
@@ -38,20 +40,21 @@ pub(super) static FORMAT: Format = Format {
 /// #    0x0    spawned here: app::main    /src/main.rs:17
 /// ```
 ///
-/// The first line names the column; a unit other than `count` stands below it. The addresses are those that were
-/// captured, leaf first; `0x0` is a frame that has none. Each function has a line with tabs between its fields; an
-/// address into which functions were inlined has several. Line ends and characters that cannot be seen are written as
-/// escapes (`\n`, `\u{…}`, `\\` for a backslash).
+/// The first line names the column; a unit other than `count` stands below it. The addresses are
+/// those that were captured, leaf first; `0x0` is a frame that has none. Each function has a line
+/// with tabs between its fields; an address into which functions were inlined has several. Line
+/// ends and characters that cannot be seen are written as escapes (`\n`, `\u{…}`, `\\` for a
+/// backslash).
 ///
 /// # Errors
 ///
-/// [`is_invalid_argument`](Error::is_invalid_argument) if the profile has no such sample type, or another kind than its
-/// base; [`is_write`](Error::is_write) if it contradicts itself.
+/// [`is_invalid_argument`](Error::is_invalid_argument) if the profile has no such sample type, or
+/// another kind than its base; [`is_write`](Error::is_write) if it contradicts itself.
 ///
 /// # Limitations
 ///
-/// `go tool pprof` reads a text without negative values, and sees the captured addresses but no names: give it
-/// [`pprof`](fn@super::pprof) instead.
+/// `go tool pprof` reads a text without negative values, and sees the captured addresses but no
+/// names: give it [`pprof`](fn@super::pprof) instead.
 pub fn text(profile: &Profile, look: &RenderOptions) -> Result<String, Error> {
     let column = column(profile, look.sample_type.as_deref())?;
     let seen = look.seen(profile)?;

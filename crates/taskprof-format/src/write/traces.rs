@@ -1,4 +1,5 @@
-//! A profile as text, sample by sample, with everything that is known: the sibling of Go's `debug=2`.
+//! A profile as text, sample by sample, with everything that is known: the sibling of Go's
+//! `debug=2`.
 //!
 //! Not here: text grouped by stack (`text.rs`).
 
@@ -7,7 +8,7 @@ use std::fmt::Write as _;
 use crate::text::OneLine;
 use crate::text::plain;
 
-use super::folded::NO_STACK;
+use super::stacks::NO_STACK;
 use super::text::{address, label_value, name, place};
 use super::{Format, RenderOptions, column, labels};
 use crate::error::Error;
@@ -24,8 +25,8 @@ pub(super) static FORMAT: Format = Format {
     write: |profile, look| traces(profile, look).map(String::into_bytes),
 };
 
-/// Writes every sample as a paragraph of its own, in the order of the profile: all values with units, all labels, and the
-/// stack, leaf first, with files, lines and addresses.
+/// Writes every sample as a paragraph of its own, in the order of the profile: all values with
+/// units, all labels, and the stack, leaf first, with files, lines and addresses.
 ///
 /// ```text
 /// Live tasks
@@ -40,12 +41,13 @@ pub(super) static FORMAT: Format = Format {
 ///     /src/main.rs:17
 /// ```
 ///
-/// Line ends and characters that cannot be seen are written as escapes (`\n`, `\u{…}`, `\\` for a backslash).
+/// Line ends and characters that cannot be seen are written as escapes (`\n`, `\u{…}`, `\\` for a
+/// backslash).
 ///
 /// # Errors
 ///
-/// [`is_invalid_argument`](Error::is_invalid_argument) if the profile has no such sample type, or another kind than its
-/// base; [`is_write`](Error::is_write) if it contradicts itself.
+/// [`is_invalid_argument`](Error::is_invalid_argument) if the profile has no such sample type, or
+/// another kind than its base; [`is_write`](Error::is_write) if it contradicts itself.
 pub fn traces(profile: &Profile, look: &RenderOptions) -> Result<String, Error> {
     column(profile, look.sample_type.as_deref())?;
     let seen = look.seen(profile)?;

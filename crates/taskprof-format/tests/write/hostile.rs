@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use taskprof_format::profile::{Frame, Label, Profile, Sample, SampleType};
 use taskprof_format::write::{FORMATS, Format, RenderOptions};
-use taskscope::text::is_hidden;
+use taskscope_core::text::is_hidden;
 
 use crate::arbitrary::{config, corpus, name, two};
 use crate::go::{go_tool_pprof_ok, tmp_dir};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use taskprof_format::write::metrics::{Family, Histogram};
 use taskprof_format::write::{openmetrics, prometheus};
-use taskscope::OneLine;
-use taskscope::text::{is_hidden, read_plain};
+use taskscope_core::OneLine;
+use taskscope_core::text::{is_hidden, read_plain};
 
 use crate::arbitrary::{config, corpus, name};
 

@@ -10,8 +10,8 @@ use taskprof_format::write::{Format, RenderOptions, parse_folded_line};
 use crate::arbitrary::{config, profile, shown, shown_name, two};
 use crate::decode;
 use crate::text::{self, read_text, read_traces};
-use taskscope::OneLine;
-use taskscope::text::plain;
+use taskscope_core::OneLine;
+use taskscope_core::text::plain;
 
 fn write(format: &str, profile: &Profile, look: &RenderOptions) -> Vec<u8> {
     (Format::named(format).unwrap().write)(profile, look).unwrap()

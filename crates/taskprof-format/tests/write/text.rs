@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use taskprof_format::profile::{Frame, Label, Profile, Sample, SampleType};
 use taskprof_format::write::{RenderOptions, text};
-use taskscope::text::read_plain;
+use taskscope_core::text::read_plain;
 
 use crate::arbitrary::shown;
 use crate::go::{go_tool_pprof, go_tool_pprof_ok, tmp_dir};

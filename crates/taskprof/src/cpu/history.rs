@@ -1,11 +1,11 @@
 //! The last ten minutes of CPU samples, kept while sampling is always on: what happened before anybody asked.
 //!
-//! Slices of ten seconds, each of bounded size, the oldest goes when a new one begins; and sums by scope since the process began, for metrics.
+//! Segments of ten seconds, each of bounded size, the oldest goes when a new one begins; and sums by scope since the process began, for metrics.
 //! Ids of requests are not kept here. Not here: who samples (`session.rs`).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::recording::Recording;
@@ -14,12 +14,12 @@ use crate::sampler::{Collected, RawSample};
 
 /// How far back one can ask.
 pub const RETENTION: Duration = Duration::from_secs(600);
-/// The window of one slice: how exactly a moment of the past can be chosen.
-pub const SLICE: Duration = Duration::from_secs(10);
+/// The window of one segment: how exactly a moment of the past can be chosen.
+pub const SEGMENT: Duration = Duration::from_secs(10);
 
-/// Distinct stacks with labels in a slice,
+/// Distinct stacks with labels in a segment,
 const ROWS: usize = 512;
-/// and addresses in them: 128 KiB. With the rows, sixty slices take 13 MB at the most, and far less as equal stacks are shared.
+/// and addresses in them: 128 KiB. With the rows, sixty segments take 13 MB at the most, and far less as equal stacks are shared.
 const FRAMES: usize = 16 * 1024;
 /// Names of scopes that have a sum of their own; later ones share one.
 pub(super) const MAX_SCOPES: usize = 100;
@@ -45,7 +45,7 @@ pub(crate) struct Recent {
     pub(crate) over: Duration,
 }
 
-/// The slices, and what is summed up for ever.
+/// The segments, and what is summed up for ever.
 pub(super) struct History {
     inner: Mutex<Inner>,
 }
@@ -54,24 +54,24 @@ pub(super) struct History {
 struct Inner {
     /// The session's number for it, and the frequency, while it is on.
     on: Option<(u64, i32)>,
-    slices: VecDeque<Slice>,
+    segments: VecDeque<Segment>,
     sums: ByScope,
     failed: Option<String>,
 }
 
 #[derive(Debug)]
-struct Slice {
+struct Segment {
     began: Instant,
     /// `None`: it goes on.
     ended: Option<Instant>,
     recording: Recording,
 }
 
-impl Slice {
-    fn new(now: Instant, hz: i32) -> Slice {
+impl Segment {
+    fn new(now: Instant, hz: i32) -> Segment {
         let mut recording = Recording::bounded(hz, ROWS, FRAMES);
         recording.begin(now);
-        Slice {
+        Segment {
             began: now,
             ended: None,
             recording,
@@ -89,7 +89,7 @@ impl Slice {
 pub(super) static HISTORY: History = History {
     inner: Mutex::new(Inner {
         on: None,
-        slices: VecDeque::new(),
+        segments: VecDeque::new(),
         sums: ByScope {
             scopes: BTreeMap::new(),
             overflow: Duration::ZERO,
@@ -102,8 +102,8 @@ pub(super) static HISTORY: History = History {
 
 impl History {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Sums and slices that are never left half-written.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        // Sums and segments that are never left half-written.
+        crate::sync::lock(&self.inner)
     }
 
     /// The number and the frequency under which it is on.
@@ -142,16 +142,16 @@ impl History {
             request: None,
             ..*sample
         };
-        if let Some(slice) = inner.slices.back_mut() {
-            slice.recording.add(&sample, stack);
+        if let Some(segment) = inner.segments.back_mut() {
+            segment.recording.add(&sample, stack);
         }
         inner.sums.add(&sample);
     }
 
-    pub(super) fn remark(&self, remarks: &[String]) {
+    pub(super) fn comment(&self, comments: &[String]) {
         let mut inner = self.lock();
-        if let Some(slice) = inner.slices.back_mut() {
-            slice.recording.remarks = remarks.to_vec();
+        if let Some(segment) = inner.segments.back_mut() {
+            segment.recording.comments = comments.to_vec();
         }
     }
 
@@ -160,17 +160,17 @@ impl History {
         let lost: u64 = collected.lost.iter().map(|(_, count)| count).sum();
         inner.sums.lost += lost;
         let now = Instant::now();
-        let Some(slice) = inner.slices.back_mut() else {
+        let Some(segment) = inner.segments.back_mut() else {
             return;
         };
-        slice.recording.account(collected, hz);
-        if now.saturating_duration_since(slice.began) >= SLICE {
-            let hz = slice.recording.hz;
+        segment.recording.account(collected, hz);
+        if now.saturating_duration_since(segment.began) >= SEGMENT {
+            let hz = segment.recording.hz;
             inner.begin(now, hz);
         }
     }
 
-    // ---- the askers' side ----------------------------------------------------------------------------------------
+    // ---- the subscribers' side ----------------------------------------------------------------------------------------
 
     /// CPU time by scope.
     #[cfg(feature = "metrics")]
@@ -178,13 +178,17 @@ impl History {
         self.lock().sums.clone()
     }
 
-    /// CPU time by route in all slices that are kept. `None` if there are none.
+    /// CPU time by route in all segments that are kept. `None` if there are none.
     pub(super) fn recent(&self) -> Option<Recent> {
         let inner = self.lock();
-        let first = inner.slices.front()?;
+        let first = inner.segments.front()?;
         let now = Instant::now();
         let mut sums: BTreeMap<Option<Arc<str>>, Duration> = BTreeMap::new();
-        for (key, weight) in inner.slices.iter().flat_map(|slice| slice.recording.rows()) {
+        for (key, weight) in inner
+            .segments
+            .iter()
+            .flat_map(|segment| segment.recording.rows())
+        {
             let route = key.task.as_ref().and_then(|task| task.route.clone());
             *sums.entry(route).or_default() += weight.cpu;
         }
@@ -200,21 +204,21 @@ impl History {
         })
     }
 
-    /// The sum of all slices that lie, in part at least, between these two times ago.
+    /// The sum of all segments that lie, in part at least, between these two times ago.
     pub(super) fn window(&self, ago: Duration, duration: Duration) -> Result<Recording, Error> {
         let inner = self.lock();
         let now = Instant::now();
-        let overlaps = |slice: &&Slice| {
-            let begins = now.saturating_duration_since(slice.began);
-            let ends = slice
+        let overlaps = |segment: &&Segment| {
+            let begins = now.saturating_duration_since(segment.began);
+            let ends = segment
                 .ended
                 .map_or(Duration::ZERO, |ended| now.saturating_duration_since(ended));
             begins > ago.saturating_sub(duration) && ends < ago
         };
         let mut sum: Option<Recording> = None;
-        for slice in inner.slices.iter().filter(overlaps) {
-            let mut recording = slice.recording.clone();
-            if slice.ended.is_none() {
+        for segment in inner.segments.iter().filter(overlaps) {
+            let mut recording = segment.recording.clone();
+            if segment.ended.is_none() {
                 recording.end(now);
             }
             match &mut sum {
@@ -239,8 +243,8 @@ impl History {
             (None, None, Some(_)) => Err(Error::unavailable(format!(
                 "nothing was sampled then: the last {} seconds are kept, and sampling began {} seconds ago",
                 RETENTION.as_secs(),
-                inner.slices.front().map_or(0, |slice| now
-                    .saturating_duration_since(slice.began)
+                inner.segments.front().map_or(0, |segment| now
+                    .saturating_duration_since(segment.began)
                     .as_secs())
             ))),
         }
@@ -250,20 +254,20 @@ impl History {
 impl Inner {
     fn begin(&mut self, now: Instant, hz: i32) {
         self.end(now);
-        self.slices.push_back(Slice::new(now, hz));
-        let old = |slice: &Slice| {
-            slice
+        self.segments.push_back(Segment::new(now, hz));
+        let old = |segment: &Segment| {
+            segment
                 .ended
                 .is_some_and(|ended| now.saturating_duration_since(ended) > RETENTION)
         };
-        while self.slices.front().is_some_and(old) {
-            self.slices.pop_front();
+        while self.segments.front().is_some_and(old) {
+            self.segments.pop_front();
         }
     }
 
     fn end(&mut self, now: Instant) {
-        if let Some(slice) = self.slices.back_mut() {
-            slice.end(now);
+        if let Some(segment) = self.segments.back_mut() {
+            segment.end(now);
         }
     }
 }

@@ -3,31 +3,31 @@
 //! Owns the capture through code. Not here: how several captures share one sampler (`session.rs`), how threads are interrupted
 //! (`thread_sampler.rs`, on `callstack`), any format.
 
-mod choice;
 mod history;
 mod labels;
 mod profile;
 mod recording;
 mod session;
+mod view;
 mod wall;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::task::Poll;
 use std::time::Duration;
 
-pub use self::choice::By;
-use self::choice::Choice;
 #[cfg(feature = "metrics")]
 pub(crate) use self::history::ByScope;
 use self::history::HISTORY;
 pub(crate) use self::history::Recent;
-pub use self::history::{RETENTION, SLICE};
+pub use self::history::{RETENTION, SEGMENT};
 pub use self::profile::{LOST, NO_ROOM, TRUNCATED};
 use self::recording::Recording;
-pub use self::session::MAX_ASKERS;
+pub use self::session::MAX_SUBSCRIBERS;
 use self::session::Session;
+pub use self::view::By;
+use self::view::View;
 use crate::error::Error;
 use crate::profile::Profile;
 use crate::sampler::{DEFAULT_HZ, Sampler, ThreadSampler};
@@ -41,7 +41,7 @@ pub const DEFAULT_DURATION: Duration = Duration::from_secs(30);
 
 /// The frequency of [`Cpu::always_on`]: in ten seconds a function that takes 5 % of a processor gives ten samples.
 ///
-/// More costs more, and fills the bounded memory of each slice sooner; fewer makes short windows coarse.
+/// More costs more, and fills the bounded memory of each segment sooner; fewer makes short windows coarse.
 pub const ALWAYS_ON_HZ: i32 = 19;
 
 /// One for all captures that name no other, so that they share it.
@@ -67,7 +67,7 @@ pub struct Cpu {
     hz: Option<i32>,
     duration: Duration,
     ago: Option<Duration>,
-    choice: Choice,
+    view: View,
     request_ids: bool,
     wall: bool,
 }
@@ -78,7 +78,7 @@ impl std::fmt::Debug for Cpu {
             .field("hz", &self.hz)
             .field("duration", &self.duration)
             .field("ago", &self.ago)
-            .field("choice", &self.choice)
+            .field("view", &self.view)
             .finish_non_exhaustive()
     }
 }
@@ -106,7 +106,7 @@ impl Cpu {
             hz: None,
             duration: DEFAULT_DURATION,
             ago: None,
-            choice: Choice::default(),
+            view: View::default(),
             request_ids: true,
             wall: false,
         }
@@ -131,7 +131,7 @@ impl Cpu {
 
     /// Answers at once with what was sampled in the past: [`duration`](Self::duration) of it, which began so long ago.
     ///
-    /// Needs [`always_on`](Self::always_on). The past is kept in slices of [`SLICE`] for [`RETENTION`]; all that overlap the window are added up, and a comment says
+    /// Needs [`always_on`](Self::always_on). The past is kept in segments of [`SEGMENT`] for [`RETENTION`]; all that overlap the window are added up, and a comment says
     /// what they span.
     pub fn ago(mut self, ago: Duration) -> Self {
         self.ago = Some(ago);
@@ -140,25 +140,32 @@ impl Cpu {
 
     /// Only samples of tasks that worked for this route, such as `POST /orders`.
     pub fn route(mut self, route: impl Into<Arc<str>>) -> Self {
-        self.choice.route = Some(route.into());
+        self.view.route = Some(route.into());
         self
     }
 
     /// Only samples of tasks in scopes of this name.
     pub fn scope(mut self, scope: impl Into<Arc<str>>) -> Self {
-        self.choice.scope = Some(scope.into());
+        self.view.scope = Some(scope.into());
         self
     }
 
     /// Only samples of tasks of this name.
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.choice.name = Some(name.into());
+        self.view.name = Some(name.into());
         self
     }
 
     /// What stands at the root of every stack, so that a flame graph has a tower for each route, say. The default is [`By::Stack`].
     pub fn by(mut self, by: By) -> Self {
-        self.choice.by = by;
+        self.view.by = by;
+        self
+    }
+
+    /// Every frame of the runtime. By default those of std and tokio between the root of a stack and the first function of the program are one frame,
+    /// [`RUNTIME`](crate::profile::RUNTIME).
+    pub fn full_runtime(mut self) -> Self {
+        self.view.full_runtime = true;
         self
     }
 
@@ -186,7 +193,7 @@ impl Cpu {
     /// A comment says how many samples the CPU time used should have given and how many there are, and why there are
     /// none if there are none. Names have been looked up when the future completes, so writing is fast.
     ///
-    /// Captures that overlap share one running sampler, at any mix of frequencies, up to [`MAX_ASKERS`] at a time, and each gets what was sampled in its own time.
+    /// Captures that overlap share one running sampler, at any mix of frequencies, up to [`MAX_SUBSCRIBERS`] at a time, and each gets what was sampled in its own time.
     /// It runs at the highest frequency that anybody asks for; nanoseconds are right for all.
     ///
     /// Sampling happens on a thread `taskprof-cpu`, looking up names on `taskprof-work`. No runtime is needed: the future
@@ -235,9 +242,9 @@ impl Cpu {
                 (recorded?, Some(waits?))
             }
         };
-        let (choice, ago, request_ids) = (self.choice, self.ago, self.request_ids);
+        let (view, ago, request_ids) = (self.view, self.ago, self.request_ids);
         offload::work("taskprof-names", move |cancel| {
-            let mut profile = profile::profile(&recorded, &choice, cancel);
+            let mut profile = profile::profile(&recorded, &view, cancel);
             if !request_ids {
                 for sample in &mut profile.samples {
                     sample.labels.retain(|label| label.key != "request_id");
@@ -245,7 +252,7 @@ impl Cpu {
                 profile.aggregate();
             }
             if let Some(waits) = &waits {
-                profile = wall::add(profile, waits, &choice, &recorded);
+                profile = wall::add(profile, waits, &view, &recorded);
             }
             if ago.is_some() {
                 profile.comments.insert(0, past(&recorded));
@@ -301,7 +308,7 @@ pub fn stop_always_on() {
 /// Switching on and off happens one at a time.
 fn switch() -> MutexGuard<'static, ()> {
     static SWITCH: Mutex<()> = Mutex::new(());
-    SWITCH.lock().unwrap_or_else(PoisonError::into_inner)
+    crate::sync::lock(&SWITCH)
 }
 
 /// CPU time by route in the past that is kept.
@@ -354,8 +361,8 @@ async fn both<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
 fn past(recorded: &Recording) -> String {
     let from = httpdate::fmt_http_date(recorded.started);
     format!(
-        "sampled in the past, for {:.1} s from {from} on; the past is kept in slices of {} s",
+        "sampled in the past, for {:.1} s from {from} on; the past is kept in segments of {} s",
         recorded.duration.as_secs_f64(),
-        SLICE.as_secs()
+        SEGMENT.as_secs()
     )
 }

@@ -61,7 +61,7 @@ pub(super) struct Recording {
     pub(super) restarts: u32,
     pub(super) lost: Vec<(Cow<'static, str>, u64)>,
     /// As of the end.
-    pub(super) remarks: Vec<String>,
+    pub(super) comments: Vec<String>,
     /// CPU time of threads that have ended without ever being sampled.
     pub(super) unseen: Duration,
     /// Samples whose task was forgotten already.
@@ -93,7 +93,7 @@ impl Recording {
             sampled_hz: 0,
             restarts: 0,
             lost: Vec::new(),
-            remarks: Vec::new(),
+            comments: Vec::new(),
             unseen: Duration::ZERO,
             unnamed: 0,
             without_request: 0,
@@ -202,7 +202,7 @@ impl Recording {
             self.add_lost(why, *count);
         }
         // A fact about the threads of one moment; that of the last one is as good as any.
-        self.remarks.clone_from(&other.remarks);
+        self.comments.clone_from(&other.comments);
         self.unseen += other.unseen;
         self.unnamed += other.unnamed;
         self.without_request += other.without_request;

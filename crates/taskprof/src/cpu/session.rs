@@ -4,19 +4,19 @@
 //! one is no business of the others:
 //!
 //! ```text
-//!   asker A, 99 Hz    |======================================|
-//!   asker B, 999 Hz            |===============|
+//!   subscriber A, 99 Hz    |======================================|
+//!   subscriber B, 999 Hz            |===============|
 //!   sampler           |-99-----|-999-----------|-99----------|
 //! ```
 //!
 //! It runs at the highest frequency that is asked for. A sample says how much CPU time it stands for, so those who asked for less get more samples and the same sums.
 //! A sampler that cannot change its frequency is started anew when somebody asks for a higher one, and goes on with that for the others.
 //!
-//! The thread owns all that is recorded; askers leave their wishes in [`State`], which is locked for moments only. The last one out ends thread and sampler.
+//! The thread owns all that is recorded; subscribers leave their wishes in [`State`], which is locked for moments only. The last one out ends thread and sampler.
 //! Not here: what is recorded (`recording.rs`, `history.rs`), what becomes of it (`profile.rs`).
 
 use std::collections::HashSet;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -27,8 +27,8 @@ use crate::error::Error;
 use crate::fork;
 use crate::sampler::{Collected, RawSample, Running, Sampler};
 
-/// Askers of one sampler at the same time; each has a recording of its own in memory.
-pub const MAX_ASKERS: usize = 64;
+/// Subscribers of one sampler at the same time; each has a recording of its own in memory.
+pub const MAX_SUBSCRIBERS: usize = 64;
 
 /// The thread, while it samples.
 const THREAD: &str = "taskprof-cpu";
@@ -51,7 +51,7 @@ struct State {
     /// Those who have gone, by number.
     left: Vec<u64>,
     /// All who are waiting for an answer.
-    askers: usize,
+    subscribers: usize,
     /// The last number that was given to a member.
     last: u64,
     /// Whether there is a thread.
@@ -112,7 +112,7 @@ impl Member {
 
     fn fail(self, error: &Error) {
         match self.sink {
-            // Fails if the asker has gone this moment.
+            // Fails if the subscriber has gone this moment.
             Sink::Window(window) => drop(window.answer.send(Err(error.again()))),
             Sink::Always(history, started) => match started {
                 Some(started) => drop(started.send(Err(error.again()))),
@@ -122,7 +122,7 @@ impl Member {
     }
 }
 
-// ---- the askers' side -----------------------------------------------------------------------------------------------
+// ---- the subscribers' side -----------------------------------------------------------------------------------------------
 
 impl Session {
     pub(super) fn new(sampler: impl Sampler + 'static) -> Arc<Session> {
@@ -135,12 +135,12 @@ impl Session {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // Plain values that are never left half-written.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        crate::sync::lock(&self.state)
     }
 
     /// Joins the sampler, or starts it, and waits for this long of it.
     ///
-    /// Dropping the future takes the asker out; the sampler stops when the last one goes.
+    /// Dropping the future takes the subscriber out; the sampler stops when the last one goes.
     pub(super) async fn record(
         self: &Arc<Self>,
         hz: i32,
@@ -191,7 +191,7 @@ impl Session {
 
     fn join(self: &Arc<Self>, hz: i32, sink: Sink) -> Result<u64, Error> {
         let mut state = self.lock();
-        if state.askers >= MAX_ASKERS {
+        if state.subscribers >= MAX_SUBSCRIBERS {
             return Err(Error::busy(
                 "too many CPU captures are running in this process; ask again when one has ended",
             ));
@@ -204,7 +204,7 @@ impl Session {
                 .map_err(|e| crate::thread::not_started(THREAD, e))?;
             state.running = true;
         }
-        state.askers += 1;
+        state.subscribers += 1;
         state.joining.push(Member { number, hz, sink });
         drop(state);
         self.changed.notify_all();
@@ -217,7 +217,7 @@ impl Session {
         let at = state.joining.iter().position(|it| it.number == number);
         let gone = at.map(|at| state.joining.swap_remove(at));
         if gone.is_some() {
-            state.askers -= 1;
+            state.subscribers -= 1;
         } else if state.running {
             state.left.push(number);
         }
@@ -227,7 +227,7 @@ impl Session {
     }
 }
 
-/// An asker that is waiting. Dropping it says that nobody wants the answer any more.
+/// An subscriber that is waiting. Dropping it says that nobody wants the answer any more.
 struct Place<'a> {
     session: &'a Session,
     number: u64,
@@ -291,7 +291,7 @@ impl Session {
     fn fail(&self, members: Vec<Member>, error: &Error) {
         let mut state = self.lock();
         let joining = std::mem::take(&mut state.joining);
-        state.askers -= joining.len() + members.len();
+        state.subscribers -= joining.len() + members.len();
         drop(state);
         for member in members.into_iter().chain(joining) {
             member.fail(error);
@@ -307,7 +307,7 @@ struct Sampling<'a> {
     members: Vec<Member>,
     stacks: HashSet<Arc<[usize]>>,
     forget_at: usize,
-    remarked: Instant,
+    commented: Instant,
 }
 
 impl<'a> Sampling<'a> {
@@ -319,7 +319,7 @@ impl<'a> Sampling<'a> {
             members: Vec::new(),
             stacks: HashSet::new(),
             forget_at: STACKS,
-            remarked: Instant::now(),
+            commented: Instant::now(),
         }
     }
 
@@ -341,7 +341,7 @@ impl<'a> Sampling<'a> {
     fn step(&mut self) -> Result<(), End> {
         self.collect().map_err(End::Failed)?;
         let now = Instant::now();
-        self.remark(now);
+        self.comment(now);
         let (done, gone) = self.change_members(now);
         drop(gone);
         if self.members.is_empty() {
@@ -349,7 +349,7 @@ impl<'a> Sampling<'a> {
             drop(self.running.take());
         }
         for window in done {
-            // Fails if the asker has gone this moment.
+            // Fails if the subscriber has gone this moment.
             let _ = window.answer.send(Ok(window.recording));
         }
         if self.members.is_empty() {
@@ -366,7 +366,7 @@ impl<'a> Sampling<'a> {
         let (out, mut stay): (Vec<Member>, Vec<Member>) = std::mem::take(&mut self.members)
             .into_iter()
             .partition(|member| left.contains(&member.number) || member.is_due(now));
-        state.askers -= before - stay.len();
+        state.subscribers -= before - stay.len();
         let joining = std::mem::take(&mut state.joining);
         drop(state);
         for mut member in joining {
@@ -431,18 +431,18 @@ impl<'a> Sampling<'a> {
     }
 
     /// For those whose time is up; for the others, now and then.
-    fn remark(&mut self, now: Instant) {
+    fn comment(&mut self, now: Instant) {
         let due = self.members.iter().any(|member| member.is_due(now));
-        let old = now.saturating_duration_since(self.remarked) >= Duration::from_secs(1);
+        let old = now.saturating_duration_since(self.commented) >= Duration::from_secs(1);
         let Some(running) = self.running.as_ref().filter(|_| due || old) else {
             return;
         };
-        self.remarked = now;
-        let remarks = running.remarks();
+        self.commented = now;
+        let comments = running.comments();
         for member in &mut self.members {
             match &mut member.sink {
-                Sink::Window(window) => window.recording.remarks.clone_from(&remarks),
-                Sink::Always(history, _) => history.remark(&remarks),
+                Sink::Window(window) => window.recording.comments.clone_from(&comments),
+                Sink::Always(history, _) => history.comment(&comments),
             }
         }
     }
@@ -482,12 +482,7 @@ impl<'a> Sampling<'a> {
             if left.is_zero() || !state.joining.is_empty() || !state.left.is_empty() {
                 return;
             }
-            state = self
-                .session
-                .changed
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state = crate::sync::wait_timeout(&self.session.changed, state, left);
         }
     }
 }

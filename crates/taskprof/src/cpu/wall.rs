@@ -1,8 +1,8 @@
-//! Time on the wall, of all threads: what they did while they ran, and where they waited while they did not.
+//! Time on the wall of all threads: where they ran, and where they waited.
 //!
-//! The kernel says exactly how long each thread ran, waited for a processor, and did neither. Running time is divided by samples of the CPU; time that a thread neither ran
-//! nor wanted to is divided by looks at it: its stack is read while it is blocked in a system call, without a signal, so no call returns early. A look every
-//! [`EVERY`], seldom enough to take a twentieth of one processor at the most.
+//! The kernel says exactly how long each thread ran, waited for a processor, and did neither. Running time is divided by samples of the CPU. The rest is divided by looks: the
+//! stack of a thread is read while it is blocked in a system call, without a signal, so no call returns early. A look happens every [`EVERY`], or less often if it would take
+//! more than a twentieth of one processor.
 //!
 //! Not here: how a blocked thread is read (`callstack`), what tasks wait for (the source `block`).
 
@@ -12,26 +12,27 @@ use std::time::{Duration, Instant};
 
 use callstack::thread::{Tid, capture_blocked};
 
-use super::choice::Choice;
 use super::labels::{self, Place};
+use super::profile::{FOLDED, LOST};
 use super::recording::{Key, Recording};
+use super::view::View;
 use crate::offload::CancelCheck;
-use crate::profile::{Frame, Profile, Sample, SampleType};
+use crate::profile::{Frame, Profile, RuntimeFrames, Sample, SampleType};
 use crate::sampler::StackEnd;
 
 /// The time between two looks.
 pub(super) const EVERY: Duration = Duration::from_millis(50);
-/// It is so many times as long as a look takes, at least.
+/// The least time between two looks, in multiples of the time that a look takes.
 const REST: u32 = 20;
-/// Threads that are looked at; the time of others is counted.
+/// At most this many threads are looked at; others are counted.
 const MAX_THREADS: usize = 1024;
-/// Different stacks of one thread; others are known by their call only.
+/// At most this many different stacks of one thread are kept; others are known by their call only.
 const MAX_STACKS: usize = 256;
 
 /// The thread that looks.
 pub(super) const THREAD: &str = "taskprof-wall";
 
-/// What all threads waited for.
+/// The waits of all threads.
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     threads: BTreeMap<u32, Thread>,
@@ -45,13 +46,13 @@ pub(super) struct Waits {
 struct Thread {
     name: Arc<str>,
     before: Times,
-    /// Neither running nor waiting for a processor.
+    /// Time neither running nor waiting for a processor.
     off: Duration,
     queued: Duration,
     blocked: HashMap<Blocked, u64>,
 }
 
-/// As of one look.
+/// The kernel's figures for a thread, as of one look.
 #[derive(Debug, Clone, Copy)]
 struct Times {
     at: Instant,
@@ -66,7 +67,7 @@ struct Blocked {
     is_whole: bool,
 }
 
-/// Looks for so long. Ends early if nobody wants it any more.
+/// Looks at all threads for this long. Ends early when it is cancelled.
 pub(super) fn watch(duration: Duration, cancel: &CancelCheck) -> Waits {
     let own = Tid::current().as_raw();
     let end = Instant::now() + duration;
@@ -126,7 +127,7 @@ impl Waits {
                     let is_whole = blocked.completeness == callstack::Completeness::Complete;
                     thread.is_blocked(&blocked.call.to_string(), &frames, is_whole);
                 }
-                Err(callstack::thread::NotBlocked::Unseen) => self.unseen += 1,
+                Err(callstack::thread::NotBlocked::Unreadable) => self.unseen += 1,
                 Err(_) => {}
             }
         }
@@ -159,7 +160,7 @@ impl Thread {
 }
 
 impl Times {
-    /// `None`: the thread has ended, or the kernel does not count.
+    /// The figures as of now. `None`: the thread has ended, or the kernel does not count.
     fn of(tid: u32) -> Option<Times> {
         let text = std::fs::read_to_string(format!("/proc/self/task/{tid}/schedstat")).ok()?;
         let mut numbers = text.split_whitespace().map(str::parse::<u64>);
@@ -176,74 +177,43 @@ fn name(tid: u32) -> Option<Arc<str>> {
     Some(name.ok()?.trim_end().into())
 }
 
-/// Adds what was waited for to a profile of the CPU, whose columns become those of time on the wall.
+/// Adds the waits to a profile of the CPU, whose columns become those of time on the wall.
 pub(super) fn add(
     mut profile: Profile,
     waits: &Waits,
-    choice: &Choice,
+    view: &View,
     recorded: &Recording,
 ) -> Profile {
     let wall = SampleType::new("wall", "nanoseconds");
     profile.sample_types = vec![SampleType::new("samples", "count"), wall.clone()];
     profile.period_type = Some(wall);
+    let mut adder = Adder {
+        view,
+        runtime: RuntimeFrames::new(),
+        is_folded: false,
+        samples: Vec::new(),
+    };
     for thread in waits.threads.values() {
-        let looks: u64 = thread.blocked.values().sum();
-        for (blocked, count) in &thread.blocked {
-            let share = thread.off.as_secs_f64() * *count as f64 / looks as f64;
-            let leaf = Frame::named(format!("(blocked in {})", blocked.call));
-            let stack = &blocked.stack;
-            let end = match blocked.is_whole {
-                true => StackEnd::Root,
-                false => StackEnd::Lost,
-            };
-            put(
-                &mut profile,
-                choice,
-                thread,
-                leaf,
-                (stack, end),
-                *count,
-                share,
-            );
-        }
-        let nothing: &Arc<[usize]> = &Arc::from([]);
-        let off = if looks == 0 {
-            thread.off
-        } else {
-            Duration::ZERO
-        };
-        for (time, what) in [
-            (off, "(waiting, for shorter than can be seen)"),
-            (thread.queued, "(waiting for a processor)"),
-        ] {
-            if !time.is_zero() {
-                let leaf = Frame::named(what);
-                put(
-                    &mut profile,
-                    choice,
-                    thread,
-                    leaf,
-                    (nothing, StackEnd::Root),
-                    0,
-                    time.as_secs_f64(),
-                );
-            }
-        }
+        adder.add_thread(thread);
     }
+    profile.samples.append(&mut adder.samples);
     profile.aggregate();
     let threads = waits.threads.len();
-    profile.comments.insert(
-        0,
-        format!(
-            "time on the wall of {threads} threads in {:.3} s: running by samples of the CPU, waiting by {} looks at blocked threads, without a signal",
-            recorded.duration.as_secs_f64(),
-            waits.looks
-        ),
+    profile.comments.splice(
+        0..0,
+        [
+            format!(
+                "time on the wall of {threads} threads in {:.3} s: running by samples of the CPU, waiting by {} looks at \
+                 blocked threads, without a signal",
+                recorded.duration.as_secs_f64(),
+                waits.looks
+            ),
+            "of threads only: what tasks wait for is in the profile block".to_owned(),
+        ],
     );
-    profile.comments.insert(
-        1,
-        "of threads only: what tasks wait for is in the profile block".to_owned(),
-    );
+    if adder.is_folded && !profile.comments.iter().any(|known| known == FOLDED) {
+        profile.comments.push(FOLDED.to_owned());
+    }
     if waits.unseen > 0 {
         profile.comments.push(format!(
             "{} times a thread could not be looked at, because the system does not tell what it does",
@@ -259,36 +229,76 @@ pub(super) fn add(
     profile
 }
 
-fn put(
-    profile: &mut Profile,
-    choice: &Choice,
-    thread: &Thread,
-    leaf: Frame,
-    (stack, end): (&Arc<[usize]>, StackEnd),
-    count: u64,
-    seconds: f64,
-) {
-    let key = Key {
-        stack: Arc::clone(stack),
-        end,
-        thread: Arc::clone(&thread.name),
-        task: None,
-        request: None,
-    };
-    if !choice.has(&key) {
-        return;
+/// Makes samples of waits.
+struct Adder<'a> {
+    view: &'a View,
+    runtime: RuntimeFrames,
+    is_folded: bool,
+    samples: Vec<Sample>,
+}
+
+impl Adder<'_> {
+    fn add_thread(&mut self, thread: &Thread) {
+        let looks: u64 = thread.blocked.values().sum();
+        for (blocked, count) in &thread.blocked {
+            let share = thread.off.mul_f64(*count as f64 / looks as f64);
+            let leaf = format!("(blocked in {})", blocked.call);
+            let end = match blocked.is_whole {
+                true => StackEnd::Root,
+                false => StackEnd::Lost,
+            };
+            self.add(thread, &leaf, (&blocked.stack, end), *count, share);
+        }
+        let nothing: Arc<[usize]> = Arc::from([]);
+        let off = if looks == 0 {
+            thread.off
+        } else {
+            Duration::ZERO
+        };
+        for (time, leaf) in [
+            (off, "(waiting, for shorter than can be seen)"),
+            (thread.queued, "(waiting for a processor)"),
+        ] {
+            if !time.is_zero() {
+                self.add(thread, leaf, (&nothing, StackEnd::Root), 0, time);
+            }
+        }
     }
-    let place = Place::of(&key);
-    let mut frames = vec![leaf];
-    frames.extend(stack.iter().copied().map(Frame::Address));
-    if end == StackEnd::Lost && !stack.is_empty() {
-        frames.push(Frame::named(super::profile::LOST));
+
+    fn add(
+        &mut self,
+        thread: &Thread,
+        leaf: &str,
+        (stack, end): (&Arc<[usize]>, StackEnd),
+        count: u64,
+        time: Duration,
+    ) {
+        let key = Key {
+            stack: Arc::clone(stack),
+            end,
+            thread: Arc::clone(&thread.name),
+            task: None,
+            request: None,
+        };
+        if !self.view.has(&key) {
+            return;
+        }
+        let place = Place::of(&key);
+        let mut frames = vec![Frame::named(leaf)];
+        frames.extend(stack.iter().copied().map(Frame::Address));
+        if !self.view.full_runtime {
+            self.is_folded |= self.runtime.fold(&mut frames);
+        }
+        if end == StackEnd::Lost && !stack.is_empty() {
+            frames.push(Frame::named(LOST));
+        }
+        frames.extend(self.view.root(&key, place));
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let nanoseconds = i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+        self.samples.push(Sample {
+            stack: frames,
+            values: vec![count, nanoseconds],
+            labels: labels::labels(&key, place),
+        });
     }
-    frames.extend(choice.root(&key, place));
-    let count = i64::try_from(count).unwrap_or(i64::MAX);
-    profile.samples.push(Sample {
-        stack: frames,
-        values: vec![count, (seconds * 1e9) as i64],
-        labels: labels::labels(&key, place),
-    });
 }

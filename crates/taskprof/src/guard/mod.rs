@@ -1,7 +1,10 @@
-//! A layer that lets requests in that show a token.
+//! A layer that lets in only requests that show a token.
 //!
-//! The server has it ([`bearer_token`](crate::ServerBuilder::bearer_token)), and an application that nests [`router`](crate::router()) can
-//! put it around the pages: [`require_bearer`](crate::require_bearer()).
+//! Not here: the token itself (`token.rs`), other ways to tell who asks (the application).
+//!
+//! The server has it ([`bearer_token`](crate::ServerBuilder::bearer_token)), and an application
+//! that nests [`router`](crate::router()) can put it around the pages:
+//! [`require_bearer`](crate::require_bearer()).
 
 mod token;
 
@@ -21,7 +24,8 @@ use crate::http::{HttpError, headers};
 /// The shortest token that is taken, in bytes.
 pub const MIN_TOKEN_LENGTH: usize = 16;
 
-/// The longest token that is taken, in bytes: it has to fit into the head of a request, and as a password into a third more.
+/// The longest token that is taken, in bytes: it has to fit into the head of a request, and as a
+/// password into a third more.
 pub const MAX_TOKEN_LENGTH: usize = 1024;
 
 /// Both are offered: a program shows the token as it is, a browser asks for a password.
@@ -30,11 +34,13 @@ const CHALLENGES: [HeaderValue; 2] = [
     HeaderValue::from_static("Basic realm=\"taskprof\", charset=\"UTF-8\""),
 ];
 
-/// Demands a token of every request: a layer for [`router`](crate::router()) inside an application of your own.
+/// Makes a layer that demands a token of every request, for [`router`](crate::router()) inside an
+/// application of your own.
 ///
-/// A request gets in with `Authorization: Bearer <token>`, or with HTTP Basic and the token as the password of any user, which is what
-/// browsers and `go tool pprof http://any:<token>@host/...` can do. Every other one gets 401 and a sentence, also for pages that do not exist.
-/// The token is never looked for in the query string, where it would end up in logs and histories.
+/// A request gets in with `Authorization: Bearer <token>`, or with HTTP Basic and the token as the
+/// password of any user, which is what browsers and `go tool pprof http://any:<token>@host/...` can
+/// do. Every other one gets 401 and a sentence, also for pages that do not exist. The token is
+/// never looked for in the query string, where it would end up in logs and histories.
 ///
 /// # Examples
 ///
@@ -47,7 +53,8 @@ const CHALLENGES: [HeaderValue; 2] = [
 /// # app("6f1ed002ab5595859014ebf0951522d9").unwrap();
 /// ```
 ///
-/// What else decides who may come in goes the same way: any `tower` layer around `taskprof::router()`.
+/// What else decides who may come in goes the same way: any `tower` layer around
+/// `taskprof::router()`.
 ///
 /// ```
 /// use axum::extract::Request;
@@ -72,15 +79,17 @@ const CHALLENGES: [HeaderValue; 2] = [
 ///
 /// # Errors
 ///
-/// [`is_invalid_argument`](Error::is_invalid_argument) for a token that is empty, shorter than [`MIN_TOKEN_LENGTH`] or longer than [`MAX_TOKEN_LENGTH`],
-/// has white space in it (the line end of a file), or bytes that RFC 6750 does not allow in the header. The text never repeats the token.
+/// [`is_invalid_argument`](Error::is_invalid_argument) for a token that is empty, shorter than
+/// [`MIN_TOKEN_LENGTH`] or longer than [`MAX_TOKEN_LENGTH`], has white space in it (the line end of
+/// a file), or bytes that RFC 6750 does not allow in the header. The text never repeats the token.
 ///
 /// # Limitations
 ///
 /// There is no TLS here: over plain HTTP a token can be read, and used, by everybody on the way.
 ///
-/// A browser that knows the password sends it with what other sites make it ask for. They cannot read the answer, but it is made.
-/// [`server`](crate::server()) refuses such requests; an application should refuse them, too, where it refuses them for its other pages.
+/// A browser that knows the password sends it with what other sites make it ask for. They cannot
+/// read the answer, but it is made. [`server`](crate::server()) refuses such requests; an
+/// application should refuse them, too, where it refuses them for its other pages.
 ///
 /// Guesses are not counted or slowed down: take a random token, not a word.
 pub fn require_bearer(token: impl AsRef<[u8]>) -> Result<RequireBearer, Error> {

@@ -1,7 +1,8 @@
-//! The secret that a request must show: which are taken, and how one is compared.
+//! The secret that a request must show: which secrets are accepted, and how one is compared.
 //!
-//! The secret itself is not kept, only its SHA-256: what is compared is of one length whatever a client sends, in constant time, and no
-//! `Debug`, no error and no core file of ours has the words. Not here: what is answered to whom (`mod.rs`).
+//! The secret itself is not kept, only its SHA-256: what is compared is of one length whatever a
+//! client sends, in constant time, and no `Debug`, no error and no core file of ours has the words.
+//! Not here: what is answered to whom (`mod.rs`).
 
 use std::fmt;
 
@@ -15,11 +16,11 @@ use subtle::ConstantTimeEq as _;
 use super::{MAX_TOKEN_LENGTH, MIN_TOKEN_LENGTH};
 use crate::error::Error;
 
-/// What is kept of a token.
+/// The SHA-256 of a token.
 #[derive(Clone)]
 pub(crate) struct Token([u8; 32]);
 
-/// What a request shows.
+/// The kind of token that a request shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shown {
     Nothing,
@@ -28,9 +29,11 @@ pub(super) enum Shown {
 }
 
 impl Token {
+    /// Checks a token and keeps its hash.
+    ///
     /// # Errors
     ///
-    /// A sentence without a byte of the token.
+    /// For a token that cannot be used; the sentence has no byte of it.
     pub(crate) fn new(token: &[u8]) -> Result<Self, Error> {
         let refused = |why: String| Err(Error::invalid_argument(why));
         if token.is_empty() {
@@ -64,9 +67,11 @@ impl Token {
         Ok(Token(Sha256::digest(token).into()))
     }
 
-    /// What these headers show: `Bearer <token>`, or `Basic` with the token as the password of anybody.
+    /// Compares the token in these headers: `Bearer <token>`, or `Basic` with the token as the
+    /// password of anybody.
     ///
-    /// Nothing else is looked at. A token in the query string would end up in histories, in logs and in the `Referer` of links.
+    /// Nothing else is looked at. A token in the query string would end up in histories, in logs
+    /// and in the `Referer` of links.
     pub(super) fn shown(&self, headers: &HeaderMap) -> Shown {
         let mut values = headers.get_all(AUTHORIZATION).iter();
         let Some(value) = values.next() else {
@@ -98,7 +103,7 @@ impl Token {
     }
 }
 
-/// Of `user:password`; a user's name has no colon.
+/// The password in `user:password`; a user's name has no colon.
 fn password(pair: &[u8]) -> Option<&[u8]> {
     let colon = pair.iter().position(|&byte| byte == b':')?;
     pair.get(colon + 1..)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::SystemTime;
 
 use callstack::Completeness;
-use callstack::heap::{self, Lost, StackId, Weight};
+use callstack::heap::{self, Dropped, StackId, Weight};
 
 use super::table::{self, Owner};
 use super::{FORKED, NOT_INSTALLED, NOT_SUPPORTED, collector};
@@ -68,7 +68,7 @@ pub(crate) fn captured(first: &'static str) -> Result<Profile, Error> {
         .collect();
     // Without the allocator's own frames some are the same.
     profile.aggregate();
-    profile.comments = comments(rate, heap::lost(), without_row);
+    profile.comments = comments(rate, heap::dropped(), without_row);
     Ok(profile)
 }
 
@@ -103,7 +103,7 @@ fn labels(owner: &Owner) -> Vec<Label> {
 }
 
 /// How the numbers came to be, and what they lack.
-fn comments(rate: usize, lost: Lost, without_row: u64) -> Vec<String> {
+fn comments(rate: usize, lost: Dropped, without_row: u64) -> Vec<String> {
     let mut comments = vec![match rate {
         0 => "sampling of allocations is off now; what was sampled before is here".to_owned(),
         rate => format!(

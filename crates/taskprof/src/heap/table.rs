@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::panic::Location;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use callstack::heap::{self, Label, StackId, Weight};
 use taskscope::attribution::{self, TaskKey};
@@ -44,7 +44,7 @@ static TABLE: Mutex<Option<Table>> = Mutex::new(None);
 /// The sums with all that was sampled up to now.
 pub(super) fn up_to_date() -> TableGuard {
     // Every sum is changed as a whole.
-    let mut guard = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut guard = crate::sync::lock(&TABLE);
     let table = guard.get_or_insert_default();
     heap::drain(&mut |event| table.add(event.stack, event.label, event.weight));
     if table.owners.len() > MAX_OWNERS {

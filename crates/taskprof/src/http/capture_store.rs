@@ -1,32 +1,35 @@
-//! Finished captures, each with a number: shown again, shared and compared without sampling again.
+//! The store of finished captures, each with a number: shown again, shared and compared without
+//! sampling again.
 //!
-//! Bounded in number and bytes; the oldest goes first. What is made in a moment, and what was asked for by Go's names, is often the work of a
-//! scraper that comes every few seconds: few of those are kept, so that they do not push out what a human wants to look at again.
-//! Not here: their page (`captures.rs`).
+//! Bounded in number and bytes; the oldest goes first. What is made in a moment, and what was asked
+//! for by Go's names, is often the work of a scraper that comes every few seconds: few of those are
+//! kept, so that they do not push out captures that a person wants to see again. Not here: their
+//! page (`captures.rs`).
 
 use std::collections::VecDeque;
 use std::mem::{size_of, size_of_val};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 
 use crate::profile::{Frame, Label, LabelValue, Profile};
 use crate::source::Source;
 
-/// CaptureStore of one router that are kept.
+/// Captures of one router that are stored.
 pub(super) const MAX_STORED: usize = 32;
-/// Of those, passing ones.
+/// Brief captures among them.
 const MAX_BRIEF: usize = 8;
-/// Bytes that passing captures take together, about: whoever asks for a profile of the moment, and does not come back, leaves little.
+/// Bytes that brief captures take together, about: whoever asks for a profile of the moment and
+/// does not come back leaves little.
 const MAX_BRIEF_BYTES: usize = 4 << 20;
-/// Bytes that the kept captures take together, about.
+/// Bytes that all stored captures take together, about.
 pub(super) const MAX_BYTES: usize = 64 << 20;
 
-/// What a capture is worth.
+/// How long a capture is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Retention {
-    /// It took time, and was asked for by our name.
+    /// As long as there is room: it took time, and was asked for by our name.
     Long,
-    /// It shows one moment, or was asked for by Go's name.
+    /// Shorter: it shows one moment, or was asked for by Go's name.
     Brief,
 }
 
@@ -43,7 +46,7 @@ pub(super) struct StoredCapture {
 }
 
 #[derive(Debug, Default)]
-struct Stored {
+struct State {
     last: u64,
     bytes: usize,
     /// Oldest first.
@@ -51,19 +54,18 @@ struct Stored {
 }
 
 #[derive(Debug)]
-pub(super) struct CaptureStore(Mutex<Stored>);
+pub(super) struct CaptureStore(Mutex<State>);
 
 impl CaptureStore {
     pub(super) fn new() -> Self {
         CaptureStore(Mutex::default())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Stored> {
-        // A panic in between leaves a capture too few or too many.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        crate::sync::lock(&self.0)
     }
 
-    /// Keeps a capture, and gives it with its number.
+    /// Stores a capture, and gives it with its number.
     pub(super) fn insert(
         &self,
         source: &'static Source,
@@ -74,61 +76,61 @@ impl CaptureStore {
         let bytes = weight(&profile);
         let profile = Arc::new(profile);
         let mut dropped = Vec::new();
-        let mut stored = self.lock();
-        stored.last += 1;
-        let kept = Arc::new(StoredCapture {
-            id: stored.last,
+        let mut state = self.lock();
+        state.last += 1;
+        let capture = Arc::new(StoredCapture {
+            id: state.last,
             source,
             profile,
             finished: SystemTime::now(),
             retention,
             bytes,
         });
-        stored.bytes += bytes;
-        stored.captures.push_back(Arc::clone(&kept));
-        let brief = |kept: &Arc<StoredCapture>| kept.retention == Retention::Brief;
+        state.bytes += bytes;
+        state.captures.push_back(Arc::clone(&capture));
+        let brief = |capture: &Arc<StoredCapture>| capture.retention == Retention::Brief;
         loop {
-            let all = stored.captures.iter().filter(|kept| brief(kept));
-            let (count, bytes) = all.fold((0, 0), |(count, bytes), kept| {
-                (count + 1, bytes + kept.bytes)
+            let all = state.captures.iter().filter(|capture| brief(capture));
+            let (count, bytes) = all.fold((0, 0), |(count, bytes), capture| {
+                (count + 1, bytes + capture.bytes)
             });
             if count <= MAX_BRIEF && bytes <= MAX_BRIEF_BYTES {
                 break;
             }
-            let oldest = stored.captures.iter().position(brief);
-            dropped.extend(oldest.and_then(|at| stored.captures.remove(at)));
+            let oldest = state.captures.iter().position(brief);
+            dropped.extend(oldest.and_then(|at| state.captures.remove(at)));
         }
-        let mut bytes = stored.bytes - dropped.iter().map(|kept| kept.bytes).sum::<usize>();
-        while stored.captures.len() > MAX_STORED || bytes > MAX_BYTES {
+        let mut bytes = state.bytes - dropped.iter().map(|capture| capture.bytes).sum::<usize>();
+        while state.captures.len() > MAX_STORED || bytes > MAX_BYTES {
             // One that is too large by itself goes, too.
-            let Some(oldest) = stored.captures.pop_front() else {
+            let Some(oldest) = state.captures.pop_front() else {
                 break;
             };
             bytes -= oldest.bytes;
             dropped.push(oldest);
         }
-        stored.bytes = bytes;
-        drop(stored);
+        state.bytes = bytes;
+        drop(state);
         // Outside the lock: it may be much.
         drop(dropped);
-        kept
+        capture
     }
 
     pub(super) fn get(&self, id: u64) -> Option<Arc<StoredCapture>> {
         self.lock()
             .captures
             .iter()
-            .find(|kept| kept.id == id)
+            .find(|capture| capture.id == id)
             .cloned()
     }
 
-    /// All that are kept, the newest first.
+    /// All that are stored, the newest first.
     pub(super) fn list(&self) -> Vec<Arc<StoredCapture>> {
         self.lock().captures.iter().rev().cloned().collect()
     }
 }
 
-/// What a profile takes in memory, about; names that several share are counted each time.
+/// Bytes that a profile takes in memory, about; names that several share are counted each time.
 fn weight(profile: &Profile) -> usize {
     let of_frame = |frame: &Frame| match frame {
         Frame::Named { name, file, .. } => name.len() + file.as_deref().map_or(0, str::len),
@@ -170,7 +172,7 @@ mod tests {
     }
 
     fn ids(captures: &CaptureStore) -> Vec<u64> {
-        captures.list().iter().map(|kept| kept.id).collect()
+        captures.list().iter().map(|capture| capture.id).collect()
     }
 
     // Through a private door: 64 MB of stacks are not so easily had from outside.

@@ -11,7 +11,7 @@ use super::admission::Admission;
 use super::capture_store::{MAX_STORED, StoredCapture};
 use super::error::HttpError;
 use super::native;
-use super::parameters::Endpoint;
+use super::parameters::{Endpoint, PageKind};
 use super::query::Query;
 use super::response;
 use crate::write::Format;
@@ -27,10 +27,10 @@ pub(super) async fn get(
     admission: Arc<Admission>,
     parts: Parts,
 ) -> Result<Response, HttpError> {
-    let (kept, format, base) = parse(&id, &admission, parts.uri.query())?;
+    let (stored, format, base) = parse(&id, &admission, parts.uri.query())?;
     let _permit = admission.snapshot().await?;
-    let body = response::write(&admission, &kept, format, base.as_deref()).await?;
-    Ok(response::with(&name(&kept), format, body))
+    let body = response::write(&admission, &stored, format, base.as_deref()).await?;
+    Ok(response::with(&name(&stored), format, body))
 }
 
 /// The headers that `get` would answer.
@@ -39,13 +39,13 @@ pub(super) async fn head(
     admission: Arc<Admission>,
     parts: Parts,
 ) -> Result<Response, HttpError> {
-    let (kept, format, _) = parse(&id, &admission, parts.uri.query())?;
-    Ok(response::with(&name(&kept), format, Body::empty()))
+    let (stored, format, _) = parse(&id, &admission, parts.uri.query())?;
+    Ok(response::with(&name(&stored), format, Body::empty()))
 }
 
 /// Whether there is less of something.
-fn is_negative(kept: &StoredCapture) -> bool {
-    let mut values = kept
+fn is_negative(stored: &StoredCapture) -> bool {
+    let mut values = stored
         .profile
         .samples
         .iter()
@@ -53,24 +53,24 @@ fn is_negative(kept: &StoredCapture) -> bool {
     values.any(|value| *value < 0)
 }
 
-fn name(kept: &StoredCapture) -> String {
-    format!("{}-{}", kept.source.name, kept.id)
+fn name(stored: &StoredCapture) -> String {
+    format!("{}-{}", stored.source.name, stored.id)
 }
 
 fn parse(id: &str, admission: &Admission, query: Option<&str>) -> Result<Asked, HttpError> {
-    let kept = id.parse().ok().and_then(|id| admission.captures.get(id));
-    let Some(kept) = kept else {
+    let stored = id.parse().ok().and_then(|id| admission.captures.get(id));
+    let Some(stored) = stored else {
         return Err(HttpError::not_found(format!(
             "there is no such capture, or it is not kept any more: {MAX_STORED} are kept at the most, and page/profiles lists them"
         )));
     };
     let query = Query::parse(query);
     let format = native::format(&query)?;
-    query.only_known(&Endpoint::of_capture(), response::is_svg(format))?;
+    query.only_known(Endpoint::page(PageKind::Capture), response::is_svg(format))?;
     let base = native::base(&query, admission)?;
     native::refuse_negative(
         format,
-        base.is_some() || kept.profile.is_difference && is_negative(&kept),
+        base.is_some() || stored.profile.is_difference && is_negative(&stored),
     )?;
-    Ok((kept, format, base))
+    Ok((stored, format, base))
 }

@@ -1,13 +1,18 @@
-//! Answers that their clients still read: what they keep, and who of them has to go when there is no room.
+//! Large answers that their clients still read: the memory they keep, and which of them has to go
+//! when there is no room.
 //!
-//! An answer of up to [`SMALL`] bytes is in memory as a whole and no business of this file. A larger one has a place: it is written by a thread while it is read, or waits as bytes.
-//! Places are bounded in number, in bytes, and in tasks whose records are kept. When a new answer finds no room, those go that have waited for their client
-//! for longest, if that is [`SLOW`] or more: their connections break off, and what they keep is gone at once. So a slow reader pays with its own place, and
-//! never with somebody else's. Who finds no room even then is refused. Not here: how many answers are made at a time (`admission.rs`); how a connection ends that takes nothing at all (`serve/`).
+//! An answer of up to [`SMALL`] bytes is in memory as a whole and no business of this file. A
+//! larger one has a place: it is written by a thread while it is read, or waits as bytes. Places
+//! are bounded in number, in bytes, and in tasks whose records are kept. When a new answer finds no
+//! room, those go that have waited for their client for longest, if that is [`SLOW`] or more: their
+//! connections break off, and what they keep is gone at once. So a slow reader pays with its own
+//! place, and never with somebody else's. Who finds no room even then is refused. Not here: how
+//! many answers are made at a time (`admission.rs`); how a connection ends that takes nothing at
+//! all (`serve/`).
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -15,34 +20,34 @@ use axum::body::{Body, Bytes};
 use http_body::Frame;
 use tokio::sync::mpsc;
 
-/// Answers of so many bytes need no place.
+/// Answers of at most this many bytes need no place.
 pub(super) const SMALL: usize = 256 * 1024;
 /// Bytes that are handed on at a time.
-const PIECE: usize = 64 * 1024;
+const CHUNK: usize = 64 * 1024;
 /// Answers that are being read at the same time.
-const MAX_READERS: usize = 64;
+const MAX_DOWNLOADS: usize = 64;
 /// Bytes of them that are in memory.
 const MAX_BYTES: usize = 48 << 20;
 /// Tasks whose records they keep: some 40 MB. A larger answer is alone.
 const MAX_TASKS: usize = 2 << 20;
-/// Who has not taken the next 64 KB in this time is slow.
+/// A client that has not taken the next 64 KB in this time is slow.
 const SLOW: Duration = Duration::from_secs(2);
 
-/// The pieces of an answer that a thread writes.
-pub(super) type Pieces = mpsc::Receiver<io::Result<Bytes>>;
+/// The chunks of an answer that a thread writes.
+pub(super) type Chunks = mpsc::Receiver<io::Result<Bytes>>;
 
 /// The answers of one router that are being read.
 #[derive(Debug, Default)]
-pub(super) struct Readings(Mutex<Vec<Arc<Reading>>>);
+pub(super) struct Downloads(Mutex<Vec<Arc<Download>>>);
 
-/// One of them.
+/// One answer that is being read.
 #[derive(Debug)]
-struct Reading {
+struct Download {
     weight: Weight,
     state: Mutex<State>,
 }
 
-/// What it keeps.
+/// The memory that an answer keeps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Weight {
     pub(super) tasks: usize,
@@ -52,26 +57,26 @@ pub(super) struct Weight {
 #[derive(Debug)]
 struct State {
     rest: Rest,
-    /// Since when the client has had a piece to take. `None`: it is not the client that is waited for.
+    /// Since when the client has had a chunk to take. `None`: it is not the client that is waited
+    /// for.
     waits_since: Option<Instant>,
 }
 
-/// What is to come.
+/// The part that is to come.
 #[derive(Debug)]
 enum Rest {
     Written {
         first: Bytes,
-        pieces: Pieces,
+        chunks: Chunks,
     },
     Bytes(Bytes),
     /// It had to go.
     CutOff,
 }
 
-impl Readings {
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Reading>>> {
-        // Entries are added and removed as a whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Downloads {
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Download>>> {
+        crate::sync::lock(&self.0)
     }
 
     /// An answer that a thread writes, of which the first bytes are here. `None`: there is no room.
@@ -79,10 +84,10 @@ impl Readings {
         self: &Arc<Self>,
         tasks: usize,
         first: Bytes,
-        pieces: Pieces,
+        chunks: Chunks,
     ) -> Option<Body> {
         let bytes = first.len();
-        self.admit(Weight { tasks, bytes }, Rest::Written { first, pieces })
+        self.admit(Weight { tasks, bytes }, Rest::Written { first, chunks })
     }
 
     /// An answer that is in memory. `None`: there is no room.
@@ -99,60 +104,59 @@ impl Readings {
 
     fn admit(self: &Arc<Self>, weight: Weight, rest: Rest) -> Option<Body> {
         let now = Instant::now();
-        let mut readings = self.lock();
+        let mut downloads = self.lock();
         let mut cut_off = Vec::new();
-        while !has_room(&readings, weight) {
-            let slowest = readings
+        while !has_room(&downloads, weight) {
+            let slowest = downloads
                 .iter()
                 .enumerate()
-                .filter_map(|(at, reading)| Some((reading.lock().waits_since?, at)))
+                .filter_map(|(at, download)| Some((download.lock().waits_since?, at)))
                 .min()?;
             if now.duration_since(slowest.0) < SLOW {
                 return None;
             }
-            cut_off.push(readings.swap_remove(slowest.1));
+            cut_off.push(downloads.swap_remove(slowest.1));
         }
-        let reading = Arc::new(Reading {
+        let download = Arc::new(Download {
             weight,
             state: Mutex::new(State {
                 rest,
                 waits_since: Some(now),
             }),
         });
-        readings.push(Arc::clone(&reading));
-        drop(readings);
+        downloads.push(Arc::clone(&download));
+        drop(downloads);
         for slow in cut_off {
             let rest = std::mem::replace(&mut slow.lock().rest, Rest::CutOff);
             // Its thread ends now.
             drop(rest);
         }
         Some(Body::new(Read {
-            reading,
-            readings: Arc::clone(self),
+            download,
+            downloads: Arc::clone(self),
         }))
     }
 }
 
 /// Whether one more fits in. One that is too large by itself has to be alone.
-fn has_room(readings: &[Arc<Reading>], new: Weight) -> bool {
-    let tasks: usize = readings.iter().map(|it| it.weight.tasks).sum();
-    let bytes: usize = readings.iter().map(|it| it.weight.bytes).sum();
-    readings.len() < MAX_READERS
+fn has_room(downloads: &[Arc<Download>], new: Weight) -> bool {
+    let tasks: usize = downloads.iter().map(|it| it.weight.tasks).sum();
+    let bytes: usize = downloads.iter().map(|it| it.weight.bytes).sum();
+    downloads.len() < MAX_DOWNLOADS
         && (tasks == 0 || new.tasks == 0 || tasks + new.tasks <= MAX_TASKS)
         && (bytes == 0 || bytes + new.bytes <= MAX_BYTES)
 }
 
-impl Reading {
+impl Download {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic in between leaves an answer that goes on or breaks off.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        crate::sync::lock(&self.state)
     }
 }
 
 /// The server's end. Dropping it gives the place away.
 struct Read {
-    reading: Arc<Reading>,
-    readings: Arc<Readings>,
+    download: Arc<Download>,
+    downloads: Arc<Downloads>,
 }
 
 impl http_body::Body for Read {
@@ -163,30 +167,30 @@ impl http_body::Body for Read {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let mut state = self.reading.lock();
-        let piece = match &mut state.rest {
+        let mut state = self.download.lock();
+        let chunk = match &mut state.rest {
             Rest::Written { first, .. } if !first.is_empty() => Poll::Ready(Some(Ok(next(first)))),
-            Rest::Written { pieces, .. } => pieces.poll_recv(cx),
+            Rest::Written { chunks, .. } => chunks.poll_recv(cx),
             Rest::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
             Rest::Bytes(bytes) => Poll::Ready(Some(Ok(next(bytes)))),
             Rest::CutOff => Poll::Ready(Some(Err(io::Error::other(
                 "cut off: others want to read, and this client is slow",
             )))),
         };
-        state.waits_since = piece.is_ready().then(Instant::now);
-        piece.map(|piece| piece.map(|piece| piece.map(Frame::data)))
+        state.waits_since = chunk.is_ready().then(Instant::now);
+        chunk.map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
     }
 }
 
 impl Drop for Read {
     fn drop(&mut self) {
-        let mut readings = self.readings.lock();
-        readings.retain(|reading| !Arc::ptr_eq(reading, &self.reading));
+        let mut downloads = self.downloads.lock();
+        downloads.retain(|download| !Arc::ptr_eq(download, &self.download));
     }
 }
 
 fn next(bytes: &mut Bytes) -> Bytes {
-    bytes.split_to(bytes.len().min(PIECE))
+    bytes.split_to(bytes.len().min(CHUNK))
 }
 
 #[cfg(test)]
@@ -195,14 +199,14 @@ mod tests {
 
     use super::*;
 
-    fn all(readings: &Readings) -> usize {
-        readings.lock().len()
+    fn all(downloads: &Downloads) -> usize {
+        downloads.lock().len()
     }
 
     /// As if so much time had passed.
-    fn age(readings: &Readings, time: Duration) {
-        for reading in readings.lock().iter() {
-            let mut state = reading.lock();
+    fn age(downloads: &Downloads, time: Duration) {
+        for download in downloads.lock().iter() {
+            let mut state = download.lock();
             state.waits_since = state.waits_since.map(|since| since - time);
         }
     }
@@ -210,28 +214,28 @@ mod tests {
     // Through a private door: seconds that pass, and millions of tasks.
     #[tokio::test]
     async fn who_is_slow_goes_when_others_want_the_place_and_nobody_else_does() {
-        let readings = Arc::new(Readings::default());
-        let large = || readings.bytes(vec![b'x'; MAX_BYTES / 2]);
+        let downloads = Arc::new(Downloads::default());
+        let large = || downloads.bytes(vec![b'x'; MAX_BYTES / 2]);
         let (first, second) = (large().unwrap(), large().unwrap());
         assert!(large().is_none(), "both have only begun");
-        age(&readings, SLOW);
+        age(&downloads, SLOW);
         let mut second = second;
         second.frame().await.unwrap().unwrap();
         let third = large().unwrap();
         assert!(first.collect().await.is_err(), "cut off");
-        assert_eq!(all(&readings), 2);
+        assert_eq!(all(&downloads), 2);
         let whole = second.collect().await.unwrap().to_bytes();
-        assert_eq!(whole.len(), MAX_BYTES / 2 - PIECE);
+        assert_eq!(whole.len(), MAX_BYTES / 2 - CHUNK);
         drop(third);
-        assert_eq!(all(&readings), 0);
+        assert_eq!(all(&downloads), 0);
     }
 
     #[tokio::test]
     async fn a_writer_that_is_cut_off_is_told_and_one_that_is_waited_for_stays() {
-        let readings = Arc::new(Readings::default());
+        let downloads = Arc::new(Downloads::default());
         let write = |tasks| {
-            let (sender, pieces) = mpsc::channel(1);
-            let body = readings.written(tasks, Bytes::new(), pieces);
+            let (sender, chunks) = mpsc::channel(1);
+            let body = downloads.written(tasks, Bytes::new(), chunks);
             (sender, body)
         };
         let (waited_for, body) = write(MAX_TASKS);
@@ -239,23 +243,23 @@ mod tests {
         let mut context = Context::from_waker(std::task::Waker::noop());
         let poll = http_body::Body::poll_frame(Pin::new(&mut body), &mut context);
         assert!(poll.is_pending());
-        age(&readings, SLOW);
+        age(&downloads, SLOW);
         assert!(write(1).1.is_none());
         assert!(!waited_for.is_closed());
         drop(body);
         let (slow, body) = write(MAX_TASKS);
-        age(&readings, SLOW);
+        age(&downloads, SLOW);
         let (next, other) = write(10 * MAX_TASKS);
         assert!(slow.is_closed() && !next.is_closed());
         drop((body, other));
-        assert_eq!(all(&readings), 0);
+        assert_eq!(all(&downloads), 0);
     }
 
     #[tokio::test]
     async fn small_answers_need_no_place() {
-        let readings = Arc::new(Readings::default());
-        let small = readings.bytes(vec![b'x'; SMALL]).unwrap();
-        assert_eq!(all(&readings), 0);
+        let downloads = Arc::new(Downloads::default());
+        let small = downloads.bytes(vec![b'x'; SMALL]).unwrap();
+        assert_eq!(all(&downloads), 0);
         assert_eq!(small.collect().await.unwrap().to_bytes().len(), SMALL);
     }
 }

@@ -1,7 +1,8 @@
 //! From an error to an answer: a status and one sentence of plain text.
 //!
-//! `X-Go-Pprof` is what makes `go tool pprof` show the sentence and not only the status (source: `net/http/pprof`,
-//! `serveError`, and `cmd/pprof`, `fetch`). Not here: the sentences of the library (`error.rs` at the top).
+//! `X-Go-Pprof` is what makes `go tool pprof` show the sentence and not only the status (source:
+//! `net/http/pprof`, `serveError`, and `cmd/pprof`, `fetch`). Not here: the sentences of the
+//! library (`error.rs` at the top).
 
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, StatusCode};
@@ -17,16 +18,16 @@ const X_GO_PPROF: HeaderName = HeaderName::from_static("x-go-pprof");
 /// Characters of a sentence; the longest of ours lists the formats.
 const MAX_SENTENCE: usize = 2000;
 
-/// When to ask again for a sampler that is in use, in seconds.
-const BUSY_AGAIN: u64 = 5;
+/// Seconds after which to ask again for a sampler that is in use.
+const BUSY_RETRY_AFTER: u64 = 5;
 
 /// A status and a sentence.
 #[derive(Debug)]
 pub(crate) struct HttpError {
     status: StatusCode,
     text: String,
-    /// When to ask again, in seconds.
-    again: Option<u64>,
+    /// Seconds after which to ask again.
+    retry_after: Option<u64>,
 }
 
 impl HttpError {
@@ -35,24 +36,24 @@ impl HttpError {
             status,
             // Much of it may be a client's.
             text: OneLine(bounded(&text.into(), MAX_SENTENCE)).to_string(),
-            again: None,
+            retry_after: None,
         }
     }
 
-    /// Too much at the same time; ask again after so many seconds.
-    pub(crate) fn too_many(text: impl Into<String>, again: u64) -> Self {
+    /// Too much at the same time; ask again after this many seconds.
+    pub(crate) fn too_many(text: impl Into<String>, retry_after: u64) -> Self {
         crate::metrics::counters::refused();
         HttpError {
-            again: Some(again),
+            retry_after: Some(retry_after),
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, text)
         }
     }
 
-    /// No room; ask again after so many seconds.
-    pub(crate) fn unavailable(text: impl Into<String>, again: u64) -> Self {
+    /// No room; ask again after this many seconds.
+    pub(crate) fn unavailable(text: impl Into<String>, retry_after: u64) -> Self {
         crate::metrics::counters::refused();
         HttpError {
-            again: Some(again),
+            retry_after: Some(retry_after),
             ..Self::new(StatusCode::SERVICE_UNAVAILABLE, text)
         }
     }
@@ -116,7 +117,7 @@ impl From<Error> for HttpError {
             cause = error.source();
         }
         HttpError {
-            again: (error.is_busy() || error.is_out_of_memory()).then_some(BUSY_AGAIN),
+            retry_after: (error.is_busy() || error.is_out_of_memory()).then_some(BUSY_RETRY_AFTER),
             ..Self::new(status, text)
         }
     }
@@ -133,7 +134,7 @@ impl IntoResponse for HttpError {
             self.text + "\n",
         )
             .into_response();
-        if let Some(seconds) = self.again {
+        if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
         response

@@ -1,11 +1,13 @@
 //! Go's names, for clients that know no others: `net/http/pprof` as such a client sees it.
 //!
-//! Defaults, content types, dispositions, the words of errors and the names of columns are Go's (source: `net/http/pprof`, `runtime/pprof`, Go
-//! 1.27). So are its manners: parameters that it does not know are ignored, and `profile` takes a wrong `seconds` for the default. What is
-//! different is meant: `seconds` has an upper end, a HEAD collects nothing, and simultaneous CPU captures share one sampler.
+//! Defaults, content types, dispositions, the words of errors and the names of columns are Go's
+//! (source: `net/http/pprof`, `runtime/pprof`, Go 1.27). So are its manners: parameters that it
+//! does not know are ignored, and `profile` takes a wrong `seconds` for the default. What is
+//! different is meant: `seconds` has an upper end, a HEAD collects nothing, and simultaneous CPU
+//! captures share one sampler.
 //!
-//! A path that both we and Go have (`block`, `cmdline`, `symbol`) is Go's, unless a parameter is there that only we know: `format` or `base`.
-//! Then it is ours, and strict.
+//! A path that both we and Go have (`block`, `cmdline`, `symbol`) is Go's, unless a parameter is
+//! there that only we know: `format` or `base`. Then it is ours, and strict.
 
 use std::num::IntErrorKind;
 use std::sync::Arc;
@@ -19,18 +21,19 @@ use super::admission::Admission;
 use super::capture_store::Retention;
 use super::dump::Form;
 use super::error::HttpError;
+use super::parameters::MAX_SECONDS;
 use super::query::Query;
 use super::response::{self, WRITER};
 use super::task_filter;
 use super::{OwnRuntime, dump, end_captures, watch_application};
-use crate::cpu::{Cpu, DEFAULT_DURATION, MAX_DURATION};
+use crate::cpu::{Cpu, DEFAULT_DURATION};
 use crate::offload;
 use crate::profile::{Profile, SampleType};
 use crate::source::{self, Source};
 use crate::tasks::View;
 use crate::write::{self, RenderOptions};
 
-/// What Go calls something.
+/// One of Go's names.
 #[derive(Debug)]
 pub(super) struct Name {
     pub(super) name: &'static str,
@@ -82,10 +85,10 @@ pub(super) fn asks(source: &Source, parts: &Parts) -> Option<&'static Name> {
     (!ours).then_some(name)
 }
 
-/// A request, understood.
-enum Asked {
+/// A request in Go's manner, parsed.
+enum GoRequest {
     Cpu(Duration),
-    /// What changes in that time.
+    /// The change in that time.
     Delta(&'static Source, Duration),
     Now(&'static Source),
     /// Tasks that are alike together.
@@ -97,17 +100,17 @@ enum Asked {
     Cmdline,
 }
 
-fn parse(name: &Name, parts: &Parts) -> Result<Asked, HttpError> {
+fn parse(name: &Name, parts: &Parts) -> Result<GoRequest, HttpError> {
     let query = Query::parse(parts.uri.query());
     let (source, of_tasks) = match name.what {
         What::Missing(why) => return Err(HttpError::not_found(format!("{}: {why}", name.name))),
-        What::Cmdline | What::Symbol => return Ok(Asked::Cmdline),
+        What::Cmdline | What::Symbol => return Ok(GoRequest::Cmdline),
         What::Cpu => {
             let seconds = match integer(&query, "seconds") {
                 Ok(seconds) if seconds > 0 => range(seconds)?,
                 _ => DEFAULT_DURATION,
             };
-            return Ok(Asked::Cpu(seconds));
+            return Ok(GoRequest::Cpu(seconds));
         }
         What::Counted(source) => (source, source != "threads"),
         What::Same(source) => (source, false),
@@ -135,13 +138,13 @@ fn parse(name: &Name, parts: &Parts) -> Result<Asked, HttpError> {
                 "seconds and debug params are incompatible",
             ));
         }
-        return Ok(Asked::Delta(source, seconds));
+        return Ok(GoRequest::Delta(source, seconds));
     }
     Ok(match debug {
-        0 => Asked::Now(source),
-        _ if !of_tasks => Asked::Text(source),
-        2.. => Asked::Listed(source),
-        _ => Asked::Grouped(source),
+        0 => GoRequest::Now(source),
+        _ if !of_tasks => GoRequest::Text(source),
+        2.. => GoRequest::Listed(source),
+        _ => GoRequest::Grouped(source),
     })
 }
 
@@ -153,7 +156,7 @@ fn integer(query: &Query, name: &str) -> Result<i64, IntErrorKind> {
 
 /// Go has no upper end; we have.
 fn range(seconds: i64) -> Result<Duration, HttpError> {
-    let most = MAX_DURATION.as_secs();
+    let most = MAX_SECONDS;
     match u64::try_from(seconds) {
         Ok(seconds) if seconds <= most => Ok(Duration::from_secs(seconds)),
         _ => Err(HttpError::bad_request(format!(
@@ -167,38 +170,45 @@ pub(super) async fn get(
     admission: Arc<Admission>,
     parts: Parts,
 ) -> Result<Response, HttpError> {
-    let asked = parse(name, &parts)?;
+    let request = parse(name, &parts)?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
-    let profile = match &asked {
-        Asked::Cpu(duration) => {
+    let profile = match &request {
+        GoRequest::Cpu(duration) => {
             let _permit = admission.capture()?;
             // Stores make a series of each distinct label.
             let cpu = Cpu::new().without_request_ids().duration(*duration);
             end_captures::or_ended(async { Ok(cpu.capture().await?) }).await?
         }
-        Asked::Delta(source, duration) => {
+        GoRequest::Delta(source, duration) => {
             let _permit = admission.capture()?;
-            let ask = source.ask().of(task_filter::prompt()).duration(*duration);
+            let ask = source
+                .request()
+                .of(task_filter::prompt())
+                .duration(*duration);
             let mut profile = end_captures::or_ended(async { Ok(ask.capture().await?) }).await?;
-            // Go gives the time of the second look.
+            // Go gives the time of the second profile.
             profile.time += profile.duration;
             profile
         }
-        Asked::Now(source) | Asked::Text(source) => {
+        GoRequest::Now(source) | GoRequest::Text(source) => {
             let _permit = admission.snapshot().await?;
-            source.ask().of(task_filter::prompt()).capture().await?
+            source.request().of(task_filter::prompt()).capture().await?
         }
-        Asked::Grouped(source) => return dump(source, &admission, Form::Grouped).await,
-        Asked::Listed(source) => return dump(source, &admission, Form::Every(View::Text)).await,
-        Asked::Cmdline => return Ok(typed(name, &asked, source::cmdline().into())),
+        GoRequest::Grouped(source) => return dump(source, &admission, Form::Grouped).await,
+        GoRequest::Listed(source) => {
+            return dump(source, &admission, Form::Every(View::Text)).await;
+        }
+        GoRequest::Cmdline => return Ok(typed(name, &request, source::cmdline().into())),
     };
-    let source = match &asked {
-        Asked::Delta(source, _) | Asked::Now(source) | Asked::Text(source) => Some(*source),
+    let source = match &request {
+        GoRequest::Delta(source, _) | GoRequest::Now(source) | GoRequest::Text(source) => {
+            Some(*source)
+        }
         _ => source::named("cpu"),
     };
-    // What is made in a moment can be made again in a moment.
-    let profile = match (&asked, source) {
-        (Asked::Cpu(_) | Asked::Delta(..), Some(source)) => admission
+    // A profile that is made in a moment can be made again in a moment, and is not stored.
+    let profile = match (&request, source) {
+        (GoRequest::Cpu(_) | GoRequest::Delta(..), Some(source)) => admission
             .captures
             .insert(source, Retention::Brief, profile)
             .profile
@@ -206,7 +216,7 @@ pub(super) async fn get(
         _ => Arc::new(profile),
     };
     let counted = matches!(name.what, What::Counted(_));
-    let written = matches!(asked, Asked::Text(_));
+    let written = matches!(request, GoRequest::Text(_));
     let called = name.name;
     let body = offload::work(WRITER, move |_| {
         let profile = if counted {
@@ -220,7 +230,7 @@ pub(super) async fn get(
         write::text(profile, &RenderOptions::new().title(called)).map(String::into_bytes)
     })
     .await??;
-    Ok(typed(name, &asked, admission.bytes(body)?))
+    Ok(typed(name, &request, admission.bytes(body)?))
 }
 
 /// The headers that `get` would answer. Go collects everything for a HEAD, too, which helps nobody.
@@ -233,15 +243,15 @@ async fn dump(
     admission: &Admission,
     form: Form,
 ) -> Result<Response, HttpError> {
-    let body = dump::body(admission, source.ask().of(task_filter::prompt()), form).await?;
+    let body = dump::body(admission, source.request().of(task_filter::prompt()), form).await?;
     Ok(response::plain(body))
 }
 
-fn typed(name: &Name, asked: &Asked, body: Body) -> Response {
-    let suffix = match asked {
-        Asked::Cpu(_) | Asked::Now(_) => "",
-        Asked::Delta(..) => "-delta",
-        Asked::Grouped(_) | Asked::Listed(_) | Asked::Text(_) | Asked::Cmdline => {
+fn typed(name: &Name, request: &GoRequest, body: Body) -> Response {
+    let suffix = match request {
+        GoRequest::Cpu(_) | GoRequest::Now(_) => "",
+        GoRequest::Delta(..) => "-delta",
+        GoRequest::Grouped(_) | GoRequest::Listed(_) | GoRequest::Text(_) | GoRequest::Cmdline => {
             return response::plain(body);
         }
     };

@@ -13,7 +13,7 @@ use axum::routing::{MethodRouter, get};
 
 use super::admission::Admission;
 use super::error::HttpError;
-use super::parameters::Endpoint;
+use super::parameters::{Endpoint, FORMAT, PageKind};
 use super::query::Query;
 use super::response;
 use super::{OwnRuntime, watch_application};
@@ -57,7 +57,7 @@ async fn answer(admission: Arc<Admission>, parts: Parts) -> Result<Response, Htt
     let format = parse(&parts)?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
     let _permit = admission.prompt_snapshot().await?;
-    let body = offload::run("taskprof-look", move |cancel| {
+    let body = offload::run("taskprof-scrape", move |cancel| {
         metrics::write(format == Format::Prometheus, cancel)
     })
     .await??;
@@ -70,12 +70,13 @@ async fn answer(admission: Arc<Admission>, parts: Parts) -> Result<Response, Htt
 
 fn parse(parts: &Parts) -> Result<Format, HttpError> {
     let query = Query::parse(parts.uri.query());
-    query.only_known(&Endpoint::of_metrics(), false)?;
+    query.only_known(Endpoint::page(PageKind::Metrics), false)?;
     let choices = [
         ("openmetrics", Format::OpenMetrics),
         ("prometheus", Format::Prometheus),
     ];
-    query.choice("format", accepted(&parts.headers), choices.into_iter())
+    let format = query.choice(&FORMAT, choices)?;
+    Ok(format.unwrap_or_else(|| accepted(&parts.headers)))
 }
 
 /// OpenMetrics, unless the client takes only the older text.

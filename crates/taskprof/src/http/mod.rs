@@ -1,8 +1,9 @@
 //! The endpoint as an axum router with relative paths.
 //!
-//! Owns the routes, which come from the tables of sources, formats and Go's names, and what surrounds each of them: response headers, the
-//! answer to a panic, to an unknown path and to a wrong method. Not here: a socket (`serve.rs`), who may call it (the application that
-//! nests it), how a profile is captured (`source/`) or written (`write/`).
+//! Owns the routes, which come from the tables of sources, formats and Go's names, and what
+//! surrounds each of them: response headers, the answer to a panic, to an unknown path and to a
+//! wrong method. Not here: a socket (`serve/`), who may call it (the application that nests it),
+//! how a profile is captured (`source/`) or written (`write/`).
 
 mod admission;
 mod capture_store;
@@ -44,11 +45,12 @@ pub use self::end_captures::end_captures;
 pub(crate) use self::error::HttpError;
 use crate::source::{self, Source, What};
 
-/// In the extensions of requests that are answered on a runtime of our own.
+/// Marks requests that are answered on a runtime of our own, in their extensions.
 #[derive(Debug, Clone)]
 pub(crate) struct OwnRuntime;
 
-/// Makes the application's runtime known for as long as one of its requests is answered; our own is none of its business.
+/// Makes the application's runtime known for as long as one of its requests is answered; our own is
+/// none of its business.
 fn watch_application(own: Option<&OwnRuntime>) -> Option<RuntimeGuard> {
     match own {
         Some(OwnRuntime) => None,
@@ -60,48 +62,60 @@ fn watch_application(own: Option<&OwnRuntime>) -> Option<RuntimeGuard> {
 
 /// The profiling endpoint as a router with relative paths, for any outer state.
 ///
-/// `GET` the place where it is nested for a page for people, with tabs for tasks, scopes and profiles; a client that takes anything but does not say HTML, as `curl`, gets the
-/// first one as text. `page/addresses` lists everything there is. Responses carry
-/// `X-Content-Type-Options`, `Cache-Control: no-store`, `Referrer-Policy` and a policy that forbids other hosts; the pages' own forbids every script but theirs. Errors are
-/// one sentence of plain text, with `X-Go-Pprof: 1`, so that `go tool pprof` shows the sentence.
+/// `GET` the place where it is nested for a page for people, with tabs for tasks, scopes and
+/// profiles; a client that takes anything but does not say HTML, as `curl`, gets the first one as
+/// text. `page/addresses` lists everything there is. Responses carry `X-Content-Type-Options`,
+/// `Cache-Control: no-store`, `Referrer-Policy` and a policy that forbids other hosts; the pages'
+/// own forbids every script but theirs. Errors are one sentence of plain text, with
+/// `X-Go-Pprof: 1`, so that `go tool pprof` shows the sentence.
 ///
 /// # Pages
 ///
-/// Every source of [`source::ALL`] has a page under its name, in every format of [`write::FORMATS`](crate::write::FORMATS):
-/// `tasks?format=svg`, `cpu?seconds=5&format=speedscope`. Parameters are strict: a bad value is a 400 that says the range, and so is a parameter
-/// that is not known or given twice. Only a picture takes `x`, `y` and `s` besides, in which its own script keeps its state.
+/// Every source of [`source::ALL`] has a page under its name, in every format of
+/// [`write::FORMATS`](crate::write::FORMATS): `tasks?format=svg`,
+/// `cpu?seconds=5&format=speedscope`. Parameters are strict: a bad value is a 400 that says the
+/// range, and so is a parameter that is not known or given twice. Only a picture takes `x`, `y` and
+/// `s` besides, in which its own script keeps its state.
 ///
-/// Each finished capture is kept at `captures/<number>`, in every format, and the answer says where in `Content-Location`. 32 captures and 64 MB are
-/// kept at the most, the oldest go first; of captures that took no time, and those under Go's names, 8 and 4 MB. `base=<number>` shows what
-/// has become more or less since that capture. A browser that asks for a capture that takes time gets a page that shows progress and leads to the
-/// capture's address, so that reloading and sharing it samples nothing again; any other client gets the body. A capture ends when its client goes
-/// away.
+/// Each finished capture is kept at `captures/<number>`, in every format, and the answer says where
+/// in `Content-Location`. 32 captures and 64 MB are kept at the most, the oldest go first; of
+/// captures that took no time, and those under Go's names, 8 and 4 MB. `base=<number>` shows what
+/// has become more or less since that capture. A browser that asks for a capture that takes time
+/// gets a page that shows progress and leads to the capture's address, so that reloading and
+/// sharing it samples nothing again; any other client gets the body. A capture ends when its client
+/// goes away.
 ///
-/// At most 32 captures that take time go on at once, each of 300 seconds at the most; more are a 429 with `Retry-After`. CPU captures that overlap
-/// share one sampler.
+/// At most 32 captures that take time go on at once, each of 300 seconds at the most; more are a
+/// 429 with `Retry-After`. CPU captures that overlap share one sampler.
 ///
 /// # Metrics
 ///
-/// `metrics` is what a scraper collects: tasks by verdict and by scope, lengths of waits and polls, runtimes, and what the profiler itself could not keep. OpenMetrics,
-/// or the older text of Prometheus with `format=prometheus` or by the header `Accept`. With the feature `metrics`, a default; without it there is no such page.
+/// `metrics` is what a scraper collects: tasks by verdict and by scope, lengths of waits and polls,
+/// runtimes, and what the profiler itself could not keep. OpenMetrics, or the older text of
+/// Prometheus with `format=prometheus` or by the header `Accept`. With the feature `metrics`, a
+/// default; without it there is no such page.
 ///
 /// # Go's names
 ///
-/// Clients of Go's `net/http/pprof` find its pages below the same prefix: `profile`, `goroutine`, `goroutineleak`, `block`, `mutex`,
-/// `threadcreate`, `heap`, `allocs`, `cmdline`, `symbol`, and `trace`, which is a 404 that says why, as `heap` and `allocs` are
-/// in a program without [`heap::Sampler`](crate::heap::Sampler). There, Go's rules hold: unknown parameters are
-/// ignored, a `profile` without a valid `seconds` takes 30, `seconds` on the others is what changes in that time, `debug=1` and `debug=2` are text,
-/// and columns and files are called as in Go. Nested at `/debug/pprof`, the router is found without telling anybody a path.
+/// Clients of Go's `net/http/pprof` find its pages below the same prefix: `profile`, `goroutine`,
+/// `goroutineleak`, `block`, `mutex`, `threadcreate`, `heap`, `allocs`, `cmdline`, `symbol`, and
+/// `trace`, which is a 404 that says why, as `heap` and `allocs` are in a program without
+/// [`heap::Sampler`](crate::heap::Sampler). There, Go's rules hold: unknown parameters are ignored,
+/// a `profile` without a valid `seconds` takes 30, `seconds` on the others is what changes in that
+/// time, `debug=1` and `debug=2` are text, and columns and files are called as in Go. Nested at
+/// `/debug/pprof`, the router is found without telling anybody a path.
 ///
-/// `block`, `heap`, `allocs`, `cmdline` and `symbol` are both ours and Go's. Such a request is taken for Go's, unless it has the parameter `format` or `base`,
-/// which Go does not know: then it is ours, and strict.
+/// `block`, `heap`, `allocs`, `cmdline` and `symbol` are both ours and Go's. Such a request is
+/// taken for Go's, unless it has the parameter `format` or `base`, which Go does not know: then it
+/// is ours, and strict.
 ///
 /// # Who may ask
 ///
-/// The router checks no credentials. Names of functions, source paths and thread names are in every profile, the arguments of the program are in
-/// `cmdline`, and a capture costs CPU time: nest it behind whatever protects your other internal pages, or use [`serve`](crate::serve()), which
-/// answers on loopback only. [`require_bearer`](crate::require_bearer()) is a layer that demands a token, and shows how a layer of your own goes around
-/// it:
+/// The router checks no credentials. Names of functions, source paths and thread names are in every
+/// profile, the arguments of the program are in `cmdline`, and a capture costs CPU time: nest it
+/// behind whatever protects your other internal pages, or use [`serve`](crate::serve()), which
+/// answers on loopback only. [`require_bearer`](crate::require_bearer()) is a layer that demands a
+/// token, and shows how a layer of your own goes around it:
 ///
 /// ```
 /// # fn app(token_of_the_environment: &str) -> Result<axum::Router, Box<dyn std::error::Error>> {
@@ -133,20 +147,24 @@ fn watch_application(own: Option<&OwnRuntime>) -> Option<RuntimeGuard> {
 ///
 /// # Overhead
 ///
-/// Making the router switches [sampling](taskscope::sampling) on, which is where `block`, `lock`, `sched` and `busy` come from, and what they cost, and the
-/// [census](taskscope::census), which the overview draws.
-/// [`taskscope::sampling::stop`] and [`taskscope::census::stop`] afterwards switch them off again.
+/// Making the router switches [sampling](taskscope::sampling) on, which is where `block`, `lock`,
+/// `sched` and `busy` come from, and what they cost, and the [census](taskscope::census), which the
+/// overview draws. [`taskscope::sampling::stop`] and [`taskscope::census::stop`] afterwards switch
+/// them off again.
 ///
 /// # Requirements
 ///
-/// A server that drops the request's future when the client goes away, as hyper does: that is what ends a capture early.
-/// A time limit on responses (`tower-http`'s `TimeoutLayer`) must be longer than the longest capture.
+/// A server that drops the request's future when the client goes away, as hyper does: that is what
+/// ends a capture early. A time limit on responses (`tower-http`'s `TimeoutLayer`) must be longer
+/// than the longest capture.
 ///
-/// A graceful shutdown of the application waits for the captures that are under way, unless [`end_captures`] is called.
+/// A graceful shutdown of the application waits for the captures that are under way, unless
+/// [`end_captures`] is called.
 ///
 /// # Limitations
 ///
-/// axum's `nest` does not match `/debug/profile/` for any router that is nested at `/debug/profile`; `nest_service` does.
+/// axum's `nest` does not match `/debug/profile/` for any router that is nested at
+/// `/debug/profile`; `nest_service` does.
 pub fn router<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -171,7 +189,7 @@ where
         );
     }
     for name in go::NAMES {
-        // What both know is one page; `source_page` has told Go's askers from ours.
+        // A name that both know is one page; `source_page` tells Go's clients from ours.
         if source::named(name.name).is_none() {
             router = router.route(&format!("/{}", name.name), of_go(name, &admission));
         }
@@ -222,7 +240,7 @@ where
         .head(move |id: Path<String>, parts: Parts| captures::head(id, Arc::clone(&on_head), parts))
 }
 
-/// The router with what every answer has in common.
+/// Adds to a router what every answer has in common.
 pub(crate) fn protected<S>(router: Router<S>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,

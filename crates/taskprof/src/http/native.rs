@@ -1,6 +1,7 @@
 //! The page of a source under its own name: strict about what stands behind the `?`.
 //!
-//! Not here: Go's names and their manners (`go.rs`), how a source looks (`source/`), how a format is written (`write/`).
+//! Not here: Go's names and their manners (`go.rs`), how a source looks (`source/`), how a format
+//! is written (`write/`).
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,17 +18,18 @@ use super::admission::{Admission, SnapshotPermit};
 use super::capture_store::{Retention, StoredCapture};
 use super::dump::Form;
 use super::error::HttpError;
-use super::parameters::Endpoint;
+use super::parameters::{
+    AGO, BASE, DEBUG, DEFAULT_SECONDS, Endpoint, FORMAT, SECONDS, SECONDS_OF_PAST,
+};
 use super::query::Query;
 use super::response::{self, TEXT, WRITER};
-use super::task_filter;
+use super::task_filter::{self, prompt};
 use super::{OwnRuntime, cpu_options, dump, end_captures, progress, watch_application};
-use crate::cpu::{DEFAULT_DURATION, MAX_DURATION, RETENTION};
-use crate::source::{Ask, Seconds, Source, TextView, What};
+use crate::source::{CaptureRequest, Seconds, Source, TextView, What};
 use crate::write::{FORMATS, Format};
 use crate::{offload, tasks};
 
-/// What is answered.
+/// The form of an answer.
 #[derive(Debug, Clone, Copy)]
 enum View {
     Grouped,
@@ -37,14 +39,14 @@ enum View {
     Text(&'static TextView),
 }
 
-/// A query, understood.
-struct Asked {
+/// A request, parsed.
+struct NativeRequest {
     view: View,
-    ask: Ask,
+    ask: CaptureRequest,
     /// How long it takes, if it takes time.
     takes: Option<Duration>,
     base: Option<Arc<StoredCapture>>,
-    /// What the script of an SVG wants to find in the address again.
+    /// State that the script of an SVG wants to find in the address again.
     state: Vec<(String, String)>,
 }
 
@@ -54,10 +56,10 @@ pub(super) async fn get(
     parts: Parts,
 ) -> Result<Response, HttpError> {
     source.available()?;
-    let asked = parse(source, &admission, parts.uri.query())?;
+    let request = parse(source, &admission, parts.uri.query())?;
     let watched = watch_application(parts.extensions.get::<OwnRuntime>());
-    match asked.view {
-        View::Grouped | View::Listed | View::Dump => dump(&admission, asked).await,
+    match request.view {
+        View::Grouped | View::Listed | View::Dump => dump(&admission, request).await,
         View::Text(view) => {
             let _permit = admission.snapshot().await?;
             let body = offload::run(WRITER, view.write).await??;
@@ -68,85 +70,90 @@ pub(super) async fn get(
             ))
         }
         View::Profile(format) => {
-            let Asked {
+            let NativeRequest {
                 ask,
                 takes,
                 base,
                 state,
                 ..
-            } = asked;
-            // What a moment's look makes is a scraper's more often than a person's.
-            let rank = if takes.is_some() {
+            } = request;
+            // A profile of a moment is a scraper's more often than a person's.
+            let retention = if takes.is_some() {
                 Retention::Long
             } else {
                 Retention::Brief
             };
-            let capture = capture(&admission, source, ask, takes, rank, watched)?;
+            let capture = capture(&admission, source, ask, takes, retention, watched)?;
             if let Some(takes) = takes
                 && wants_page(&parts.headers)
             {
                 let address = async move {
-                    let (kept, _look) = capture.await?;
-                    Ok(address(&kept, format, base.as_deref(), &state))
+                    let (stored, _permit) = capture.await?;
+                    Ok(address(&stored, format, base.as_deref(), &state))
                 };
                 return progress::page(source.name, takes, address);
             }
-            let (kept, _look) = capture.await?;
-            answer(&admission, &kept, format, base.as_deref(), &state).await
+            let (stored, _permit) = capture.await?;
+            answer(&admission, &stored, format, base.as_deref(), &state).await
         }
     }
 }
 
-/// A capture that is kept; one that took no time comes with the right to look, for as long as the answer is made.
+/// A capture that is stored; one that took no time comes with its permit, for as long as the answer
+/// is made.
 type Taken = Result<(Arc<StoredCapture>, Option<SnapshotPermit>), HttpError>;
 
-/// Takes a capture and keeps it. Refused at once if too many go on;
-/// nothing happens before it is polled.
+/// Takes a capture and stores it. Refused at once if too many go on; nothing happens before it is
+/// polled.
 pub(super) fn capture(
     admission: &Arc<Admission>,
     source: &'static Source,
-    ask: Ask,
+    ask: CaptureRequest,
     takes: Option<Duration>,
-    rank: Retention,
+    retention: Retention,
     watched: Option<RuntimeGuard>,
 ) -> Result<impl Future<Output = Taken> + Send + use<>, HttpError> {
-    let permit = match takes {
+    let running = match takes {
         Some(_) => Some(admission.capture()?),
         None => None,
     };
     let admission = Arc::clone(admission);
     Ok(async move {
-        let _held = (permit, watched);
-        let (profile, look) = match takes {
+        let _held = (running, watched);
+        let (profile, permit) = match takes {
             Some(_) => {
                 let capture = async { Ok(ask.capture().await?) };
                 (end_captures::or_ended(capture).await?, None)
             }
             None => {
-                let look = admission.snapshot().await?;
-                (ask.capture().await?, Some(look))
+                let permit = admission.snapshot().await?;
+                (ask.capture().await?, Some(permit))
             }
         };
-        Ok((admission.captures.insert(source, rank, profile), look))
+        Ok((
+            admission.captures.insert(source, retention, profile),
+            permit,
+        ))
     })
 }
 
 async fn answer(
     admission: &Admission,
-    kept: &StoredCapture,
+    stored: &StoredCapture,
     format: &'static Format,
     base: Option<&StoredCapture>,
     state: &[(String, String)],
 ) -> Result<Response, HttpError> {
-    let body = response::write(admission, kept, format, base).await?;
-    let response = response::with(kept.source.name, format, body);
+    let body = response::write(admission, stored, format, base).await?;
+    let response = response::with(stored.source.name, format, body);
     Ok(response::located(
         response,
-        &address(kept, format, base, state),
+        &address(stored, format, base, state),
     ))
 }
 
-/// The headers that `get` would answer. Without this, axum would run a whole capture and throw it away.
+/// The headers that `get` would answer. Without this, axum would run a whole capture and throw it
+/// away.
 pub(super) async fn head(
     source: &'static Source,
     admission: Arc<Admission>,
@@ -163,13 +170,13 @@ pub(super) async fn head(
 }
 
 /// The views of a dump that are no profiles: written while the client reads.
-async fn dump(admission: &Admission, asked: Asked) -> Result<Response, HttpError> {
-    let (content_type, form) = match asked.view {
+async fn dump(admission: &Admission, request: NativeRequest) -> Result<Response, HttpError> {
+    let (content_type, form) = match request.view {
         View::Grouped => (TEXT, Form::Grouped),
         View::Listed => (TEXT, Form::Every(tasks::View::Text)),
         _ => ("application/json", Form::Every(tasks::View::Json)),
     };
-    let body = dump::body(admission, asked.ask, form).await?;
+    let body = dump::body(admission, request.ask, form).await?;
     Ok(response::typed(content_type, "inline", body))
 }
 
@@ -177,57 +184,55 @@ fn parse(
     source: &'static Source,
     admission: &Admission,
     query: Option<&str>,
-) -> Result<Asked, HttpError> {
+) -> Result<NativeRequest, HttpError> {
     let query = Query::parse(query);
-    let page = Endpoint::of(source);
-    let mut asked = Asked {
+    let endpoint = Endpoint::of(source);
+    let mut request = NativeRequest {
         view: View::Listed,
-        ask: source.ask(),
+        ask: source.request(),
         takes: None,
         base: None,
         state: Vec::new(),
     };
     if let What::Text(views) = source.what {
-        let choices = views.iter().map(|view| (view.format, Some(view)));
-        let view = query.choice("format", views.first(), choices)?;
-        query.only_known(&page, false)?;
-        asked.view = view
+        let choices = views.iter().map(|view| (view.format, view));
+        let view = query.choice(&FORMAT, choices)?.or(views.first());
+        query.only_known(endpoint, false)?;
+        request.view = view
             .map(View::Text)
             .ok_or_else(|| HttpError::internal("a text without a view"))?;
-        return Ok(asked);
+        return Ok(request);
     }
     let format = format(&query)?;
-    query.only_known(&page, response::is_svg(format))?;
-    asked.state = query.svg_state();
-    asked.base = base(&query, admission)?;
+    query.only_known(endpoint, response::is_svg(format))?;
+    request.state = query.svg_state();
+    request.base = base(&query, admission)?;
     if let What::Cpu = source.what {
-        asked.ask = asked.ask.with(cpu_options::parse(&query)?);
+        request.ask = request.ask.with(cpu_options::parse(&query)?);
     }
     // The past is there already.
-    let past = query.has("ago");
-    let takes_time = !past && (query.has("seconds") || source.seconds == Seconds::Timed);
+    let past = query.has(AGO.name);
+    let takes_time = !past && (query.has(SECONDS.name) || source.seconds == Seconds::Timed);
     if past {
-        let most = RETENTION.as_secs();
-        let seconds = query.integer("seconds", DEFAULT_DURATION.as_secs(), 1..=most)?;
-        asked.ask = asked.ask.seconds(seconds);
+        let seconds = query.number(&SECONDS_OF_PAST)?.unwrap_or(DEFAULT_SECONDS);
+        request.ask = request.ask.seconds(seconds);
     }
     if takes_time {
-        let most = MAX_DURATION.as_secs();
-        let takes = query.integer("seconds", DEFAULT_DURATION.as_secs(), 1..=most)?;
-        asked.takes = Some(Duration::from_secs(takes));
-        asked.ask = asked.ask.seconds(takes);
+        let takes = query.number(&SECONDS)?.unwrap_or(DEFAULT_SECONDS);
+        request.takes = Some(Duration::from_secs(takes));
+        request.ask = request.ask.seconds(takes);
     }
-    asked.view = View::Profile(format);
-    // Of what is there at a moment there may be less in the end.
+    request.view = View::Profile(format);
+    // There may be less in the end than at the beginning.
     let shrinks = takes_time && source.seconds == Seconds::Instantaneous;
-    refuse_negative(format, asked.base.is_some() || shrinks)?;
+    refuse_negative(format, request.base.is_some() || shrinks)?;
     if let What::Tasks(..) = source.what {
-        asked.ask = asked.ask.of(task_filter::options(&query, source)?);
-        let plain = !takes_time && asked.base.is_none();
-        match query.integer("debug", 0, 0..=2)? {
-            0 if format.name == "json" && plain => asked.view = View::Dump,
+        request.ask = request.ask.matching(prompt(), &task_filter::parse(&query)?);
+        let plain = !takes_time && request.base.is_none();
+        match query.number(&DEBUG)?.unwrap_or(0) {
+            0 if format.name == "json" && plain => request.view = View::Dump,
             0 => {}
-            _ if query.has("format") => {
+            _ if query.has(FORMAT.name) => {
                 return Err(HttpError::bad_request(
                     "parameters debug and format exclude each other; debug=1 and debug=2 are text, format is that of a profile",
                 ));
@@ -237,18 +242,19 @@ fn parse(
                     "parameter debug excludes seconds and base; debug=1 and debug=2 show this moment",
                 ));
             }
-            1 => asked.view = View::Grouped,
-            _ => asked.view = View::Listed,
+            1 => request.view = View::Grouped,
+            _ => request.view = View::Listed,
         }
     }
-    Ok(asked)
+    Ok(request)
 }
 
 /// The format that a query asks for; the first of the table if it asks for none.
 pub(super) fn format(query: &Query) -> Result<&'static Format, HttpError> {
-    let formats = FORMATS.iter().map(|format| (format.name, Some(*format)));
+    let formats = FORMATS.iter().map(|format| (format.name, *format));
     query
-        .choice("format", FORMATS.first().copied(), formats)?
+        .choice(&FORMAT, formats)?
+        .or(FORMATS.first().copied())
         .ok_or_else(|| HttpError::internal("there are no formats"))
 }
 
@@ -274,21 +280,20 @@ pub(super) fn base(
     query: &Query,
     admission: &Admission,
 ) -> Result<Option<Arc<StoredCapture>>, HttpError> {
-    if !query.has("base") {
+    let Some(id) = query.number(&BASE)? else {
         return Ok(None);
-    }
-    let id = query.integer("base", 0, 1..=u64::MAX)?;
+    };
     match admission.captures.get(id) {
-        Some(kept) => Ok(Some(kept)),
+        Some(stored) => Ok(Some(stored)),
         None => Err(HttpError::not_found(format!(
             "capture {id}, the base, is not kept here, or not any more; page/profiles lists what is"
         ))),
     }
 }
 
-/// Where a capture is kept, relative to the page of a source.
+/// The address of a stored capture, relative to the page of a source.
 fn address(
-    kept: &StoredCapture,
+    stored: &StoredCapture,
     format: &Format,
     base: Option<&StoredCapture>,
     state: &[(String, String)],
@@ -299,7 +304,7 @@ fn address(
         query.append_pair("base", &base.id.to_string());
     }
     query.extend_pairs(state);
-    format!("captures/{}?{}", kept.id, query.finish())
+    format!("captures/{}?{}", stored.id, query.finish())
 }
 
 /// Whether a browser opens this as a page; not so an image in a page, nor a tool.

@@ -1,207 +1,346 @@
-//! What may stand behind the `?` of each page, made from the sources and the formats: `page/addresses` prints it, and the parser of parameters takes
-//! its names from it.
+//! Every query parameter of the endpoint, in one table.
+//!
+//! Parsing takes names, ranges and words from here ([`Query`](super::query::Query)), and so do
+//! error messages, the list at `page/addresses` and its test. A parameter that means different
+//! things on different pages has a row for each meaning. Not here: what becomes of a value
+//! (`task_filter.rs`, `cpu_options.rs`, `native.rs`, the pages for people).
 
+use taskscope::Verdict;
+
+use crate::cpu::{DEFAULT_DURATION, MAX_DURATION, RETENTION};
+use crate::sampler::ThreadSampler;
 use crate::source::{Seconds, Source, What};
 use crate::write::FORMATS;
 
-/// A page of the router.
-#[derive(Debug)]
-pub(crate) struct Endpoint {
-    /// Everything that may stand behind the `?`.
-    pub(crate) parameters: Vec<Parameter>,
-    /// Queries worth a link of their own: what it shows, and the text behind the `?`.
-    pub(crate) examples: Vec<(String, String)>,
-}
-
-/// A query parameter.
+/// One parameter on the pages that share its meaning.
 #[derive(Debug)]
 pub(crate) struct Parameter {
     pub(crate) name: &'static str,
-    /// Values, range and default, for people.
-    pub(crate) summary: String,
+    pub(crate) values: Values,
+    /// Result of leaving it out, in words; empty if that needs none.
+    default: &'static str,
+    pages: &'static [PageKind],
+    /// One sentence, without its first capital and its period.
+    summary: &'static str,
 }
 
-fn parameter(name: &'static str, summary: impl Into<String>) -> Parameter {
-    Parameter {
-        name,
-        summary: summary.into(),
-    }
+/// Permitted values.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Values {
+    /// A whole number from the first to the second.
+    Number(u64, u64),
+    /// One of these words.
+    Words(&'static [&'static str]),
+    /// One of these words, or one of them behind a minus sign.
+    Order(&'static [&'static str]),
+    /// One of the verdicts, as a slug.
+    Verdicts,
+    /// One of the page's formats.
+    Formats,
+    /// The name of a source that has a profile.
+    Sources,
+    /// Any text that is not empty.
+    Text,
+}
+
+/// Pages that take the same parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PageKind {
+    /// The source `tasks`.
+    Tasks,
+    /// The other sources of tasks, which have chosen their verdicts.
+    ChosenTasks,
+    Cpu,
+    /// A source that shows a moment and is none of tasks.
+    Moment,
+    /// A source that adds up since it was switched on.
+    Sum,
+    /// A source that is text, with the names of its formats.
+    Texts,
+    /// The metrics for scrapers.
+    Metrics,
+    /// A stored capture.
+    Capture,
+    /// `page/tasks`, for people.
+    TasksPage,
+    /// `page/profiles`, for people.
+    ProfilesPage,
+    /// `page/capture`, for people.
+    CapturePage,
+    /// A page without parameters.
+    Bare,
+}
+
+use PageKind::{
+    Capture, CapturePage, ChosenTasks, Cpu, Metrics, Moment, ProfilesPage, Sum, Tasks, TasksPage,
+    Texts,
+};
+use Values::{Formats, Number, Order, Sources, Text, Verdicts, Words};
+
+/// The longest capture that takes time, in seconds.
+pub(crate) const MAX_SECONDS: u64 = MAX_DURATION.as_secs();
+/// `seconds` where none are given.
+pub(crate) const DEFAULT_SECONDS: u64 = DEFAULT_DURATION.as_secs();
+const PAST: u64 = RETENTION.as_secs();
+const YEAR: u64 = 365 * 24 * 60 * 60;
+const LEAST_HZ: u64 = *ThreadSampler::HZ.start() as u64;
+const MOST_HZ: u64 = *ThreadSampler::HZ.end() as u64;
+
+/// Makes a static of each row, and a list of all.
+macro_rules! table {
+    ($($id:ident = $name:literal, $values:expr, $default:literal, $pages:expr, $summary:literal;)*) => {
+        $(pub(crate) static $id: Parameter = Parameter {
+            name: $name,
+            values: $values,
+            default: $default,
+            pages: &$pages,
+            summary: $summary,
+        };)*
+
+        /// Every row. Its order is that of error messages and of `page/addresses`.
+        pub(crate) static ALL: &[&Parameter] = &[$(&$id),*];
+    };
+}
+
+// Name in code, name, permitted values, default in words, pages, meaning.
+table! {
+    DEBUG = "debug", Number(0, 2), "0", [Tasks, ChosenTasks],
+        "1 is text with similar tasks together, 2 is text with every task, 0 is a profile";
+    MODE = "mode", Words(&["cpu", "wall"]), "cpu", [Cpu],
+        "cpu samples threads that run; wall samples all threads, running, waiting or blocked";
+    HZ = "hz", Number(LEAST_HZ, MOST_HZ), "99", [Cpu],
+        "samples per second of CPU time";
+    AGO = "ago", Number(1, PAST), "", [Cpu],
+        "samples of the past, from this many seconds ago on and for seconds; while always on";
+    ROUTE = "route", Text, "", [Cpu],
+        "only tasks that worked for this route";
+    Q = "q", Text, "", [Tasks, ChosenTasks, TasksPage],
+        "only tasks with this text in their names, labels, scope, places or stack";
+    VERDICT = "verdict", Verdicts, "", [Tasks, TasksPage],
+        "only tasks with this verdict";
+    WAIT = "wait", Text, "", [Tasks, ChosenTasks, TasksPage],
+        "only tasks that wait for this";
+    SCOPE = "scope", Text, "", [Tasks, ChosenTasks, TasksPage],
+        "only tasks of scopes with this name, and of those below them";
+    SCOPE_OF_SAMPLES = "scope", Text, "", [Cpu],
+        "only tasks of scopes with this name";
+    SITE = "site", Text, "", [Tasks, ChosenTasks, TasksPage],
+        "only tasks that were spawned at this file:line:column";
+    NAME = "name", Text, "", [Tasks, ChosenTasks, TasksPage, Cpu],
+        "only tasks with this name";
+    SUSPECTS = "suspects", Number(0, 1), "0", [Tasks, ChosenTasks, TasksPage],
+        "1 shows only leak suspects";
+    MIN_AGE = "min_age", Number(0, YEAR), "0", [Tasks, ChosenTasks, TasksPage],
+        "only tasks that were spawned at least this many seconds ago";
+    // Not on the page for people, which shows rows page by page.
+    LIMIT = "limit", Number(1, 10_000_000), "", [Tasks, ChosenTasks],
+        "at most this many tasks, the oldest; the others are counted";
+    STACKS = "stacks", Words(&["fresh", "cached", "none"]), "fresh", [Tasks, ChosenTasks, TasksPage],
+        "cached polls nothing and shows stacks that are still true";
+    BY = "by", Words(&["stack", "route", "task", "thread"]), "stack", [Cpu],
+        "the frame at the root of every stack; stack adds none";
+    RUNTIME = "runtime", Words(&["folded", "full"]), "folded", [Cpu, CapturePage],
+        "frames of std and tokio at the root of a stack: folded is one frame for all, full shows every one";
+    GROUP = "group", Words(&["alike", "verdict", "wait", "scope", "site", "name", "none"]), "alike", [TasksPage],
+        "what tasks are grouped by; none lists every task";
+    SORT = "sort", Order(&["age", "since", "polls", "busy", "verdict", "name", "id"]), "age", [TasksPage],
+        "what tasks are sorted by";
+    FROM = "from", Number(0, u32::MAX as u64), "0", [TasksPage],
+        "rows to leave out at the beginning";
+    SNAPSHOT = "snapshot", Number(0, u64::MAX), "a new one", [TasksPage],
+        "the snapshot of all tasks that the page is about; a new one if it is not stored any more";
+    SOURCE = "source", Sources, "", [CapturePage],
+        "what to take a profile of";
+    SECONDS = "seconds", Number(1, MAX_SECONDS), "30", [Cpu],
+        "how long to sample";
+    // Together with ago.
+    SECONDS_OF_PAST = "seconds", Number(1, PAST), "30", [],
+        "how long the part of the past is";
+    SECONDS_OF_MOMENT = "seconds", Number(1, MAX_SECONDS), "this moment", [Tasks, ChosenTasks, Moment],
+        "what there is more, or less, after this many seconds";
+    SECONDS_OF_SUM = "seconds", Number(1, MAX_SECONDS), "everything so far", [Sum],
+        "only what is added in this many seconds";
+    SECONDS_OF_CAPTURE = "seconds", Number(1, MAX_SECONDS), "", [CapturePage],
+        "how long the profile takes";
+    FORMAT = "format", Formats, "the first", [Cpu, Moment, Sum, Texts, Metrics, Capture],
+        "";
+    FORMAT_OF_TASKS = "format", Formats, "the first", [Tasks, ChosenTasks],
+        "json is every task, or with seconds or base the profile; not together with debug=1 or debug=2";
+    OPEN = "open", Number(0, u64::MAX), "", [ProfilesPage],
+        "the number of a stored capture, shown as a flame graph";
+    BASE = "base", Number(1, u64::MAX), "", [Tasks, ChosenTasks, Cpu, Moment, Sum, Capture, ProfilesPage],
+        "the number of a stored capture: what has become more or less since then";
+}
+
+/// A page of the router, with what may stand behind its `?`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Endpoint {
+    page: PageKind,
+    source: Option<&'static Source>,
 }
 
 impl Endpoint {
-    /// A page without any.
-    pub(crate) const BARE: Endpoint = Endpoint {
-        parameters: Vec::new(),
-        examples: Vec::new(),
-    };
+    /// A page without any parameter.
+    pub(crate) const BARE: Endpoint = Endpoint::page(PageKind::Bare);
 
-    /// A page for people with these parameters.
-    pub(crate) fn taking(parameters: &[(&'static str, &str)]) -> Endpoint {
-        let parameters = parameters.iter();
-        Endpoint {
-            parameters: parameters
-                .map(|(name, summary)| parameter(name, *summary))
-                .collect(),
-            examples: Vec::new(),
-        }
+    /// A page that is none of a source.
+    pub(crate) const fn page(page: PageKind) -> Endpoint {
+        Endpoint { page, source: None }
     }
 
     /// The page of a source.
-    pub(crate) fn of(source: &Source) -> Endpoint {
-        let mut page = Endpoint::BARE;
-        match source.what {
-            What::Tasks(..) => {
-                page.dump(source);
-                page.profile(source);
-            }
-            What::Cpu => {
-                page.sampling();
-                page.profile(source);
-            }
-            What::Profile(_) => page.profile(source),
-            What::Text(views) => {
-                let names: Vec<&str> = views.iter().map(|view| view.format).collect();
-                page.parameters.push(parameter(
-                    "format",
-                    format!("{}; the first if absent", names.join(" or ")),
-                ));
-                for name in names {
-                    page.example(name, format!("format={name}"));
-                }
-            }
-            What::Symbol => {}
-        }
-        page
-    }
-
-    /// The page for scrapers.
-    #[cfg(feature = "metrics")]
-    pub(crate) fn of_metrics() -> Endpoint {
-        let mut page = Endpoint::BARE;
-        page.parameters.push(parameter(
-            "format",
-            "openmetrics or prometheus; by the header Accept if absent, openmetrics if that names neither",
-        ));
-        page
-    }
-
-    /// The page of a finished capture.
-    pub(crate) fn of_capture() -> Endpoint {
-        let mut page = Endpoint::BARE;
-        page.formats("");
-        page.base();
-        page
-    }
-
-    fn example(&mut self, what: impl Into<String>, query: impl Into<String>) {
-        self.examples.push((what.into(), query.into()));
-    }
-
-    /// Which tasks, and the views that are no profiles.
-    fn dump(&mut self, source: &Source) {
-        self.parameters.extend([
-            parameter("debug", "1: text, tasks that are alike together; 2: text, every task; 0: as without"),
-            parameter("stacks", "fresh (the default), cached (poll nothing, show stacks that are still true) or none"),
-        ]);
-        if takes_verdict(source) {
-            self.parameters.push(parameter(
-                "verdict",
-                "only tasks with this verdict: stuck, blocking, spinning, cancel-ignored, cancel-slow, outlived, idle or active",
-            ));
-        }
-        self.parameters.extend([
-            parameter(
-                "scope",
-                "only tasks of scopes with this name, and of those below them",
-            ),
-            parameter("name", "only tasks with this name"),
-            parameter(
-                "min_age",
-                "only tasks that were spawned at least so many seconds ago, at most 31536000",
-            ),
-            parameter(
-                "limit",
-                "at most so many tasks, the oldest, from 1 to 10000000; the rest is counted",
-            ),
-        ]);
-        self.example("grouped", "debug=1");
-        self.example("every task", "debug=2");
-    }
-
-    /// How the CPU is sampled, and whose samples are shown.
-    fn sampling(&mut self) {
-        self.parameters.extend([
-            parameter(
-                "mode",
-                "wall: all threads at all times, running, waiting or blocked; cpu, running ones only, if absent",
-            ),
-            parameter("hz", "samples per second of CPU time, 1 to 1000; 99 if absent"),
-            parameter(
-                "ago",
-                "what was sampled in the past: so many seconds ago it begins, 1 to 600, and lasts for seconds; only while sampling is always on",
-            ),
-            parameter("route", "only tasks that worked for this route"),
-            parameter("scope", "only tasks of scopes with this name"),
-            parameter("name", "only tasks with this name"),
-            parameter(
-                "by",
-                "route, task or thread: what stands at the root of every stack; stack (nothing) if absent",
-            ),
-        ]);
-        self.example("by route, 5 s", "seconds=5&format=svg&by=route");
-        self.example("all threads, 5 s", "seconds=5&format=svg&mode=wall");
-    }
-
-    fn profile(&mut self, source: &Source) {
-        let seconds = match source.seconds {
-            Seconds::Timed => "how long to sample, 1 to 300; 30 if absent",
-            Seconds::Cumulative => {
-                "only what is added in so many seconds, 1 to 300; everything so far if absent"
-            }
-            _ => {
-                "what there is more, or less, after so many seconds, 1 to 300; this moment if absent"
-            }
+    pub(crate) fn of(source: &'static Source) -> Endpoint {
+        let page = match (&source.what, source.seconds) {
+            (What::Tasks(..), _) if source.name == "tasks" => PageKind::Tasks,
+            (What::Tasks(..), _) => PageKind::ChosenTasks,
+            (What::Cpu, _) => PageKind::Cpu,
+            (What::Profile(_), Seconds::Cumulative) => PageKind::Sum,
+            (What::Profile(_), _) => PageKind::Moment,
+            (What::Text(_), _) => PageKind::Texts,
+            (What::Symbol, _) => PageKind::Bare,
         };
-        self.parameters.push(parameter("seconds", seconds));
-        let also = match source.what {
-            What::Tasks(..) => {
-                "; json is every task, or with seconds or base the profile; not together with debug=1 or debug=2"
-            }
-            _ => "",
-        };
-        self.formats(also);
-        self.base();
-        let timed = source.seconds == Seconds::Timed;
-        for format in FORMATS {
-            let name = format.name;
-            if timed {
-                self.example(format!("{name}, 5 s"), format!("seconds=5&format={name}"));
-            } else {
-                self.example(name, format!("format={name}"));
-            }
+        Endpoint {
+            page,
+            source: Some(source),
         }
     }
 
-    fn formats(&mut self, also: &str) {
-        let listed: Vec<String> = FORMATS
+    /// Its parameters, in the order of the table.
+    pub(crate) fn parameters(self) -> impl Iterator<Item = &'static Parameter> + Clone {
+        ALL.iter()
+            .copied()
+            .filter(move |parameter| parameter.pages.contains(&self.page))
+    }
+
+    /// The names of its formats, the default one first.
+    pub(crate) fn formats(self) -> Vec<&'static str> {
+        match (self.page, self.source.map(|source| &source.what)) {
+            (PageKind::Metrics, _) => vec!["openmetrics", "prometheus"],
+            (_, Some(What::Text(views))) => views.iter().map(|view| view.format).collect(),
+            _ => FORMATS.iter().map(|format| format.name).collect(),
+        }
+    }
+
+    /// A parameter's meaning, values and default, in one sentence for people.
+    pub(crate) fn help(self, parameter: &Parameter) -> String {
+        let words = match parameter.values {
+            Values::Number(_, u64::MAX) | Values::Text | Values::Sources => String::new(),
+            Values::Number(least, most) => format!("{least} to {most}"),
+            Values::Words(words) => words.join(", "),
+            Values::Order(words) => {
+                format!("{}, each with - in front for the reverse", words.join(", "))
+            }
+            Values::Verdicts => verdicts().collect::<Vec<_>>().join(", "),
+            Values::Formats => self.help_of_formats(),
+        };
+        let default = match parameter.default {
+            "" => String::new(),
+            default => format!("{default} if absent"),
+        };
+        let parts = [parameter.summary.to_owned(), words, default];
+        let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        parts.join("; ")
+    }
+
+    fn help_of_formats(self) -> String {
+        if matches!(self.page, PageKind::Texts | PageKind::Metrics) {
+            return self.formats().join(", ");
+        }
+        let formats = FORMATS
             .iter()
-            .map(|format| format!("{} ({})", format.name, format.summary))
-            .collect();
-        self.parameters.push(parameter(
-            "format",
-            format!("{}; the first if absent{also}", listed.join(", ")),
-        ));
+            .map(|format| format!("{} ({})", format.name, format.summary));
+        formats.collect::<Vec<_>>().join(", ")
     }
 
-    fn base(&mut self) {
-        self.parameters.push(parameter(
-            "base",
-            "the number of a capture that is kept: what has become more or less since then",
-        ));
+    /// Queries worth a link of their own: what each shows, and the text behind the `?`.
+    pub(crate) fn examples(self) -> Vec<(String, String)> {
+        let pair = |what: &str, query: &str| (what.to_owned(), query.to_owned());
+        let mut examples = match self.page {
+            PageKind::Tasks | PageKind::ChosenTasks => {
+                vec![pair("grouped", "debug=1"), pair("every task", "debug=2")]
+            }
+            PageKind::Cpu => vec![
+                pair("by route, 5 s", "seconds=5&format=svg&by=route"),
+                pair("all threads, 5 s", "seconds=5&format=svg&mode=wall"),
+            ],
+            PageKind::Bare => return Vec::new(),
+            _ => Vec::new(),
+        };
+        examples.extend(self.formats().into_iter().map(|name| match self.page {
+            PageKind::Cpu => (format!("{name}, 5 s"), format!("seconds=5&format={name}")),
+            _ => (name.to_owned(), format!("format={name}")),
+        }));
+        examples
     }
 }
 
-/// The other sources of tasks have chosen theirs.
-pub(super) fn takes_verdict(source: &Source) -> bool {
-    source.name == "tasks"
+/// The verdicts as slugs, in their order.
+pub(crate) fn verdicts() -> impl Iterator<Item = &'static str> {
+    Verdict::ALL.into_iter().map(Verdict::slug)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sampler::DEFAULT_HZ;
+    use crate::source;
+
+    /// Every page that takes parameters.
+    fn endpoints() -> Vec<Endpoint> {
+        let pages = [Metrics, Capture, TasksPage, ProfilesPage, CapturePage];
+        let sources = source::ALL.iter().map(|source| Endpoint::of(source));
+        pages
+            .into_iter()
+            .map(Endpoint::page)
+            .chain(sources)
+            .collect()
+    }
+
+    #[test]
+    fn a_page_has_each_of_its_parameters_once_and_each_parameter_is_of_a_page() {
+        let mut used = std::collections::HashSet::new();
+        for endpoint in endpoints() {
+            let mut names = std::collections::HashSet::new();
+            for parameter in endpoint.parameters() {
+                assert!(
+                    names.insert(parameter.name),
+                    "{endpoint:?}: {}",
+                    parameter.name
+                );
+                assert!(!endpoint.help(parameter).is_empty());
+                used.insert(std::ptr::from_ref(parameter));
+            }
+        }
+        let unused = ALL
+            .iter()
+            .filter(|parameter| !used.contains(&std::ptr::from_ref(**parameter)))
+            .filter(|parameter| !parameter.pages.is_empty());
+        assert_eq!(unused.count(), 0);
+    }
+
+    #[test]
+    fn defaults_in_words_are_the_defaults() {
+        assert_eq!(HZ.default, DEFAULT_HZ.to_string());
+        for seconds in [&SECONDS, &SECONDS_OF_PAST] {
+            assert_eq!(seconds.default, DEFAULT_SECONDS.to_string());
+        }
+        assert_eq!(
+            Endpoint::of(source::ALL[0]).help(&MIN_AGE),
+            "only tasks that were spawned at least this many seconds ago; 0 to 31536000; 0 if absent"
+        );
+    }
+
+    #[test]
+    fn the_readme_names_every_parameter_of_the_pages_for_tools() {
+        let readme = include_str!("../../README.md");
+        for source in source::ALL {
+            for parameter in Endpoint::of(source).parameters() {
+                let name = parameter.name;
+                let is_named = ["`", "=", "&", "?"]
+                    .iter()
+                    .any(|before| readme.contains(&format!("{before}{name}")));
+                assert!(is_named, "{name} is not in crates/taskprof/README.md");
+            }
+        }
+    }
 }

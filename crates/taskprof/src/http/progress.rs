@@ -1,7 +1,8 @@
-//! What is told while a capture goes on: a page that a browser shows and that then leads to the capture, or lines for a script.
+//! The progress of a capture: a page that a browser shows and that then leads to the capture, or
+//! lines for a script.
 //!
-//! It is one answer that is not complete before the capture is: so it needs no question now and then, and when the browser leaves, the connection
-//! ends, and with it the capture.
+//! It is one answer that is not complete before the capture is: so it needs no question now and
+//! then, and when the browser leaves, the connection ends, and with it the capture.
 
 use std::future::Future;
 use std::io;
@@ -23,10 +24,10 @@ use taskprof_format::escape::markup;
 /// The last words, also if it failed.
 type Capture = Pin<Box<dyn Future<Output = String> + Send>>;
 
-const THREAD: &str = "taskprof-progress";
-/// How often a page is told.
+const THREAD: &str = "taskprof-ticks";
+/// Time between two updates of a page.
 const TICK: Duration = Duration::from_secs(1);
-/// How often a script is told, which draws a bar.
+/// Time between two updates of a script, which draws a bar.
 const SHORT_TICK: Duration = Duration::from_millis(200);
 
 const STYLE: &str = "\
@@ -87,11 +88,12 @@ fn body(
     response::typed(content_type, "inline", Body::new(body))
 }
 
-/// How far it is, from 0 to 1, now and then. From a thread: the runtime of the application may have no timer.
+/// The progress from 0 to 1, now and then. From a thread: the runtime of the application may have
+/// no timer.
 fn ticks(
     takes: Duration,
     tick: Duration,
-    told: fn(f64) -> String,
+    write: fn(f64) -> String,
 ) -> Result<mpsc::Receiver<String>, Error> {
     let (sender, receiver) = mpsc::channel(1);
     crate::thread::spawn(THREAD, move || {
@@ -100,7 +102,7 @@ fn ticks(
             thread::sleep(tick);
             let done = (began.elapsed().as_secs_f64() / takes.as_secs_f64()).min(1.0);
             // An error means that the page is complete, or that nobody reads it any more.
-            if sender.blocking_send(told(done)).is_err() {
+            if sender.blocking_send(write(done)).is_err() {
                 return;
             }
         }
@@ -149,8 +151,9 @@ impl http_body::Body for Progress {
 fn end(result: Result<String, HttpError>) -> String {
     let last = match result {
         Ok(address) => {
-            // Percent-encoded where it holds a client's text, so there is nothing in it that ends the string or the script.
-            // Replaced, so that the way back does not lead to a capture that starts again.
+            // Percent-encoded where it holds a client's text, so there is nothing in it that ends
+            // the string or the script. Replaced, so that the way back does not lead to a capture
+            // that starts again.
             let link = markup(&address);
             format!(
                 "<p><a href=\"{link}\">The capture</a></p>\n<script>location.replace(\"{address}\")</script>\n"

@@ -1,17 +1,16 @@
-//! Query parameters, strictly: what is not known or not understood is an error that names it, never a silent default.
+//! Query parameters, parsed strictly: what is not known or not understood is an error that names
+//! it, never a silent default.
 //!
-//! Not here: which parameters an endpoint has (`endpoint.rs` and the handlers).
+//! Not here: which parameters there are, and their ranges (`parameters.rs`).
 
-use std::ops::RangeInclusive;
-
-use taskscope::Quoted;
 use taskscope::text::MAX_NAME;
+use taskscope::{Quoted, Verdict};
 
 use super::error::HttpError;
-use super::parameters::Endpoint;
+use super::parameters::{Endpoint, Parameter, Values};
 
-/// What the script in a flame graph keeps in the address of the page: position and search (source: inferno 0.12,
-/// `flamegraph.js`). A reload sends them to us.
+/// State that the script in a flame graph keeps in the address of the page: position and search
+/// (source: inferno 0.12, `flamegraph.js`). A reload sends them to us.
 const SVG_STATE: [&str; 3] = ["x", "y", "s"];
 
 /// More of a client's text than this is not repeated to it.
@@ -31,21 +30,21 @@ impl Query {
         }
     }
 
-    /// Without what has no value: a form sends its empty fields, too.
+    /// Drops parameters without a value: a form sends its empty fields, too.
     pub(crate) fn without_empty(mut self) -> Self {
         self.pairs.retain(|(_, value)| !value.is_empty());
         self
     }
 
-    /// Refuses a parameter that the endpoint does not have, and one that is given twice. Where an SVG is answered, the
-    /// parameters of its script are let through.
-    pub(crate) fn only_known(&self, endpoint: &Endpoint, svg: bool) -> Result<(), HttpError> {
+    /// Refuses a parameter that the endpoint does not have, and one that is given twice. Where an
+    /// SVG is answered, the parameters of its script are let through.
+    pub(crate) fn only_known(&self, endpoint: Endpoint, svg: bool) -> Result<(), HttpError> {
         for (at, (name, _)) in self.pairs.iter().enumerate() {
             if svg && SVG_STATE.contains(&name.as_str()) {
                 continue;
             }
-            if !endpoint.parameters.iter().any(|known| known.name == name) {
-                let known: Vec<&str> = endpoint.parameters.iter().map(|p| p.name).collect();
+            if !endpoint.parameters().any(|known| known.name == name) {
+                let known: Vec<&str> = endpoint.parameters().map(|known| known.name).collect();
                 let known = if known.is_empty() {
                     "none are known here".to_owned()
                 } else {
@@ -65,41 +64,48 @@ impl Query {
         Ok(())
     }
 
-    /// A whole number in a range.
-    pub(crate) fn integer(
-        &self,
-        name: &str,
-        default: u64,
-        range: RangeInclusive<u64>,
-    ) -> Result<u64, HttpError> {
+    /// A whole number in the parameter's range; `None` if it is not given.
+    pub(crate) fn number(&self, parameter: &Parameter) -> Result<Option<u64>, HttpError> {
+        let name = parameter.name;
         let Some(text) = self.get(name) else {
-            return Ok(default);
+            return Ok(None);
+        };
+        let Values::Number(least, most) = parameter.values else {
+            return Err(HttpError::internal(format!("{name} is no number")));
         };
         // Digits only: `parse` alone would take `+5`.
         let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         match text.parse() {
-            Ok(value) if digits && range.contains(&value) => Ok(value),
+            Ok(value) if digits && (least..=most).contains(&value) => Ok(Some(value)),
             _ => Err(HttpError::bad_request(format!(
-                "parameter {name} must be a whole number from {} to {}, not {}",
-                range.start(),
-                range.end(),
+                "parameter {name} must be a whole number from {least} to {most}, not {}",
                 quoted(text)
             ))),
         }
     }
 
-    /// One of some words.
-    pub(crate) fn choice<'c, T: Copy>(
+    /// The value of one of these words; `None` if the parameter is not given.
+    pub(crate) fn choice<'c, T>(
         &self,
-        name: &str,
-        default: T,
-        choices: impl Iterator<Item = (&'c str, T)> + Clone,
-    ) -> Result<T, HttpError> {
+        parameter: &Parameter,
+        choices: impl IntoIterator<Item = (&'c str, T), IntoIter: Clone>,
+    ) -> Result<Option<T>, HttpError> {
+        let name = parameter.name;
         let Some(text) = self.get(name) else {
-            return Ok(default);
+            return Ok(None);
         };
+        let choices = choices.into_iter();
+        if let Values::Words(words) = parameter.values {
+            debug_assert!(
+                choices
+                    .clone()
+                    .map(|(word, _)| word)
+                    .eq(words.iter().copied()),
+                "the words of {name} are those of the table"
+            );
+        }
         match choices.clone().find(|(word, _)| *word == text) {
-            Some((_, value)) => Ok(value),
+            Some((_, value)) => Ok(Some(value)),
             None => {
                 let words: Vec<&str> = choices.map(|(word, _)| word).collect();
                 Err(HttpError::bad_request(format!(
@@ -111,11 +117,48 @@ impl Query {
         }
     }
 
-    /// A text that is not empty.
-    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, HttpError> {
-        match self.get(name) {
+    /// The value of one of these words, and whether a minus sign asks for the reverse; `None` if
+    /// the parameter is not given.
+    pub(crate) fn order<'c, T>(
+        &self,
+        parameter: &Parameter,
+        choices: impl IntoIterator<Item = (&'c str, T)>,
+    ) -> Result<Option<(T, bool)>, HttpError> {
+        let Some(text) = self.get(parameter.name) else {
+            return Ok(None);
+        };
+        let word = text.strip_prefix('-');
+        let reversed = word.is_some();
+        let word = word.unwrap_or(text);
+        let mut words = Vec::new();
+        for (choice, value) in choices {
+            if choice == word {
+                return Ok(Some((value, reversed)));
+            }
+            words.push(choice);
+        }
+        Err(HttpError::bad_request(format!(
+            "parameter {} must be one of {}, each with - in front for the reverse, not {}",
+            parameter.name,
+            words.join(", "),
+            quoted(text)
+        )))
+    }
+
+    /// A verdict by its slug; `None` if the parameter is not given.
+    pub(crate) fn verdict(&self, parameter: &Parameter) -> Result<Option<Verdict>, HttpError> {
+        self.choice(
+            parameter,
+            Verdict::ALL.map(|verdict| (verdict.slug(), verdict)),
+        )
+    }
+
+    /// A text that is not empty; `None` if the parameter is not given.
+    pub(crate) fn text(&self, parameter: &Parameter) -> Result<Option<&str>, HttpError> {
+        match self.get(parameter.name) {
             Some("") => Err(HttpError::bad_request(format!(
-                "parameter {name} is empty; leave it out to see everything"
+                "parameter {} is empty; leave it out to see everything",
+                parameter.name
             ))),
             text => Ok(text),
         }
@@ -126,7 +169,8 @@ impl Query {
         self.get(name).is_some()
     }
 
-    /// What the script of an SVG has put into the address: each parameter once, and nothing longer than a name.
+    /// State that the script of an SVG has put into the address: each parameter once, and nothing
+    /// longer than a name.
     pub(crate) fn svg_state(&self) -> Vec<(String, String)> {
         let state = SVG_STATE
             .iter()

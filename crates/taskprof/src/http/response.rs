@@ -20,11 +20,11 @@ pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 /// A capture in a format, alone or against another one.
 pub(super) async fn write(
     admission: &Admission,
-    kept: &StoredCapture,
+    stored: &StoredCapture,
     format: &'static Format,
     base: Option<&StoredCapture>,
 ) -> Result<Body, HttpError> {
-    let mut title = format!("{}, capture {}", kept.source.name, kept.id);
+    let mut title = format!("{}, capture {}", stored.source.name, stored.id);
     if let Some(base) = base {
         title.push_str(&format!(" against {}", base.id));
     }
@@ -32,7 +32,7 @@ pub(super) async fn write(
     if let Some(base) = base {
         options = options.base(base.profile.clone());
     }
-    let profile = kept.profile.clone();
+    let profile = stored.profile.clone();
     let body = offload::work(WRITER, move |_| (format.write)(&profile, &options)).await??;
     admission.bytes(body)
 }
@@ -67,7 +67,7 @@ pub(super) fn plain(body: Body) -> Response {
     ([(CONTENT_TYPE, TEXT)], body).into_response()
 }
 
-/// Says where the same is kept; relative to the page of a source.
+/// Adds the address of the stored capture, relative to the page of a source.
 pub(super) fn located(mut response: Response, address: &str) -> Response {
     if let Ok(address) = HeaderValue::from_str(address) {
         response.headers_mut().insert(CONTENT_LOCATION, address);

@@ -4,7 +4,7 @@
 //! is shared has a metric of its own, so it cannot be mistaken for one whose name is "other".
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use taskscope::Verdict;
 use taskscope::census::{Breakdown, Counts, ScopeNames};
@@ -13,7 +13,7 @@ use taskscope::text::{bounded, bounded_end};
 /// Names of scopes.
 pub(super) const MAX_SCOPES: usize = 100;
 /// Runtimes.
-pub(super) const MAX_RUNTIMES: usize = 32;
+pub(super) use crate::source::runtime::MAX_SERIES as MAX_RUNTIMES;
 /// Kinds of tracked values.
 pub(super) const MAX_KINDS: usize = 50;
 /// Spawn sites that only grow: those that grow most. They change, but they are places in the source.
@@ -40,7 +40,7 @@ static PLACES: Mutex<Places> = Mutex::new(Places {
 /// Those that have a place. Only scrapes wait for this.
 pub(super) fn places() -> MutexGuard<'static, Places> {
     // Places are added one by one, each as a whole.
-    PLACES.lock().unwrap_or_else(PoisonError::into_inner)
+    crate::sync::lock(&PLACES)
 }
 
 impl Places {

@@ -9,7 +9,7 @@ pub(crate) mod counters;
 #[cfg(feature = "metrics")]
 mod labels;
 #[cfg(feature = "metrics")]
-mod seen;
+mod snapshot;
 #[cfg(feature = "metrics")]
 mod table;
 
@@ -20,9 +20,9 @@ pub(crate) use self::page::write;
 mod page {
     use std::time::Instant;
 
-    use super::seen::Seen;
+    use super::snapshot::Snapshot;
     use super::table::METRICS;
-    use crate::cpu_permit::CpuPermit;
+    use crate::cpu_permit;
     use crate::error::Error;
     use crate::offload::CancelCheck;
     use crate::write::metrics::Family;
@@ -31,9 +31,12 @@ mod page {
     /// The metrics as text, of this moment. Takes its turns among scrapes, and sleeps in between.
     pub(crate) fn write(old_format: bool, cancel: &CancelCheck) -> Result<String, Error> {
         let began = Instant::now();
-        let seen = Seen::look(began, cancel);
-        let _turn = CpuPermit::take_promptly();
-        let families: Vec<Family> = METRICS.iter().map(|metric| metric.family(&seen)).collect();
+        let snapshot = Snapshot::take(began, cancel);
+        let _permit = cpu_permit::PROMPT.acquire_blocking();
+        let families: Vec<Family> = METRICS
+            .iter()
+            .map(|metric| metric.family(&snapshot))
+            .collect();
         let text = if old_format {
             prometheus(&families)
         } else {

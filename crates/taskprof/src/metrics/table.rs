@@ -11,7 +11,8 @@ use taskscope::{Verdict, sampling};
 use super::counters;
 #[cfg(test)]
 use super::labels;
-use super::seen::{Runtime, Seen};
+use super::snapshot::{Runtime, Snapshot};
+use crate::source::runtime;
 use crate::write::metrics::{Family, Histogram, Kind};
 
 /// A metric.
@@ -27,7 +28,7 @@ pub(super) struct Metric {
 }
 
 /// Adds the points.
-type Fill = fn(&Seen, &mut Points);
+type Fill = fn(&Snapshot, &mut Points);
 
 /// The points of a metric: their values of labels in the order of its table entry.
 pub(super) struct Points {
@@ -50,7 +51,7 @@ impl Points {
 
 impl Metric {
     /// The metric with its points.
-    pub(super) fn family(&self, seen: &Seen) -> Family {
+    pub(super) fn family(&self, snapshot: &Snapshot) -> Family {
         let mut family = Family::new(self.kind, self.name, self.help);
         if let Some(unit) = self.unit {
             family = family.unit(unit);
@@ -59,7 +60,7 @@ impl Metric {
             labels: self.labels,
             family,
         };
-        (self.fill)(seen, &mut points);
+        (self.fill)(snapshot, &mut points);
         points.family
     }
 }
@@ -78,6 +79,11 @@ const fn gauge(
         help,
         fill,
     }
+}
+
+/// A gauge that the page `runtime` has, too.
+const fn runtime_gauge(gauge: &runtime::RuntimeGauge, fill: Fill) -> Metric {
+    self::gauge(gauge.name, RUNTIME, gauge.help, fill)
 }
 
 const fn counter(
@@ -117,10 +123,10 @@ pub(super) static METRICS: &[Metric] = &[
         "taskscope_tasks",
         &["state", "verdict"],
         "Live tasks that have a record, background tasks included, by what they do and why they are still alive.",
-        |seen, points| {
+        |snapshot, points| {
             for state in Counts::STATES {
                 for verdict in Verdict::ALL {
-                    let count = seen.breakdown.all.in_state(state, verdict);
+                    let count = snapshot.breakdown.all.in_state(state, verdict);
                     points.push([state, verdict.slug()], count as f64);
                 }
             }
@@ -130,14 +136,14 @@ pub(super) static METRICS: &[Metric] = &[
         "taskscope_leak_suspects",
         &[],
         "Tasks that look like a leak: they have outlived their scope, go on although it was cancelled, or can never be woken. Background tasks are left out.",
-        |seen, points| points.push([], seen.breakdown.all.suspects() as f64),
+        |snapshot, points| points.push([], snapshot.breakdown.all.suspects() as f64),
     ),
     gauge(
         "taskscope_scope_tasks",
         &["scope", "verdict"],
         "Live tasks by the name of their scope, which is the route of a request. The first 100 names have a series.",
-        |seen, points| {
-            for (scope, counts) in &seen.scopes {
+        |snapshot, points| {
+            for (scope, counts) in &snapshot.scopes {
                 for (verdict, count) in Verdict::ALL.into_iter().zip(counts.by_verdict) {
                     points.push([scope, verdict.slug()], count as f64);
                 }
@@ -148,8 +154,8 @@ pub(super) static METRICS: &[Metric] = &[
         "taskscope_scope_leak_suspects",
         &["scope"],
         "Tasks that look like a leak by the name of their scope.",
-        |seen, points| {
-            for (scope, counts) in &seen.scopes {
+        |snapshot, points| {
+            for (scope, counts) in &snapshot.scopes {
                 points.push([scope], counts.suspects as f64);
             }
         },
@@ -158,20 +164,20 @@ pub(super) static METRICS: &[Metric] = &[
         "taskscope_overflow_scope_tasks",
         &["verdict"],
         "Live tasks of scopes whose name came after the first 100 and has no series.",
-        |seen, points| by_verdict(&seen.breakdown.others, points),
+        |snapshot, points| by_verdict(&snapshot.breakdown.others, points),
     ),
     gauge(
         "taskscope_unscoped_tasks",
         &["verdict"],
         "Live tasks that belong to no scope.",
-        |seen, points| by_verdict(&seen.breakdown.without_scope, points),
+        |snapshot, points| by_verdict(&snapshot.breakdown.without_scope, points),
     ),
     gauge(
         "taskscope_scope_held_bytes",
         &["scope"],
         "Memory that is held, by the name of the scope of the task that allocated it, ended or not; estimated from samples of taskprof::heap::Sampler. The first 100 names have a series.",
-        |seen, points| {
-            for (scope, bytes) in &seen.held.by_scope {
+        |snapshot, points| {
+            for (scope, bytes) in &snapshot.held.by_scope {
                 points.push([scope], *bytes as f64);
             }
         },
@@ -181,28 +187,28 @@ pub(super) static METRICS: &[Metric] = &[
         "taskscope_overflow_scope_held_bytes",
         &[],
         "Memory that is held and was allocated for scopes whose name came after the first 100 and has no series.",
-        |seen, points| points.push([], seen.held.without_place as f64),
+        |snapshot, points| points.push([], snapshot.held.without_place as f64),
     )
     .in_unit("bytes"),
     gauge(
         "taskscope_unscoped_held_bytes",
         &[],
         "Memory that is held and was allocated by tasks without a scope, and outside of tasks; 0 in a program without taskprof::heap::Sampler.",
-        |seen, points| points.push([], seen.held.without_scope as f64),
+        |snapshot, points| points.push([], snapshot.held.without_scope as f64),
     )
     .in_unit("bytes"),
     gauge(
         "taskscope_growing_sites",
         &[],
         "Spawn sites whose number of live tasks has only grown in the last ten minutes.",
-        |seen, points| points.push([], seen.growing_sites as f64),
+        |snapshot, points| points.push([], snapshot.growing_sites as f64),
     ),
     gauge(
         "taskscope_growing_site_tasks",
         &["site"],
         "Live tasks of the 20 spawn sites that grow most, by file, line and column.",
-        |seen, points| {
-            for (site, alive) in &seen.growing {
+        |snapshot, points| {
+            for (site, alive) in &snapshot.growing {
                 points.push([site], *alive as f64);
             }
         },
@@ -211,8 +217,8 @@ pub(super) static METRICS: &[Metric] = &[
         "taskscope_resources",
         &["kind"],
         "Tracked values that are held. The first 50 kinds have a series.",
-        |seen, points| {
-            for (kind, count) in &seen.resources {
+        |snapshot, points| {
+            for (kind, count) in &snapshot.resources {
                 points.push([kind], *count as f64);
             }
         },
@@ -221,78 +227,68 @@ pub(super) static METRICS: &[Metric] = &[
         "taskscope_overflow_resources",
         &[],
         "Tracked values of kinds that came after the first 50 and have no series.",
-        |seen, points| points.push([], seen.resources_without_place as f64),
+        |snapshot, points| points.push([], snapshot.resources_without_place as f64),
     ),
     histogram(
         "taskscope_task_wait_seconds",
         "How long tasks have waited, from the end of a poll to the wake. Counted when a wait ends, estimated from samples.",
-        |seen, points| points.push_lengths(&seen.histograms.waiting),
+        |snapshot, points| points.push_lengths(&snapshot.histograms.waiting),
     ),
     histogram(
         "taskscope_task_schedule_delay_seconds",
         "How long tasks that were woken or are new have waited for a worker. Counted when they are polled, estimated from samples.",
-        |seen, points| points.push_lengths(&seen.histograms.scheduled),
+        |snapshot, points| points.push_lengths(&snapshot.histograms.scheduled),
     ),
     histogram(
         "taskscope_task_poll_seconds",
         "How long polls of tasks took. Counted when a poll ends, estimated from samples.",
-        |seen, points| points.push_lengths(&seen.histograms.running),
+        |snapshot, points| points.push_lengths(&snapshot.histograms.running),
     ),
-    gauge(
-        "taskscope_runtime_workers",
-        RUNTIME,
-        "Worker threads of a tokio runtime. The first 32 runtimes have series.",
-        |seen, points| runtimes(seen, points, |it| it.workers as f64),
+    runtime_gauge(
+        &runtime::WORKERS,
+        |snapshot, points| runtimes(snapshot, points, |it| it.workers as f64),
     ),
-    gauge(
-        "taskscope_runtime_live_tasks",
-        RUNTIME,
-        "Tasks that tokio counts, with and without a record.",
-        |seen, points| runtimes(seen, points, |it| it.live as f64),
+    runtime_gauge(
+        &runtime::LIVE_TASKS,
+        |snapshot, points| runtimes(snapshot, points, |it| it.live as f64),
     ),
-    gauge(
-        "taskscope_runtime_untracked_tasks",
-        RUNTIME,
-        "Live tasks without a record: spawned with tokio's own functions, they are counted and not looked into.",
-        |seen, points| runtimes(seen, points, |it| it.untracked as f64),
+    runtime_gauge(
+        &runtime::UNTRACKED_TASKS,
+        |snapshot, points| runtimes(snapshot, points, |it| it.untracked as f64),
     ),
-    gauge(
-        "taskscope_runtime_global_queue_tasks",
-        RUNTIME,
-        "Tasks in the global queue.",
-        |seen, points| runtimes(seen, points, |it| it.global_queue as f64),
+    runtime_gauge(
+        &runtime::GLOBAL_QUEUE_TASKS,
+        |snapshot, points| runtimes(snapshot, points, |it| it.global_queue as f64),
     ),
-    gauge(
-        "taskscope_runtime_busy_ratio",
-        RUNTIME,
-        "Share of the workers' time that was spent in polls, in 50 ms before the answer. For longer times take the rate of taskscope_runtime_busy_seconds_total.",
-        |seen, points| runtimes(seen, points, |it| it.busy_ratio),
+    runtime_gauge(
+        &runtime::BUSY_RATIO,
+        |snapshot, points| runtimes(snapshot, points, |it| it.busy_ratio),
     )
     .in_unit("ratio"),
     gauge(
         "taskscope_runtime_blocked_workers",
         RUNTIME,
         "Workers that have neither parked nor told anything since the last census, half a second ago or more: they are in one poll.",
-        |seen, points| runtimes(seen, points, |it| it.blocked as f64),
+        |snapshot, points| runtimes(snapshot, points, |it| it.blocked as f64),
     ),
     counter(
         "taskscope_runtime_busy_seconds",
         RUNTIME,
         "Time that workers were not parked, all together. A poll counts when it has ended.",
-        |seen, points| runtimes(seen, points, |it| it.busy.as_secs_f64()),
+        |snapshot, points| runtimes(snapshot, points, |it| it.busy.as_secs_f64()),
     )
     .in_unit("seconds"),
     counter(
         "taskscope_runtime_parks",
         RUNTIME,
         "How often workers had nothing to do and parked.",
-        |seen, points| runtimes(seen, points, |it| it.parks as f64),
+        |snapshot, points| runtimes(snapshot, points, |it| it.parks as f64),
     ),
     gauge(
         "taskscope_overflow_runtimes",
         &[],
         "Runtimes that came after the first 32 and have no series.",
-        |seen, points| points.push([], seen.runtimes_without_place as f64),
+        |snapshot, points| points.push([], snapshot.runtimes_without_place as f64),
     ),
     counter(
         "taskscope_captures",
@@ -320,19 +316,19 @@ pub(super) static METRICS: &[Metric] = &[
         "taskscope_sampling_lost",
         &[],
         "Polls and waits that were chosen and are missing from the profiles block, lock, sched and busy.",
-        |seen, points| points.push([], seen.losses.rows as f64),
+        |snapshot, points| points.push([], snapshot.losses.rows as f64),
     ),
     counter(
         "taskscope_sampling_without_room",
         &[],
         "Polls and waits that are in those profiles without their stack and scope, because 16384 rows were there.",
-        |seen, points| points.push([], seen.losses.without_room as f64),
+        |snapshot, points| points.push([], snapshot.losses.without_room as f64),
     ),
     counter(
         "taskscope_lengths_lost",
         &[],
         "Polls and waits that were chosen and are missing from the three histograms.",
-        |seen, points| points.push([], seen.losses.histograms as f64),
+        |snapshot, points| points.push([], snapshot.losses.histograms as f64),
     ),
     counter(
         "taskscope_lost_wakeups",
@@ -344,20 +340,20 @@ pub(super) static METRICS: &[Metric] = &[
         "taskscope_scopes_unreported",
         &[],
         "Scopes that have ended with live tasks and were not reported, because too many were waiting for it.",
-        |seen, points| points.push([], seen.stats.scopes_unreported as f64),
+        |snapshot, points| points.push([], snapshot.stats.scopes_unreported as f64),
     ),
     gauge(
         "taskscope_cpu_sampling_enabled",
         &[],
         "1 while the CPU is sampled all the time, which the following need; while it is 0 they stand still.",
-        |seen, points| points.push([], f64::from(u8::from(seen.cpu_sampled))),
+        |snapshot, points| points.push([], f64::from(u8::from(snapshot.cpu_sampled))),
     ),
     counter(
         "taskscope_scope_cpu_seconds",
         &["scope"],
         "CPU time of tasks by the name of their scope, estimated from samples. The first 100 names have a series.",
-        |seen, points| {
-            for (scope, seconds) in &seen.cpu_by_scope {
+        |snapshot, points| {
+            for (scope, seconds) in &snapshot.cpu_by_scope {
                 points.push([scope], *seconds);
             }
         },
@@ -367,41 +363,41 @@ pub(super) static METRICS: &[Metric] = &[
         "taskscope_overflow_scope_cpu_seconds",
         &[],
         "CPU time of tasks in scopes whose name came after the first 100 and has no series.",
-        |seen, points| points.push([], seen.cpu.overflow.as_secs_f64()),
+        |snapshot, points| points.push([], snapshot.cpu.overflow.as_secs_f64()),
     )
     .in_unit("seconds"),
     counter(
         "taskscope_unscoped_cpu_seconds",
         &[],
         "CPU time of tasks without a scope, and of everything else that the process does.",
-        |seen, points| points.push([], seen.cpu.unscoped.as_secs_f64()),
+        |snapshot, points| points.push([], snapshot.cpu.unscoped.as_secs_f64()),
     )
     .in_unit("seconds"),
     counter(
         "taskscope_cpu_samples_lost",
         &[],
         "Samples of the CPU that are missing from these figures.",
-        |seen, points| points.push([], seen.cpu.lost as f64),
+        |snapshot, points| points.push([], snapshot.cpu.lost as f64),
     ),
     gauge(
         "taskscope_record_bytes",
         &[],
         "Memory of the records: as many as there were tasks at the busiest moment.",
-        |seen, points| points.push([], seen.stats.record_bytes as f64),
+        |snapshot, points| points.push([], snapshot.stats.record_bytes as f64),
     )
     .in_unit("bytes"),
     gauge(
         "taskscope_census_seconds",
         &[],
         "How long it took to count the tasks for this answer.",
-        |seen, points| points.push([], seen.breakdown.census.took.as_secs_f64()),
+        |snapshot, points| points.push([], snapshot.breakdown.census.took.as_secs_f64()),
     )
     .in_unit("seconds"),
     gauge(
         "taskscope_scrape_seconds",
         &[],
         "How long this answer took until it was written down, with its turns and the 50 ms in which runtimes are watched.",
-        |seen, points| points.push([], seen.began.elapsed().as_secs_f64()),
+        |snapshot, points| points.push([], snapshot.began.elapsed().as_secs_f64()),
     )
     .in_unit("seconds"),
 ];
@@ -412,8 +408,8 @@ fn by_verdict(counts: &Counts, points: &mut Points) {
     }
 }
 
-fn runtimes(seen: &Seen, points: &mut Points, figure: fn(&Runtime) -> f64) {
-    for runtime in &seen.runtimes {
+fn runtimes(snapshot: &Snapshot, points: &mut Points, figure: fn(&Runtime) -> f64) {
+    for runtime in &snapshot.runtimes {
         let labels = [&*runtime.id, &*runtime.name];
         points.push(labels, figure(runtime));
     }

@@ -1,12 +1,16 @@
-//! What a connection is doing: how many things it is busy with, or since when with none, and whether its client keeps pace.
+//! The activity of a connection: how many things it is busy with, or since when with none, and
+//! whether its client keeps pace.
 //!
-//! All of it happens on the server's one thread, so the lock is never waited for; it is there because futures have to be `Send`.
+//! All of it happens on the server's one thread, so the lock is never waited for; it is there
+//! because futures have to be `Send`. Not here: what follows from it (`connections.rs`,
+//! `idle_timeout.rs`).
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 #[cfg(feature = "console")]
-use super::connections::Limits;
+use super::limits::Limits;
+use crate::sync::lock;
 
 /// Bytes by which a client's pace is measured.
 const PACE: usize = 64 * 1024;
@@ -24,14 +28,14 @@ struct State {
     idle_since: Instant,
     /// Whether bytes wait for the client to take some.
     client_is_due: bool,
-    /// When it had last taken [`PACE`] bytes while some waited, and how many since.
+    /// When the client had last taken [`PACE`] bytes while some waited, and how many since.
     paced: Option<(Instant, usize)>,
-    /// Chunked of answers that the client has not taken yet, each with its number, and since when.
+    /// Chunks of answers that the client has not taken yet, each with its number, and since when.
     #[cfg(feature = "console")]
     handed: Vec<(u64, Instant)>,
-    /// How many there were.
+    /// Number of the last chunk.
     #[cfg(feature = "console")]
-    pieces: u64,
+    chunks: u64,
 }
 
 impl Activity {
@@ -46,31 +50,31 @@ impl Activity {
                 #[cfg(feature = "console")]
                 handed: Vec::new(),
                 #[cfg(feature = "console")]
-                pieces: 0,
+                chunks: 0,
             })),
         }
     }
 
-    /// Counts until it is dropped.
+    /// Counts as one thing that the connection is busy with, until it is dropped.
     pub(super) fn busy(&self) -> BusyGuard {
         self.state().busy_with += 1;
         BusyGuard(self.clone())
     }
 
-    /// None while it is busy.
+    /// Time since the connection became idle; `None` while it is busy.
     pub(super) fn idle_for(&self) -> Option<Duration> {
         let state = self.state();
         (state.busy_with == 0).then(|| state.idle_since.elapsed())
     }
 
-    /// The client has not taken what is to be written.
+    /// Notes that the client has not taken what is to be written.
     pub(super) fn waits_for_client(&self) {
         let mut state = self.state();
         state.client_is_due = true;
         state.paced.get_or_insert_with(|| (Instant::now(), 0));
     }
 
-    /// The client has taken so many bytes.
+    /// Notes that the client has taken this many bytes.
     pub(super) fn client_has_taken(&self, bytes: usize) {
         let mut state = self.state();
         state.client_is_due = false;
@@ -82,19 +86,20 @@ impl Activity {
         }
     }
 
-    /// How long the client has been taking the next [`PACE`] bytes. None while it is not the client that is waited for.
+    /// Time that the client has been taking the next [`PACE`] bytes. `None` while it is not the
+    /// client that is waited for.
     pub(super) fn slow_for(&self) -> Option<Duration> {
         let state = self.state();
         let (since, _) = state.paced.filter(|_| state.client_is_due)?;
         Some(since.elapsed())
     }
 
-    /// A piece of an answer is the client's to take, until what this returns is dropped.
+    /// Notes that a chunk of an answer is the client's to take, until the guard is dropped.
     #[cfg(feature = "console")]
     pub(super) fn hand_over(&self) -> ChunkGuard {
         let mut state = self.state();
-        state.pieces += 1;
-        let number = state.pieces;
+        state.chunks += 1;
+        let number = state.chunks;
         state.handed.push((number, Instant::now()));
         drop(state);
         ChunkGuard {
@@ -103,7 +108,7 @@ impl Activity {
         }
     }
 
-    /// When the client has to have done what it is waited for; none if it is not the client that is waited for.
+    /// Time by which the client has to act; `None` if it is not the client that is waited for.
     #[cfg(feature = "console")]
     pub(super) fn due(&self, limits: &Limits) -> Option<Instant> {
         let state = self.state();
@@ -115,8 +120,7 @@ impl Activity {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it is held.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
@@ -135,7 +139,7 @@ impl Drop for BusyGuard {
     }
 }
 
-/// One piece that the client has to take.
+/// One chunk that the client has to take.
 #[cfg(feature = "console")]
 #[derive(Debug)]
 pub(super) struct ChunkGuard {

@@ -1,4 +1,6 @@
 //! The bodies of a request and of its answer, with what the server has to know about them.
+//!
+//! Not here: the pieces that a client of HTTP/2 has to take (`chunked.rs`).
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -12,21 +14,24 @@ use tokio::time::Sleep;
 use super::activity::BusyGuard;
 
 /// The body of a request, which has to arrive in time.
-pub(super) struct Timely<B> {
+///
+/// Reads before it looks at the time, so that a body that has arrived counts also if this thread
+/// had to wait for a processor. `tower-http`'s `DeadlineBody` looks at the time first.
+pub(super) struct RequestBody<B> {
     body: B,
     deadline: Pin<Box<Sleep>>,
 }
 
-impl<B> Timely<B> {
+impl<B> RequestBody<B> {
     pub(super) fn new(body: B, limit: Duration) -> Self {
-        Timely {
+        RequestBody {
             body,
             deadline: Box::pin(tokio::time::sleep(limit)),
         }
     }
 }
 
-impl<B> HttpBody for Timely<B>
+impl<B> HttpBody for RequestBody<B>
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin,
 {
@@ -54,18 +59,18 @@ where
 }
 
 /// The body of an answer; the connection is busy until it is written.
-pub(super) struct Answer {
+pub(super) struct ResponseBody {
     body: Body,
     _busy: BusyGuard,
 }
 
-impl Answer {
+impl ResponseBody {
     pub(super) fn new(body: Body, busy: BusyGuard) -> Self {
-        Answer { body, _busy: busy }
+        ResponseBody { body, _busy: busy }
     }
 }
 
-impl HttpBody for Answer {
+impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = Error;
 

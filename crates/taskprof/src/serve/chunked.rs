@@ -1,7 +1,8 @@
-//! The body of an answer over HTTP/2, in pieces that the client has to take one by one.
+//! The body of an answer over HTTP/2, in chunks that the client has to take one by one.
 //!
-//! Over HTTP/1 a client that takes nothing is seen at the socket (`stall.rs`). Over HTTP/2 it may go on reading the socket and just not allow the stream any more
-//! bytes. hyper asks for the next piece when the one before is allowed to go: that is what is watched here.
+//! Over HTTP/1 a client that takes nothing is seen at the socket (`write_timeout.rs`). Over HTTP/2
+//! it may go on reading the socket and just not allow the stream any more bytes. hyper asks for the
+//! next chunk when the one before is allowed to go: that is watched here.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,28 +10,31 @@ use std::task::{Context, Poll, ready};
 use axum::Error;
 use axum::body::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::Version;
 
 use super::activity::{Activity, ChunkGuard};
-use super::body::Answer;
+use super::body::ResponseBody;
 
-/// Bytes in one piece: what a client has to take within the write timeout.
-const PIECE: usize = 16 * 1024;
+/// Bytes in one chunk: what a client has to take within the write timeout.
+const CHUNK: usize = 16 * 1024;
 
+/// A body in chunks; over HTTP/1, the body as it is.
 pub(super) struct Chunked {
-    body: Answer,
-    activity: Activity,
-    /// Of what the body has given, what is not handed over yet.
+    body: ResponseBody,
+    /// `None` over HTTP/1.
+    activity: Option<Activity>,
+    /// Bytes that the body has given and that are not handed over yet.
     rest: Bytes,
-    /// The piece that the client has not taken yet.
+    /// The chunk that the client has not taken yet.
     handed: Option<ChunkGuard>,
     begun: bool,
 }
 
 impl Chunked {
-    pub(super) fn new(body: Answer, activity: Activity) -> Self {
+    pub(super) fn new(body: ResponseBody, version: Version, activity: Activity) -> Self {
         Chunked {
             body,
-            activity,
+            activity: (version == Version::HTTP_2).then_some(activity),
             rest: Bytes::new(),
             handed: None,
             begun: false,
@@ -46,24 +50,29 @@ impl HttpBody for Chunked {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        self.handed = None;
-        if self.rest.is_empty() {
-            let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let this = &mut *self;
+        let Some(activity) = &this.activity else {
+            return Pin::new(&mut this.body).poll_frame(cx);
+        };
+        this.handed = None;
+        if this.rest.is_empty() {
+            let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
             match frame.map(|frame| frame.map(Frame::into_data)) {
-                Some(Ok(Ok(bytes))) => self.rest = bytes,
+                Some(Ok(Ok(bytes))) => this.rest = bytes,
                 Some(Ok(Err(trailers))) => return Poll::Ready(Some(Ok(trailers))),
                 Some(Err(e)) => return Poll::Ready(Some(Err(e))),
                 None => return Poll::Ready(None),
             }
         }
-        self.begun = true;
-        let length = self.rest.len().min(PIECE);
-        let piece = self.rest.split_to(length);
-        self.handed = Some(self.activity.hand_over());
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        this.begun = true;
+        let length = this.rest.len().min(CHUNK);
+        let chunk = this.rest.split_to(length);
+        this.handed = Some(activity.hand_over());
+        Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
 
-    /// Once there was a piece, only the end itself: else hyper would let go of the body with the last piece, before that is taken.
+    /// Once there was a chunk, only the end itself: else hyper would let go of the body with the
+    /// last chunk, before that is taken.
     fn is_end_stream(&self) -> bool {
         !self.begun && self.body.is_end_stream()
     }

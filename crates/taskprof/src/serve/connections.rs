@@ -1,9 +1,11 @@
-//! Takes connections and answers what they ask, within limits.
+//! Takes connections and answers what they ask, within the limits of the table in `mod.rs`.
 //!
-//! A connection has so much time to send a request, its first or its next, and so much to take the next bytes of an answer. There are so many
-//! connections and no more: a newcomer takes the place of the one that has been idle for longest, or else of the one whose client has been slowest to take its answer, so that
-//! nobody can keep others out by holding connections open; if all stay busy with something else, the newcomer is told to come back, unless it wants the metrics or the overview: a few
-//! places are kept for those. `axum::serve` has none of this.
+//! The pool is bounded. A newcomer takes the slot of the connection that has been idle for longest,
+//! or else of the one whose client has been slowest to take its answer, so that nobody can keep
+//! others out by holding connections open. If all stay busy with something else, the newcomer is
+//! told to come back, unless it wants the metrics or the overview: a few slots are kept for those.
+//! `axum::serve` has none of this. Not here: how requests are read and answers written
+//! (`protocols.rs`).
 
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -11,67 +13,51 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::http::HeaderValue;
+#[cfg(feature = "console")]
+use axum::http::StatusCode;
 use axum::http::header::CONNECTION;
 use axum::response::IntoResponse as _;
 use axum::serve::Listener;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
 
 use super::activity::Activity;
-use super::body::{Answer, Timely};
+use super::body::{RequestBody, ResponseBody};
 #[cfg(feature = "console")]
-use super::http2;
+use super::chunked::Chunked;
 #[cfg(feature = "console")]
 use super::idle_timeout::expired;
-use super::is_prompt;
-#[cfg(feature = "console")]
-use super::sniff::{self, Protocol};
+use super::limits::Limits;
 use super::write_timeout::WriteTimeout;
+use super::{Answer, is_prompt, protocols};
 use crate::http::{HttpError, headers};
 
-/// The longest head of a request, in bytes: twice what a browser sends that has collected cookies on localhost.
-pub(super) const MAX_HEAD: usize = 64 * 1024;
-/// How long a connection may be idle before its place is given away: without this, many who come at once and are about to ask would push
-/// each other out.
+/// How long a connection may be idle before its slot is given away: without this, many who come at
+/// once and are about to ask would push each other out.
 const GRACE: Duration = Duration::from_millis(250);
 /// A client that has not taken the next 64 KB of its answer in this time is slow.
 const SLOW: Duration = Duration::from_secs(2);
 /// How long everybody has to be busy before a newcomer is told to come back.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often to look for a place meanwhile.
+/// How often to look for a slot meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Newcomers at the same time who get the metrics or the overview, or else are told to come back.
 const MAX_REFUSED: usize = 16;
 /// How long one of them may take to ask, and to take the next bytes of its answer.
 const REFUSED_STAYS: Duration = Duration::from_secs(3);
-/// What they are told to wait, in seconds.
-const AGAIN: u64 = 2;
+/// Seconds that they are told to wait.
+const RETRY_AFTER: u64 = 2;
 
-/// What connections may take.
-#[derive(Debug, Clone)]
-pub(super) struct Limits {
-    /// For a request to arrive: its head, and again its body.
-    pub(super) header_timeout: Duration,
-    /// Without progress in a write.
-    pub(super) write_timeout: Duration,
-    pub(super) max_connections: usize,
-    /// Speak it with those who begin with it.
-    #[cfg(feature = "console")]
-    pub(super) http2: bool,
-}
-
-/// One that is open.
+/// A connection that is open.
 struct Open {
     activity: Activity,
     task: AbortHandle,
 }
 
-/// Never returns: errors of `accept` are retried inside.
+/// Accepts and serves connections. Never returns: errors of `accept` are retried inside.
 pub(super) async fn run<L: Listener>(mut listener: L, app: Router, limits: Limits) {
     let full = full(app.clone());
     let briefly = Limits {
@@ -79,7 +65,7 @@ pub(super) async fn run<L: Listener>(mut listener: L, app: Router, limits: Limit
         write_timeout: limits.write_timeout.min(REFUSED_STAYS),
         ..limits
     };
-    let mut room = Pool {
+    let mut pool = Pool {
         open: Vec::new(),
         max_open: limits.max_connections,
         refused: Vec::new(),
@@ -87,15 +73,15 @@ pub(super) async fn run<L: Listener>(mut listener: L, app: Router, limits: Limit
     };
     loop {
         let (stream, _) = listener.accept().await;
-        let place = room.make().await;
+        let slot = pool.free_slot().await;
         let activity = Activity::new();
-        let (app, limits) = match place {
+        let (app, limits) = match slot {
             Slot::Served => (&app, &limits),
             Slot::Refused => (&full, &briefly),
         };
         let connection = serve(stream, app.clone(), limits.clone(), activity.clone());
         let task = tokio::spawn(connection).abort_handle();
-        room.take(place, Open { activity, task });
+        pool.add(slot, Open { activity, task });
     }
 }
 
@@ -115,8 +101,8 @@ enum Slot {
 }
 
 impl Pool {
-    /// Waits for a place; meanwhile whoever comes waits in the queue of the system.
-    async fn make(&mut self) -> Slot {
+    /// Waits for a slot; meanwhile whoever comes waits in the queue of the system.
+    async fn free_slot(&mut self) -> Slot {
         loop {
             self.open.retain(Open::is_there);
             self.refused.retain(Open::is_there);
@@ -148,22 +134,22 @@ impl Pool {
         }
     }
 
-    /// How long it has been idle, and where it is.
+    /// The connection that has been idle for longest: for how long, and its index.
     fn oldest_idle(&self) -> Option<(Duration, usize)> {
         let open = self.open.iter().enumerate();
         open.filter_map(|(at, open)| Some((open.activity.idle_for()?, at)))
             .max()
     }
 
-    /// For how long its client has been slow, and where it is.
+    /// The connection whose client has been slow for longest: for how long, and its index.
     fn slowest(&self) -> Option<(Duration, usize)> {
         let open = self.open.iter().enumerate();
         let slow = open.filter_map(|(at, open)| Some((open.activity.slow_for()?, at)));
         slow.filter(|(time, _)| *time >= SLOW).max()
     }
 
-    fn take(&mut self, place: Slot, connection: Open) {
-        match place {
+    fn add(&mut self, slot: Slot, connection: Open) {
+        match slot {
             Slot::Served => self.open.push(connection),
             Slot::Refused => self.refused.push(connection),
         }
@@ -181,54 +167,23 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let stream = WriteTimeout::new(stream, limits.write_timeout, activity.clone());
+    let answer = answer(app, limits.header_timeout, activity.clone());
+    let talk = protocols::serve(stream, answer, &limits);
     #[cfg(feature = "console")]
     if limits.http2 {
-        return serve_either(stream, app, limits, activity).await;
-    }
-    let answer = answer(app, limits.header_timeout, activity);
-    serve_http1(stream, answer, &limits).await;
-}
-
-/// As the first bytes say. Time limits that hold for one of the two only, or while it is not clear, are those of `overdue`.
-#[cfg(feature = "console")]
-async fn serve_either<S>(stream: S, app: Router, limits: Limits, activity: Activity)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let answer = answer(app, limits.header_timeout, activity.clone());
-    let talk = async {
-        match sniff::sniff(stream).await {
-            Ok((Protocol::Http1, stream)) => serve_http1(stream, answer, &limits).await,
-            Ok((Protocol::Http2, stream)) => {
-                http2::serve(stream, answer, &limits, activity.clone()).await;
-            }
-            // The client is gone.
-            Err(_) => {}
+        tokio::select! {
+            // Reads first: what has come in time counts, also if this thread had to wait for a
+            // processor.
+            biased;
+            () = talk => {}
+            () = expired(activity, limits.clone()) => {}
         }
-    };
-    tokio::select! {
-        // Reads first: what has come in time counts, also if this thread had to wait for a processor.
-        biased;
-        () = talk => {}
-        () = expired(activity.clone(), limits.clone()) => {}
+        return;
     }
+    talk.await;
 }
 
-async fn serve_http1<S, A>(stream: S, answer: A, limits: &Limits)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-    A: Service<Request<Incoming>, Response = Response<Answer>, Error = Infallible>,
-{
-    // An error means that the client broke a rule, ran out of time, or is gone: there is nobody to tell.
-    let _ = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_timeout)
-        .max_header_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), answer)
-        .await;
-}
-
-/// The pages, as a service that knows what the connection is busy with.
+/// The pages, as a service that notes what the connection is busy with.
 fn answer(
     app: Router,
     body_timeout: Duration,
@@ -241,16 +196,35 @@ fn answer(
 > {
     service_fn(move |request: Request<Incoming>| {
         let busy = activity.busy();
-        let request = request.map(|body| Body::new(Timely::new(body, body_timeout)));
+        #[cfg(feature = "console")]
+        let (version, activity, is_too_long) = (
+            request.version(),
+            activity.clone(),
+            protocols::head_is_too_long(&request),
+        );
+        let request = request.map(|body| Body::new(RequestBody::new(body, body_timeout)));
         let response = tower::Service::call(&mut app.clone(), request);
-        async {
+        async move {
+            #[cfg(feature = "console")]
+            let response = async {
+                if is_too_long {
+                    return Ok(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE.into_response());
+                }
+                response.await
+            };
             let Ok(response) = response.await;
-            Ok::<_, Infallible>(response.map(|body| Answer::new(body, busy)))
+            Ok::<_, Infallible>(response.map(|body| {
+                let body = ResponseBody::new(body, busy);
+                #[cfg(feature = "console")]
+                let body = Chunked::new(body, version, activity);
+                body
+            }))
         }
     })
 }
 
-/// The pages of a server that has no room: those that must never wait for others, and a refusal for the rest.
+/// The pages of a server that has no slot: those that must never wait for others, and a refusal for
+/// the rest.
 fn full(app: Router) -> Router {
     let answer = async move |request: Request<Body>| {
         let mut response = if is_prompt(request.uri().path()) {
@@ -258,7 +232,7 @@ fn full(app: Router) -> Router {
             response
         } else {
             let why = "every connection of this server is busy; ask again when one has ended";
-            headers::set(HttpError::unavailable(why, AGAIN).into_response()).await
+            headers::set(HttpError::unavailable(why, RETRY_AFTER).into_response()).await
         };
         response
             .headers_mut()

@@ -1,8 +1,10 @@
-//! Which hosts a request may name: what keeps DNS rebinding out.
+//! The hosts that a request may name: a check that keeps DNS rebinding out.
 //!
-//! A loopback address keeps other machines out, but not the browser on this one: a page can point its own name at 127.0.0.1 and then read
-//! what it gets. Its requests still carry that name. A name is therefore answered only if it is known; an address cannot be pointed
-//! anywhere else. The port is not compared: a tunnel changes it, and a page on another port is another origin (`origin.rs`).
+//! A loopback address keeps other machines out, but not the browser on this one: a page can point
+//! its own name at 127.0.0.1 and then read what it gets. Its requests still carry that name. A name
+//! is therefore answered only if it is known; an address cannot be pointed anywhere else. The port
+//! is not compared: a tunnel changes it, and a page on another port is another origin
+//! (`origin.rs`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -21,7 +23,7 @@ pub(super) struct Hosts {
     pub(super) names: Vec<String>,
 }
 
-/// What stands before the port.
+/// The part of an authority before the port.
 #[derive(Debug, PartialEq, Eq)]
 enum Host {
     Address(IpAddr),
@@ -30,18 +32,20 @@ enum Host {
 }
 
 impl Hosts {
-    /// Looks at the `Host` header, and at the request line if that names a host, too: each of them has to be one that is answered to. HTTP/2 has
-    /// `:authority` in place of both, which hyper puts where it puts the host of a request line.
+    /// Checks the `Host` header, and the request line if that names a host, too: each has to be one
+    /// that is answered to. HTTP/2 has `:authority` in place of both, which hyper puts where it
+    /// puts the host of a request line.
     pub(super) fn check(&self, request: &Request) -> Result<(), HttpError> {
         let mut values = request.headers().get_all(HOST).iter();
         match (values.next(), values.next()) {
-            // What RFC 9112 demands. Before HTTP/1.1 there is no such header, and no browser that speaks so.
+            // RFC 9112 demands the header. Before HTTP/1.1 there is none, and no browser speaks so.
             (None, _) if request.version() == Version::HTTP_11 => {
                 return Err(HttpError::bad_request(
                     "the request has no Host header; HTTP/1.1 demands one",
                 ));
             }
-            // A client may leave it out that converts a request of HTTP/1.0; there is none that is known to.
+            // A client may leave it out that converts a request of HTTP/1.0; there is none that is
+            // known to.
             (None, _)
                 if request.version() > Version::HTTP_11 && request.uri().authority().is_none() =>
             {
@@ -88,7 +92,7 @@ impl Hosts {
     }
 }
 
-/// A name for [`Hosts::names`], if it is one: without a port, no address.
+/// Parses a name for [`Hosts::names`]; `None` for an address, and for a name with a port.
 pub(super) fn name(text: &str) -> Option<String> {
     match parse(text.as_bytes()) {
         Some(Host::Name(name)) if !text.contains(':') => Some(name),
@@ -96,7 +100,8 @@ pub(super) fn name(text: &str) -> Option<String> {
     }
 }
 
-/// As strict as browsers write it: `name`, `1.2.3.4` or `[::1]`, and a port. No user, no escapes, no other spelling of an address.
+/// Parses an authority, as strictly as browsers write it: `name`, `1.2.3.4` or `[::1]`, and a port.
+/// No user, no escapes, no other spelling of an address.
 fn parse(authority: &[u8]) -> Option<Host> {
     let authority = std::str::from_utf8(authority).ok()?;
     if let Some(bracketed) = authority.strip_prefix('[') {
@@ -115,7 +120,8 @@ fn parse(authority: &[u8]) -> Option<Host> {
     let name = host.strip_suffix('.').unwrap_or(host);
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     let mut labels = name.split('.');
-    // What ends in a number is an address in another spelling (WHATWG URL), and none that browsers send.
+    // A name that ends in a number is an address in another spelling (WHATWG URL), and none that
+    // browsers send.
     let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
     let is_name = labels
         .clone()

@@ -1,18 +1,21 @@
-//! Time limits that hyper does not have for HTTP/2, nor anybody before it is clear which protocol it is.
+//! Time limits that hyper does not have for HTTP/2, and that nobody has before it is clear which
+//! protocol a client speaks.
 //!
-//! Beside the connection, because one that waits is not asked anything. Not here: a socket that takes no bytes (`stall.rs`), a peer that is gone without a word (the pings
-//! of `http2.rs`), the body of a request (`body.rs`).
+//! They run beside the connection, because one that waits is not asked anything. Not here: a socket
+//! that takes no bytes (`write_timeout.rs`), a peer that is gone without a word (the pings of
+//! `protocols.rs`), the body of a request (`body.rs`).
 
 use std::time::Instant;
 
 use tokio::time::sleep_until;
 
 use super::activity::Activity;
-use super::connections::Limits;
+use super::limits::Limits;
 
-/// Returns when the client has had its time: for its first or next request, or for taking the next piece of an answer.
+/// Returns when the client has used up its time: for its first or next request, or for taking the
+/// next chunk of an answer.
 pub(super) async fn expired(activity: Activity, limits: Limits) {
-    // Whatever begins while this sleeps has at least so much time.
+    // Whatever begins while this sleeps has at least this much time.
     let nap = limits.header_timeout.min(limits.write_timeout);
     loop {
         let now = Instant::now();

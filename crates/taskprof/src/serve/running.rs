@@ -9,25 +9,27 @@ use std::thread::JoinHandle;
 use axum::Router;
 use tokio::sync::oneshot;
 
-use super::beside::Started;
-use super::connections::{self, Limits};
+use super::connections;
+use super::console::RunningConsole;
 use super::explain;
+use super::limits::Limits;
 use super::unix::SocketFile;
 
 /// The thread of a server. Dropping it tells the thread to end, and does not wait.
 #[derive(Debug)]
 pub(super) struct Running {
-    /// Before `stop`: a path that nobody answers should not be there, and while the thread runs its inode number is not given away.
+    /// Before `stop`: a path that nobody answers should not be there, and while the thread runs its
+    /// inode number is not given away.
     file: Option<SocketFile>,
     /// Dropping the sender is the signal.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    beside: Started,
+    console: RunningConsole,
     /// The runtime that it was started from: shown also while none of its tasks has a record.
     _watched: Option<taskscope::RuntimeGuard>,
 }
 
-/// Where connections come from, before there is a runtime.
+/// The source of connections, before there is a runtime.
 pub(super) enum Socket {
     Tcp(std::net::TcpListener),
     Unix(std::os::unix::net::UnixListener, SocketFile),
@@ -38,11 +40,11 @@ impl Running {
         socket: Socket,
         app: Router,
         limits: Limits,
-        beside: Started,
+        console: RunningConsole,
     ) -> io::Result<Self> {
         #[cfg(feature = "console")]
         let limits = Limits {
-            http2: beside.needs_http2(),
+            http2: console.needs_http2(),
             ..limits
         };
         let watched = tokio::runtime::Handle::try_current()
@@ -59,9 +61,9 @@ impl Running {
             }
         };
         let (ready_tx, ready) = mpsc::channel();
-        let apart = beside.apart();
+        let unobserved = console.unobserved();
         let thread = crate::thread::spawn("taskprof-http", move || {
-            apart.run(|| run(listener, app, limits, &ready_tx));
+            unobserved.run(|| run(listener, app, limits, &ready_tx));
         })
         .map_err(|e| explain(&e, "taskprof cannot start its server thread"))?;
         match ready.recv() {
@@ -69,7 +71,7 @@ impl Running {
                 file,
                 stop: Some(stop),
                 thread: Some(thread),
-                beside,
+                console,
                 _watched: watched,
             }),
             Ok(Err(e)) => Err(explain(&e, "taskprof cannot start its runtime")),
@@ -86,7 +88,7 @@ impl Running {
             // A panic of the thread has been printed; there is nothing left to stop.
             let _ = thread.join();
         }
-        self.beside.shutdown();
+        self.console.shutdown();
     }
 }
 
@@ -95,7 +97,7 @@ enum Listener {
     Unix(std::os::unix::net::UnixListener),
 }
 
-/// The whole life of the server thread.
+/// Runs the server until it is stopped: the whole life of its thread.
 fn run(
     listener: Listener,
     app: Router,
@@ -128,7 +130,7 @@ fn run(
             return;
         }
     };
-    // Made here, apart.
+    // Made on this thread, which the console does not observe.
     let (stop, stopped) = oneshot::channel();
     let _ = ready.send(Ok(stop));
     // Both outcomes mean the same: told to stop, or the `Running` is gone.
@@ -136,9 +138,11 @@ fn run(
     // Dropping a current-thread runtime drops its tasks: connections close, captures end.
 }
 
-/// A server on an address, from [`serve`](crate::serve()) or [`ServerBuilder::bind`](crate::ServerBuilder::bind). Dropping it stops the server.
+/// A server on an address, from [`serve`](crate::serve()) or
+/// [`ServerBuilder::bind`](crate::ServerBuilder::bind). Dropping it stops the server.
 ///
-/// Drop does not wait: open connections close and captures end a moment later. [`Server::shutdown`] waits for that.
+/// Drop does not wait: open connections close and captures end a moment later. [`Server::shutdown`]
+/// waits for that.
 #[must_use = "dropping it stops the server; keep it as long as the endpoint should answer"]
 #[derive(Debug)]
 pub struct Server {
@@ -154,16 +158,18 @@ impl Server {
 
     /// Stops the server and waits until its thread has ended and the port is free.
     ///
-    /// Takes milliseconds: captures are abandoned, not waited for. Blocks all the same: call it off async workers.
+    /// Takes milliseconds: captures are abandoned, not waited for. Blocks all the same: call it off
+    /// async workers.
     pub fn shutdown(self) {
         self.running.shutdown();
     }
 }
 
-/// A server on a Unix socket, from [`ServerBuilder::bind_unix`](crate::ServerBuilder::bind_unix). Dropping it stops the server.
+/// A server on a Unix socket, from [`ServerBuilder::bind_unix`](crate::ServerBuilder::bind_unix).
+/// Dropping it stops the server.
 ///
-/// The file is removed at once, unless it is another one by now. Drop does not wait for the rest: open connections close and captures end a
-/// moment later. [`UnixServer::shutdown`] waits for that.
+/// The file is removed at once, unless it is another one by now. Drop does not wait for the rest:
+/// open connections close and captures end a moment later. [`UnixServer::shutdown`] waits for that.
 #[must_use = "dropping it stops the server; keep it as long as the endpoint should answer"]
 #[derive(Debug)]
 pub struct UnixServer {
@@ -179,7 +185,8 @@ impl UnixServer {
 
     /// Stops the server, removes the file and waits until the thread has ended.
     ///
-    /// Takes milliseconds: captures are abandoned, not waited for. Blocks all the same: call it off async workers.
+    /// Takes milliseconds: captures are abandoned, not waited for. Blocks all the same: call it off
+    /// async workers.
     pub fn shutdown(self) {
         self.running.shutdown();
     }

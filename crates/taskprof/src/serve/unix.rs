@@ -1,10 +1,14 @@
-//! The file of a Unix socket: made for its owner only, never in place of somebody else's, and taken away again.
+//! The file of a Unix socket: made for its owner only, never in place of somebody else's, and taken
+//! away again.
 //!
-//! * The mode is right from the first moment: Linux gives the file the mode of the socket (`unix(7)`), and that is set before there is a file.
-//!   `umask` would do, too, but for all threads of the process.
-//! * A file that is in the way is replaced only if it is a socket on which nobody listens: what a process leaves behind that was killed.
-//! * Between `bind` and `listen`, and between a look and an `unlink`, another process may do the same. All who go through here hold a lock on the
-//!   directory meanwhile, and give up after a while instead of waiting for it.
+//! * The mode is right from the first moment: Linux gives the file the mode of the socket
+//!   (`unix(7)`), and that is set before there is a file. `umask` would do, too, but for all
+//!   threads of the process.
+//! * A file that is in the way is replaced only if it is a socket on which nobody listens, as a
+//!   killed process leaves one behind.
+//! * Between `bind` and `listen`, and between a check and an `unlink`, another process may do the
+//!   same. Every process that goes through here holds a lock on the directory meanwhile, and gives
+//!   up after a while instead of waiting for it.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -21,14 +25,14 @@ use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, listen, socket_with,
 };
 
-use super::builder::BACKLOG;
 use super::explain;
+use super::limits::BACKLOG;
 
 /// How often the lock is tried for, and how long to wait in between.
 const TRIES: usize = 100;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Our file. Dropping it removes it, unless it is another one by now.
+/// A socket file of ours. Dropping it removes the file, unless it is another one by now.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     pub(super) path: PathBuf,
@@ -90,7 +94,7 @@ fn id(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 
-/// Removes what a dead process has left at `path`.
+/// Removes the socket that a dead process has left at `path`.
 fn remove_stale(path: &Path, address: &SocketAddrUnix) -> io::Result<()> {
     let shown = path.display();
     let in_use = |why: &str| {
@@ -126,7 +130,7 @@ fn remove_stale(path: &Path, address: &SocketAddrUnix) -> io::Result<()> {
     }
 }
 
-/// Of those who make and remove sockets in this directory, one at a time.
+/// Locks the directory: one at a time makes and removes sockets in it.
 fn lock(directory: &Path) -> io::Result<File> {
     let cannot = |e: &io::Error| {
         let shown = directory.display();
@@ -152,7 +156,8 @@ fn lock(directory: &Path) -> io::Result<File> {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Without the lock, which could take time: this file is ours as long as it has our number, and nobody of us replaces a live one.
+        // Without the lock, which could take time: this file is ours as long as it has our number,
+        // and nobody of us replaces a live one.
         let is_ours = fs::symlink_metadata(&self.path).is_ok_and(|file| id(&file) == self.id);
         if is_ours {
             // Somebody else was faster, or we may not: the next one to listen there copes with it.

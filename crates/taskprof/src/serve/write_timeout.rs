@@ -1,7 +1,8 @@
-//! A stream that fails when its reader has taken nothing for too long.
+//! A stream that fails when its client has taken nothing for too long.
 //!
-//! A client that asks for a large answer and never reads it would otherwise keep the connection, the thread that writes the answer, and the
-//! tasks that the answer is about. Not here: the time that a request may take to arrive (hyper's, and `body.rs`).
+//! A client that asks for a large answer and never reads it would otherwise keep the connection,
+//! the thread that writes the answer, and the tasks that the answer is about. Not here: the time
+//! that a request may take to arrive (hyper's, and `body.rs`).
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -13,7 +14,7 @@ use tokio::time::Sleep;
 
 use super::activity::{Activity, BusyGuard};
 
-/// A stream with a limit on how long a write may wait.
+/// A stream with a limit on how long a write may wait without progress.
 pub(super) struct WriteTimeout<S> {
     stream: S,
     limit: Duration,
@@ -21,7 +22,7 @@ pub(super) struct WriteTimeout<S> {
     waiting: Option<Waiting>,
 }
 
-/// Since the last byte that was taken.
+/// A write that waits, since the last byte that was taken.
 struct Waiting {
     deadline: Pin<Box<Sleep>>,
     _busy: BusyGuard,
@@ -37,6 +38,7 @@ impl<S: AsyncWrite + Unpin> WriteTimeout<S> {
         }
     }
 
+    /// Writes, and looks at the time if nothing could be written.
     fn watch(
         &mut self,
         cx: &mut Context<'_>,

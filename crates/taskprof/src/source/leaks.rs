@@ -4,7 +4,7 @@
 use taskscope::{DumpOptions, Verdict};
 
 use super::{Seconds, Source, What, always};
-use crate::tasks::{Chosen, Growing};
+use crate::tasks::{DumpQuery, Growing};
 
 pub(super) static SOURCE: Source = Source {
     name: "leaks",
@@ -12,11 +12,11 @@ pub(super) static SOURCE: Source = Source {
               or come from a spawn site whose tasks only become more.",
     sample_types: &[("tasks", "count")],
     seconds: Seconds::Instantaneous,
-    what: What::Tasks(chosen),
+    what: What::Tasks(filter),
     ready: always,
 };
 
-fn chosen(mut options: DumpOptions) -> Chosen {
+fn filter(mut options: DumpOptions) -> DumpQuery {
     let growing = Growing::now();
     if growing.is_empty() {
         // Who waits in peace, and belongs to nobody who has gone, need not be asked where.
@@ -27,8 +27,9 @@ fn chosen(mut options: DumpOptions) -> Chosen {
             options = options.verdict(verdict);
         }
     }
-    Chosen {
+    DumpQuery {
         options,
         suspects: Some(growing),
+        filter: None,
     }
 }

@@ -4,12 +4,12 @@
 //! [`ALL`], so a new source is a file with a [`Source`] in it and its line there.
 //! Not here: how many may ask at the same time, and what is kept (`http/`).
 
-mod ask;
 mod cmdline;
 mod cpu;
 mod heap;
 mod leaks;
-mod runtime;
+mod request;
+pub(crate) mod runtime;
 mod shared;
 mod stuck;
 mod symbol;
@@ -19,8 +19,8 @@ mod waits;
 
 use taskscope::DumpOptions;
 
-pub use self::ask::Ask;
 pub use self::cmdline::cmdline;
+pub use self::request::CaptureRequest;
 #[cfg(feature = "metrics")]
 pub(crate) use self::runtime::watch as watch_runtimes;
 pub use self::runtime::{json as runtime_json, text as runtime_text};
@@ -29,7 +29,7 @@ pub use self::symbol::{MAX_ADDRESSES, symbols};
 use crate::error::Error;
 use crate::offload::CancelCheck;
 use crate::profile::Profile;
-use crate::tasks::Chosen;
+use crate::tasks::DumpQuery;
 
 /// Every source, in the order in which the pages show them.
 pub static ALL: &[&Source] = &[
@@ -56,7 +56,7 @@ pub static ALL: &[&Source] = &[
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let threads = taskprof::source::named("threads").ok_or("no such source")?;
-/// let profile = threads.ask().capture().await?;
+/// let profile = threads.request().capture().await?;
 /// assert!(profile.total(0) >= 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
@@ -95,7 +95,7 @@ pub enum Seconds {
 #[derive(Debug)]
 pub(crate) enum What {
     /// Tasks: those that the function chooses of what was asked for.
-    Tasks(fn(DumpOptions) -> Chosen),
+    Tasks(fn(DumpOptions) -> DumpQuery),
     /// A profile of this moment, or of everything up to now.
     Profile(fn() -> Result<Profile, Error>),
     /// Samples of the CPU.
@@ -117,8 +117,8 @@ pub(crate) struct TextView {
 
 impl Source {
     /// A question to this source, to be refined and then captured.
-    pub fn ask(&'static self) -> Ask {
-        Ask::new(self)
+    pub fn request(&'static self) -> CaptureRequest {
+        CaptureRequest::new(self)
     }
 
     /// Whether there is anything to look at in this process.
@@ -144,7 +144,7 @@ fn always() -> Result<(), Error> {
 /// Declares one function per source, for `taskprof::tasks()` and the like.
 macro_rules! short {
     ($($(#[$doc:meta])* $name:ident => $source:expr;)*) => {
-        $($(#[$doc])* pub fn $name() -> Ask { $source.ask() })*
+        $($(#[$doc])* pub fn $name() -> CaptureRequest { $source.request() })*
     };
 }
 

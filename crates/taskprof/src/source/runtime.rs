@@ -44,6 +44,9 @@ pub(super) static SOURCE: Source = Source {
     ready: always,
 };
 
+/// At most this many runtimes have series, because a store keeps each one that it has ever seen.
+pub(crate) const MAX_SERIES: usize = 32;
+
 /// How long the runtimes are watched for their figures.
 pub(crate) const WATCHED: Duration = Duration::from_millis(50);
 
@@ -69,7 +72,7 @@ pub(crate) fn watch<'a>(
 ///
 /// [`is_sampler`](Error::is_sampler) if no thread could be started.
 pub async fn text() -> Result<String, Error> {
-    offload::run("taskprof-look", |cancel| write_text(&look(cancel))).await
+    offload::run("taskprof-dump", |cancel| write_text(&look(cancel))).await
 }
 
 /// The runtimes as JSON, schema version 1:
@@ -93,7 +96,7 @@ pub async fn text() -> Result<String, Error> {
 ///
 /// [`is_sampler`](Error::is_sampler) if no thread could be started.
 pub async fn json() -> Result<String, Error> {
-    let bytes = offload::run("taskprof-look", |cancel| write_json(&look(cancel))).await??;
+    let bytes = offload::run("taskprof-dump", |cancel| write_json(&look(cancel))).await??;
     String::from_utf8(bytes).map_err(|e| Error::write("JSON is not UTF-8").caused_by(e))
 }
 
@@ -150,37 +153,50 @@ fn look(cancel: &CancelCheck) -> RuntimesOut {
     }
 }
 
-/// As a scraper collects them. Only what is true of the moment: counts of so short a time are no counters.
+/// A gauge of each runtime that this page and `metrics` both have, under one name.
+#[derive(Debug)]
+pub(crate) struct RuntimeGauge {
+    pub(crate) name: &'static str,
+    pub(crate) help: &'static str,
+}
+
+pub(crate) const WORKERS: RuntimeGauge = RuntimeGauge {
+    name: "taskscope_runtime_workers",
+    help: "Worker threads of a tokio runtime. The first 32 runtimes have series.",
+};
+pub(crate) const LIVE_TASKS: RuntimeGauge = RuntimeGauge {
+    name: "taskscope_runtime_live_tasks",
+    help: "Tasks that tokio counts, with and without a record.",
+};
+pub(crate) const UNTRACKED_TASKS: RuntimeGauge = RuntimeGauge {
+    name: "taskscope_runtime_untracked_tasks",
+    help: "Live tasks without a record: spawned with tokio's own functions, they are counted and not looked into.",
+};
+pub(crate) const GLOBAL_QUEUE_TASKS: RuntimeGauge = RuntimeGauge {
+    name: "taskscope_runtime_global_queue_tasks",
+    help: "Tasks in the global queue.",
+};
+pub(crate) const BUSY_RATIO: RuntimeGauge = RuntimeGauge {
+    name: "taskscope_runtime_busy_ratio",
+    help: "Share of the workers' time that was spent in polls, in 50 ms before the answer. For longer times take the rate of taskscope_runtime_busy_seconds_total.",
+};
+
+/// The figures as a scraper collects them: only gauges, because counts of so short a time are no counters.
 fn families(out: &RuntimesOut) -> Vec<Family> {
     type Figure = fn(&RuntimeOut) -> f64;
-    let figures: [(&'static str, &'static str, Figure); 5] = [
-        ("taskprof_runtime_workers", "Worker threads.", |it| {
-            it.workers as f64
-        }),
-        (
-            "taskprof_runtime_tracked_tasks",
-            "Live tasks that have a record.",
-            |it| it.tracked as f64,
-        ),
-        (
-            "taskprof_runtime_untracked_tasks",
-            "Live tasks without a record.",
-            |it| it.untracked as f64,
-        ),
-        (
-            "taskprof_runtime_busy_ratio",
-            "Share of all workers' time spent in polls that ended in the last 50 ms.",
-            |it| it.busy_ratio,
-        ),
-        (
-            "taskprof_runtime_global_queue_tasks",
-            "Tasks in the global queue.",
-            |it| it.global_queue as f64,
-        ),
+    let figures: [(RuntimeGauge, Figure); 5] = [
+        (WORKERS, |it| it.workers as f64),
+        (LIVE_TASKS, |it| (it.tracked + it.untracked) as f64),
+        (UNTRACKED_TASKS, |it| it.untracked as f64),
+        (BUSY_RATIO, |it| it.busy_ratio),
+        (GLOBAL_QUEUE_TASKS, |it| it.global_queue as f64),
     ];
-    let of = |(name, help, figure): (&'static str, &'static str, Figure)| {
-        let mut family = Family::gauge(name, help);
-        for runtime in &out.runtimes {
+    let of = |(gauge, figure): (RuntimeGauge, Figure)| {
+        let mut family = Family::gauge(gauge.name, gauge.help);
+        if gauge.name == BUSY_RATIO.name {
+            family = family.unit("ratio");
+        }
+        for runtime in out.runtimes.iter().take(MAX_SERIES) {
             let id = runtime.id.to_string();
             let name = runtime.name.as_deref().unwrap_or_default();
             family.push([("id", &*id), ("runtime", name)], figure(runtime));

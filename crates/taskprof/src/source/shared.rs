@@ -1,58 +1,59 @@
-//! One look for all who ask for the same of the same tasks before it begins.
+//! Shared dumps: one for all who ask for the same of the same tasks before it begins.
 //!
-//! Where askers are in line (`turn.rs`), those who want the same need not wait for each other: what is taken when it is the first one's turn is younger than every one of their
-//! questions. Who asks alone has a look of its own.
-//! Not here: how tasks are looked at, what is made of it.
+//! Dumps are taken one after the other (`cpu_permit.rs`). Askers who come while one is taken and
+//! want the same get the next one together: it is younger than every one of their questions. Who
+//! asks alone has a dump of its own. Not here: how tasks are read (`tasks/fold.rs`), what is made
+//! of them.
 
 use std::any::{Any, TypeId};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use taskscope::DumpOptions;
 use tokio::sync::watch;
 
-use crate::cpu_permit::CpuPermit;
+use crate::cpu_permit;
 use crate::error::Error;
+use crate::tasks::TaskQuestion;
 
-/// What has come of a look.
+/// The result of a dump.
 type Outcome = Result<Arc<dyn Any + Send + Sync>, Arc<Error>>;
-type Told = watch::Receiver<Option<Outcome>>;
+type OutcomeReceiver = watch::Receiver<Option<Outcome>>;
 
-/// With whom a look takes turns.
+/// The line in which a dump waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Line {
-    /// With all that keeps a processor busy, if somebody waits for that.
+    /// Behind all other dumps.
     Usual,
-    /// With scrapes and overviews only.
+    /// Behind scrapes and overviews only.
     Prompt,
 }
 
-/// A look that was asked for and has not begun.
-struct Open {
+/// A dump that was asked for and has not begun.
+struct Waiting {
     round: u64,
     /// The name of the source, and what is made of its tasks.
     what: (&'static str, TypeId),
-    options: DumpOptions,
-    told: Told,
+    question: TaskQuestion,
+    outcome: OutcomeReceiver,
 }
 
-static OPEN: Mutex<Vec<Open>> = Mutex::new(Vec::new());
+static WAITING: Mutex<Vec<Waiting>> = Mutex::new(Vec::new());
 
-fn open() -> MutexGuard<'static, Vec<Open>> {
-    // Entries are added and removed as a whole.
-    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+fn waiting() -> MutexGuard<'static, Vec<Waiting>> {
+    crate::sync::lock(&WAITING)
 }
 
-/// The end of a round that its thread has. Dropped without an outcome, it tells those who wait that there will be none.
+/// The part of a round that its thread has. Dropped without an outcome, it tells those who wait
+/// that there will be none.
 struct Round {
     number: u64,
-    tell: watch::Sender<Option<Outcome>>,
+    sender: watch::Sender<Option<Outcome>>,
 }
 
 impl Round {
     /// Nobody joins any more.
     fn close(&self) {
-        open().retain(|open| open.round != self.number);
+        waiting().retain(|dump| dump.round != self.number);
     }
 }
 
@@ -62,7 +63,8 @@ impl Drop for Round {
     }
 }
 
-/// What `make` makes of the tasks of a source, looked at after this call, on a thread of this name. Of one source, what is made of the same type is the same.
+/// Takes a dump of a source's tasks after this call, on a thread of this name, and gives what
+/// `make` makes of it. For one source, the type of the result tells what is made.
 ///
 /// # Errors
 ///
@@ -70,21 +72,21 @@ impl Drop for Round {
 ///
 /// # Cancel safety
 ///
-/// A look that nobody waits for when it is its turn is not taken.
-pub(super) async fn look<T: Send + Sync + 'static>(
+/// A dump that nobody waits for when it could begin is not taken.
+pub(super) async fn dump<T: Send + Sync + 'static>(
     thread: &str,
     source: &'static str,
     line: Line,
-    options: DumpOptions,
-    make: impl FnOnce(DumpOptions) -> Result<T, Error> + Send + 'static,
+    question: TaskQuestion,
+    make: impl FnOnce(TaskQuestion) -> Result<T, Error> + Send + 'static,
 ) -> Result<Arc<T>, Error> {
     let panicked = || {
         Error::sampler(format!(
             "the thread {thread} panicked; its message is on standard error"
         ))
     };
-    let mut told = join(thread, source, line, options, make)?;
-    let outcome = told.wait_for(Option::is_some).await;
+    let mut receiver = join(thread, source, line, question, make)?;
+    let outcome = receiver.wait_for(Option::is_some).await;
     let outcome = outcome.ok().and_then(|outcome| outcome.clone());
     match outcome.ok_or_else(panicked)? {
         Ok(made) => made.downcast().map_err(|_| panicked()),
@@ -96,33 +98,33 @@ fn join<T: Send + Sync + 'static>(
     thread: &str,
     source: &'static str,
     line: Line,
-    options: DumpOptions,
-    make: impl FnOnce(DumpOptions) -> Result<T, Error> + Send + 'static,
-) -> Result<Told, Error> {
+    question: TaskQuestion,
+    make: impl FnOnce(TaskQuestion) -> Result<T, Error> + Send + 'static,
+) -> Result<OutcomeReceiver, Error> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let what = (source, TypeId::of::<T>());
-    let mut rounds = open();
+    let mut rounds = waiting();
     let same = rounds
         .iter()
-        .find(|open| open.what == what && open.options == options);
+        .find(|dump| dump.what == what && dump.question == question);
     if let Some(same) = same {
-        return Ok(same.told.clone());
+        return Ok(same.outcome.clone());
     }
-    let (tell, told) = watch::channel(None);
+    let (sender, outcome) = watch::channel(None);
     let round = Round {
         number: NUMBER.fetch_add(1, Ordering::Relaxed),
-        tell,
+        sender,
     };
-    rounds.push(Open {
+    rounds.push(Waiting {
         round: round.number,
         what,
-        options: options.clone(),
-        told: told.clone(),
+        question: question.clone(),
+        outcome: outcome.clone(),
     });
     drop(rounds);
-    crate::thread::spawn(thread, move || run(&round, line, || make(options)))
+    crate::thread::spawn(thread, move || run(&round, line, || make(question)))
         .map_err(|e| crate::thread::not_started(thread, e))?;
-    Ok(told)
+    Ok(outcome)
 }
 
 fn run<T: Send + Sync + 'static>(
@@ -130,30 +132,30 @@ fn run<T: Send + Sync + 'static>(
     line: Line,
     make: impl FnOnce() -> Result<T, Error>,
 ) {
-    let _turn = match line {
-        Line::Usual => CpuPermit::take_in_line(),
-        Line::Prompt => Some(CpuPermit::take_promptly()),
+    let _permit = match line {
+        Line::Usual => cpu_permit::DUMPS.acquire_blocking(),
+        Line::Prompt => cpu_permit::PROMPT.acquire_blocking(),
     };
     round.close();
-    if !round.tell.is_closed() {
+    if !round.sender.is_closed() {
         let outcome: Outcome = match make() {
             Ok(made) => Ok(Arc::new(made)),
             Err(error) => Err(Arc::new(error)),
         };
-        round.tell.send_replace(Some(outcome));
+        round.sender.send_replace(Some(outcome));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicUsize;
-    use std::thread;
 
-    use taskscope::{Dump, Stacks};
+    use taskscope::{Dump, DumpOptions, Stacks};
 
     use super::*;
 
-    fn all(options: DumpOptions) -> Dump {
+    fn all(question: TaskQuestion) -> Dump {
+        let options = question.options;
         options.stacks(Stacks::None).capture_blocking()
     }
 
@@ -162,23 +164,25 @@ mod tests {
     async fn who_asks_for_the_same_in_line_gets_the_same_and_who_comes_later_or_asks_for_other_tasks_does_not()
      {
         static TAKEN: AtomicUsize = AtomicUsize::new(0);
-        fn counted(options: DumpOptions) -> Result<Dump, Error> {
+        fn counted(question: TaskQuestion) -> Result<Dump, Error> {
             TAKEN.fetch_add(1, Ordering::SeqCst);
-            Ok(all(options))
+            Ok(all(question))
         }
-        let ask = |options| tokio::spawn(look("test", "counted", Line::Usual, options, counted));
-        let turn = CpuPermit::take();
-        let line = thread::spawn(|| drop(CpuPermit::take()));
-        while !CpuPermit::is_line() {
-            tokio::task::yield_now().await;
-        }
+        let ask = |options| {
+            let question = TaskQuestion {
+                options,
+                filter: None,
+            };
+            tokio::spawn(dump("test", "counted", Line::Usual, question, counted))
+        };
+        let permit = cpu_permit::DUMPS.acquire_blocking();
         let same = [(); 5].map(|()| ask(DumpOptions::new()));
         let gone = ask(DumpOptions::new().limit(2));
         let other = ask(DumpOptions::new().limit(1));
         // All have joined, or begun a round.
-        while open()
+        while waiting()
             .iter()
-            .filter(|open| open.what.0 == "counted")
+            .filter(|dump| dump.what.0 == "counted")
             .count()
             < 3
         {
@@ -188,7 +192,7 @@ mod tests {
         gone.abort();
         assert!(gone.await.is_err());
         assert_eq!(TAKEN.load(Ordering::SeqCst), 0);
-        drop(turn);
+        drop(permit);
         let mut dumps = Vec::new();
         for same in same {
             dumps.push(same.await.unwrap().unwrap());
@@ -196,7 +200,6 @@ mod tests {
         assert!(dumps.iter().all(|dump| Arc::ptr_eq(dump, &dumps[0])));
         let other = other.await.unwrap().unwrap();
         assert!(!Arc::ptr_eq(&other, &dumps[0]));
-        line.join().unwrap();
         let later = ask(DumpOptions::new()).await.unwrap().unwrap();
         assert!(!Arc::ptr_eq(&later, &dumps[0]));
         assert_eq!(
@@ -209,16 +212,16 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_told_and_the_next_one_is_not_spoiled() {
         static BROKEN: AtomicUsize = AtomicUsize::new(1);
-        fn breaks_once(options: DumpOptions) -> Result<Dump, Error> {
+        fn breaks_once(question: TaskQuestion) -> Result<Dump, Error> {
             assert_eq!(BROKEN.swap(0, Ordering::SeqCst), 0, "as asked");
-            Ok(all(options))
+            Ok(all(question))
         }
         let ask = || {
-            look(
+            dump(
                 "test",
                 "breaks",
                 Line::Usual,
-                DumpOptions::new(),
+                TaskQuestion::default(),
                 breaks_once,
             )
         };

@@ -3,13 +3,13 @@
 use taskscope::Verdict;
 
 use super::{Seconds, Source, What, always};
-use crate::tasks::Chosen;
+use crate::tasks::DumpQuery;
 
 pub(super) static SOURCE: Source = Source {
     name: "stuck",
     summary: "Tasks that nothing can ever wake: idle, and no waker of them exists.",
     sample_types: &[("tasks", "count")],
     seconds: Seconds::Instantaneous,
-    what: What::Tasks(|options| Chosen::all(options.verdict(Verdict::Stuck))),
+    what: What::Tasks(|options| DumpQuery::all(options.verdict(Verdict::Stuck))),
     ready: always,
 };

@@ -1,7 +1,7 @@
 //! Tasks that are alive.
 
 use super::{Seconds, Source, What, always};
-use crate::tasks::Chosen;
+use crate::tasks::DumpQuery;
 
 pub(super) static SOURCE: Source = Source {
     name: "tasks",
@@ -9,6 +9,6 @@ pub(super) static SOURCE: Source = Source {
               Each idle task is polled once more to find its stack, unless it has not been polled since the last time.",
     sample_types: &[("tasks", "count")],
     seconds: Seconds::Instantaneous,
-    what: What::Tasks(Chosen::all),
+    what: What::Tasks(DumpQuery::all),
     ready: always,
 };

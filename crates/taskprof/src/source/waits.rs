@@ -127,7 +127,7 @@ fn profile(report: &Report, types: &Types, wanted: impl Fn(&Row) -> bool) -> Pro
     profile.samples = rows.map(sample).collect();
     // Rows of different stacks can read the same: by what functions call each other, not by which instruction.
     profile.aggregate();
-    profile.comments = remarks(report);
+    profile.comments = comments(report);
     profile
 }
 
@@ -159,9 +159,9 @@ fn sample(row: &Row) -> Sample {
 }
 
 /// How the numbers came to be, and what they lack.
-fn remarks(report: &Report) -> Vec<String> {
+fn comments(report: &Report) -> Vec<String> {
     let sampled = report.sampled.as_secs_f64();
-    let mut remarks = vec![match report.sampling_rate {
+    let mut comments = vec![match report.sampling_rate {
         [0, 0] => format!("summed up over {sampled:.1} s; sampling is off now"),
         [late, others] => format!(
             "summed up over {sampled:.1} s; estimated from 1 poll in {late} of those that come a millisecond or more after the task's \
@@ -172,7 +172,7 @@ fn remarks(report: &Report) -> Vec<String> {
     let nothing = DumpOptions::new().stacks(Stacks::None).limit(0);
     for runtime in nothing.capture_blocking().runtimes {
         if runtime.untracked > 0 {
-            remarks.push(format!(
+            comments.push(format!(
                 "not in it: untracked tasks (plain tokio::spawn), {} of which are alive on runtime {}",
                 runtime.untracked, runtime.number
             ));
@@ -190,17 +190,17 @@ fn remarks(report: &Report) -> Vec<String> {
             .is_err_and(|why| *why == NoTrace::NotAsked)
     });
     if earlier + nowhere > 0.0 {
-        remarks.push(format!(
+        comments.push(format!(
             "waits longer than {} ms whose place is not known, because no task is polled for its stack: {earlier:.1} s are charged to where the \
              same tasks waited before (label stack), {nowhere:.1} s to the spawn site alone; taskscope::sampling::poll_long_waits(true) has them asked",
             sampling::LONG_STRETCH.as_millis()
         ));
     }
     if report.lost > 0 {
-        remarks.push(format!(
+        comments.push(format!(
             "{} chosen polls or waits could not be added up, because others were in the way",
             report.lost
         ));
     }
-    remarks
+    comments
 }

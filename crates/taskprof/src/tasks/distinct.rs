@@ -1,4 +1,7 @@
-//! Different texts of many tasks: the first ones, and how many there are.
+//! The different texts of many tasks, such as their names: the first ones in full, the others as a
+//! number.
+//!
+//! Not here: how groups use them (`group.rs`).
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeSet, HashSet};
@@ -7,16 +10,16 @@ use std::hash::{Hash as _, Hasher as _};
 
 use taskscope::{LISTED, Listed};
 
-/// So many different texts are counted exactly; of more it is said that there are at least so many.
-const COUNTED: usize = 1 << 12;
+/// At most this many different texts are counted exactly; beyond that, the count is a lower bound.
+const MAX_COUNTED: usize = 1 << 12;
 
-/// Different texts, of which the first ones in alphabetical order are kept, and the others as a number of eight bytes each.
+/// A set of texts that keeps the first ones by the alphabet, and a hash of eight bytes of each.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Distinct {
     first: BTreeSet<String>,
-    /// Of every text. Two of 4,096 are the same once in some 10^12 looks.
+    /// Hashes of all texts. Two of 4,096 are the same once in some 10^12 dumps.
     hashes: HashSet<u64>,
-    /// The last one that was added: mostly the next one is the same.
+    /// The hash that was added last: the next text is mostly the same.
     last: Option<u64>,
     beyond: bool,
 }
@@ -29,7 +32,7 @@ impl Distinct {
         if self.last.replace(hash) == Some(hash) || self.hashes.contains(&hash) {
             return;
         }
-        if self.hashes.len() < COUNTED {
+        if self.hashes.len() < MAX_COUNTED {
             self.hashes.insert(hash);
         } else {
             self.beyond = true;
@@ -81,8 +84,8 @@ mod tests {
         assert_eq!(all(LISTED), eight);
         assert_eq!(all(1_000), format!("{eight} and 992 more"));
         assert_eq!(
-            all(COUNTED + 10),
-            format!("{eight} and at least {} more", COUNTED - LISTED)
+            all(MAX_COUNTED + 10),
+            format!("{eight} and at least {} more", MAX_COUNTED - LISTED)
         );
     }
 }

@@ -1,69 +1,108 @@
-//! A look at tasks that is summed up while it is read, so that it takes memory by what is told and not by tasks.
+//! A dump whose tasks are summed up while they are read, so that memory grows with the result and
+//! not with the tasks.
 //!
-//! Owns which tasks a look keeps, and what is counted of every one of them. Not here: what else is summed up (`group.rs`, `profile.rs`, the pages).
+//! Owns which tasks are kept, and the counts of every result. Not here: other sums (`group.rs`,
+//! `profile.rs`, the pages).
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use taskscope::heap::Held;
 use taskscope::{Dump, DumpOptions, HeldTasks, TaskDump, Trace, Verdict};
 
+use super::filter::{KnownStacks, TaskFilter};
 use super::growing::Growing;
 use crate::error::Error;
 use crate::heap::held::{self, HeldByTask, Suspects};
 
-/// So many records in use are many: looks at them are taken one after the other.
+/// With at least this many records in use, dumps are taken one after the other.
 const MANY: usize = 1 << 18;
 
-/// Which tasks a look is about.
+/// Which tasks a dump is about.
 #[derive(Debug, Clone)]
-pub(crate) struct Chosen {
+pub(crate) struct DumpQuery {
     pub(crate) options: DumpOptions,
     /// Only tasks that look leaked, or that are of a site that only grows.
     pub(crate) suspects: Option<Growing>,
+    /// Only tasks that meet these conditions, too.
+    pub(crate) filter: Option<Arc<TaskFilter>>,
 }
 
-impl Chosen {
-    /// Those that the options say.
-    pub(crate) fn all(options: DumpOptions) -> Chosen {
-        Chosen {
+impl DumpQuery {
+    /// The tasks that the options allow.
+    pub(crate) fn all(options: DumpOptions) -> DumpQuery {
+        DumpQuery {
             options,
             suspects: None,
+            filter: None,
         }
     }
 
-    pub(crate) fn keeps(&self, task: &TaskDump) -> bool {
+    /// Whether a task belongs to the result.
+    pub(crate) fn keeps(&self, task: &TaskDump, stacks: &mut KnownStacks) -> bool {
         let of = |growing: &Growing| task.is_leak_suspect() || growing.has(task);
         self.suspects.as_ref().is_none_or(of)
+            && self
+                .filter
+                .as_ref()
+                .is_none_or(|filter| filter.keeps(task, stacks))
     }
 }
 
-/// What a look tells besides its tasks.
+/// A question about tasks, before a source has chosen among them. Equal questions get the same
+/// answer.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct TaskQuestion {
+    pub(crate) options: DumpOptions,
+    /// Conditions that a dump cannot decide.
+    pub(crate) filter: Option<Arc<TaskFilter>>,
+}
+
+impl TaskQuestion {
+    /// The tasks that a source chooses of those that are asked for.
+    pub(crate) fn choose(self, choose: fn(DumpOptions) -> DumpQuery) -> DumpQuery {
+        DumpQuery {
+            filter: self.filter,
+            ..choose(self.options)
+        }
+    }
+}
+
+/// The result of a dump besides its tasks.
 #[derive(Debug, Clone)]
 pub(crate) struct Head {
-    /// Without its tasks.
+    /// The dump without its tasks.
     pub(crate) dump: Dump,
     pub(crate) counts: Counts,
-    /// Whether it is known what tasks hold.
+    /// Whether the memory that tasks hold is sampled.
     pub(crate) samples_memory: bool,
 }
 
-/// What is counted of every task.
+/// Tasks that are read a second time while they are written.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    pub(super) head: Head,
+    pub(super) held: HeldTasks,
+    pub(super) query: DumpQuery,
+}
+
+/// Counts of all tasks of a dump.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counts {
     pub(crate) tasks: usize,
-    /// How many have each verdict, and how long the longest of them has been in its state.
+    /// By verdict, the number of tasks and the longest time that one of them has been in its state.
     by_verdict: BTreeMap<Verdict, (usize, Duration)>,
     /// Stacks with a frame that has no name.
     pub(crate) unnamed: usize,
-    /// None, if it is not known what tasks hold.
+    /// Memory that leak suspects hold; empty if it is not sampled.
     pub(crate) suspects: Suspects,
-    /// The last stack, and whether it has one: most tasks have the same as the one before.
+    /// The previous stack, and whether it is unnamed: consecutive tasks mostly have the same.
     last: Option<(Arc<Trace>, bool)>,
 }
 
 impl Counts {
+    /// Counts the tasks of a whole dump.
     pub(crate) fn of(dump: &Dump) -> Counts {
         let mut counts = Counts::default();
         let memory = held::by_task();
@@ -96,6 +135,7 @@ impl Counts {
         }
     }
 
+    /// The number of tasks with this verdict.
     pub(crate) fn with(&self, verdict: Verdict) -> usize {
         self.by_verdict.get(&verdict).map_or(0, |(tasks, _)| *tasks)
     }
@@ -119,33 +159,33 @@ fn kinds(held: &HeldTasks) -> Kinds {
     kinds
 }
 
-/// What a task holds.
+/// The resources and the memory that a task holds.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Holds<'a> {
     /// The kinds of the resources that it used last.
     pub(crate) kinds: &'a [&'static str],
-    /// As far as it is sampled.
+    /// Memory, estimated from samples.
     pub(crate) memory: Held,
 }
 
-/// Is told each task, with its place among all by age, and what it holds.
+/// Called with each task, its position by age among all, and what it holds.
 pub(crate) type Each<'a> = &'a mut dyn FnMut(usize, TaskDump, Holds<'_>);
 
-/// Takes a look, and gives each task to `each`. The tasks come mostly, not always, oldest first.
+/// Takes a dump and calls `each` with each task. They come mostly, but not always, oldest first.
 ///
 /// # Errors
 ///
 /// If there is no memory for it.
-pub(crate) fn fold(chosen: &Chosen, each: Each<'_>) -> Result<Head, Error> {
-    hold(chosen, |mut held| visit(chosen, &mut held, each))
+pub(crate) fn fold(query: &DumpQuery, each: Each<'_>) -> Result<Head, Error> {
+    hold(query, |mut held| visit(query, &mut held, each))
 }
 
-/// The same, of tasks that are held for longer.
-pub(crate) fn visit(chosen: &Chosen, held: &mut HeldTasks, each: Each<'_>) -> Head {
+/// As [`fold`], for records that stay held afterwards.
+pub(crate) fn visit(query: &DumpQuery, held: &mut HeldTasks, each: Each<'_>) -> Head {
     let (kinds, memory) = (kinds(held), held::by_task());
-    let mut counts = Counts::default();
+    let (mut counts, mut stacks) = (Counts::default(), KnownStacks::default());
     let dump = held.capture(&mut |at, task| {
-        if chosen.keeps(&task) {
+        if query.keeps(&task, &mut stacks) {
             counts.add(&task, &memory);
             let holds = Holds {
                 kinds: kinds.get(&task.id).map_or(&[][..], Vec::as_slice),
@@ -162,12 +202,12 @@ pub(crate) fn visit(chosen: &Chosen, held: &mut HeldTasks, each: Each<'_>) -> He
     }
 }
 
-/// Holds the tasks. Where they are many, one look after the other: each takes tens of megabytes for a million.
-pub(crate) fn hold<T>(chosen: &Chosen, look: impl FnOnce(HeldTasks) -> T) -> Result<T, Error> {
+/// Holds the records of the tasks for `read`. Where they are many, one dump waits for the other:
+/// each takes tens of megabytes for a million tasks.
+pub(crate) fn hold<T>(query: &DumpQuery, read: impl FnOnce(HeldTasks) -> T) -> Result<T, Error> {
     static LARGE: Mutex<()> = Mutex::new(());
     // Nothing is behind the lock that a panic could leave half-done.
-    let _alone = (taskscope::stats().records_in_use >= MANY)
-        .then(|| LARGE.lock().unwrap_or_else(PoisonError::into_inner));
-    let held = chosen.options.clone().hold()?;
-    Ok(look(held))
+    let _alone = (taskscope::stats().records_in_use >= MANY).then(|| crate::sync::lock(&LARGE));
+    let held = query.options.clone().hold()?;
+    Ok(read(held))
 }

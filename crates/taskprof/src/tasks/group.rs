@@ -1,6 +1,8 @@
-//! Tasks that are alike, summed up while they are read: the same groups as [`Dump::groups`](taskscope::Dump::groups), without their tasks.
+//! Groups of similar tasks, summed up while they are read: those of
+//! [`Dump::groups`](taskscope::Dump::groups), without the tasks.
 //!
-//! The key of a group may be any: the tab with the tasks has others. Not here: how groups are shown.
+//! The key of a group is a type parameter, because the tab with the tasks groups by other
+//! properties, too. Not here: how groups are shown (`text.rs`, the pages).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -15,18 +17,19 @@ use taskscope::{NoTrace, State, TaskDump, Verdict, WaitKind};
 use super::Holds;
 use super::distinct::Distinct;
 
-/// Groups that are kept; tasks of more different kinds are counted.
+/// Groups that are kept; tasks of further groups are counted.
 const MAX_GROUPS: usize = 4096;
-/// Scopes of a group that are kept in the order in which they were met.
-const SCOPES: usize = 4;
+/// Scopes of a group that are listed, in the order in which they were read.
+const MAX_SCOPES: usize = 4;
 
-/// What makes tasks alike.
+/// The key of similar tasks: verdict, spawn site and stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Likeness {
     verdict: Verdict,
     background: bool,
     site: &'static Location<'static>,
-    /// The address of the stack, which tells what is waited for, too. It stays where it is as long as a group has a task of it.
+    /// The address of the stack, which also decides the wait reason. The group keeps a task with
+    /// that stack, so no other stack gets the address.
     stack: Result<usize, (NoTrace, Option<WaitKind>)>,
 }
 
@@ -44,12 +47,12 @@ impl Likeness {
     }
 }
 
-/// Tasks that have something in common, summed up.
+/// A group of tasks, summed up.
 #[derive(Debug, Clone)]
 pub(crate) struct Summary {
     at: usize,
     pub(crate) oldest: TaskDump,
-    /// The one that has been in its state for longest, if that is not `oldest`.
+    /// The task that has been in its state longest, if that is not `oldest`.
     longest: Option<Box<TaskDump>>,
     longest_at: usize,
     pub(crate) tasks: usize,
@@ -60,12 +63,12 @@ pub(crate) struct Summary {
     pub(crate) names: Distinct,
     pub(crate) scopes: Distinct,
     pub(crate) threads: Distinct,
-    /// What they hold, by kind.
+    /// The number of resources that they hold, by kind.
     pub(crate) held: BTreeMap<&'static str, usize>,
-    /// As far as it is sampled.
+    /// Memory that they hold, estimated from samples.
     pub(crate) memory: Held,
     pub(crate) verdicts: BTreeMap<Verdict, usize>,
-    /// The first ones that were met, at most [`SCOPES`].
+    /// The names of the first scopes, at most [`MAX_SCOPES`].
     pub(crate) first_scopes: Vec<String>,
     pub(crate) without_scope: bool,
     pub(crate) several_sites: bool,
@@ -95,7 +98,7 @@ impl Summary {
         }
     }
 
-    /// The one that has been in its state for longest; of several the youngest.
+    /// The task that has been in its state longest; the youngest of equals.
     pub(crate) fn longest(&self) -> &TaskDump {
         self.longest.as_deref().unwrap_or(&self.oldest)
     }
@@ -105,7 +108,7 @@ impl Summary {
         self.memory += held.memory;
         let since = task.state.since();
         let longest = self.longest().state.since();
-        // Of equals the one that comes last by age.
+        // Among equals, the last by age wins.
         if (since, at) > (longest, self.longest_at) {
             self.longest = Some(Box::new(task.clone()));
             self.longest_at = at;
@@ -121,7 +124,7 @@ impl Summary {
                 let name = scope.name();
                 self.scopes.add(name);
                 let known = self.first_scopes.iter().any(|known| known == name);
-                if self.first_scopes.len() < SCOPES && !known {
+                if self.first_scopes.len() < MAX_SCOPES && !known {
                     self.first_scopes.push(name.to_owned());
                 }
             }
@@ -149,13 +152,13 @@ fn thread(task: &TaskDump) -> Option<String> {
     }
 }
 
-/// Tasks by what they have in common.
+/// Groups of tasks by a key.
 #[derive(Debug)]
 pub(crate) struct Groups<K> {
     places: HashMap<K, usize>,
     groups: Vec<(K, Summary)>,
     last: Option<usize>,
-    /// Tasks of more different kinds than are kept.
+    /// The number of tasks in groups beyond the limit.
     pub(crate) left_out: usize,
 }
 
@@ -171,9 +174,9 @@ impl<K> Default for Groups<K> {
 }
 
 impl<K: Hash + Eq + Clone> Groups<K> {
-    /// `at`: its place among all tasks, oldest first.
+    /// Adds a task. `at`: its position among all tasks, oldest first.
     pub(crate) fn add(&mut self, key: K, at: usize, task: TaskDump, held: Holds<'_>) {
-        // Tasks that are alike mostly come one after the other.
+        // Similar tasks mostly come one after the other.
         let place = match self.last {
             Some(last) if self.groups[last].0 == key => Some(last),
             _ => self.places.get(&key).copied(),
@@ -207,7 +210,8 @@ impl<K: Hash + Eq + Clone> Groups<K> {
 }
 
 impl Groups<Likeness> {
-    /// The largest first, then by spawn site: a total order, so that two looks at the same tasks read alike.
+    /// The groups, largest first and then by spawn site: a total order, so that two dumps of the
+    /// same tasks read alike.
     pub(crate) fn in_order(self) -> Vec<Summary> {
         let mut groups: Vec<Summary> = self.groups.into_iter().map(|(_, group)| group).collect();
         groups.sort_by_key(|group| {

@@ -1,4 +1,6 @@
-//! Spawn sites whose tasks only become more, as far as a look at tasks has to know of them.
+//! Spawn sites where the number of tasks only grows, for dumps of leak suspects.
+//!
+//! Not here: how growth is measured (`taskscope::growth`).
 
 use std::collections::HashSet;
 use std::panic::Location;
@@ -7,7 +9,7 @@ use taskscope::{SiteGrowth, TaskDump};
 
 use crate::profile::Label;
 
-/// The spawn sites that only grow, as of one moment.
+/// The growing spawn sites of one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct Growing {
     sites: Vec<SiteGrowth>,
@@ -15,7 +17,7 @@ pub(crate) struct Growing {
 }
 
 impl Growing {
-    /// As of now.
+    /// The growing spawn sites of this moment.
     pub(crate) fn now() -> Growing {
         let mut sites = taskscope::growth();
         sites.retain(SiteGrowth::only_grows);
@@ -23,16 +25,17 @@ impl Growing {
         Growing { sites, places }
     }
 
+    /// Whether no site grows.
     pub(crate) fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
 
-    /// Whether the task is of such a site, and not meant to stay.
+    /// Whether the task is from such a site, and not a background task.
     pub(crate) fn has(&self, task: &TaskDump) -> bool {
         !task.background && self.places.contains(task.site)
     }
 
-    /// Why a task is among the suspects.
+    /// The label that says why a task is a suspect.
     pub(crate) fn label(task: &TaskDump) -> Label {
         let why = match task.is_leak_suspect() {
             true => "survivor",
@@ -41,8 +44,8 @@ impl Growing {
         Label::str("suspect", why)
     }
 
-    /// A sentence for each of these sites that a task was met of.
-    pub(crate) fn remarks<'a>(
+    /// A sentence for each of these sites that a task of the dump is from.
+    pub(crate) fn comments<'a>(
         &'a self,
         met: &'a HashSet<&'static Location<'static>>,
     ) -> impl Iterator<Item = String> + 'a {

@@ -1,4 +1,6 @@
-//! A dump as a profile: one sample for tasks that are alike, so every profile format can show tasks.
+//! A dump as a profile, so that every profile format can show tasks: one sample for similar tasks.
+//!
+//! Not here: the formats (`write/`), tasks as text and JSON (`text.rs`, `json.rs`).
 
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
@@ -14,14 +16,18 @@ use crate::profile::{Frame, Label, Profile, Sample, SampleType};
 
 /// Counts live tasks by where they are suspended.
 ///
-/// One column, `tasks`/`count`. A stack is the task's async functions, leaf first; its root is a frame
-/// `spawned at FILE:LINE`. A task that waits in several branches (`select!`, `join!`) is one sample: the functions that all branches share, with a leaf
-/// that names what it waits for. Labels: `verdict`, `wait`, `state`, and where they apply `name`, `scope`, `route` (the scope's label of this key) and `background`.
-/// Task ids are not among them: stores make a series of each distinct label.
+/// One column, `tasks`/`count`. A stack is the task's async functions, leaf first; its root is a
+/// frame `spawned at FILE:LINE`. A task that waits in several branches (`select!`, `join!`) is one
+/// sample: the functions that all branches share, with a leaf that names what it waits for. Labels:
+/// `verdict`, `wait`, `state`, and where they apply `name`, `scope`, `route` (the scope's label of
+/// this key) and `background`. Task ids are not among them, because stores make a series of each
+/// distinct label.
 ///
-/// Where there are more than 1,024 different samples, tasks that would make a new one are shown without their names, then without scopes, then without stacks.
+/// Beyond 1,024 different samples, tasks that would make a new one are shown without their names,
+/// beyond 2,048 without scopes, too, and beyond 4,096 without stacks.
 ///
-/// Comments say how many stacks are missing and why, how many tasks are shown without something, and how many live tasks have no record.
+/// Comments say how many stacks are missing and why, how many tasks are shown without names, scopes
+/// or stacks, and how many live tasks have no record.
 ///
 /// # Examples
 ///
@@ -38,23 +44,26 @@ pub fn profile(dump: &Dump) -> Profile {
     fold.profile(dump, &Counts::of(dump))
 }
 
-/// Samples that are kept with all their labels; beyond that, names, then scopes, then stacks are left out. What a sample takes is about a kilobyte.
+/// Numbers of samples beyond which names, then scopes, then stacks are left out. A sample takes
+/// about a kilobyte.
 const LEVELS: [usize; 3] = [1024, 2048, 4096];
 
 /// Tasks as samples, summed up while they are read.
 ///
-/// May be read twice, for a difference: what was kept the first time is told apart the second time, too, so that both sums are about the same.
+/// For a difference it adds up twice. Samples of the first time stay distinct the second time, so
+/// that both profiles have the same ones.
 #[derive(Debug)]
 pub(crate) struct Fold {
     suspects: Option<Growing>,
     hashes: RandomState,
-    /// By the hash of what tells a sample from others. Two of 4,096 are the same once in some 10^12 looks.
+    /// Positions in `samples`, by a hash of everything that makes a sample different. Two of 4,096
+    /// are the same once in some 10^12 dumps.
     places: HashMap<u64, usize>,
     samples: Vec<Sum>,
-    /// Tasks without their names, scopes, stacks.
-    blurred: [usize; LEVELS.len()],
-    /// Sites of the tasks.
-    met: HashSet<&'static Location<'static>>,
+    /// The number of tasks that are shown without names, scopes, stacks.
+    without: [usize; LEVELS.len()],
+    /// The spawn sites of the tasks.
+    sites: HashSet<&'static Location<'static>>,
 }
 
 #[derive(Debug)]
@@ -62,26 +71,27 @@ struct Sum {
     at: usize,
     tasks: i64,
     sample: Sample,
-    /// While it is there, no other stack has its address.
+    /// Kept so that no other stack gets its address.
     _trace: Option<Arc<Trace>>,
 }
 
 impl Fold {
-    /// `suspects`: the reason why each task is shown becomes a label.
+    /// A fold without tasks. With `suspects`, each sample has a label that says why its tasks are
+    /// suspects.
     pub(crate) fn new(suspects: Option<Growing>) -> Fold {
         Fold {
             suspects,
             hashes: RandomState::new(),
             places: HashMap::new(),
             samples: Vec::new(),
-            blurred: [0; LEVELS.len()],
-            met: HashSet::new(),
+            without: [0; LEVELS.len()],
+            sites: HashSet::new(),
         }
     }
 
-    /// `at`: its place among all, oldest first.
+    /// Adds a task. `at`: its position among all, oldest first.
     pub(crate) fn add(&mut self, at: usize, task: &TaskDump) {
-        self.met.insert(task.site);
+        self.sites.insert(task.site);
         for level in 0..=LEVELS.len() {
             let hash = self.hash(task, level);
             let room = LEVELS
@@ -105,7 +115,7 @@ impl Fold {
             sum.tasks += 1;
             sum.at = at.min(sum.at);
             if level > 0 {
-                self.blurred[level - 1] += 1;
+                self.without[level - 1] += 1;
             }
             return;
         }
@@ -160,35 +170,35 @@ impl Fold {
         };
         profile.samples = sums.into_iter().map(sample).collect();
         profile.aggregate();
-        profile.comments = remarks(dump, counts);
+        profile.comments = comments(dump, counts);
         let what = ["names", "names and scopes", "names, scopes and stacks"];
-        for (tasks, what) in self.blurred.into_iter().zip(what) {
+        for (tasks, what) in self.without.into_iter().zip(what) {
             if tasks > 0 {
                 profile.comments.push(format!(
-                    "{tasks} of {} tasks are shown without their {what}: there are more different ones than are kept",
+                    "{tasks} of {} tasks are shown without their {what}, because there are too many different ones",
                     counts.tasks
                 ));
             }
         }
         if let Some(growing) = &self.suspects {
-            profile.comments.extend(growing.remarks(&self.met));
+            profile.comments.extend(growing.comments(&self.sites));
         }
         profile
     }
 
-    /// Counts anew, and goes on telling the same apart.
+    /// Sets all counts to zero, and keeps the samples.
     pub(crate) fn restart(&mut self) {
         for sum in &mut self.samples {
             (sum.tasks, sum.at) = (0, usize::MAX);
         }
-        self.blurred = [0; LEVELS.len()];
-        self.met.clear();
+        self.without = [0; LEVELS.len()];
+        self.sites.clear();
     }
 }
 
-/// What a dump could not see, in sentences; empty if it saw everything.
-pub(crate) fn remarks(dump: &Dump, counts: &Counts) -> Vec<String> {
-    let mut remarks = Vec::new();
+/// Sentences about what a dump could not see; empty if it saw everything.
+pub(crate) fn comments(dump: &Dump, counts: &Counts) -> Vec<String> {
+    let mut comments = Vec::new();
     for (count, why) in [
         (dump.missed.running, "being polled"),
         (dump.missed.no_answer, "not polled by their runtime in time"),
@@ -201,45 +211,45 @@ pub(crate) fn remarks(dump: &Dump, counts: &Counts) -> Vec<String> {
         ),
     ] {
         if count > 0 {
-            remarks.push(format!(
+            comments.push(format!(
                 "{count} of {} tasks without a stack: {why}",
                 counts.tasks
             ));
         }
     }
     if dump.left_out > 0 {
-        remarks.push(format!("{} more tasks beyond the limit", dump.left_out));
+        comments.push(format!("{} more tasks beyond the limit", dump.left_out));
     }
     if counts.unnamed > 0 {
-        remarks.push(format!(
+        comments.push(format!(
             "{} of {} stacks have frames without a symbol (build with debug = 1, unstripped)",
             counts.unnamed, counts.tasks
         ));
     }
     let healed = taskscope::lost_wakeups::count();
     if healed > 0 {
-        remarks.push(format!(
-            "{healed} tasks so far have ended only because a dump polled them, nothing had woken them: lost wake-ups"
+        comments.push(format!(
+            "{healed} tasks so far have ended only because a dump polled them; nothing had woken them (lost wake-ups)"
         ));
     }
     for runtime in dump.runtimes.iter().filter(|runtime| runtime.untracked > 0) {
-        remarks.push(format!(
+        comments.push(format!(
             "{} untracked on runtime {} (plain tokio::spawn)",
             runtime.untracked, runtime.number
         ));
     }
-    remarks.extend(counts.suspects.sentences());
-    remarks
+    comments.extend(counts.suspects.sentences());
+    comments
 }
 
-/// The scope of a request is named after its route; one that says its route itself has it as a label.
+/// The route that a scope states as a label.
 fn route(scope: &ScopeInfo) -> Option<Arc<str>> {
     let labels = scope.labels().into_iter();
     let mut routes = labels.filter(|(key, _)| &**key == "route");
     routes.next().map(|(_, route)| route)
 }
 
-/// `level`: how much of it is left out.
+/// The sample of a task. `level`: how much of it is left out, as in [`LEVELS`].
 fn sample(task: &TaskDump, level: usize) -> Sample {
     let hidden = level >= 3 && task.trace.is_ok();
     let wait = match hidden {
@@ -277,8 +287,8 @@ fn sample(task: &TaskDump, level: usize) -> Sample {
     }
 }
 
-/// A name as a label: `go tool pprof` hands labels to dot as they are, which a quote confuses. What cannot be seen is the
-/// writers' business.
+/// A name as a label, without quotes: `go tool pprof` passes labels to dot as they are. Hidden
+/// characters are escaped by the writers.
 pub(crate) fn tag(name: &str) -> String {
     bounded(name, MAX_NAME).replace('"', "'")
 }
@@ -296,10 +306,11 @@ fn stack(task: &TaskDump, hidden: bool) -> Vec<Frame> {
     stack
 }
 
-/// The root of a stack of which the frames at its root are missing.
+/// The root of a stack that lacks the frames at its root.
 pub(crate) const CUT: &str = "(stack cut here: deeper than 1,024 frames)";
 
-/// Where a task is suspended, leaf first, without its root; or why that is not known, and the type of its future.
+/// The frames where a task is suspended, leaf first, without the root; or the reason why they are
+/// not known, and the type of its future.
 pub(crate) fn suspended(trace: &Result<Arc<Trace>, NoTrace>, future: &str) -> Vec<Frame> {
     let trace = match trace {
         Err(why) => return vec![Frame::named(format!("({why})")), Frame::named(future)],
@@ -344,8 +355,8 @@ fn frames(branch: &Branch, count: usize) -> Vec<Frame> {
         .collect()
 }
 
-/// How many functions, from the root, all branches have in common. The innermost of them stands at a line of its own in
-/// each branch, so only names are compared.
+/// The number of functions, from the root, that all branches share. The innermost of them has a
+/// line of its own in each branch, so only names are compared.
 fn shared(branches: &[Branch]) -> usize {
     let Some((first, rest)) = branches.split_first() else {
         return 0;

@@ -1,19 +1,16 @@
-//! Tracked resources in the views of a dump: who holds what, as text and as JSON.
+//! Tracked resources in the text of a dump: who holds what.
+//!
+//! Not here: their JSON (`json.rs`), the rest of the text (`text.rs`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
-use serde::Serialize;
 use taskscope::{Age, Dump, Holder, Listed, Plain, ResourceDump};
 
-use super::json::{ScopeOut, SiteOut};
-
-/// What each task holds, by its id.
+/// The resources that each task used last, by its id.
 pub(super) type Holdings<'a> = HashMap<u64, Vec<&'a ResourceDump>>;
 
-// ---- text -----------------------------------------------------------------------------------------------------------
-
-/// One line for each resource that a task holds.
+/// Writes one line for each resource that a task holds.
 pub(super) fn write_held(out: &mut dyn Write, held: &[&ResourceDump]) -> io::Result<()> {
     held.iter().try_for_each(|resource| {
         let (kind, age) = (Plain(resource.kind), Age(resource.age));
@@ -25,7 +22,7 @@ pub(super) fn write_held(out: &mut dyn Write, held: &[&ResourceDump]) -> io::Res
     })
 }
 
-/// One line for what many tasks hold: the kinds, and how many of each.
+/// Writes one line with the kinds of resources that a group of tasks holds, and the number of each.
 pub(super) fn write_kinds(
     out: &mut dyn Write,
     held: &BTreeMap<&'static str, usize>,
@@ -38,7 +35,7 @@ pub(super) fn write_kinds(
     writeln!(out, "  holds    {}", Listed(&kinds))
 }
 
-/// Every resource, oldest first.
+/// Writes every resource, oldest first.
 pub(super) fn write_listed(out: &mut dyn Write, dump: &Dump) -> io::Result<()> {
     write_headline(out, dump)?;
     dump.resources
@@ -46,7 +43,7 @@ pub(super) fn write_listed(out: &mut dyn Write, dump: &Dump) -> io::Result<()> {
         .try_for_each(|resource| writeln!(out, "  {resource}"))
 }
 
-/// Resources of the same kind and from the same place together, the most first.
+/// Writes groups of resources of the same kind and place, the largest first.
 pub(super) fn write_grouped(out: &mut dyn Write, dump: &Dump) -> io::Result<()> {
     write_headline(out, dump)?;
     let mut groups: BTreeMap<_, Vec<&ResourceDump>> = BTreeMap::new();
@@ -102,50 +99,5 @@ fn holder(holder: Option<&Holder>) -> String {
             Some(name) => format!("task {} \"{name}\" ({})", holder.task, holder.state),
             None => format!("task {} ({})", holder.task, holder.state),
         },
-    }
-}
-
-// ---- JSON -----------------------------------------------------------------------------------------------------------
-
-#[derive(Serialize)]
-pub(super) struct ResourceOut<'a> {
-    kind: &'a str,
-    age_seconds: f64,
-    acquired: SiteOut,
-    acquired_by: Option<HolderOut<'a>>,
-    last_used_by: Option<HolderOut<'a>>,
-    unused_seconds: f64,
-    scope: Option<ScopeOut>,
-    leak_suspect: bool,
-}
-
-#[derive(Serialize)]
-struct HolderOut<'a> {
-    task: u64,
-    name: Option<&'a str>,
-    state: String,
-}
-
-impl<'a> ResourceOut<'a> {
-    pub(super) fn new(resource: &'a ResourceDump) -> Self {
-        let holder = |holder: &'a Option<Holder>| {
-            holder.as_ref().map(|holder| HolderOut {
-                task: holder.task,
-                name: holder.name.as_deref(),
-                state: holder.state.to_string(),
-            })
-        };
-        ResourceOut {
-            kind: resource.kind,
-            age_seconds: resource.age.as_secs_f64(),
-            acquired: SiteOut::new(resource.site),
-            acquired_by: holder(&resource.acquired_by),
-            last_used_by: holder(&resource.last_used_by),
-            unused_seconds: resource.unused_for.as_secs_f64(),
-            scope: resource.scope.as_ref().map(|scope| {
-                ScopeOut::new(scope, resource.scope_ended, scope.cancellation().as_ref())
-            }),
-            leak_suspect: resource.is_leak_suspect(),
-        }
     }
 }

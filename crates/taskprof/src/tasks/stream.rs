@@ -1,34 +1,29 @@
-//! Every task, in one of two forms: from a dump if they are few, else read a second time while they are written.
+//! Every task as text or JSON: from a dump if they are few, else read a second time while they are
+//! written.
 //!
-//! The head of each form counts what comes after it, so a first reading counts. A dump of some thousand tasks is kept for the second; of more, only their records
-//! are. Not here: how a task looks (`text.rs`, `json.rs`).
+//! The head of the output counts the tasks after it, so all of them are read once before. Up to
+//! some thousand tasks are stored for the second pass; of more, only the records are held. Not
+//! here: the two forms (`text.rs`, `json.rs`).
 
 use std::io::{self, Write};
 
-use taskscope::{Dump, HeldTasks, TaskDump};
+use taskscope::{Dump, TaskDump};
 
-use super::{Chosen, Head, fold, json, text};
+use super::fold::Listing;
+use super::{DumpQuery, fold, json, text};
 use crate::error::Error;
 
-/// So many tasks are kept as they were read the first time: 3 MB.
-const FEW: usize = 8192;
+/// At most this many tasks are stored for the second pass: 3 MB.
+const MAX_STORED: usize = 8192;
 
-/// How every task is written.
+/// The form in which every task is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum View {
     Text,
     Json,
 }
 
-/// Tasks that are read a second time while they are written.
-#[derive(Debug)]
-pub(crate) struct Listing {
-    pub(super) head: Head,
-    pub(super) held: HeldTasks,
-    pub(super) chosen: Chosen,
-}
-
-/// A look at every task that can be written.
+/// A dump of every task, ready to be written.
 #[derive(Debug)]
 pub(crate) enum Listed {
     Few(Dump),
@@ -36,19 +31,19 @@ pub(crate) enum Listed {
 }
 
 impl Listed {
-    /// Looks at the tasks.
+    /// Reads the tasks for the first time.
     ///
     /// # Errors
     ///
     /// If there is no memory for it.
-    pub(crate) fn take(chosen: Chosen) -> Result<Listed, Error> {
-        fold::hold(&chosen.clone(), |mut held| {
-            if held.len() > FEW {
-                let head = fold::visit(&chosen, &mut held, &mut |_, _, _| {});
-                return Listed::Many(Box::new(Listing { head, held, chosen }));
+    pub(crate) fn take(query: DumpQuery) -> Result<Listed, Error> {
+        fold::hold(&query.clone(), |mut held| {
+            if held.len() > MAX_STORED {
+                let head = fold::visit(&query, &mut held, &mut |_, _, _| {});
+                return Listed::Many(Box::new(Listing { head, held, query }));
             }
             let mut tasks: Vec<(usize, TaskDump)> = Vec::with_capacity(held.len());
-            let head = fold::visit(&chosen, &mut held, &mut |at, task, _| {
+            let head = fold::visit(&query, &mut held, &mut |at, task, _| {
                 tasks.push((at, task));
             });
             tasks.sort_unstable_by_key(|(at, _)| *at);
@@ -58,7 +53,7 @@ impl Listed {
         })
     }
 
-    /// Tasks whose records it keeps, or which it keeps itself.
+    /// The number of tasks, or of records, that it keeps in memory.
     pub(crate) fn tasks(&self) -> usize {
         match self {
             Listed::Few(dump) => dump.tasks.len(),
@@ -66,7 +61,7 @@ impl Listed {
         }
     }
 
-    /// Writes every task, and lets each go.
+    /// Writes every task, and frees each afterwards.
     pub(crate) fn write(self, view: View, out: &mut dyn Write) -> io::Result<()> {
         match (self, view) {
             (Listed::Few(dump), View::Text) => text::listed(&dump, out),

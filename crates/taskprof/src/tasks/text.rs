@@ -1,7 +1,8 @@
 //! A dump as plain text: tasks grouped, or one by one.
 //!
-//! Names come from the program and may hold anything: what cannot be seen is written as escapes, so that nobody can add
-//! a line to the text or talk to the terminal.
+//! Names come from the program and may have any content. Hidden characters are escaped, so that no
+//! name can add a line or control the terminal. Not here: resources (`resources.rs`), JSON
+//! (`json.rs`).
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -13,14 +14,16 @@ use taskscope::{
 };
 
 use super::distinct::Distinct;
-use super::profile::{CUT, remarks};
+use super::fold::Listing;
+use super::profile::{CUT, comments};
 use super::resources::{self, Holdings};
-use super::{Chosen, Counts, Groups, Head, Holds, Likeness, Listing, Summary, fold};
+use super::{Counts, DumpQuery, Groups, Head, Holds, KnownStacks, Likeness, Summary, fold};
 use crate::error::Error;
 use crate::heap::held::{self, HeldByTask};
 
-/// Writes tasks that are alike together, the largest group first: verdict, wait reason, spawn site, names, scopes, ages and stack. After
-/// them the [tracked](taskscope::Tracked) resources, by kind and place.
+/// Writes groups of similar tasks, the largest first: verdict, wait reason, spawn site, names,
+/// scopes, ages and stack. After them come the [tracked](taskscope::Tracked) resources, by kind and
+/// place.
 ///
 /// # Errors
 ///
@@ -55,7 +58,7 @@ pub fn grouped(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
     write_grouped(dump, &Counts::of(dump), &groups, left_out, out)
 }
 
-/// Tasks that are alike together, summed up while they were read.
+/// Groups of similar tasks, summed up while they were read.
 #[derive(Debug)]
 pub(crate) struct Grouped {
     head: Head,
@@ -64,14 +67,14 @@ pub(crate) struct Grouped {
 }
 
 impl Grouped {
-    /// Looks at tasks.
+    /// Reads the tasks.
     ///
     /// # Errors
     ///
     /// If there is no memory for it.
-    pub(crate) fn take(chosen: &Chosen) -> Result<Grouped, Error> {
+    pub(crate) fn take(query: &DumpQuery) -> Result<Grouped, Error> {
         let mut groups = Groups::default();
-        let head = fold::fold(chosen, &mut |at, task, held| {
+        let head = fold::fold(query, &mut |at, task, held| {
             groups.add(Likeness::of(&task), at, task, held);
         })?;
         Ok(Grouped {
@@ -101,16 +104,14 @@ fn write_grouped(
         .iter()
         .try_for_each(|group| write_group(out, group))?;
     if left_out > 0 {
-        writeln!(
-            out,
-            "\nand {left_out} tasks of more different kinds than are shown"
-        )?;
+        writeln!(out, "\nand {left_out} tasks in further groups")?;
     }
     resources::write_grouped(out, dump)
 }
 
-/// Writes every task, oldest first: id, name, state, verdict, wait reason and how long, scope, spawn site, what
-/// it holds, and the async stack. After them every [tracked](taskscope::Tracked) resource.
+/// Writes every task, oldest first: id, name, state, verdict, wait reason and how long, scope,
+/// spawn site, what it holds, and the async stack. After them comes every
+/// [tracked](taskscope::Tracked) resource.
 ///
 /// # Errors
 ///
@@ -128,7 +129,7 @@ pub fn listed(dump: &Dump, out: &mut dyn Write) -> io::Result<()> {
 
 /// As [`listed`], of tasks that are read one after the other.
 pub(super) fn listed_held(listing: Listing, out: &mut dyn Write) -> io::Result<()> {
-    let Listing { head, held, chosen } = listing;
+    let Listing { head, held, query } = listing;
     let dump = &head.dump;
     let out: &mut dyn Write = &mut Guard::lines(out);
     write_header(out, dump, &head.counts)?;
@@ -136,8 +137,9 @@ pub(super) fn listed_held(listing: Listing, out: &mut dyn Write) -> io::Result<(
     let (holdings, memory) = (dump.holdings(), held::by_task());
     let name = |id| parents.name(id);
     let (mut written, mut result) = (0, Ok(()));
+    let mut stacks = KnownStacks::default();
     held.read(&mut |task| {
-        if !chosen.keeps(&task) {
+        if !query.keeps(&task, &mut stacks) {
             return ControlFlow::Continue(());
         }
         written += 1;
@@ -151,7 +153,7 @@ pub(super) fn listed_held(listing: Listing, out: &mut dyn Write) -> io::Result<(
     if written < head.counts.tasks {
         writeln!(
             out,
-            "\nnote: {} tasks have ended while this was written, or are otherwise no longer as asked for",
+            "\nnote: {} tasks ended while this was written, or no longer match",
             head.counts.tasks - written
         )?;
     }
@@ -172,8 +174,8 @@ fn write_header(out: &mut dyn Write, dump: &Dump, counts: &Counts) -> io::Result
         .map(|verdict| format!("{} {verdict}", counts.with(*verdict)))
         .collect();
     writeln!(out, "verdicts: {}", verdicts.join(", "))?;
-    for remark in remarks(dump, counts) {
-        writeln!(out, "note: {}", OneLine(remark))?;
+    for comment in comments(dump, counts) {
+        writeln!(out, "note: {}", OneLine(comment))?;
     }
     if dump.missed == Missed::default() && counts.tasks > 0 {
         writeln!(out, "note: every stack was captured")?;
@@ -330,7 +332,7 @@ fn write_task<'a>(
     write_stack(out, task)
 }
 
-/// The poll that took too long, if there was one.
+/// Writes the last long poll, if there was one.
 fn write_long_poll(out: &mut dyn Write, task: &TaskDump) -> io::Result<()> {
     let Some(poll) = &task.long_poll else {
         return Ok(());

@@ -13,6 +13,7 @@ mod capture;
 #[path = "../common/go.rs"]
 mod go;
 mod real;
+mod runtime;
 mod script;
 mod shared;
 mod tasks;

@@ -207,7 +207,7 @@ impl Running for Scripted {
         Duration::from_secs(3600)
     }
 
-    fn remarks(&self) -> Vec<String> {
+    fn comments(&self) -> Vec<String> {
         vec!["a remark".to_owned()]
     }
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use taskprof::Profile;
-use taskprof::cpu::{self, Cpu, MAX_ASKERS, MAX_DURATION};
+use taskprof::cpu::{self, Cpu, MAX_DURATION, MAX_SUBSCRIBERS};
 use taskprof::sampler::StackEnd;
 
 use crate::busy::Busy;
@@ -126,14 +126,16 @@ fn more_askers_than_there_is_memory_for_are_told_so() {
     let _turn = my_turn();
     let (script, _events) = script();
     let cpu = Cpu::with_sampler(script);
-    let askers: Vec<Capture> = (0..MAX_ASKERS).map(|_| ask(&cpu, MAX_DURATION)).collect();
+    let subscribers: Vec<Capture> = (0..MAX_SUBSCRIBERS)
+        .map(|_| ask(&cpu, MAX_DURATION))
+        .collect();
     let error = block_on(cpu.clone().duration(SHORT).capture()).unwrap_err();
     assert!(error.is_busy());
     assert_eq!(
         error.to_string(),
         "too many CPU captures are running in this process; ask again when one has ended"
     );
-    drop(askers);
+    drop(subscribers);
     // And again when there is room.
     block_on(cpu.duration(SHORT).capture()).unwrap();
 }

@@ -147,7 +147,7 @@ async fn a_difference_in_a_format_without_negative_values_is_refused_before_anyt
     ] {
         let page = get(&app, &format!("/debug/pprof/{path}")).await;
         assert_eq!(page.status, 200, "{path}: {}", page.text());
-        let (_, shown) = page.text().split_once("Keep it as ").unwrap();
+        let (_, shown) = page.text().split_once("Download as ").unwrap();
         let (shown, _) = shown.split_once("</p>").unwrap();
         assert_eq!(
             shown.contains("format=speedscope"),

@@ -87,7 +87,7 @@ fn arbitrary_requests_harm_nothing() {
     let page = prop_oneof![
         4 => prop::sample::select(vec![
             "", "/", "/tasks", "/stuck", "/leaks", "/threads", "/symbol", "/cmdline", "/block", "/lock", "/mutex", "/goroutine", "/threadcreate",
-            "/heap", "/trace", "/captures/1", "/captures/2", "/page/tasks", "/page/tasks/1", "/page/scopes", "/page/addresses", "/page/take",
+            "/heap", "/trace", "/captures/1", "/captures/2", "/page/tasks", "/page/tasks/1", "/page/scopes", "/page/addresses", "/page/capture",
         ])
         .prop_map(str::to_owned),
         1 => ".{0,20}".prop_map(|text| format!("/{}", encoded(&text))),

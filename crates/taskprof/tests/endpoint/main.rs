@@ -13,6 +13,7 @@ mod captures;
 mod client;
 mod clients;
 mod cpu;
+mod filters;
 mod fuzz;
 #[path = "../common/go.rs"]
 mod go;

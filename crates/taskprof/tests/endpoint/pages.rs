@@ -51,10 +51,10 @@ async fn walk(app: &Router, start: &str) -> BTreeSet<String> {
     let mut ahead = vec![start.to_owned()];
     while let Some(address) = ahead.pop() {
         let is_page =
-            address == start || (address.contains("/page/") && !address.ends_with("take"));
+            address == start || (address.contains("/page/") && !address.ends_with("capture"));
         let answer = if is_page {
             browse(app, &address).await
-        } else if address.ends_with("/take") {
+        } else if address.ends_with("/capture") {
             // Where a form leads, which adds what it asks for.
             ask(app, Method::HEAD, &format!("{address}?source=leaks")).await
         } else {
@@ -106,7 +106,7 @@ async fn links_lead_somewhere_behind_any_prefix_with_and_without_a_slash() {
             (&service, format!("{prefix}/")),
         ] {
             let base = address.trim_end_matches('/');
-            let taken = browse(app, &format!("{base}/page/take?source=threads")).await;
+            let taken = browse(app, &format!("{base}/page/capture?source=threads")).await;
             assert_eq!(taken.status, 303);
             let open = taken.header("location").unwrap();
             let graph = browse(app, &format!("{base}/page/{open}")).await;
@@ -280,15 +280,15 @@ async fn what_a_page_does_not_know_is_refused_with_a_sentence() {
         (
             "/page/profiles?open=7",
             404,
-            "capture 7 is not kept here, or not any more: 32 are kept at the most",
+            "capture 7 is not stored here, or no longer: at most 32 are stored",
         ),
         (
-            "/page/take?seconds=1",
+            "/page/capture?seconds=1",
             400,
             "parameter source is missing: what to take a profile of",
         ),
         (
-            "/page/take?source=cpu&seconds=301",
+            "/page/capture?source=cpu&seconds=301",
             400,
             "parameter seconds must be a whole number from 1 to 300, not \"301\"",
         ),
@@ -302,7 +302,7 @@ async fn what_a_page_does_not_know_is_refused_with_a_sentence() {
         }
     }
     // The sources that are text are none to be taken.
-    let answer = get(&app, "/debug/pprof/page/take?source=cmdline").await;
+    let answer = get(&app, "/debug/pprof/page/capture?source=cmdline").await;
     assert_eq!(answer.status, 400);
     assert!(
         answer
@@ -317,7 +317,7 @@ async fn what_a_page_does_not_know_is_refused_with_a_sentence() {
 async fn a_capture_through_the_form_tells_a_script_how_far_it_is_and_shows_a_browser_a_page() {
     let _turn = my_turn();
     let app = crate::ask::app();
-    let address = "/debug/pprof/page/take?source=threads&seconds=1";
+    let address = "/debug/pprof/page/capture?source=threads&seconds=1";
     let request = Request::get(address).header("accept", "application/x-ndjson");
     let answer = send(&app, request.body(Body::empty()).unwrap()).await;
     assert_eq!(answer.header("content-type"), Some("application/x-ndjson"));
@@ -343,7 +343,7 @@ async fn a_capture_through_the_form_tells_a_script_how_far_it_is_and_shows_a_bro
         page.text()
     );
     // Without seconds nothing takes time.
-    let answer = browse(&app, "/debug/pprof/page/take?source=threads&seconds=").await;
+    let answer = browse(&app, "/debug/pprof/page/capture?source=threads&seconds=").await;
     assert_eq!(
         (answer.status.as_u16(), answer.header("location")),
         (303, Some("profiles?open=3"))
@@ -357,7 +357,7 @@ async fn a_capture_through_the_form_tells_a_script_how_far_it_is_and_shows_a_bro
         "{}",
         compared.text()
     );
-    browse(&app, "/debug/pprof/page/take?source=leaks").await;
+    browse(&app, "/debug/pprof/page/capture?source=leaks").await;
     let other = browse(&app, "/debug/pprof/page/profiles?open=4&base=1").await;
     assert!(
         other.text().contains("These two cannot be compared"),

@@ -263,7 +263,8 @@ fn a_head_that_is_too_long_is_refused() {
     };
     assert_eq!(ask(1000, 30_000, 50), "404");
     assert_eq!(ask(1, 70_000, 1), "431");
-    assert_eq!(ask(70_000, 1, 1), "431");
+    // An address as long as this may be refused as such.
+    assert!(["414", "431"].contains(&&*ask(70_000, 1, 1)));
     assert_eq!(ask(1, 1, 200), "431");
 }
 

@@ -62,7 +62,7 @@ async fn every_source_is_a_page_in_every_format_and_the_list_of_addresses_links_
 async fn every_source_keeps_the_columns_that_it_promises() {
     let _turn = my_turn();
     for source in source::ALL {
-        let mut ask = source.ask();
+        let mut ask = source.request();
         if source.seconds == Seconds::Timed {
             ask = ask.seconds(1);
         }
@@ -169,12 +169,12 @@ async fn the_runtimes_are_there_as_text_json_and_metrics() {
         (
             "?format=openmetrics",
             taskprof::write::OPENMETRICS_TYPE,
-            "# TYPE taskprof_runtime_workers gauge",
+            "# TYPE taskscope_runtime_workers gauge",
         ),
         (
             "?format=prometheus",
             taskprof::write::PROMETHEUS_TYPE,
-            "taskprof_runtime_workers{",
+            "taskscope_runtime_workers{",
         ),
     ] {
         let answer = get(&app, &format!("/debug/pprof/runtime{query}")).await;

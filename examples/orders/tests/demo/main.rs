@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use crate::service::{Service, run_to_end};
 
-/// 50 requests by 32 workers, each of which places an order before it looks at it: 32 orders placed, 18 of them shown.
+/// 50 requests by 32 workers, each of which places an order before it looks at it: 32 orders
+/// placed, 18 of them shown.
 const LOAD: [&str; 4] = ["--load", "50", "--seconds", "1"];
 const PLACED: usize = 32;
 const SHOWN: usize = 18;
@@ -87,7 +88,8 @@ fn flags_that_make_no_sense_are_refused() {
     }
 }
 
-// With everything that it takes, the program is shown by `tests/tests/console.rs` and `scripts/console`.
+// With everything that it takes, the program is shown by `tests/tests/console.rs` and
+// `scripts/console`.
 #[test]
 #[cfg(not(all(feature = "console", tokio_unstable)))]
 fn a_console_that_would_show_nothing_is_an_error_that_says_what_to_build_with() {
@@ -285,7 +287,8 @@ async fn json_says_the_same_of_each_task() {
 async fn the_fixed_service_has_no_task_that_is_stuck_or_outlived_its_request() {
     let service = Service::start(&["--fixed", "--load", "50", "--seconds", "1"]);
     service.wait_for_line("load: done");
-    // The tasks of the last requests end just after their answers; the health page says when they have.
+    // The tasks of the last requests end just after their answers; the health page says when they
+    // have.
     loop {
         let health = service.shop.get("/healthz").await.unwrap();
         let health: Value = serde_json::from_slice(health.body()).unwrap();

@@ -1,7 +1,9 @@
-//! The crowd: connections that ask the profiling endpoint, each again as soon as it is answered, or when it was told to ask again.
+//! The crowd: connections that ask the profiling endpoint, each again as soon as it is answered, or
+//! when it was told to ask again.
 //!
-//! A process of its own, to which the kernel gives only what nobody else wants: a crowd's own work would be done on other machines. It ends when its standard
-//! input does, and then prints how it was answered.
+//! A process of its own, to which the kernel gives only what nobody else wants: a crowd's own work
+//! would be done on other machines. It ends when its standard input does, and then prints how it
+//! was answered.
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -27,7 +29,7 @@ use crate::driver::Error;
 /// Connections that ask at the same time.
 pub(crate) const ASKERS: usize = 1000;
 
-/// What they ask for, each one after the other, and each asker beginning with another one.
+/// The addresses that they ask for, one after the other, and each asker beginning with another one.
 pub(crate) const ASKS: [&str; 8] = [
     "/debug/profile",
     "/debug/profile/tasks?debug=1",
@@ -39,7 +41,8 @@ pub(crate) const ASKS: [&str; 8] = [
     "/debug/pprof/profile?seconds=5",
 ];
 
-/// When a connection that was broken off is made again. Who is refused so comes back as everybody does who is told no time.
+/// When a connection that was broken off is made again. Who is refused so comes back as everybody
+/// does who is told no time.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// How the crowd was answered.
@@ -53,7 +56,7 @@ pub(super) struct Answers {
     pub(super) other: u64,
     /// Connections that were refused, or ended before the answer did.
     pub(super) broken: u64,
-    /// Of all bodies.
+    /// The size of all bodies.
     pub(super) bytes: u64,
 }
 
@@ -90,7 +93,8 @@ impl Drop for Crowd {
     }
 }
 
-/// Asks for everything once, one after the other: what comes after that has the symbols of the program.
+/// Asks for everything once, one after the other: what comes after that has the symbols of the
+/// program.
 pub(super) fn ask_once(profiles: SocketAddr) -> Result<(), Error> {
     let runtime = Builder::new_current_thread().enable_io().build()?;
     LocalSet::new().block_on(&runtime, async {
@@ -136,7 +140,8 @@ pub(crate) fn run(profiles: SocketAddr) -> io::Result<()> {
 /// The kernel runs this process when it has nothing else to run.
 fn yield_to_everybody() -> io::Result<()> {
     let parameters = libc::sched_param { sched_priority: 0 };
-    // SAFETY: 0 is the calling thread, of which later ones inherit; the kernel reads the parameters before the call returns.
+    // SAFETY: 0 is the calling thread, of which later ones inherit; the kernel reads the parameters
+    // before the call returns.
     match unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &parameters) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),

@@ -1,4 +1,5 @@
-//! The demo, as another process: where its program is, where it listens, and what the kernel says of it.
+//! The demo, as another process: where its program is, where it listens, and what the kernel says
+//! of it.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -84,7 +85,7 @@ impl Demo {
         };
         demo.shop = address("shop")?;
         demo.profiles = address("profiles")?;
-        // What else it says may be lost: it does not mind.
+        // The rest of its output is not read.
         Ok(demo)
     }
 
@@ -108,7 +109,8 @@ impl Demo {
     /// Processor time so far, in seconds, of threads that have ended, too.
     pub(super) fn cpu(&self) -> Result<f64, Error> {
         let stat = fs::read_to_string(self.proc("stat"))?;
-        // Behind the name, which can contain anything, are fields 3 and on; 14 and 15 are the times.
+        // Behind the name, which can contain anything, are fields 3 and on; 14 and 15 are the
+        // times.
         let fields: Vec<&str> = stat
             .rsplit_once(')')
             .ok_or("there is no name in stat")?
@@ -152,11 +154,11 @@ pub(super) struct Watch {
     status: String,
 }
 
-/// What it saw.
+/// The largest values that were seen.
 pub(super) struct Most {
     /// In bytes, as the kernel keeps it.
     pub(super) rss: f64,
-    /// Of those moments in which they were counted.
+    /// The most threads at the moments in which they were counted.
     pub(super) threads: f64,
 }
 

@@ -1,8 +1,10 @@
 //! The demo's latency with and without a crowd that asks its profiling endpoint.
 //!
-//! Three processes: the demo as it is built for everybody; this one, whose paced client is what is measured; and the crowd, which runs only when no other
-//! process wants a processor, because its own work is not the question. Pairs of windows, one of each with the crowd, in alternating order.
-//! Not here: what the crowd asks (`crowd.rs`), how the demo is started and looked at (`demo.rs`).
+//! Three processes: the demo as it is built for everybody; this one, whose paced client is what is
+//! measured; and the crowd, which runs only when no other process wants a processor, because its
+//! own work is not the question. Pairs of windows, one of each with the crowd, in alternating
+//! order. Not here: what the crowd asks (`crowd.rs`), how the demo is started and looked at
+//! (`demo.rs`).
 
 mod crowd;
 mod demo;
@@ -23,19 +25,19 @@ use crate::worker::Values;
 
 /// The longest window. It has requests enough for a p99.
 const WINDOW: u64 = 10;
-/// Of a window: how long the same goes on before it counts.
+/// The part of a window, as one in so many, that runs before it counts.
 const WARM_UP: u32 = 5;
 /// For the demo's first requests, before the first window.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// What differs between the windows of a pair.
+/// The difference between the windows of a pair.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Asked {
     Nothing,
     ByTheCrowd,
 }
 
-/// So many seconds with askers and as many without, in windows of ten at the most.
+/// Measures this many seconds with askers and as many without, in windows of at most ten.
 pub(crate) fn askers(seconds: u64, mode: Mode) -> Result<Values, Error> {
     let mut demo = Demo::start(mode)?;
     let pairs = seconds.div_ceil(WINDOW).max(1);
@@ -54,7 +56,7 @@ pub(crate) fn askers(seconds: u64, mode: Mode) -> Result<Values, Error> {
             one_window(&mut demo, window, asked, &mut figures)?;
         }
     }
-    // What was asked for last is over by then.
+    // The last answers are over by then.
     thread::sleep(window / WARM_UP);
     figures.add("rss_after", demo.status("VmRSS:")? * 1024.0);
     demo.stop()?;

@@ -1,4 +1,5 @@
-//! A client that asks at given times, whether or not the service keeps up. Latency counts from when a request was due.
+//! A client that asks at given times, whether or not the service keeps up. Latency counts from when
+//! a request was due.
 //!
 //! Plain threads that block: a runtime's timer would be up to a millisecond late.
 

@@ -1,7 +1,9 @@
-//! A service under full load: each request spawns a task and joins it, each connection is a task, and idle tasks stand by, as they do in services.
+//! A service under full load: each request spawns a task and joins it, each connection is a task,
+//! and idle tasks stand by, as they do in services.
 //!
-//! The clients are another process, so that only the service's processor time counts. They have as many threads as the service, and share the
-//! machine's processors with it: all are busy, and whatever is done beside costs throughput. Meant for a machine with two processors.
+//! The clients are another process, so that only the service's processor time counts. They have as
+//! many threads as the service, and share the machine's processors with it: all are busy, and
+//! whatever is done beside costs throughput. Meant for a machine with two processors.
 
 mod clients;
 mod server;
@@ -54,7 +56,8 @@ pub(crate) async fn http<V: Variant>(seconds: u64) -> Values {
     .await
 }
 
-/// Serves for so many pairs of seconds, one of each with dumps. Which comes first alternates, so that a drift of the machine cancels out.
+/// Serves for so many pairs of seconds, one of each with dumps. Which comes first alternates, so
+/// that a drift of the machine cancels out.
 pub(crate) async fn http_dumps<V: Variant>(pairs: u64) -> Values {
     under_load::<V>(move |requests| {
         let dumping = Arc::new(AtomicBool::new(false));
@@ -145,7 +148,7 @@ impl Drop for Clients {
     }
 }
 
-/// What happened in a second or so.
+/// The figures of about a second.
 struct Slice {
     requests: f64,
     wall: Duration,
@@ -187,7 +190,8 @@ fn dump_repeatedly<V: Variant>(dumping: &AtomicBool, ended: &AtomicBool) -> Valu
             continue;
         }
         let began = Instant::now();
-        // Some variants have none, and so they are the control: the same pairs, and nothing happens.
+        // Some variants have none, and so they are the control: the same pairs, and nothing
+        // happens.
         let Some(dumped) = V::dump() else { continue };
         for (name, value) in [
             ("dump_ms", began.elapsed().as_secs_f64() * 1e3),

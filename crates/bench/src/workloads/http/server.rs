@@ -1,4 +1,5 @@
-//! The service: an axum router, and an accept loop that spawns each connection the way that is measured.
+//! The service: an axum router, and an accept loop that spawns each connection the way that is
+//! measured.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,19 +1,21 @@
-//! Whether an address may be one of a live sample: a table of counters that every free looks at.
+//! Tells whether an address may be one of a live sample: a table of counters that every free reads.
 //!
-//! A counter of 0 says for certain that no sampled address with that remainder is live; any other says "look it up"
-//! ([`super::live`]). Neighbours in memory are neighbours in the table, so that frees of memory that is in the processor's
-//! cache find their counters there, too. A counter that has reached its end stays there for ever: that costs time and no
-//! correctness.
+//! A counter of 0 says for certain that no sampled address with that remainder is live; any other
+//! says "look it up" ([`super::live`]). Neighbours in memory are neighbours in the table, so that
+//! frees of memory that is in the processor's cache find their counters there, too. A counter that
+//! has reached its end stays there for ever: that costs time and no correctness.
 //!
-//! All accesses are relaxed: who frees has got the address from who allocated, by something that orders the two, or the
-//! program has a data race of its own.
+//! All accesses are relaxed: the thread that frees has got the address from the one that allocated,
+//! by something that orders the two, or the program has a data race of its own. Not here: the live
+//! samples themselves ([`super::live`]).
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// One for 16 bytes, in 16 MiB of addresses. 64 GiB of memory at the default rate have a sample in every eighth.
+/// The number of counters: one for 16 bytes, in 16 MiB of addresses. 64 GiB of memory at the
+/// default rate have a sample in every eighth.
 const COUNTERS: usize = 1 << 20;
 
-/// Zeros, so it takes memory only where samples are.
+/// All zero at first, so it takes memory only where samples are.
 static FILTER: [AtomicU8; COUNTERS] = [const { AtomicU8::new(0) }; COUNTERS];
 
 #[inline(always)]

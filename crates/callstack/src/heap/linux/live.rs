@@ -1,19 +1,24 @@
-//! The live samples, by address: a table of buckets with eight places each, and two buckets for an address.
+//! The live samples, by address: a table of buckets with eight places each, and two buckets for an
+//! address.
 //!
 //! # Protocol
 //!
-//! A place is free (key 0), claimed (key 1) or holds an address. Who puts an address in claims a free place by compare and
-//! swap, writes the details and stores the address; who takes it out reads the details and stores 0. Both have the address
-//! to themselves (invariant of the parent module). Who reads everything sees places that change meanwhile: each has a
-//! version that is odd while its details are written, and what has changed during the read is left out.
+//! A place is free (key 0), claimed (key 1) or holds an address. The writer of an address claims a
+//! free place by compare and swap, writes the details and stores the address; the one that takes it
+//! out reads the details and stores 0. Both have the address to themselves (invariant of the parent
+//! module). A reader of the whole table sees places that change meanwhile: each has a version that
+//! is odd while its details are written, and a place that has changed during the read is left out.
+//!
+//! Not here: the filter in front of the table ([`super::filter`]).
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
-use crate::heap::{Label, Live, StackId, Weight};
+use crate::heap::samples::{Label, Live, StackId};
+use crate::heap::weight::Weight;
 
-/// A power of two.
+/// The number of buckets, a power of two.
 const BUCKETS: usize = 1 << 14;
-/// So many keys are one line of the cache.
+/// Places in a bucket: their keys are one line of the processor's cache.
 const WAYS: usize = 8;
 
 const FREE: usize = 0;
@@ -39,7 +44,7 @@ pub(super) struct LiveTable {
     details: [[Details; WAYS]; BUCKETS],
 }
 
-/// What is known of a live sample.
+/// The details of a live sample.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::heap) struct Entry {
     pub(super) stack: StackId,
@@ -64,7 +69,7 @@ impl LiveTable {
                     key.compare_exchange(FREE, CLAIMED, Ordering::Acquire, Ordering::Relaxed);
                 if claimed.is_ok() {
                     details.write(entry);
-                    // Release: who finds the address finds its details.
+                    // Release: a thread that sees the address sees its details.
                     key.store(address, Ordering::Release);
                     return true;
                 }
@@ -111,12 +116,12 @@ impl LiveTable {
 }
 
 impl Details {
-    /// For whoever has claimed the place.
+    /// Writes the details. Only the thread that has claimed the place may call it.
     fn write(&self, entry: Entry) {
         let version = self.version.load(Ordering::Relaxed);
         self.version
             .store(version.wrapping_add(1), Ordering::Relaxed);
-        // The odd version is seen by whoever sees one of the words below.
+        // A reader that sees one of the words below sees the odd version.
         fence(Ordering::Release);
         self.stack.store(entry.stack.0, Ordering::Relaxed);
         let weight = entry.weight.to_words();

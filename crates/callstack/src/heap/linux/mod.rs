@@ -2,19 +2,22 @@
 //!
 //! # Invariants
 //!
-//! * Nothing on the way of an allocation or a free waits: no lock is taken, and all that is shared are atomic words, most
-//!   of them in one mapping of their own ([`tables`]). So signal handlers, forked children, threads that end and threads
-//!   that are stopped half-way harm nobody.
-//! * What the walk of a stack needs ([`walkers`]) is allocated from the inner allocator, with sampling off for this thread
-//!   ([`thread`]), while no table is half-changed.
-//! * An address is in the table of live samples only between the return of the inner allocation and the call of the inner
-//!   deallocation. So nobody puts in, or takes out, an address that somebody else is putting in or taking out: that would
-//!   be a use of memory after it was freed, by the program.
-//! * Every table is bounded; what has no room is counted ([`super::Lost`]).
+//! * Nothing on the way of an allocation or a free waits: no lock is taken, and all that is shared
+//!   are atomic words, most of them in one mapping of their own ([`tables`]). So signal handlers,
+//!   forked children, threads that end and threads that are stopped half-way harm nobody.
+//! * The walk of a stack ([`walkers`]) allocates from the inner allocator, with sampling off for
+//!   this thread ([`thread`]), while no table is half-changed.
+//! * An address is in the table of live samples only between the return of the inner allocation and
+//!   the call of the inner deallocation. So nobody puts in, or takes out, an address that somebody
+//!   else is putting in or taking out: that would be a use of memory after it was freed, by the
+//!   program.
+//! * Every table is bounded; a sample without room is counted ([`super::Dropped`]).
+//!
+//! Not here: the allocator itself (`heap/allocator.rs`).
 
+mod allocator_frames;
 mod filter;
 mod live;
-mod machinery;
 mod queue;
 mod sample;
 mod stacks;
@@ -24,19 +27,20 @@ mod walkers;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+pub(super) use allocator_frames::prepare;
 pub(super) use filter::may_be_sampled;
-pub(super) use machinery::prepare;
 pub(super) use sample::{allocated, freed, put_back, set_label, taken_out};
 pub(super) use thread::{is_due, is_installed};
 
-use super::{Allocated, DEFAULT_RATE, Frames, Live, Lost, StackId, Weight};
+use super::samples::{Allocated, DEFAULT_RATE, Dropped, Frames, Live, StackId};
+use super::weight::Weight;
 use crate::Completeness;
 
 pub(super) const SUPPORTED: bool = true;
 
 static RATE: AtomicUsize = AtomicUsize::new(DEFAULT_RATE);
 
-// Counted by whoever loses a sample; the fields of `Lost`.
+// The fields of `Dropped`.
 static NESTED: AtomicU64 = AtomicU64::new(0);
 static NO_TABLES: AtomicU64 = AtomicU64::new(0);
 static NO_PLACE: AtomicU64 = AtomicU64::new(0);
@@ -61,7 +65,7 @@ pub(super) fn drain(each: &mut dyn FnMut(Allocated)) {
     let Some(tables) = tables::known() else {
         return;
     };
-    // So many and no more: who drains must come to an end, although others go on allocating.
+    // Bounded, so that draining comes to an end although other threads go on allocating.
     for _ in 0..queue::PLACES {
         let Some(event) = tables.queue.pop() else {
             return;
@@ -94,14 +98,14 @@ pub(super) fn frames(stack: StackId) -> Frames {
         return nothing;
     };
     Frames {
-        addresses: machinery::cut(all),
+        addresses: allocator_frames::cut(all),
         completeness,
     }
 }
 
-pub(super) fn lost() -> Lost {
+pub(super) fn dropped() -> Dropped {
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    Lost {
+    Dropped {
         nested: read(&NESTED),
         no_tables: read(&NO_TABLES),
         no_place: read(&NO_PLACE),

@@ -1,13 +1,17 @@
-//! What was sampled, until somebody adds it up: a bounded queue of many writers and many readers that never wait.
+//! The queue of samples that wait to be added up: bounded, with many writers and many readers that
+//! never wait.
 //!
-//! Every place has a turn number. A writer may fill place `n % PLACES` for the `n`th event if its turn is `n`, and sets it
-//! to `n + 1`; a reader may take it then, and sets it to `n + PLACES`. Stored is the turn less the place's index, so that
-//! a queue of zeros is an empty one. A writer that is stopped half-way holds up the readers at its place, and nobody else;
-//! the queue fills then, and events go where [`super::stacks`] counts them.
+//! Every place has a turn number. A writer may fill place `n % PLACES` for the `n`th event if its
+//! turn is `n`, and sets it to `n + 1`; a reader may take it then, and sets it to `n + PLACES`.
+//! Stored is the turn less the place's index, so that a queue of zeros is an empty one. A writer
+//! that is stopped half-way holds up the readers at its place, and nobody else; the queue fills
+//! then, and events go where [`super::stacks`] counts them. Not here: samples that are held
+//! ([`super::live`]).
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use crate::heap::{Allocated, QUEUE, StackId, Weight};
+use crate::heap::samples::{Allocated, QUEUE, StackId};
+use crate::heap::weight::Weight;
 
 /// A power of two. At the default rate some seconds of a program that allocates gigabytes in each.
 pub(super) const PLACES: usize = QUEUE;
@@ -22,7 +26,8 @@ struct Place {
 
 #[repr(C)]
 pub(super) struct Queue {
-    /// Events that were put in so far. On a line of its own: writers and readers do not disturb each other.
+    /// Events that were put in so far. On a line of its own: writers and readers do not disturb
+    /// each other.
     written: Counter,
     read: Counter,
     places: [Place; PLACES],

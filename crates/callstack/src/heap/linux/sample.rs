@@ -1,15 +1,18 @@
-//! Taking a sample, and forgetting it when its memory is freed.
+//! Takes a sample, and forgets it when its memory is freed.
+//!
+//! Not here: which allocations are due ([`super::thread`]), and the tables ([`super::tables`]).
 
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::{mem, ptr};
 
 use super::live::Entry;
 use super::{NESTED, NO_LABEL, NO_PLACE, NO_STACK, NO_TABLES, count};
-use super::{filter, machinery, stacks, tables, thread, walkers};
-use crate::heap::{Allocated, Label, Weight};
+use super::{allocator_frames, filter, stacks, tables, thread, walkers};
+use crate::heap::samples::{Allocated, Label};
+use crate::heap::weight::Weight;
 use crate::unwind::registers::Registers;
 
-/// A `fn() -> Label`; null: none was set.
+/// The function that gives the label, a `fn() -> Label`; null if none was set.
 static LABEL: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
 pub(in crate::heap) fn set_label(label: fn() -> Label) {
@@ -27,7 +30,7 @@ fn label() -> Label {
     function()
 }
 
-/// For an allocation that was due. A null address is one that failed.
+/// Samples an allocation that was due. A null address is one that failed.
 #[cold]
 #[inline(never)]
 pub(in crate::heap) fn allocated(address: usize, size: usize) {
@@ -39,7 +42,7 @@ fn sample(start: &Registers, address: usize, size: usize) {
     thread::with(|state| {
         if state.probing.replace(false) {
             let busy = state.enter();
-            machinery::found(start);
+            allocator_frames::found(start);
             drop(busy);
             state.begin_anew();
             return;
@@ -89,14 +92,14 @@ fn put(tables: &tables::Tables, address: usize, entry: Entry) {
     }
 }
 
-/// For memory that is about to be freed and may be that of a sample.
+/// Forgets the sample of memory that is about to be freed, if there is one.
 #[cold]
 #[inline(never)]
 pub(in crate::heap) fn freed(address: usize) {
     let _ = taken_out(address);
 }
 
-/// As [`freed`], for memory that may yet stay.
+/// Like [`freed`], for memory that may yet stay: returns the sample.
 #[cold]
 #[inline(never)]
 pub(in crate::heap) fn taken_out(address: usize) -> Option<Entry> {
@@ -105,7 +108,7 @@ pub(in crate::heap) fn taken_out(address: usize) -> Option<Entry> {
     Some(entry)
 }
 
-/// The memory has stayed.
+/// Puts a sample back whose memory has stayed.
 #[cold]
 #[inline(never)]
 pub(in crate::heap) fn put_back(address: usize, entry: Entry) {

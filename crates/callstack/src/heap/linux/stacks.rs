@@ -1,20 +1,24 @@
-//! Every distinct stack that has allocated, once, for as long as the process runs.
+//! The table of stacks: every distinct stack that has allocated, for as long as the process runs.
 //!
 //! # Protocol
 //!
-//! A slot is found by the stack's 64-bit hash, which is also what makes two stacks the same. Who finds a slot free sets the
-//! hash by compare and swap, takes words for the frames from the end of those in use, writes them, and then says where they
-//! are. Until then, and for ever if the thread is killed in between, the stack is known and its frames are not.
+//! A slot is found by the stack's 64-bit hash; two stacks with equal hashes count as one. A thread
+//! that finds a slot free sets the hash by compare and swap, takes words for the frames from the
+//! end of those in use, writes them, and then stores where they are. Until then, and for ever if
+//! the thread is killed in between, the stack is known and its frames are not.
+//!
+//! Not here: samples ([`super::live`], [`super::queue`]).
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::count;
 use crate::Completeness;
-use crate::heap::{StackId, Weight};
+use crate::heap::samples::StackId;
+use crate::heap::weight::Weight;
 
 /// Distinct stacks; a power of two. A program that is done starting up has some thousand.
 const SLOTS: usize = 1 << 15;
-/// Slots that are looked at for one stack.
+/// The most slots that are tried for one stack.
 const PROBES: usize = 64;
 /// Addresses of all of them together: 8 MiB.
 const WORDS: usize = 1 << 20;
@@ -30,7 +34,7 @@ struct Slot {
     hash: AtomicU64,
     /// [`Frames`] as a word; 0: not written yet.
     frames: AtomicU64,
-    /// Of samples that had no room in the queue.
+    /// The weight of samples that had no room in the queue.
     unlabelled: [AtomicU64; 2],
 }
 
@@ -41,7 +45,7 @@ pub(super) struct Stacks {
     words: [AtomicUsize; WORDS],
 }
 
-/// Where the frames of a stack are.
+/// The place of a stack's frames.
 struct Frames {
     start: usize,
     len: usize,
@@ -124,7 +128,7 @@ impl Stacks {
             len: frames.len(),
             completeness,
         };
-        // Release: who learns where the frames are finds them there.
+        // Release: a thread that sees the place sees the frames.
         slot.frames.store(word.to_word(), Ordering::Release);
     }
 

@@ -1,8 +1,9 @@
-//! The mapping that holds the tables: it is not the allocator's, so it can be used within the allocator.
+//! The mapping that holds the tables. It is not made by the allocator, so the allocator can use it.
 //!
 //! # Invariant
 //!
-//! A [`Tables`] consists of atomic words only, all of which may be zero at the beginning, and is never unmapped.
+//! A [`Tables`] consists of atomic words only, all of which may be zero at the beginning, and is
+//! never unmapped.
 
 #![allow(unsafe_code)]
 
@@ -30,9 +31,10 @@ pub(super) fn known() -> Option<&'static Tables> {
     unsafe { tables.as_ref() }
 }
 
-/// The tables, mapped with the first call. `None` if there is no memory for them; the next call tries again.
+/// The tables, mapped with the first call. `None` if there is no memory for them; the next call
+/// tries again.
 ///
-/// Takes no lock. Of several that are first, one wins.
+/// Takes no lock. If several threads are first, one mapping wins.
 pub(super) fn get() -> Option<&'static Tables> {
     if let Some(tables) = known() {
         return Some(tables);
@@ -52,7 +54,7 @@ pub(super) fn get() -> Option<&'static Tables> {
     if mapped == libc::MAP_FAILED {
         return None;
     }
-    // Where huge pages are used for everything, a single sample would take 2 MiB in each table. If it fails, it does.
+    // With huge pages, a single sample would take 2 MiB in each table. The result does not matter.
     // SAFETY: advice about the mapping that was just made.
     unsafe { libc::madvise(mapped, size, libc::MADV_NOHUGEPAGE) };
     let new = mapped.cast::<Tables>();

@@ -1,25 +1,26 @@
-//! A thread's own state: how many bytes are left until the next sample.
+//! The state of a thread: how many bytes are left until its next sample.
 //!
-//! It has no destructor and needs no initialisation, so it can be used from the first to the last instruction of a thread,
-//! also while thread-locals are destroyed, and touching it allocates nothing.
+//! It has no destructor and needs no initialisation, so it can be used from the first to the last
+//! instruction of a thread, also while thread-locals are destroyed, and touching it allocates
+//! nothing.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::RATE;
 
-/// While sampling is off, a thread looks after this many bytes whether it is on again.
-const LOOK_AGAIN: i64 = 64 << 10;
+/// While sampling is off, a thread checks after this many bytes whether it is on again.
+const OFF_CHECK_BYTES: i64 = 64 << 10;
 
 pub(super) struct State {
     /// Bytes until the next sample; not above 0 before the first allocation.
     left: Cell<i64>,
     /// The rate that `left` was drawn with; 0: none, as at the beginning or while sampling is off.
     rate: Cell<usize>,
-    /// Of xorshift; 0 before the first number.
+    /// The state of xorshift; 0 before the first number.
     random: Cell<u64>,
     busy: Cell<bool>,
-    /// The next allocation is one of [`super::machinery`].
+    /// Whether the next allocation is a probe of [`super::allocator_frames`].
     pub(super) probing: Cell<bool>,
 }
 
@@ -42,11 +43,11 @@ pub(in crate::heap) fn is_installed() -> bool {
     INSTALLED.load(Ordering::Relaxed)
 }
 
-/// Counts an allocation. True if [`super::allocated`] should look at it.
+/// Counts an allocation. True if [`super::allocated`] must be called for it.
 #[inline(always)]
 pub(in crate::heap) fn is_due(size: usize) -> bool {
     STATE.with(|state| {
-        // An allocation is at most `isize::MAX` bytes; nobody comes here twice with what is below 0.
+        // An allocation is at most `isize::MAX` bytes, and the count is reset once it is below 0.
         let left = state.left.get().wrapping_sub(size as i64);
         state.left.set(left);
         left <= 0
@@ -57,7 +58,8 @@ pub(super) fn with<T>(f: impl FnOnce(&State) -> T) -> T {
     STATE.with(f)
 }
 
-/// The next allocation of this thread draws with the rate that is set then. Nothing is lost: the countdown has no memory.
+/// Makes the next allocation of this thread draw with the rate that is set then. That keeps sums
+/// unbiased: the countdown has no memory.
 pub(super) fn begin_anew() {
     STATE.with(State::begin_anew);
 }
@@ -68,8 +70,8 @@ impl State {
         self.left.set(0);
     }
 
-    /// For an allocation that was due: draws the next countdown. Returns the rate that the allocation was sampled with, or
-    /// `None` if it was not.
+    /// Draws the next countdown, for an allocation that was due. Returns the rate that the
+    /// allocation was sampled with, or `None` if it was not sampled.
     pub(super) fn next(&self, size: usize) -> Option<usize> {
         let wanted = RATE.load(Ordering::Relaxed);
         let drawn_with = self.rate.replace(wanted);
@@ -77,7 +79,7 @@ impl State {
             INSTALLED.store(true, Ordering::Relaxed);
         }
         if wanted == 0 {
-            self.left.set(LOOK_AGAIN);
+            self.left.set(OFF_CHECK_BYTES);
             return None;
         }
         if drawn_with > 0 {
@@ -114,7 +116,8 @@ impl State {
         x.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    /// Switches sampling off for this thread, until the guard is dropped. `None` if it is off already.
+    /// Switches sampling off for this thread, until the guard is dropped. `None` if it is off
+    /// already.
     pub(super) fn enter(&self) -> Option<BusyGuard<'_>> {
         (!self.busy.replace(true)).then(|| BusyGuard { busy: &self.busy })
     }

@@ -1,15 +1,19 @@
-//! What a stack is walked with within an allocation: a few unwinders for all threads.
+//! The unwinders for walks within an allocation: a few for all threads.
 //!
-//! Not one for each thread, as [`crate::capture`] has it: that needs a thread-local with a destructor, which an allocator
-//! must not have. Who finds all of them in use goes without a stack and is counted; so nobody waits, and one that was in
-//! use while the process forked is lost to the child and to nobody else.
+//! [`crate::capture`] has one for each thread, but that needs a thread-local with a destructor,
+//! which an allocator must not have. An allocation that finds all of them in use goes without a
+//! stack and is counted. So nothing waits, and one that was in use while the process forked is lost
+//! to the child only.
 //!
 //! # Invariant
 //!
-//! Only who has set `taken` touches the walker of a slot, and clears it afterwards.
+//! Only the thread that has set `taken` touches the walker of a slot, and it clears `taken`
+//! afterwards.
 //!
-//! The modules are those of the last snapshot that somebody else has made; before the first, only the main program, which
-//! can be found without the loader's lock.
+//! The modules are those of the last snapshot. Before the first, only the main program is known,
+//! which can be found without the loader's lock.
+//!
+//! Not here: the walk ([`crate::unwind`]).
 
 #![allow(unsafe_code)]
 
@@ -17,20 +21,21 @@ use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::unwind::hop::Walker;
+use crate::unwind::fast::Walker;
 use crate::unwind::registers::Registers;
 use crate::unwind::window::room_below;
 use crate::{Completeness, MAX_FRAMES, loaded, unwind};
 
 const WALKERS: usize = 16;
 
-/// A walk needs so much of the thread's stack, when a frame is new to it: 15 KiB, and 43 KiB without optimisation.
+/// How much of the thread's stack a walk needs, when a frame is new to it: 15 KiB, and 43 KiB
+/// without optimisation.
 const ROOM_TO_WALK: usize = if cfg!(debug_assertions) {
     64 << 10
 } else {
     20 << 10
 };
-/// And making a walker, which builds its cache there.
+/// How much of the stack making a walker needs, which builds its cache there.
 const ROOM_TO_MAKE: usize = 256 << 10;
 
 struct Slot {
@@ -44,8 +49,8 @@ struct Prepared {
     frames: Vec<usize>,
 }
 
-// SAFETY: the cell is touched only by the one thread that has set `taken` (module invariant), and a walker may be used on
-// any thread.
+// SAFETY: the cell is touched only by the one thread that has set `taken` (module invariant), and a
+// walker may be used on any thread.
 unsafe impl Sync for Slot {}
 
 static SLOTS: [Slot; WALKERS] = [const {
@@ -60,14 +65,15 @@ struct SlotGuard(&'static Slot);
 
 impl Drop for SlotGuard {
     fn drop(&mut self) {
-        // Release: the next one finds the walker as it was left.
+        // Release: the next owner sees the walker as it was left.
         self.0.taken.store(false, Ordering::Release);
     }
 }
 
-/// Walks from the caller of the function that `start` belongs to, up to `limit`, and shows the frames to `f`.
-/// `None` if there is no unwinder, or if too little of the thread's stack is left to walk it. On a stack that is not the
-/// thread's own (a coroutine, a signal's) nobody knows how much is left.
+/// Walks from the caller of the function that `start` belongs to, up to `limit`, and shows the
+/// frames to `f`. `None` if there is no unwinder, or if too little of the thread's stack is left to
+/// walk it. On a stack that is not the thread's own (a coroutine, a signal's) nobody knows how much
+/// is left.
 pub(super) fn with_stack<T>(
     start: &Registers,
     limit: usize,
@@ -83,16 +89,17 @@ pub(super) fn with_stack<T>(
     let guard = SlotGuard(slot);
     // SAFETY: `taken` was false and is ours until the guard is dropped.
     let place = unsafe { &mut *guard.0.walker.get() };
-    // Taken out: after a panic it is gone, and the next one makes another.
+    // Taken out, so that it is gone after a panic, and the next walk makes another one.
     let mut prepared = match place.take() {
         Some(prepared) if prepared.walker.generation() == loaded::generation() => prepared,
-        // An old one is better than none.
-        kept if room >= ROOM_TO_MAKE => up_to_date(kept)?,
-        kept => kept?,
+        // An outdated walker is better than none.
+        stored if room >= ROOM_TO_MAKE => up_to_date(stored)?,
+        stored => stored?,
     };
     let frames = &mut prepared.frames;
     let walker = &mut prepared.walker;
-    // As in `unwind::hop::with`: sums over damaged tables can overflow, and debug builds panic then.
+    // As in `unwind::fast::with`: sums over damaged tables can overflow, and debug builds panic
+    // then.
     let walked = catch_unwind(AssertUnwindSafe(|| {
         unwind::walk_with(walker, start, limit, frames)
     }));
@@ -107,11 +114,11 @@ pub(super) fn with_stack<T>(
     Some(result)
 }
 
-// Not inlined: its frame is 15 KiB, which others must not pay for.
+// Not inlined: its frame is 15 KiB, which a walk must not need.
 #[cold]
 #[inline(never)]
-fn up_to_date(kept: Option<Prepared>) -> Option<Prepared> {
-    if let Some(prepared) = kept {
+fn up_to_date(stored: Option<Prepared>) -> Option<Prepared> {
+    if let Some(prepared) = stored {
         let Some((generation, unwinder)) = loaded::try_current_unwinder() else {
             return Some(prepared);
         };

@@ -1,4 +1,4 @@
-//! The clocks of the system and of threads, in nanoseconds.
+//! Reads the clocks of the system and of threads, in nanoseconds.
 
 #![allow(unsafe_code)]
 
@@ -20,7 +20,8 @@ pub(super) fn read(clock: clockid_t) -> u64 {
         .wrapping_add(time.tv_nsec as u64)
 }
 
-/// The clock of a thread's processor time (`CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED` of the kernel).
+/// The clock of a thread's processor time (`CPUCLOCK_PERTHREAD_MASK | CPUCLOCK_SCHED` of the
+/// kernel).
 pub(super) fn of_thread(tid: u32) -> clockid_t {
     (!(tid as clockid_t) << 3) | 4 | 2
 }

@@ -1,10 +1,13 @@
-//! What runs on the interrupted thread.
+//! The signal handler, which runs on the interrupted thread.
 //!
 //! # Rules
 //!
-//! It may have interrupted anything. So: no lock, no allocation, no lazy initialisation, nothing that
-//! can panic, a frame of some hundred bytes, `errno` as it was. It makes a system call only when it
-//! sees a stack for the first time, or one that is not the thread's own, and once for each new period.
+//! It may have interrupted anything. So: no lock, no allocation, no lazy initialisation, nothing
+//! that can panic, a frame of some hundred bytes, `errno` as it was. It makes a system call only
+//! when it sees a stack for the first time, or one that is not the thread's own, and once for each
+//! new period.
+//!
+//! Not here: what is made of a sample ([`super::registry`]).
 
 #![allow(unsafe_code)]
 
@@ -27,7 +30,8 @@ struct SignalInfo {
     /// A timer: its number, and its overrun. A perf event: the band.
     timer: c_int,
     overrun: c_int,
-    /// A timer: the value that it was made with. A perf event: the file descriptor, in the low half.
+    /// A timer: the value that it was made with. A perf event: the file descriptor, in the low
+    /// half.
     value: u64,
 }
 
@@ -37,8 +41,8 @@ pub(super) extern "C" fn on_signal(_: c_int, info: *mut siginfo_t, context: *mut
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: as above.
     let before = unsafe { errno.read() };
-    // SAFETY: the kernel passes both to a handler with `SA_SIGINFO`; a `siginfo_t` is larger than what
-    // is read of it, and nobody else uses the context until the handler returns.
+    // SAFETY: the kernel passes both to a handler with `SA_SIGINFO`; a `siginfo_t` is larger than
+    // what is read of it, and nobody else uses the context until the handler returns.
     let (info, context) = unsafe {
         (
             &*info.cast::<SignalInfo>(),
@@ -72,7 +76,7 @@ fn sample(info: &SignalInfo, context: &ucontext_t) {
         perf::set_period(info.value as c_int, period);
     }
     let Some(slot) = SHARED.take() else {
-        SHARED.without_room.fetch_add(1, Ordering::Relaxed);
+        SHARED.dropped.fetch_add(1, Ordering::Relaxed);
         return;
     };
     let registers = Registers::interrupted(context);
@@ -130,7 +134,8 @@ fn copy(thread: &Thread, start: usize, into: *mut u64) -> (usize, bool) {
     copy_unknown(thread, start, into)
 }
 
-/// Copies a stack whose bounds are not known: the kernel does it, and stops where nothing is mapped.
+/// Copies a stack whose bounds are not known: the kernel does it, and stops where nothing is
+/// mapped.
 #[cold]
 #[inline(never)]
 fn copy_unknown(thread: &Thread, start: usize, into: *mut u64) -> (usize, bool) {

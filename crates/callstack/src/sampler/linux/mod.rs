@@ -1,10 +1,13 @@
-//! The running sampler: starting, collecting, stopping.
+//! The running sampler: starts, collects, stops.
 //!
-//! The parts: [`signal`] claims the signal and puts it back; [`perf`] and [`timer`] are the two kinds of
-//! timers; [`registry`] knows which threads have one, and what their samples stand for; [`handler`] is
-//! what runs on an interrupted thread; [`shared`] is the memory between the two; [`stacks`] finds out
-//! which part of a thread's stack may be read without asking the kernel.
+//! [`signal`] claims the signal and puts it back; [`perf`] and [`timer`] are the two kinds of
+//! timers; [`registry`] has the threads with a timer ([`armed`]), and gives their samples credit;
+//! [`handler`] runs on an interrupted thread; [`shared`] is the memory between the two; [`stacks`]
+//! finds the part of a thread's stack that may be read without asking the kernel.
+//!
+//! Not here: how a copied stack is walked (`crate::unwind`).
 
+mod armed;
 mod clock;
 mod handler;
 mod perf;
@@ -14,8 +17,8 @@ mod signal;
 mod stacks;
 mod timer;
 
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::Duration;
 
@@ -23,10 +26,11 @@ use self::registry::Registry;
 use self::shared::SHARED;
 use self::signal::Claimed;
 use super::{Collected, Options, Sample, StartError, ThreadTime};
+use crate::sync::Mutex;
 use crate::thread::Tid;
 use crate::{Completeness, MAX_FRAMES, unwind};
 
-/// The process that samples, by its number; 0: none does.
+/// The id of the process that samples; 0 if none does.
 static OWNER: AtomicU32 = AtomicU32::new(0);
 static SESSIONS: AtomicU32 = AtomicU32::new(0);
 /// The threads of the running sampler.
@@ -50,7 +54,7 @@ impl Drop for Timers {
     fn drop(&mut self) {
         SHARED.session.store(0, Ordering::Release);
         let registry = registry().take();
-        // Outside the lock: a system call or two for each thread.
+        // Dropped without the lock: that takes a system call or two for each thread.
         drop(registry);
         SHARED.give_back();
         OWNER.store(0, Ordering::Release);
@@ -58,7 +62,7 @@ impl Drop for Timers {
 }
 
 fn registry() -> MutexGuard<'static, Option<Registry>> {
-    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
+    REGISTRY.lock()
 }
 
 pub(super) fn start(options: Options) -> Result<Running, StartError> {
@@ -66,7 +70,7 @@ pub(super) fn start(options: Options) -> Result<Running, StartError> {
     match OWNER.load(Ordering::Acquire) {
         0 => {}
         owner if owner == process => return Err(StartError::Busy),
-        // A forked child: what it has copied of its parent's sampler has no timers and no threads.
+        // A forked child: its copy of the parent's sampler has no timers and no threads.
         _ => forget_parent()?,
     }
     if OWNER
@@ -79,7 +83,8 @@ pub(super) fn start(options: Options) -> Result<Running, StartError> {
     if !SHARED.prepare(options.label) {
         return Err(StartError::NoMemory);
     }
-    // Reads the list of modules now, and has the dynamic linker bind what the handler calls.
+    // Reads the list of modules now, and makes the dynamic linker bind the functions that the
+    // handler calls.
     crate::refresh();
     let _ = crate::thread::linux::memory::can_be_copied();
     let _ = handler::now();
@@ -90,9 +95,9 @@ pub(super) fn start(options: Options) -> Result<Running, StartError> {
             break session;
         }
     };
-    // What late handlers of the last session have left.
+    // Samples that late handlers of the last session have left.
     SHARED.ready().into_iter().for_each(shared::Slot::free);
-    SHARED.without_room.store(0, Ordering::Relaxed);
+    SHARED.dropped.store(0, Ordering::Relaxed);
     SHARED.foreign.store(0, Ordering::Relaxed);
     SHARED.session.store(session, Ordering::Release);
     let mut threads = Registry::new(&options, &signal);
@@ -115,13 +120,12 @@ fn forget_parent() -> Result<(), StartError> {
     let mut waited = Duration::ZERO;
     let parents = loop {
         match REGISTRY.try_lock() {
-            Ok(mut registry) => break registry.take(),
-            Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner().take(),
-            Err(TryLockError::WouldBlock) if waited < FORK_PATIENCE => {
+            Some(mut registry) => break registry.take(),
+            None if waited < FORK_PATIENCE => {
                 thread::sleep(Duration::from_millis(1));
                 waited += Duration::from_millis(1);
             }
-            Err(TryLockError::WouldBlock) => return Err(StartError::Forked),
+            None => return Err(StartError::Forked),
         }
     };
     if let Some(parents) = parents {
@@ -146,7 +150,7 @@ impl Running {
     pub(super) fn collect(&mut self, each: &mut dyn FnMut(Sample<'_>)) -> Collected {
         let mut collected = Collected::default();
         let mut slots = SHARED.ready();
-        // The samples of one thread one after the other, in their order.
+        // Sorted so that the samples of one thread follow each other, in their order.
         slots.sort_by_cached_key(|slot| {
             let (header, _) = slot.read();
             (header.thread, header.time)
@@ -158,13 +162,13 @@ impl Running {
             };
             let headers = slots.iter().map(|slot| slot.read().0);
             let credits = registry.credit(headers.filter(|header| header.session == self.session));
-            registry.look_after(&mut collected);
+            registry.maintain(&mut collected);
             credits
         };
-        collected.without_room = SHARED.without_room.swap(0, Ordering::Relaxed);
+        collected.dropped = SHARED.dropped.swap(0, Ordering::Relaxed);
         collected.foreign = SHARED.foreign.swap(0, Ordering::Relaxed);
         if !slots.is_empty() {
-            // Code that was loaded meanwhile; not while the registry is locked.
+            // Code may have been loaded meanwhile. The registry is not locked here.
             crate::refresh();
         }
         let mut credits = credits.into_iter();
@@ -198,12 +202,12 @@ impl Running {
     }
 }
 
-/// Arms the calling thread, if that is possible at once.
+/// Arms the calling thread, if that is possible without waiting.
 pub(super) fn thread_started() {
     if !shared::is_sampling() || OWNER.load(Ordering::Relaxed) != std::process::id() {
         return;
     }
-    if let Ok(mut registry) = REGISTRY.try_lock()
+    if let Some(mut registry) = REGISTRY.try_lock()
         && let Some(registry) = &mut *registry
     {
         registry.arm(Tid::current().as_raw());

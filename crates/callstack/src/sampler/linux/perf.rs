@@ -2,7 +2,7 @@
 //!
 //! The kernel sends the signal from the interrupt that ends a period, and only if that has
 //! interrupted user code: the signal is delivered before the next instruction, and never ends a
-//! system call.
+//! system call. Not here: which threads have one ([`super::registry`]).
 
 #![allow(unsafe_code)]
 
@@ -11,7 +11,8 @@ use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 
 use libc::{c_int, c_ulong};
 
-/// The beginning of the kernel's `perf_event_attr`, as of the version that all kernels since 3.3 take.
+/// The beginning of the kernel's `perf_event_attr`, as of the version that all kernels since 3.3
+/// take.
 #[repr(C)]
 #[derive(Default)]
 struct Attributes {
@@ -119,7 +120,7 @@ pub(super) fn disable(fd: &OwnedFd) {
 
 /// Sets the period in nanoseconds. Async-signal-safe; may change `errno`.
 pub(super) fn set_period(fd: c_int, period: u64) {
-    // SAFETY: the kernel reads the period, which is valid for the call. Another descriptor than that of
-    // a perf event refuses the command.
+    // SAFETY: the kernel reads the period, which is valid for the call. Another descriptor than
+    // that of a perf event refuses the command.
     unsafe { libc::ioctl(fd, PERIOD as _, &raw const period) };
 }

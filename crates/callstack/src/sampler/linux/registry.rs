@@ -1,27 +1,31 @@
-//! Which threads have a timer, and how much processor time their samples stand for.
+//! [`Registry`]: the threads that have a timer, and the processor time that their samples stand
+//! for.
 //!
 //! # Credit
 //!
-//! A sample stands for one period, or for as many as its timer has expired. That is right on average
-//! also for threads that live for less than a period, because the first period has a random length.
-//! Periods that ended in the kernel, or whose signal was late, are missing. They show in the thread's
-//! processor time, and are credited to its next samples: with `used` processor time at a sample and
-//! `credited` before it, whatever exceeds one period by more than a quarter.
+//! A sample stands for one period, or for as many as its timer has expired. That is right on
+//! average also for threads that live for less than a period, because the first period has a random
+//! length. Periods that ended in the kernel, or whose signal was late, are missing. They show in
+//! the thread's processor time, and are credited to its next samples: with `used` processor time at
+//! a sample and `credited` before it, whatever exceeds one period by more than a quarter.
 //!
 //! The time that a thread had used at its last sample is not known. It is at least what it has used
-//! now less the time that has passed since, and what it had used when it was looked at before. So
-//! credit comes a few milliseconds late at worst.
+//! now less the time that has passed since, and what it had used at the last update. So credit
+//! comes a few milliseconds late at worst.
+//!
+//! Not here: how timers are made ([`super::perf`], [`super::timer`]).
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::AsRawFd as _;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use libc::c_int;
 
+use super::armed::{Armed, Credit, Source, end, spread};
 use super::shared::{FDS, Header, SHARED};
 use super::signal::Claimed;
 use super::timer::Timer;
@@ -29,55 +33,32 @@ use super::{clock, handler, perf, stacks};
 use crate::sampler::{Collected, MAX_THREADS, Options, ThreadTime, TimerKind};
 use crate::thread::Tid;
 
-/// How often the sampler looks which threads there are.
+/// How often the sampler lists the threads of the process.
 const SCAN: Duration = Duration::from_millis(50);
 
-/// Up to so many threads are looked at each time, so that credit for time in the kernel comes soon.
+/// Up to this many threads are updated at each collection, so that credit for time in the kernel
+/// comes soon.
 const FEW_THREADS: usize = 64;
 
-/// Descriptors for perf events: this part of those that the process may have.
-const PART_OF_DESCRIPTORS: u64 = 8;
-
-/// What a sample stands for.
-#[derive(Clone, Copy)]
-pub(super) struct Credit {
-    pub(super) tid: u32,
-    pub(super) periods: u64,
-    /// Nanoseconds.
-    pub(super) period: u64,
-}
-
-enum Source {
-    Perf(OwnedFd),
-    Timer(Timer),
-}
-
-struct Armed {
-    tid: u32,
-    source: Source,
-    /// Processor time of the thread, in nanoseconds: what it had used when its samples began to count,
-    /// what it had used when it was last looked at, and what its samples stand for.
-    began: u64,
-    used: u64,
-    credited: u64,
-}
+/// Perf events may take one in this many of the file descriptors that the process may have.
+const DESCRIPTORS_DIVISOR: u64 = 8;
 
 pub(super) struct Registry {
     signal: c_int,
     /// The kind for new threads.
     kind: TimerKind,
-    /// Only this kind was asked for.
+    /// Whether the options ask for this kind and no other.
     fixed: bool,
     period: u64,
     /// By index in the shared table.
     armed: Vec<Option<Armed>>,
     by_tid: HashMap<u32, usize>,
-    /// Threads that cannot be armed, so as not to try again and again.
+    /// Threads that cannot be armed, so that it is not tried again and again.
     refused: HashSet<u32>,
     refusal: Option<c_int>,
     descriptors: u64,
     scanned: Option<Instant>,
-    unseen: u64,
+    unsampled: u64,
     random: RandomState,
     drawn: u64,
 }
@@ -100,18 +81,18 @@ impl Registry {
             refusal: None,
             descriptors: 0,
             scanned: None,
-            unseen: 0,
+            unsampled: 0,
             random: RandomState::new(),
             drawn: 0,
         }
     }
 
-    /// Why no thread at all could be armed.
+    /// The error number if no thread at all could be armed.
     pub(super) fn refusal(&self) -> Option<c_int> {
         self.refusal.filter(|_| self.by_tid.is_empty())
     }
 
-    /// Nothing of this registry belongs to this process: it was copied by a fork.
+    /// Drops a registry that was copied by a fork, of which nothing belongs to this process.
     pub(super) fn forget(mut self) {
         for armed in self.armed.drain(..).flatten() {
             match armed.source {
@@ -170,7 +151,7 @@ impl Registry {
         self.arm_since(tid, true);
     }
 
-    /// `new`: it was started while the sampler runs, so all of its processor time counts.
+    /// Arms a thread. With `new`, it was started while the sampler runs, so all of its time counts.
     fn arm_since(&mut self, tid: u32, new: bool) {
         if self.by_tid.contains_key(&tid) || self.refused.contains(&tid) {
             return;
@@ -208,7 +189,7 @@ impl Registry {
         }
     }
 
-    /// A timer of the thread, of the best kind that can be had; it runs.
+    /// Starts a timer of the thread, of the best kind that the kernel gives.
     fn source(&mut self, tid: u32, index: usize) -> io::Result<Source> {
         let first = self.first_period();
         if self.kind == TimerKind::PerfEvent && self.descriptors < descriptors() {
@@ -246,8 +227,8 @@ impl Registry {
         Ok(Source::Timer(timer))
     }
 
-    /// A random part of the period: threads that were started together do not expire together, and one
-    /// that uses less than a period is sampled in proportion to what it uses.
+    /// A random part of the period: threads that were started together do not expire together, and
+    /// one that uses less than a period is sampled in proportion to what it uses.
     fn first_period(&mut self) -> u64 {
         self.drawn += 1;
         1 + self.random.hash_one(self.drawn) % self.period
@@ -261,7 +242,7 @@ impl Registry {
             return;
         };
         if armed.credited == 0 {
-            self.unseen += armed.used.saturating_sub(armed.began);
+            self.unsampled += armed.used.saturating_sub(armed.began);
         }
         if matches!(armed.source, Source::Perf(_)) {
             self.descriptors -= 1;
@@ -269,8 +250,8 @@ impl Registry {
         end(armed.source);
     }
 
-    /// What each of these samples stands for; `None`: its thread is not known any more. Those of one
-    /// thread are next to each other, in their order.
+    /// The credit of each of these samples; `None` if its thread is not known any more. The samples
+    /// of one thread must be next to each other, in their order.
     pub(super) fn credit(&mut self, samples: impl Iterator<Item = Header>) -> Vec<Option<Credit>> {
         let (mut samples, mut credits) = (samples.peekable(), Vec::new());
         while let Some(header) = samples.next() {
@@ -303,10 +284,10 @@ impl Registry {
         credits
     }
 
-    /// What is to be done besides now and then.
-    pub(super) fn look_after(&mut self, collected: &mut Collected) {
+    /// Updates the threads now and then, and fills in their numbers.
+    pub(super) fn maintain(&mut self, collected: &mut Collected) {
         if self.by_tid.len() <= FEW_THREADS {
-            self.armed.iter_mut().flatten().for_each(Armed::look);
+            self.armed.iter_mut().flatten().for_each(Armed::update_used);
         }
         if self.scanned.is_none_or(|scanned| scanned.elapsed() >= SCAN) {
             let armed = self.armed.iter_mut().flatten();
@@ -317,7 +298,7 @@ impl Registry {
             self.scan();
             stacks::find_bounds(self.armed.len());
         }
-        collected.unseen = Duration::from_nanos(std::mem::take(&mut self.unseen));
+        collected.unsampled = Duration::from_nanos(std::mem::take(&mut self.unsampled));
         collected.threads = self.by_tid.len();
         collected.unarmed = self.refused.len();
     }
@@ -344,67 +325,12 @@ impl Drop for Registry {
     }
 }
 
-impl Armed {
-    /// The thread's processor time, in nanoseconds; what it was before if the thread has ended.
-    fn now(&self) -> u64 {
-        clock::read(clock::of_thread(self.tid)).max(self.used)
-    }
-
-    fn look(&mut self) {
-        self.used = self.now();
-    }
-
-    /// Looks at the thread. The answer is its number if another thread has got that meanwhile.
-    fn replaced(&mut self) -> Option<u32> {
-        let now = clock::read(clock::of_thread(self.tid));
-        // 0: it has ended, and no other one has its number.
-        if now != 0 && now < self.used {
-            return Some(self.tid);
-        }
-        self.look();
-        None
-    }
-
-    /// Periods that have ended without a sample up to the last one, whose time is given, if there were
-    /// `hits` since the thread was last credited.
-    fn missing(&mut self, hits: u64, period: u64, last: u64) -> u64 {
-        let before = self.used;
-        self.look();
-        let since_last = handler::now().saturating_sub(last);
-        let used_at_last = self.used.saturating_sub(since_last).max(before);
-        let used_at_last = used_at_last.saturating_sub(self.began);
-        let known = self.credited.saturating_add(hits.saturating_mul(period));
-        let beyond = used_at_last.saturating_sub(known);
-        beyond.saturating_add(period - period / 4) / period
-    }
-}
-
-/// Adds `more` periods to these samples, evenly.
-fn spread(samples: &mut [Option<Credit>], more: u64) {
-    let count = samples.len() as u64;
-    let Some(each) = more.checked_div(count) else {
-        return;
-    };
-    for (at, credit) in samples.iter_mut().flatten().enumerate() {
-        credit.periods += each + u64::from((at as u64) < more % count);
-    }
-}
-
-/// Ends a timer. A signal that is under way finds no sender.
-fn end(source: Source) {
-    if let Source::Perf(fd) = &source {
-        perf::disable(fd);
-        SHARED.by_fd[fd.as_raw_fd() as usize].store(0, Ordering::Release);
-    }
-    drop(source);
-}
-
 fn period(hz: u32) -> u64 {
     1_000_000_000 / u64::from(hz.max(1))
 }
 
-/// Descriptors that perf events may take.
+/// How many descriptors perf events may take.
 fn descriptors() -> u64 {
     static LIMIT: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
-    *LIMIT.get_or_init(|| super::stacks::descriptor_limit() / PART_OF_DESCRIPTORS)
+    *LIMIT.get_or_init(|| super::stacks::descriptor_limit() / DESCRIPTORS_DIVISOR)
 }

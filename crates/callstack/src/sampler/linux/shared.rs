@@ -1,10 +1,13 @@
-//! Memory that the handlers and the collecting thread share. It is never freed.
+//! The memory that the handlers and the collecting thread share. It is never freed.
 //!
 //! # Invariant
 //!
-//! A slot belongs to whoever has set its bit in `taken`: first to one handler, and when that has set
-//! the bit in `ready` (release), to the one collecting thread that takes that bit away (acquire),
-//! until it takes the bit in `taken` away (release). Nobody else reads or writes the slot.
+//! A slot belongs to whoever has set its bit in `taken`: first to one handler, and when that has
+//! set the bit in `ready` (release), to the one collecting thread that takes that bit away
+//! (acquire), until it takes the bit in `taken` away (release). Nobody else reads or writes the
+//! slot.
+//!
+//! Not here: what a sample stands for ([`super::registry`]).
 
 #![allow(unsafe_code)]
 
@@ -34,29 +37,30 @@ const _: () = assert!(MAX_THREADS < u16::MAX as usize);
 pub(super) static SHARED: Shared = Shared::new();
 
 pub(super) struct Shared {
-    /// The number of the session that is sampling; 0: none is.
+    /// The number of the session that is sampling; 0 if none is.
     pub(super) session: AtomicU32,
     /// The function that reads the label.
     label: AtomicPtr<()>,
     memory: AtomicPtr<u8>,
     taken: [AtomicU64; WORDS],
     ready: [AtomicU64; WORDS],
-    pub(super) without_room: AtomicU64,
+    pub(super) dropped: AtomicU64,
     pub(super) foreign: AtomicU64,
     pub(super) threads: [Thread; MAX_THREADS],
     /// The index of the thread, plus one, whose perf event has this file descriptor.
     pub(super) by_fd: [AtomicU16; FDS],
 }
 
-/// What the handler has to know of a thread, and what it says of it.
+/// The part of a thread's state that the handler reads and writes.
 pub(super) struct Thread {
-    /// The period in nanoseconds that its perf event is to have from the next sample on; 0: no change.
+    /// The period in nanoseconds that its perf event is to have from the next sample on; 0: no
+    /// change.
     pub(super) next_period: AtomicU64,
     /// The part of the thread's own stack that can be read as long as the thread lives: from
     /// `stack_low` to `stack_high`. 0: not known.
     pub(super) stack_low: AtomicUsize,
     pub(super) stack_high: AtomicUsize,
-    /// A stack pointer outside of that, and the thread pointer then; 0: none was seen.
+    /// A stack pointer outside of that, and the thread pointer then; 0 if there was none.
     pub(super) other_stack: AtomicUsize,
     pub(super) thread_pointer: AtomicUsize,
 }
@@ -81,7 +85,7 @@ impl Thread {
     }
 }
 
-/// What a sample says besides its stack.
+/// The fields of a sample besides its stack.
 #[derive(Clone, Copy)]
 pub(super) struct Header {
     pub(super) session: u32,
@@ -97,7 +101,7 @@ pub(super) struct Header {
     pub(super) start: usize,
     /// In bytes.
     pub(super) len: usize,
-    /// There was more than fits.
+    /// Whether there was more of the stack than fits.
     pub(super) cut: bool,
 }
 
@@ -109,14 +113,14 @@ impl Shared {
             memory: AtomicPtr::new(ptr::null_mut()),
             taken: [const { AtomicU64::new(0) }; WORDS],
             ready: [const { AtomicU64::new(0) }; WORDS],
-            without_room: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
             foreign: AtomicU64::new(0),
             threads: [const { Thread::new() }; MAX_THREADS],
             by_fd: [const { AtomicU16::new(0) }; FDS],
         }
     }
 
-    /// Sets the memory aside, the first time. False: there is none.
+    /// Maps the memory, the first time. False if there is none.
     pub(super) fn prepare(&self, label: fn() -> Label) -> bool {
         self.label.store(label as *mut (), Ordering::Relaxed);
         if !self.memory.load(Ordering::Acquire).is_null() {
@@ -140,8 +144,8 @@ impl Shared {
         true
     }
 
-    /// Gives the pages of the slots back to the system; they read as zero from then on. Only when no
-    /// timer is left: what a late handler writes is discarded by its session's number.
+    /// Gives the pages of the slots back to the system; they read as zero from then on. Called when
+    /// no timer is left: a sample of a late handler is discarded by the number of its session.
     pub(super) fn give_back(&self) {
         let memory = self.memory.load(Ordering::Acquire);
         if !memory.is_null() {
@@ -150,7 +154,7 @@ impl Shared {
         }
     }
 
-    /// In a forked child no handler of the parent's is at work: all slots are free.
+    /// Frees all slots, in a forked child, where no handler of the parent is at work.
     pub(super) fn forget(&self) {
         for word in self.taken.iter().chain(&self.ready) {
             word.store(0, Ordering::Relaxed);
@@ -171,7 +175,7 @@ impl Shared {
         label()
     }
 
-    /// A slot for the calling handler. Tries a bounded number of times.
+    /// Takes a slot for the calling handler. Tries a bounded number of times.
     pub(super) fn take(&self) -> Option<Slot> {
         let memory = self.memory.load(Ordering::Acquire);
         if memory.is_null() {
@@ -184,7 +188,7 @@ impl Shared {
                 if bit == u64::BITS {
                     break;
                 }
-                // Acquire: whoever had the slot before has finished with it.
+                // Acquire: the last owner of the slot has finished with it.
                 let swapped = word.compare_exchange(
                     taken,
                     taken | 1 << bit,
@@ -231,14 +235,15 @@ impl Slot {
         }
     }
 
-    /// Where the stack is to be written: [`CAPACITY`] bytes.
+    /// The memory for the stack: [`CAPACITY`] bytes.
     pub(super) fn stack(&self) -> *mut u64 {
         self.at.wrapping_add(HEADER).cast()
     }
 
     /// Hands a sample over to the collecting thread.
     pub(super) fn publish(self, header: Header) {
-        // SAFETY: the slot is this handler's (module invariant), and mapped and aligned for a header.
+        // SAFETY: the slot is this handler's (module invariant), and mapped and aligned for a
+        // header.
         unsafe { self.at.cast::<Header>().write(header) };
         SHARED.ready[self.word].fetch_or(self.bit, Ordering::Release);
     }

@@ -1,8 +1,10 @@
-//! The signal of the samples: which one, our handler for it, and how it is put back.
+//! The signal of CPU samples: chooses it, installs our handler, and puts the former action back.
 //!
 //! `SIGURG` is ignored by default, so a signal that comes late, or in a program that was executed
-//! meanwhile, does nothing. Almost nobody uses it; Go's runtime does. A realtime signal ends the process
-//! by default, so for that one our handler stays installed.
+//! meanwhile, does nothing. Few programs use it; Go's runtime does. A realtime signal ends the
+//! process by default, so for that one our handler stays installed.
+//!
+//! Not here: the handler ([`super::handler`]), and the signal for captures (`crate::thread`).
 
 #![allow(unsafe_code)]
 
@@ -13,13 +15,13 @@ use libc::{c_int, sigaction};
 
 use super::handler;
 
-/// Left alone at the lower end of the realtime signals, as [`crate::thread::Signal`] does.
+/// How many realtime signals are left alone at the lower end, as [`crate::thread::Signal`] does.
 const LEFT_TO_OTHERS: c_int = 8;
 
 /// The signal, with our handler. Dropping it puts the former action back.
 pub(super) struct Claimed {
     number: c_int,
-    /// What to put back; `None`: our handler stays.
+    /// The action to put back; `None` if our handler stays.
     before: Option<sigaction>,
 }
 
@@ -28,14 +30,14 @@ impl Claimed {
         self.number
     }
 
-    /// Whether perf events may send it: the kernel falls back to `SIGIO`, which ends the process, when
-    /// a realtime signal cannot be queued.
+    /// Whether perf events may send it: the kernel falls back to `SIGIO`, which ends the process,
+    /// when a realtime signal cannot be queued.
     pub(super) fn is_for_perf(&self) -> bool {
         self.number < libc::SIGRTMIN()
     }
 }
 
-/// Takes the signal. `None`: every one is in use.
+/// Takes the signal; `None` if every one is in use.
 pub(super) fn claim() -> Option<Claimed> {
     let urgent = libc::SIGURG;
     let before = action_of(urgent)?;
@@ -64,7 +66,7 @@ pub(super) fn claim() -> Option<Claimed> {
 
 impl Drop for Claimed {
     fn drop(&mut self) {
-        // Somebody who has installed a handler meanwhile keeps it.
+        // A handler that was installed meanwhile stays.
         let still_ours = action_of(self.number).is_some_and(|now| is_ours(&now));
         if let Some(before) = self.before.filter(|_| still_ours) {
             // SAFETY: the action was that of the signal before.
@@ -73,7 +75,7 @@ impl Drop for Claimed {
     }
 }
 
-/// The action of a signal. `None`: the C library keeps it for itself.
+/// The action of a signal; `None` if the C library keeps the signal for itself.
 fn action_of(number: c_int) -> Option<sigaction> {
     let mut action = MaybeUninit::<sigaction>::uninit();
     // SAFETY: only asks; `action` has room for the answer, which is read if there is one.
@@ -102,8 +104,8 @@ fn install(number: c_int, before: &sigaction) -> bool {
     ours.sa_sigaction = address();
     // On the alternate stack if there is one: the interrupted stack may be nearly full.
     ours.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
-    // SAFETY: the mask is valid memory. Everything is blocked for the microsecond of the handler, so
-    // that no other handler needs room on top of it.
+    // SAFETY: the mask is valid memory. Everything is blocked for the microsecond of the handler,
+    // so that no other handler needs room on top of it.
     unsafe { libc::sigfillset(&raw mut ours.sa_mask) };
     let mut found = MaybeUninit::<sigaction>::uninit();
     // SAFETY: `ours` is a valid action whose handler is async-signal-safe; `found` has room.
@@ -115,7 +117,7 @@ fn install(number: c_int, before: &sigaction) -> bool {
     if found.sa_sigaction == before.sa_sigaction {
         return true;
     }
-    // Somebody was faster, by nanoseconds.
+    // Somebody else has installed a handler in between.
     // SAFETY: the action was valid before.
     unsafe { libc::sigaction(number, &raw const found, ptr::null_mut()) };
     false

@@ -1,8 +1,9 @@
-//! Which part of a thread's own stack can be read for as long as the thread lives.
+//! Finds the part of a thread's own stack that can be read for as long as the thread lives.
 //!
-//! The handler says where it has met a stack that it does not know. It belongs to the thread itself if
-//! the thread's control block, which the C library puts on top of each stack, is in the same mapping, or
-//! if it is the main thread's. All others (of coroutines, of signal handlers) are copied by the kernel.
+//! The handler notes where it has met a stack that it does not know. It belongs to the thread
+//! itself if the thread's control block, which the C library puts on top of each stack, is in the
+//! same mapping, or if it is the main thread's. All others (of coroutines, of signal handlers) are
+//! copied by the kernel.
 
 #![allow(unsafe_code)]
 
@@ -11,7 +12,7 @@ use std::sync::atomic::Ordering;
 
 use super::shared::SHARED;
 
-/// Looks at the first `threads` entries of the shared table.
+/// Finds the bounds for the first `threads` entries of the shared table.
 pub(super) fn find_bounds(threads: usize) {
     let asking: Vec<usize> = (0..threads)
         .filter(|index| {

@@ -1,4 +1,6 @@
 //! POSIX timers on the processor clock of one thread.
+//!
+//! Not here: which threads have one ([`super::registry`]).
 
 #![allow(unsafe_code)]
 
@@ -9,7 +11,7 @@ use libc::{c_int, itimerspec, sigevent, timespec};
 
 use super::clock;
 
-/// A timer of the kernel's; by its own number, because the C library's functions wrap it.
+/// A timer of the kernel, by the kernel's own number. The C library's functions would wrap it.
 pub(super) struct Timer(c_int);
 
 impl Timer {
@@ -38,7 +40,7 @@ impl Timer {
         }
     }
 
-    /// Starts it: the first period may be another one.
+    /// Starts the timer. The first period may be different from the others.
     pub(super) fn set(&self, first: u64, period: u64) {
         let time = |nanos: u64| timespec {
             tv_sec: (nanos / 1_000_000_000) as libc::time_t,
@@ -48,7 +50,8 @@ impl Timer {
             it_interval: time(period),
             it_value: time(first),
         };
-        // SAFETY: a timer of ours; the times are valid for the call, and the old ones are not asked for.
+        // SAFETY: a timer of ours; the times are valid for the call, and the old ones are not asked
+        // for.
         unsafe {
             libc::syscall(
                 libc::SYS_timer_settime,
@@ -63,8 +66,8 @@ impl Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        // SAFETY: a timer of ours, deleted once. In a forked child there is none with this number, or it
-        // is not there at all.
+        // SAFETY: a timer of ours, deleted once. In a forked child there is none with this number,
+        // or it is not there at all.
         unsafe { libc::syscall(libc::SYS_timer_delete, self.0) };
     }
 }

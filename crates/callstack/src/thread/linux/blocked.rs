@@ -1,27 +1,33 @@
-//! The stack of a thread that is blocked in a system call, without a signal.
+//! Reads the stack of a thread that is blocked in a system call, without a signal.
 //!
-//! Such a thread does not touch its stack, so it can be copied from another thread. The kernel tells where the thread
-//! goes on and its stack pointer; the other registers are on its kernel stack, out of reach, and are found out as far as
-//! the walk needs them. Whether the thread has stayed off all processors all the while is told by its count of switches: if that
-//! is the same before and after, it has not run, however often it might have come back to the same call.
+//! Such a thread does not touch its stack, so another thread can copy it. The kernel tells the next
+//! instruction and the stack pointer; the other registers are on the kernel stack, out of reach,
+//! and are worked out as far as the walk needs them. The thread's count of context switches proves
+//! that it has not run meanwhile: if the count is the same before and after, it has not, even if it
+//! would now be in the same call again.
+//!
+//! Not here: how the kernel is asked ([`super::activity`]), and how the stack is walked
+//! ([`crate::unwind`]).
 
 use std::sync::Arc;
 
-use super::look::{self, Doing, Switches};
-use super::{memory, signal};
+use super::activity::{Activity, Switches};
+use super::{memory, tid as thread_id};
 use crate::loaded::{self, Snapshot};
-use crate::thread::{Blocked, NotBlocked};
+use crate::thread::blocked::Blocked;
+use crate::thread::error::NotBlocked;
 use crate::unwind::copied::CopiedStack;
 use crate::unwind::frame_pointer::Code;
 use crate::unwind::registers::Registers;
 use crate::{Completeness, unwind};
 
-/// As much of the stack as is copied at first, and then, as long as that is not enough. In bytes.
+/// How many bytes of the stack are copied: the next size is tried as long as the last was not
+/// enough.
 const SIZES: [usize; 3] = [16 << 10, 128 << 10, 1 << 20];
 
 /// Appends the stack of the thread to `out`, if it is blocked. `out` is unchanged otherwise.
 pub(in crate::thread) fn capture(tid: u32, out: &mut Vec<usize>) -> Result<Blocked, NotBlocked> {
-    if tid == signal::current_tid() {
+    if tid == thread_id::current() {
         return Err(NotBlocked::Running);
     }
     let before = out.len();
@@ -50,24 +56,25 @@ fn attempt(
     out: &mut Vec<usize>,
 ) -> Result<Blocked, NotBlocked> {
     let switches = Switches::of(tid);
-    let doing = look::at(tid);
-    let Doing::Blocked { call, sp, ip } = doing else {
-        return Err(match doing {
-            Doing::Gone => NotBlocked::Gone,
-            Doing::Running => NotBlocked::Running,
-            _ => NotBlocked::Unseen,
+    let activity = Activity::of(tid);
+    let Activity::Blocked { call, sp, ip } = activity else {
+        return Err(match activity {
+            Activity::Gone => NotBlocked::Gone,
+            Activity::Running => NotBlocked::Running,
+            _ => NotBlocked::Unreadable,
         });
     };
     let mut words = vec![0_u64; bytes / size_of::<u64>()];
     let start = sp & !(size_of::<u64>() - 1);
     let copied = memory::copy_into(start, &mut words);
-    // What it was doing first: the switches must enclose both looks.
-    if look::at(tid) != doing || switches.is_none() || Switches::of(tid) != switches {
+    // The activity first: both reads of it must lie between the two counts of switches.
+    if Activity::of(tid) != activity || switches.is_none() || Switches::of(tid) != switches {
         return Err(NotBlocked::Moved);
     }
-    // Not code of this program as it knows it: a library that has just been loaded, or the kernel speaks of an emulator.
+    // The instruction is in no known module: a library that has just been loaded, or the kernel
+    // describes an emulator.
     if code.0.image_at(ip).is_none() {
-        return Err(NotBlocked::Unseen);
+        return Err(NotBlocked::Unreadable);
     }
     let registers = Registers::blocked(ip, sp);
     let stack = CopiedStack::new(start, &words[..copied], copied == words.len());
@@ -88,7 +95,7 @@ impl Code for Known {
             return Vec::new();
         }
         let mut bytes = vec![0; len];
-        // The kernel copies: a library may just be unloaded.
+        // The kernel copies, because the library may be unloaded just now.
         let copied = memory::copy_bytes(start, &mut bytes);
         bytes.truncate(copied);
         bytes

@@ -1,4 +1,5 @@
-//! Where the asking thread and the interrupted one meet: one word of state, and memory that is never freed.
+//! The memory in which the asking thread and the interrupted thread meet: one word of state, and an
+//! answer that is never freed.
 //!
 //! # Protocol
 //!
@@ -10,16 +11,20 @@
 //!    └── give_up (the thread has ended) ───────────┘                 ▼
 //! ```
 //!
-//! The word holds the number of the request besides its phase. Only the thread that has its [`Turn`] makes the moves on
-//! the left and `ask`; only the handler on the asked thread makes the other two. The handler picks a request up by a
-//! compare-and-swap of the whole word, so it can only answer the request that it has read the target of; one that was
-//! taken back meanwhile is left alone. There is no way from ANSWERING to ASKED: an asker who ran out of time goes away, and
-//! the next one waits until the late answer is complete.
+//! The word holds the number of the request besides its phase. Only the thread with the
+//! [`RequestGuard`] makes the moves on the left and `ask`; only the handler on the asked thread
+//! makes the other two. The handler picks a request up by a compare-and-swap of the whole word, so
+//! it can only answer the request whose target it has read; one that was taken back meanwhile is
+//! left alone. There is no way from ANSWERING to ASKED: an asker that ran out of time goes away,
+//! and the next one waits until the late answer is complete.
 //!
 //! # Invariant
 //!
-//! The answer is written by the handler in phase ANSWERING, and read by the one who has the turn in phase ANSWERED, and by
-//! nobody else. The release in `publish` pairs with the acquire in `wait`.
+//! The answer is written by the handler in phase ANSWERING, and read by the thread with the guard
+//! in phase ANSWERED, and by nobody else. The release in `publish` pairs with the acquire in
+//! `wait`.
+//!
+//! Not here: the signal that makes the handler run ([`super::signal`]).
 
 #![allow(unsafe_code)]
 
@@ -27,17 +32,18 @@ use std::cell::UnsafeCell;
 use std::ptr;
 use std::slice;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, MutexGuard};
 use std::time::Instant;
 
 use super::futex;
+use crate::sync::{Mutex, without_poison};
 use crate::unwind::copied::CopiedStack;
 use crate::unwind::registers::Registers;
 
-/// As much of a stack as one answer holds, from its leaf on, in words.
+/// The most words of a stack that an answer holds, from the leaf on.
 const WORDS: usize = (1 << 20) / size_of::<u64>();
 
-/// The one and only.
+/// The exchange of this process.
 pub(super) static EXCHANGE: Exchange = Exchange::new();
 
 const FREE: u32 = 0;
@@ -45,30 +51,31 @@ const ASKED: u32 = 1;
 const ANSWERING: u32 = 2;
 const ANSWERED: u32 = 3;
 const PHASE: u32 = 3;
-/// What the number of a request grows by.
+/// The step between the numbers of two requests.
 const NEXT: u32 = PHASE + 1;
 
 pub(super) struct Exchange {
     /// The number of the request in the high bits, its phase in the low ones.
     state: AtomicU32,
-    /// The thread that is asked. Written before `ASKED`, by the one who has the turn.
+    /// The thread that is asked. Written before `ASKED`, by the thread with the guard.
     target: AtomicU32,
     answer: UnsafeCell<Answer>,
-    /// Whether somebody has the turn.
+    /// Whether a thread has the guard.
     taken: Mutex<bool>,
     given_back: Condvar,
 }
 
-// SAFETY: the answer has one user at a time (module invariant); everything else is made for sharing.
+// SAFETY: the answer has one user at a time (module invariant); everything else is made for
+// sharing.
 unsafe impl Sync for Exchange {}
 
 struct Answer {
     registers: Registers,
     /// Address of the first word.
     start: usize,
-    /// In bytes.
+    /// How much of the stack was copied, in bytes.
     len: usize,
-    /// Not initialised memory: all zero costs nothing in a static.
+    /// Zero at first, which costs no memory in a static.
     stack: [u64; WORDS],
 }
 
@@ -88,33 +95,34 @@ impl Exchange {
         }
     }
 
-    /// Waits for the turn; `None` if others had it until the deadline.
-    pub(super) fn turn(&self, deadline: Instant) -> Option<Turn<'_>> {
+    /// Waits for the right to ask; `None` if other threads had it until the deadline.
+    pub(super) fn begin(&self, deadline: Instant) -> Option<RequestGuard<'_>> {
         let left = deadline.saturating_duration_since(Instant::now());
-        let (mut taken, _) = self
-            .given_back
-            .wait_timeout_while(self.lock(), left, |taken| *taken)
-            .unwrap_or_else(PoisonError::into_inner);
+        let (mut taken, _) = without_poison(self.given_back.wait_timeout_while(
+            self.lock(),
+            left,
+            |taken| *taken,
+        ));
         if *taken {
             return None;
         }
         *taken = true;
-        Some(Turn { exchange: self })
+        Some(RequestGuard { exchange: self })
     }
 
     fn lock(&self) -> MutexGuard<'_, bool> {
-        // Every critical section is one assignment.
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        self.taken.lock()
     }
 
-    /// For the handler: the request, if it is for this thread.
-    pub(super) fn pick_up(&self, tid: u32) -> Option<Pen<'_>> {
-        // Acquire: the target is the one of this request, or of a later one, and then the swap fails.
+    /// Picks up the request if it is for this thread. Called by the handler.
+    pub(super) fn pick_up(&self, tid: u32) -> Option<AnswerWriter<'_>> {
+        // Acquire: the target is the one of this request, or of a later one, and then the swap
+        // fails.
         let asked = self.state.load(Ordering::Acquire);
         if asked & PHASE != ASKED || self.target.load(Ordering::Relaxed) != tid {
             return None;
         }
-        // Acquire: whoever read the answer before has finished.
+        // Acquire: the reader of the last answer has finished.
         self.state
             .compare_exchange(
                 asked,
@@ -123,7 +131,7 @@ impl Exchange {
                 Ordering::Relaxed,
             )
             .ok()
-            .map(|_| Pen {
+            .map(|_| AnswerWriter {
                 exchange: self,
                 asked,
             })
@@ -135,24 +143,25 @@ fn with_phase(state: u32, phase: u32) -> u32 {
 }
 
 /// The right to write one answer.
-pub(super) struct Pen<'a> {
+pub(super) struct AnswerWriter<'a> {
     exchange: &'a Exchange,
     asked: u32,
 }
 
-impl Pen<'_> {
+impl AnswerWriter<'_> {
     /// Room for the stack, in bytes.
     pub(super) fn capacity(&self) -> usize {
         WORDS * size_of::<u64>()
     }
 
-    /// Where the stack is to be written. Nobody else uses that memory before `publish`.
+    /// The memory for the stack. Nobody else uses it before `publish`.
     pub(super) fn stack(&self) -> *mut u8 {
         // SAFETY: only computes an address within the static.
         unsafe { (&raw mut (*self.exchange.answer.get()).stack).cast() }
     }
 
-    /// Hands the answer over; `len` bytes of the stack were written, which are at `start` in memory.
+    /// Hands the answer over; `len` bytes of the stack were written, which are at `start` in
+    /// memory.
     pub(super) fn publish(self, registers: Registers, start: usize, len: usize) {
         let answer = self.exchange.answer.get();
         // SAFETY: we are ANSWERING, so nobody else uses the answer (module invariant).
@@ -167,12 +176,12 @@ impl Pen<'_> {
     }
 }
 
-/// The right to ask. Given back by drop.
-pub(super) struct Turn<'a> {
+/// The right to ask, given back by drop.
+pub(super) struct RequestGuard<'a> {
     exchange: &'a Exchange,
 }
 
-impl Turn<'_> {
+impl RequestGuard<'_> {
     fn state(&self) -> u32 {
         self.exchange.state.load(Ordering::Acquire)
     }
@@ -233,8 +242,9 @@ impl Turn<'_> {
             return None;
         }
         let answer = self.exchange.answer.get();
-        // SAFETY: in phase ANSWERED, and for as long as we do not ask again, nobody writes (module invariant). That is for
-        // as long as the result borrows `self`. Everything was initialised by the static, so also what was not copied.
+        // SAFETY: in phase ANSWERED, and for as long as we do not ask again, nobody writes (module
+        // invariant). That is for as long as the result borrows `self`. Everything was initialised
+        // by the static, so also what was not copied.
         let (registers, start, len, first) = unsafe {
             (
                 (*answer).registers,
@@ -250,7 +260,7 @@ impl Turn<'_> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for RequestGuard<'_> {
     fn drop(&mut self) {
         *self.exchange.lock() = false;
         self.exchange.given_back.notify_one();

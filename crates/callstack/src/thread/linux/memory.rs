@@ -1,30 +1,33 @@
-//! Copying a stack whose end is not known, from a signal handler.
+//! Copies a stack whose end is not known, from a signal handler.
 //!
-//! The kernel copies ([`libc::process_vm_readv`] on ourselves) and stops where nothing is mapped. So nobody needs to know
-//! the bounds of a stack, and it may be any stack: that of the thread, of a coroutine, or an alternate one. There is no
-//! lock, no allocation and no fault.
+//! The kernel copies ([`libc::process_vm_readv`] on this process) and stops where nothing is
+//! mapped. So the bounds of the stack need not be known, and it may be any stack: that of the
+//! thread, of a coroutine, or an alternate one. There is no lock, no allocation and no fault.
+//!
+//! Not here: which part is copied ([`super::handler`], [`super::blocked`]).
 
 #![allow(unsafe_code)]
 
-use super::signal::current_tid;
+use super::tid;
 
-/// The kernel maps so much at once; larger pieces would not be faster.
+/// How much the kernel maps at once; larger pieces would not be faster.
 const PIECE: usize = 64 << 10;
-/// No page is smaller.
+/// The smallest page.
 const PAGE: usize = 4096;
 
-/// Copies memory of this process from `start` up to `end`, or up to where it cannot be read, and returns how many bytes.
-/// May be called by a signal handler; may change `errno`.
+/// Copies memory of this process from `start` up to `end`, or up to where it cannot be read, and
+/// returns how many bytes. May be called by a signal handler; may change `errno`.
 ///
 /// # Safety
 ///
 /// `into` must be valid for writes of `end - start` bytes.
 pub(crate) unsafe fn copy(start: usize, end: usize, into: *mut u8) -> usize {
-    let tid = current_tid() as libc::pid_t;
+    let tid = tid::current() as libc::pid_t;
     let mut at = start;
     let mut piece = PIECE;
     while at < end {
-        // Up to the next boundary, so that what can be read is not refused because of what comes after it.
+        // Up to the next boundary, so that a readable page is not refused because of the one after
+        // it.
         let stop = end.min((at | (piece - 1)).saturating_add(1));
         let local = libc::iovec {
             iov_base: into.wrapping_add(at - start).cast(),
@@ -34,13 +37,13 @@ pub(crate) unsafe fn copy(start: usize, end: usize, into: *mut u8) -> usize {
             iov_base: std::ptr::without_provenance_mut(at),
             iov_len: stop - at,
         };
-        // SAFETY: writes at most `end - start` bytes from `into` on, by the contract of this function. What is read need
-        // not be valid: the kernel checks.
+        // SAFETY: writes at most `end - start` bytes from `into` on, by the contract of this
+        // function. What is read need not be valid: the kernel checks.
         let copied =
             unsafe { libc::process_vm_readv(tid, &raw const local, 1, &raw const remote, 1, 0) };
         match usize::try_from(copied) {
             Ok(copied @ 1..) => at += copied,
-            // Not even one page of it.
+            // Not even one page can be read.
             _ if piece == PAGE => break,
             _ => piece = PAGE,
         }
@@ -48,7 +51,8 @@ pub(crate) unsafe fn copy(start: usize, end: usize, into: *mut u8) -> usize {
     at - start
 }
 
-/// Copies memory of this process from `start` on, as much as has room and can be read, and returns how many words.
+/// Copies memory of this process from `start` on, as much as has room and can be read, and returns
+/// how many words.
 pub(super) fn copy_into(start: usize, into: &mut [u64]) -> usize {
     let end = start.saturating_add(size_of_val(into));
     // SAFETY: there is room for `end - start` bytes, and any bytes are words.
@@ -56,13 +60,14 @@ pub(super) fn copy_into(start: usize, into: &mut [u64]) -> usize {
     copied / size_of::<u64>()
 }
 
-/// The same of bytes.
+/// Copies bytes of this process from `start` on, as many as have room and can be read, and returns
+/// how many.
 pub(super) fn copy_bytes(start: usize, into: &mut [u8]) -> usize {
-    // SAFETY: there is room for so many bytes.
+    // SAFETY: there is room for `into.len()` bytes.
     unsafe { copy(start, start.saturating_add(into.len()), into.as_mut_ptr()) }
 }
 
-/// Whether the system allows it at all.
+/// Whether the system lets this process copy its own memory.
 pub(crate) fn can_be_copied() -> bool {
     let original = 0x5eed_u64;
     let mut copied = 0_u64;
@@ -72,8 +77,9 @@ pub(crate) fn can_be_copied() -> bool {
     len == size_of::<u64>() && copied == original
 }
 
-/// An address that is above this thread's stack, if it is near: the C library keeps its own data of a thread on top of the
-/// stack that it has mapped for it, and the thread pointer points there. Only saves copying what lies behind.
+/// The thread pointer. If it is near the stack pointer, the stack ends below it: the C library
+/// keeps its own data of a thread on top of the stack that it has mapped. Only saves copying what
+/// lies behind.
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn thread_pointer() -> usize {
     let pointer: usize;
@@ -88,8 +94,9 @@ pub(crate) fn thread_pointer() -> usize {
     pointer
 }
 
-/// An address that is above this thread's stack, if it is near: the C library keeps its own data of a thread on top of the
-/// stack that it has mapped for it, and the thread pointer points there. Only saves copying what lies behind.
+/// The thread pointer. If it is near the stack pointer, the stack ends below it: the C library
+/// keeps its own data of a thread on top of the stack that it has mapped. Only saves copying what
+/// lies behind.
 #[cfg(target_arch = "aarch64")]
 pub(crate) fn thread_pointer() -> usize {
     let pointer: usize;

@@ -1,38 +1,43 @@
-//! One capture, as the asking thread goes through it.
+//! One capture of another thread, step by step on the asking thread.
 //!
-//! A thread that is in a system call is read without a signal ([`blocked`]), if [`look`] says so. The parts of the other
-//! way: [`signal`] claims, checks and sends the signal; [`handler`] is what runs on the interrupted thread, with
-//! [`memory`] to copy a stack whose bounds nobody knows, and [`resume`] to send the thread back into a system call that
-//! the signal has ended after all; [`exchange`] is where the two threads meet; [`status`] says why a
-//! thread does not answer.
+//! A thread that [`activity`] finds in a system call is read without a signal ([`blocked`]). A
+//! running thread gets the signal that [`signal`] claims, checks and sends. [`handler`] runs on the
+//! interrupted thread, with [`memory`] to copy a stack of unknown bounds, and [`resume`] to send
+//! the thread back into a system call that the signal has ended after all. The two threads meet in
+//! [`exchange`]; [`status`] says why a thread does not answer.
+//!
+//! Not here: how a copied stack is walked ([`crate::unwind`]).
 
+mod activity;
 mod blocked;
 mod exchange;
 mod futex;
 mod handler;
-mod look;
 pub(crate) mod memory;
 pub(crate) mod resume;
 mod signal;
 mod status;
+mod tid;
 
 use std::time::{Duration, Instant};
 
 pub(super) use blocked::capture as capture_blocked;
 pub(super) use resume::not_resumed as interrupted_calls;
-pub(super) use signal::{Claimed, claim, current_tid};
+pub(super) use signal::{Claimed, claim};
+pub(super) use tid::current as current_tid;
 
-use super::{CaptureError, NotBlocked, Silence, SystemCall};
+use super::call::SystemCall;
+use super::error::{CaptureError, NoAnswerReason, NotBlocked};
 use crate::{Completeness, unwind};
-use exchange::{EXCHANGE, Turn};
-use look::Doing;
+use activity::Activity;
+use exchange::{EXCHANGE, RequestGuard};
 use status::Status;
 
-/// So often somebody who waits makes sure that the thread still exists.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
-/// A handler that has begun before the time was up is given this long to end.
+/// How often a waiting asker makes sure that the thread still exists.
+const CHECK_INTERVAL: Duration = Duration::from_millis(10);
+/// How long a handler that has begun before the deadline may take to end.
 const GRACE: Duration = Duration::from_millis(5);
-/// Who waits for longer than this waits for ever.
+/// Longer timeouts are cut to this one, so that the deadline can be computed.
 const FOREVER: Duration = Duration::from_secs(1 << 30);
 
 pub(super) fn capture(
@@ -48,12 +53,12 @@ pub(super) fn capture(
             Ok(blocked) if blocked.completeness != Completeness::Broken => {
                 return Ok(blocked.completeness);
             }
-            // More can be had by a signal.
+            // A signal gives the rest of the stack.
             Ok(blocked) if blocked.call.is_restarted() => out.truncate(before),
             Ok(blocked) if out.len() > before => return Ok(blocked.completeness),
             Ok(blocked) => return Err(CaptureError::InCall { call: blocked.call }),
             Err(NotBlocked::Gone) => return Err(CaptureError::Gone),
-            Err(NotBlocked::Running | NotBlocked::Moved | NotBlocked::Unseen) => {}
+            Err(NotBlocked::Running | NotBlocked::Moved | NotBlocked::Unreadable) => {}
         }
         match capture_running(signal, tid, deadline, out) {
             Err(CaptureError::InCall { .. }) if Instant::now() < deadline => {}
@@ -69,88 +74,90 @@ fn capture_running(
     deadline: Instant,
     out: &mut Vec<usize>,
 ) -> Result<Completeness, CaptureError> {
-    let mut turn = EXCHANGE.turn(deadline).ok_or(CaptureError::Busy)?;
-    settle(&mut turn, deadline)?;
-    interrupt(&mut turn, signal, tid, deadline)?;
-    let (registers, stack) = turn.answer().ok_or(CaptureError::NoAnswer {
-        silence: Silence::Unknown,
+    let mut request = EXCHANGE.begin(deadline).ok_or(CaptureError::Busy)?;
+    settle(&mut request, deadline)?;
+    interrupt(&mut request, signal, tid, deadline)?;
+    let (registers, stack) = request.answer().ok_or(CaptureError::NoAnswer {
+        reason: NoAnswerReason::Unknown,
     })?;
     Ok(unwind::walk_interrupted(&registers, &stack, out))
 }
 
-/// Makes sure that a signal ends no system call of the thread. The last thing before it is sent.
+/// Makes sure that a signal ends no system call of the thread. The last step before it is sent.
 fn check_interruptible(tid: u32) -> Result<(), CaptureError> {
     let in_call = |call: SystemCall| CaptureError::InCall { call };
     if tid == current_tid() {
         return Ok(());
     }
-    match look::at(tid) {
-        Doing::Running => Ok(()),
-        Doing::Blocked { call, .. } if call.is_restarted() => Ok(()),
-        Doing::Blocked { call, .. } => Err(in_call(call)),
-        Doing::Gone => Err(CaptureError::Gone),
-        Doing::Unknown => match Status::of(tid) {
+    match Activity::of(tid) {
+        Activity::Running => Ok(()),
+        Activity::Blocked { call, .. } if call.is_restarted() => Ok(()),
+        Activity::Blocked { call, .. } => Err(in_call(call)),
+        Activity::Gone => Err(CaptureError::Gone),
+        Activity::Unknown => match Status::of(tid) {
             Some(status) if status.is_running() => Ok(()),
-            _ => Err(CaptureError::Unseen),
+            _ => Err(CaptureError::Unreadable),
         },
     }
 }
 
 /// Waits until a late answer to an earlier request is complete.
-fn settle(turn: &mut Turn<'_>, deadline: Instant) -> Result<(), CaptureError> {
-    while let Some(answering) = turn.still_answering() {
-        if !signal::exists(answering) {
-            // Only a cancelled thread (`pthread_cancel`) leaves its handler half-way. It cannot come back.
-            turn.give_up();
+fn settle(request: &mut RequestGuard<'_>, deadline: Instant) -> Result<(), CaptureError> {
+    while let Some(answering) = request.still_answering() {
+        if !tid::exists(answering) {
+            // Only a thread that was cancelled (`pthread_cancel`) leaves its handler half-way, and
+            // it cannot come back.
+            request.give_up();
             break;
         }
         let now = Instant::now();
         if now >= deadline {
             return Err(CaptureError::Busy);
         }
-        turn.wait(deadline.min(now + LOOK_AGAIN));
+        request.wait(deadline.min(now + CHECK_INTERVAL));
     }
     Ok(())
 }
 
-/// Has the thread write its registers and its stack into the exchange.
+/// Makes the thread write its registers and its stack into the exchange.
 fn interrupt(
-    turn: &mut Turn<'_>,
+    request: &mut RequestGuard<'_>,
     signal: Claimed,
     tid: u32,
     deadline: Instant,
 ) -> Result<(), CaptureError> {
     signal::check(signal)?;
-    turn.ask(tid);
+    request.ask(tid);
     if let Err(error) = send_once(signal, tid)
-        && turn.take_back()
+        && request.take_back()
     {
         return Err(error);
     }
     loop {
         let now = Instant::now();
-        if turn.wait(deadline.min(now + LOOK_AGAIN)) {
+        if request.wait(deadline.min(now + CHECK_INTERVAL)) {
             return Ok(());
         }
-        let is_gone = !signal::exists(tid);
+        let is_gone = !tid::exists(tid);
         if !is_gone && Instant::now() < deadline {
             continue;
         }
-        if !turn.take_back() && turn.wait(Instant::now() + GRACE) {
+        if !request.take_back() && request.wait(Instant::now() + GRACE) {
             return Ok(());
         }
         return Err(if is_gone {
             CaptureError::Gone
         } else {
-            silent(signal, tid)
+            no_answer(signal, tid)
         });
     }
 }
 
-/// Sends the signal, unless one is still pending from an earlier request. Realtime signals are queued, and the queue is shared
-/// by all processes of the user: a thread that never takes its signals must not fill it.
+/// Sends the signal, unless one is still pending from an earlier request. Realtime signals are
+/// queued, and all processes of the user share the queue: a thread that never takes its signals
+/// must not fill it.
 ///
-/// To be called after the request was made: so the pending one finds it, whenever it is delivered.
+/// Called after the request was made, so that a pending signal finds it whenever it is delivered.
 fn send_once(signal: Claimed, tid: u32) -> Result<(), CaptureError> {
     match Status::of(tid) {
         Some(status) if status.is_dead() => Err(CaptureError::Gone),
@@ -162,13 +169,14 @@ fn send_once(signal: Claimed, tid: u32) -> Result<(), CaptureError> {
     }
 }
 
-fn silent(signal: Claimed, tid: u32) -> CaptureError {
-    let silence = match Status::of(tid) {
+/// The error for a thread that did not answer.
+fn no_answer(signal: Claimed, tid: u32) -> CaptureError {
+    let reason = match Status::of(tid) {
         Some(status) if status.is_dead() => return CaptureError::Gone,
-        Some(status) if status.is_blocked(signal.number()) => Silence::Blocked,
-        Some(status) if status.is_uninterruptible() => Silence::Uninterruptible,
-        Some(status) if status.is_stopped() => Silence::Stopped,
-        _ => Silence::Unknown,
+        Some(status) if status.is_blocked(signal.number()) => NoAnswerReason::Blocked,
+        Some(status) if status.is_uninterruptible() => NoAnswerReason::Uninterruptible,
+        Some(status) if status.is_stopped() => NoAnswerReason::Stopped,
+        _ => NoAnswerReason::Unknown,
     };
-    CaptureError::NoAnswer { silence }
+    CaptureError::NoAnswer { reason }
 }

@@ -1,14 +1,17 @@
-//! Sending an interrupted thread back into the system call that our signal has ended.
+//! Sends an interrupted thread back into the system call that our signal has ended.
 //!
-//! A signal is only sent to a thread that is not in a system call ([`super::check_interruptible`]), but it may enter one
-//! before the signal arrives. A call that the kernel does not start again then returns `EINTR`, which it would not have
-//! done without us. The handler sees that in the context that it will return to, before anybody else does: the thread
-//! stands right behind the instruction that enters the kernel, and the result is `EINTR`. The arguments are still in
-//! their registers, so it is enough to put the number back and to step back over that instruction. A relative timeout
-//! begins anew; it had begun microseconds ago. On ARM the first argument is lost, so nothing can be done there.
+//! A signal is only sent to a thread that is not in a system call ([`super::check_interruptible`]),
+//! but the thread may enter one before the signal arrives. A call that the kernel does not start
+//! again then returns `EINTR`, which it would not have done without us. The handler sees that in
+//! the context that it will return to: the thread stands right behind the instruction that enters
+//! the kernel, and the result is `EINTR`. The arguments are still in their registers, so it is
+//! enough to put the number back and to step back over that instruction. A relative timeout begins
+//! anew; it had begun microseconds ago. On ARM the first argument is lost, so nothing can be done
+//! there.
 //!
-//! Only calls that return `EINTR` without having done anything are started again: not `close`, not `connect`. If a signal
-//! of the application arrives in the very same moment, it is as if that had come before the call.
+//! Only calls that return `EINTR` without having done anything are started again: not `close`, not
+//! `connect`. If a signal of the application arrives in the same moment, it is as if that had come
+//! before the call.
 
 #![allow(unsafe_code)]
 
@@ -20,12 +23,13 @@ use super::memory;
 
 static NOT_RESUMED: AtomicU64 = AtomicU64::new(0);
 
-/// Calls that were ended by our signal and have returned `EINTR`.
+/// How many calls were ended by our signal and have returned `EINTR`.
 pub(in crate::thread) fn not_resumed() -> u64 {
     NOT_RESUMED.load(Ordering::Relaxed)
 }
 
-/// Has the thread enter the call again that the signal has ended, if it has ended one. For the handler.
+/// Makes the thread enter the call again that the signal has ended, if it has ended one. Called by
+/// the handler.
 pub(crate) fn resume(context: &mut ucontext_t) {
     if !machine::was_ended(context) {
         return;
@@ -93,7 +97,7 @@ mod machine {
             && code::<2>(context, 2) == Some(SYSCALL)
     }
 
-    /// The kernel does not say which call it was: where the instruction before loads the number, it does.
+    /// The number of the call, if the instruction before it loads that; the kernel does not say.
     pub(super) fn number(context: &ucontext_t) -> Option<i64> {
         let [before, loads, a, b, c, d, ..] = code::<8>(context, 8)?;
         // A prefix would make it another register.
@@ -107,7 +111,7 @@ mod machine {
         registers[libc::REG_RIP as usize] -= SYSCALL.len() as i64;
     }
 
-    /// The bytes of code that begin so far before the next instruction.
+    /// The bytes of code that begin `before` bytes before the next instruction.
     fn code<const N: usize>(context: &ucontext_t, before: usize) -> Option<[u8; N]> {
         let next = context.uc_mcontext.gregs[libc::REG_RIP as usize] as usize;
         let mut bytes = [0; N];
@@ -134,7 +138,7 @@ mod machine {
             && bytes == SYSCALL
     }
 
-    /// Of no use: the result is where the first argument was.
+    /// Always `None`: the result has replaced the first argument, so the call cannot be made again.
     pub(super) fn number(_: &ucontext_t) -> Option<i64> {
         None
     }

@@ -1,24 +1,26 @@
-//! The signal itself: claiming it, making sure that it is still ours, sending it.
+//! The signal for captures: claims it, checks that the handler is still ours, and sends it.
 //!
 //! # Invariant
 //!
-//! Our handler is installed at most once in a process, for a signal that had the default disposition, and is never
-//! removed. A disposition of somebody else is never replaced; if one appears in the moment between asking and installing,
-//! it is put back.
+//! Our handler is installed at most once in a process, for a signal that had the default
+//! disposition, and is never removed. A disposition of somebody else is never replaced; if one
+//! appears between asking and installing, it is put back.
+//!
+//! Not here: the handler ([`super::handler`]), and the signal of CPU samples (`crate::sampler`).
 
 #![allow(unsafe_code)]
 
-use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::{Mutex, PoisonError};
 
 use libc::{c_int, sigaction, sigset_t};
 
-use super::{handler, memory};
-use crate::thread::{CaptureError, ClaimError};
+use super::{handler, memory, tid};
+use crate::sync::Mutex;
+use crate::thread::error::{CaptureError, ClaimError};
 
-/// Left alone at the lower end of the realtime signals: .NET, the Boehm collector and others begin there.
+/// How many realtime signals are left alone at the lower end: .NET, the Boehm collector and others
+/// begin there.
 const LEFT_TO_OTHERS: c_int = 8;
 
 /// A signal with our handler.
@@ -35,10 +37,9 @@ impl Claimed {
 
 static CLAIMED: Mutex<Option<Claimed>> = Mutex::new(None);
 
-/// Claims `number`, or the best free one; again if it was claimed before.
+/// Claims `number`, or the best free signal. Returns the one that was claimed before, if it may.
 pub(in crate::thread) fn claim(number: Option<c_int>) -> Result<Claimed, ClaimError> {
-    // The critical section does not panic half-way.
-    let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut claimed = CLAIMED.lock();
     if let Some(claimed) = *claimed {
         return match number {
             Some(number) if number != claimed.number => Err(ClaimError::AlreadyClaimed {
@@ -50,11 +51,11 @@ pub(in crate::thread) fn claim(number: Option<c_int>) -> Result<Claimed, ClaimEr
     if let Some(number) = number.filter(|&number| !is_suitable(number)) {
         return Err(ClaimError::Unsuitable { number });
     }
-    // Also makes the dynamic linker bind what the handler calls.
+    // This also makes the dynamic linker bind the functions that the handler calls.
     if !memory::can_be_copied() {
         return Err(ClaimError::NotPermitted);
     }
-    // Reads the list of modules now; it waits for the dynamic loader, which a capture must not.
+    // Reads the list of modules now: that waits for the dynamic loader, which a capture must not.
     crate::refresh();
     let free = match number {
         Some(number) => install(number)
@@ -81,7 +82,8 @@ fn install(number: c_int) -> bool {
     }
     let ours = action();
     let mut before = MaybeUninit::<sigaction>::uninit();
-    // SAFETY: `ours` is a valid action whose handler is async-signal-safe, and `before` has room for the old one.
+    // SAFETY: `ours` is a valid action whose handler is async-signal-safe, and `before` has room
+    // for the old one.
     if unsafe { libc::sigaction(number, &raw const ours, before.as_mut_ptr()) } != 0 {
         // The C library or a tool keeps this one for itself.
         return false;
@@ -91,7 +93,7 @@ fn install(number: c_int) -> bool {
     if before.sa_sigaction == libc::SIG_DFL {
         return true;
     }
-    // Somebody was faster, by nanoseconds.
+    // Somebody else has installed a handler in between.
     // SAFETY: the action was valid before.
     unsafe { libc::sigaction(number, &raw const before, ptr::null_mut()) };
     false
@@ -101,11 +103,11 @@ fn action() -> sigaction {
     // SAFETY: an all-zero action is a valid value; everything that matters is set below.
     let mut action: sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
     action.sa_sigaction = address();
-    // On the alternate stack: the interrupted code may run on a stack of a few KiB (a coroutine, a goroutine), or may have
-    // used up nearly all of its own.
+    // On the alternate stack: the interrupted code may run on a stack of a few KiB (a coroutine, a
+    // goroutine), or may have used up nearly all of its own.
     action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
-    // SAFETY: the mask is valid memory. Everything is blocked for the microseconds of the handler: that other handlers
-    // should not be stacked upon it saves room on a small stack.
+    // SAFETY: the mask is valid memory. Everything is blocked for the microseconds of the handler:
+    // that other handlers should not be stacked upon it saves room on a small stack.
     unsafe { libc::sigfillset(&raw mut action.sa_mask) };
     action
 }
@@ -124,8 +126,9 @@ fn disposition(number: c_int) -> Option<libc::sighandler_t> {
     }
 }
 
-/// Somebody who receives signals by `sigwait` or `signalfd` has no handler, but blocks them in all threads, so in ours.
-/// (The masks of other threads say nothing: every thread blocks all signals for a moment whenever it starts another one.)
+/// Whether the calling thread blocks the signal: a program that receives signals by `sigwait` or
+/// `signalfd` has no handler, but blocks them in all threads. (The masks of other threads say
+/// nothing: every thread blocks all signals for a moment whenever it starts another one.)
 fn is_waited_for(number: c_int) -> bool {
     let mut blocked = MaybeUninit::<sigset_t>::uninit();
     // SAFETY: only asks; `blocked` has room for the answer, which is read if there is one.
@@ -135,7 +138,7 @@ fn is_waited_for(number: c_int) -> bool {
     }
 }
 
-/// Makes sure that the handler is still ours.
+/// Checks that the handler is still ours.
 pub(super) fn check(claimed: Claimed) -> Result<(), CaptureError> {
     if disposition(claimed.number) == Some(address()) {
         return Ok(());
@@ -147,37 +150,11 @@ pub(super) fn check(claimed: Claimed) -> Result<(), CaptureError> {
 
 /// Sends the signal to a thread of this process.
 pub(super) fn send(claimed: Claimed, tid: u32) -> Result<(), CaptureError> {
-    match tgkill(tid, claimed.number) {
+    match tid::tgkill(tid, claimed.number) {
         Ok(()) => Ok(()),
-        // `EINVAL`: not a number of a thread at all.
+        // `EINVAL`: no thread can have this number.
         Err(libc::ESRCH | libc::EINVAL) => Err(CaptureError::Gone),
         Err(libc::EAGAIN) => Err(CaptureError::QueueFull),
         Err(errno) => Err(CaptureError::NotSent { errno }),
     }
-}
-
-/// False if there is surely no such thread in this process.
-pub(super) fn exists(tid: u32) -> bool {
-    // `EINVAL`: not a number of a thread at all.
-    !matches!(tgkill(tid, 0), Err(libc::ESRCH | libc::EINVAL))
-}
-
-fn tgkill(tid: u32, number: c_int) -> Result<(), c_int> {
-    // SAFETY: no memory is involved. The numbers of the process and of the thread must both match, so nobody else is hit.
-    let result = unsafe { libc::syscall(libc::SYS_tgkill, process(), tid, number) };
-    if result == 0 {
-        return Ok(());
-    }
-    Err(io::Error::last_os_error().raw_os_error().unwrap_or(0))
-}
-
-/// Not kept: it is another one after a fork.
-fn process() -> u32 {
-    std::process::id()
-}
-
-/// May be called by a signal handler.
-pub(in crate::thread) fn current_tid() -> u32 {
-    // SAFETY: has no preconditions and cannot fail.
-    unsafe { libc::syscall(libc::SYS_gettid) as u32 }
 }

@@ -1,4 +1,6 @@
-//! What `/proc` says about a thread: whether it has a signal pending, blocks it, or cannot be interrupted.
+//! Reads from `/proc` whether a thread has a signal pending, blocks it, or cannot be interrupted.
+//!
+//! Not here: which system call it is in ([`super::activity`]).
 
 use std::fs;
 
@@ -7,18 +9,18 @@ use std::fs;
 pub(super) struct Status {
     /// The letter that `ps` shows.
     state: u8,
-    /// Sent to this thread and not delivered yet: one bit for every signal, from 1 on.
+    /// Signals sent to this thread and not delivered yet: one bit for each, from signal 1 on.
     pending: u64,
     blocked: u64,
 }
 
 impl Status {
-    /// `None` if there is no such thread, no `/proc`, or no free file descriptor.
+    /// Reads the state; `None` if there is no such thread, no `/proc`, or no free file descriptor.
     pub(super) fn of(tid: u32) -> Option<Self> {
         Self::parse(&fs::read(format!("/proc/self/task/{tid}/status")).ok()?)
     }
 
-    /// The name of the thread, in the first line, may be any bytes.
+    /// Parses `status`, as bytes: the name of the thread, in the first line, may be any.
     fn parse(text: &[u8]) -> Option<Self> {
         let field = |name: &str| {
             let mut lines = text.split(|&byte| byte == b'\n');
@@ -32,7 +34,8 @@ impl Status {
         })
     }
 
-    /// Has ended; the main thread stays in this state until all others have ended as well.
+    /// Whether the thread has ended. The main thread stays in this state until all others have
+    /// ended.
     pub(super) fn is_dead(&self) -> bool {
         matches!(self.state, b'Z' | b'X' | b'x')
     }

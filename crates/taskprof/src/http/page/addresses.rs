@@ -1,6 +1,8 @@
-//! Every address of the router with its parameters: what tools and people at a terminal ask for.
+//! The list of every address of the router, with its parameters, for tools and for people at a
+//! terminal.
 //!
-//! Made from the tables of sources, formats and Go's names. Not here: the descriptions themselves (`endpoint.rs`).
+//! Made from the tables of sources, formats and Go's names. Not here: the descriptions themselves
+//! (`parameters.rs`).
 
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -11,12 +13,12 @@ use super::layout::{Page, Tab};
 use super::links::Links;
 use crate::http::error::HttpError;
 use crate::http::go;
-use crate::http::parameters::Endpoint;
+use crate::http::parameters::{Endpoint, PageKind};
 use crate::http::query::Query;
 use crate::source::{self, Source};
 
 pub(super) async fn page(parts: Parts) -> Result<Response, HttpError> {
-    Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
+    Query::parse(parts.uri.query()).only_known(Endpoint::BARE, false)?;
     let links = Links::new(&parts, 2);
     let content = html! {
         dl {
@@ -24,7 +26,7 @@ pub(super) async fn page(parts: Parts) -> Result<Response, HttpError> {
             @if cfg!(feature = "metrics") {
                 dt { "metrics" }
                 dd {
-                    "Figures for Prometheus and other scrapers: tasks by verdict and scope, waits by length, runtimes."
+                    "Metrics for Prometheus and other scrapers: tasks by verdict and scope, waits by length, runtimes."
                     p.note {
                         a href=(links.to("metrics?format=openmetrics")) { "openmetrics" } " · "
                         a href=(links.to("metrics?format=prometheus")) { "prometheus" }
@@ -33,12 +35,12 @@ pub(super) async fn page(parts: Parts) -> Result<Response, HttpError> {
             }
         }
         h2 { "Captures" }
-        p { code { "captures/" var { "number" } } ": a capture that is over, again in any format. Its parameters:" }
-        (parameters(&Endpoint::of_capture()))
-        // For those who look for them; not in the words of Go's own page, which scanners look for.
+        p { code { "captures/" var { "number" } } ": a stored capture in any format. Its parameters:" }
+        (parameters(Endpoint::page(PageKind::Capture)))
+        // Not in the words of Go's own page, which scanners search for.
         h2 { "For clients of Go" }
         p.note {
-            "Tools that read a Go program find what they ask for under the names that they know: "
+            "Tools for Go programs find the profiles under the names that they expect: "
             @for (at, name) in go::NAMES.iter().enumerate() { @if at > 0 { ", " } code { (name.name) } }
             "."
         }
@@ -47,14 +49,16 @@ pub(super) async fn page(parts: Parts) -> Result<Response, HttpError> {
         links: &links,
         tab: Tab::Addresses,
         title: "",
-        every: None,
+        refresh: None,
     };
     Ok(answer(page.html(&content)))
 }
 
-fn one(links: &Links, source: &Source) -> Markup {
+/// The entry of a source.
+fn one(links: &Links, source: &'static Source) -> Markup {
     let to = |query: &str| links.to(&format!("{}{query}", source.name));
-    let page = Endpoint::of(source);
+    let endpoint = Endpoint::of(source);
+    let examples = endpoint.examples();
     html! {
         dt { (source.name) }
         dd {
@@ -63,23 +67,23 @@ fn one(links: &Links, source: &Source) -> Markup {
                 Err(why) => p.note { "Not here: " (why) "." },
                 Ok(()) => {
                     p.note {
-                        @if page.examples.is_empty() { a href=(to("")) { (source.name) } }
-                        @for (at, (what, query)) in page.examples.iter().enumerate() {
+                        @if examples.is_empty() { a href=(to("")) { (source.name) } }
+                        @for (at, (what, query)) in examples.iter().enumerate() {
                             @if at > 0 { " · " }
                             a href=(to(&format!("?{query}"))) { (what) }
                         }
                     }
-                    (parameters(&page))
+                    (parameters(endpoint))
                 }
             }
         }
     }
 }
 
-fn parameters(page: &Endpoint) -> Markup {
+fn parameters(endpoint: Endpoint) -> Markup {
     html! {
-        @if !page.parameters.is_empty() {
-            ul { @for parameter in &page.parameters { li { code { (parameter.name) } ": " (parameter.summary) } } }
+        @if endpoint.parameters().next().is_some() {
+            ul { @for parameter in endpoint.parameters() { li { code { (parameter.name) } ": " (endpoint.help(parameter)) } } }
         }
     }
 }

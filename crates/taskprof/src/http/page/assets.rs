@@ -1,4 +1,6 @@
-//! Style and script of the pages: part of the program, so that they are there without a network and without files.
+//! The style sheet and the script of the pages, compiled into the program.
+//!
+//! Not here: the pages that use them (each in its own file), their policy (`mod.rs`).
 
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
@@ -21,6 +23,6 @@ pub(super) async fn script(parts: Parts) -> Result<Response, HttpError> {
 }
 
 fn answer(parts: &Parts, kind: &'static str, text: &'static str) -> Result<Response, HttpError> {
-    Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
+    Query::parse(parts.uri.query()).only_known(Endpoint::BARE, false)?;
     Ok(([(CONTENT_TYPE, kind)], text).into_response())
 }

@@ -1,6 +1,7 @@
-//! What all pages have in common: head, navigation, footer; and the words that several of them use.
+//! The layout that all pages share: head, navigation and footer; and small parts that several of
+//! them use.
 //!
-//! Not here: what stands between (each page's own file), style and script (`page.css`, `page.js`).
+//! Not here: the content (each page's own file), style and script (`page.css`, `page.js`).
 
 use std::borrow::Cow;
 use std::panic::Location;
@@ -12,14 +13,14 @@ use taskscope::{Age, OneLine, Plain, Verdict, Watchdog};
 
 use super::links::Links;
 
-/// The tabs, in the order of the navigation.
+/// A tab of the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tab {
     Overview,
     Tasks,
     Scopes,
     Profiles,
-    /// Not in the navigation, but at the foot of every page.
+    /// Linked from the foot of every page instead of the navigation.
     Addresses,
 }
 
@@ -47,17 +48,18 @@ impl Tab {
     }
 }
 
-/// A page around its content.
+/// A page without its content.
 pub(super) struct Page<'a> {
     pub(super) links: &'a Links,
     pub(super) tab: Tab,
-    /// The heading. The tab's name if it is empty.
+    /// The heading; if empty, the name of the tab.
     pub(super) title: &'a str,
-    /// How often the parts that are marked as live may be asked for again; never, if absent.
-    pub(super) every: Option<Duration>,
+    /// How often the script fetches the page again to update its live parts; never if absent.
+    pub(super) refresh: Option<Duration>,
 }
 
 impl Page<'_> {
+    /// The whole page around its content.
     pub(super) fn html(&self, content: &Markup) -> String {
         let links = self.links;
         let title = if self.title.is_empty() {
@@ -93,7 +95,7 @@ impl Page<'_> {
                         }
                         p #live role="status" {}
                     }
-                    main #main tabindex="-1" data-every=[self.every.map(|every| every.as_millis())] {
+                    main #main tabindex="-1" data-refresh=[self.refresh.map(|refresh| refresh.as_millis())] {
                         h1 { (title) }
                         (content)
                     }
@@ -104,12 +106,12 @@ impl Page<'_> {
                 }
             }
         };
-        // Whatever a page shows, nothing in it hides.
+        // Escapes the characters that cannot be seen, wherever they are from.
         lines(&page.into_string()).into_owned()
     }
 }
 
-/// What the program is called.
+/// The file name of the program.
 pub(super) fn process() -> String {
     let name = std::env::current_exe().ok().and_then(|path| {
         let name = path.file_name()?.to_string_lossy().into_owned();
@@ -118,16 +120,17 @@ pub(super) fn process() -> String {
     Plain(name.unwrap_or_else(|| "this process".to_owned())).to_string()
 }
 
-/// A name of the program on one line, whatever is in it.
+/// A name that the program made up, on one line and with hidden characters escaped.
 pub(super) fn plain(name: &str) -> String {
     Plain(name).to_string()
 }
 
-/// A sentence on one line, in which names have been treated already.
+/// A sentence on one line, whose names are escaped already.
 pub(super) fn sentence(text: &str) -> String {
     OneLine(text).to_string()
 }
 
+/// A length of time, rounded for people.
 pub(super) fn age(time: Duration) -> String {
     Age(time).to_string()
 }
@@ -141,14 +144,14 @@ pub(super) fn verdict(verdict: Verdict) -> Markup {
 pub(super) fn meaning(verdict: Verdict) -> Cow<'static, str> {
     match verdict {
         Verdict::Blocking => {
-            let threshold = Age(Watchdog::active_threshold());
-            format!("in one poll for more than {threshold}").into()
+            let threshold = Watchdog::active_threshold();
+            format!("in one poll for more than {threshold:?}").into()
         }
         other => other.meaning().into(),
     }
 }
 
-/// A place in the source: the end of its path can be seen where there is no room for all of it.
+/// A place in the source: the end of its path, with all of it as the title.
 pub(super) fn place(site: &Location<'_>) -> Markup {
     let all = plain(&site.to_string());
     html! { span.place title=(all) { (short(site)) } }
@@ -161,7 +164,7 @@ pub(super) fn short(site: &Location<'_>) -> String {
     format!("{}:{}:{}", Plain(&file[from..]), site.line(), site.column())
 }
 
-/// `1 task`, `2 tasks`.
+/// A number with its noun: `1 task`, `2 tasks`.
 pub(super) fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

@@ -1,30 +1,36 @@
-//! Links from one page to another that hold behind any prefix, with and without a slash at its end.
+//! Links from one page to another that work behind any prefix, with and without a slash at its end.
 //!
-//! All are relative: a proxy may show the router under another path than the one that the request came with. Nothing else about addresses is here.
+//! All of them are relative, because a proxy may show the router under another path than that of
+//! the request. Not here: which pages there are (`layout.rs`, `mod.rs`).
 
 use axum::extract::OriginalUri;
 use axum::http::request::Parts;
 
-/// How a page gets to the others.
+/// The way from one page to the others.
 #[derive(Debug, Clone)]
 pub(in crate::http) struct Links {
-    /// What a link to something below the router begins with; ends in a slash.
+    /// The beginning of every link below the router; ends in a slash.
     below: String,
-    /// The overview.
+    /// The link to the overview.
     home: String,
 }
 
 impl Links {
-    /// For the page at so many segments below the router; none for the router's own address.
+    /// Links of the page at this number of segments below the router; 0 is the router's own
+    /// address.
     pub(in crate::http) fn new(parts: &Parts, depth: usize) -> Self {
-        // As the client sees it, in front of any prefix that a router has taken off.
+        // The path as the client sent it, before any router removed a prefix.
         let uri = parts.extensions.get::<OriginalUri>();
         Self::of(uri.map_or(parts.uri.path(), |uri| uri.path()), depth)
     }
 
-    /// A browser resolves a link against everything up to the last `/` of the address. Behind `/debug/profile` that is `/debug/`, so the last
-    /// segment must be repeated; behind `/debug/profile/` it must not. From the pages below, the overview is named without a slash at the end, which
-    /// every way of nesting answers. A `./` keeps a segment with a colon from being taken for a scheme.
+    /// Links of the page at `path`.
+    ///
+    /// A browser resolves a link against everything up to the last `/` of the address. At
+    /// `/debug/profile` that is `/debug/`, so the last segment must be repeated; at
+    /// `/debug/profile/` it must not. Pages below link to the overview without a slash at the end,
+    /// which every way of nesting answers. A `./` keeps a browser from taking a segment with a
+    /// colon for a URL scheme.
     fn of(path: &str, depth: usize) -> Self {
         let segments: Vec<&str> = path.split('/').collect();
         let name = segments
@@ -53,12 +59,12 @@ impl Links {
         }
     }
 
-    /// To the overview.
+    /// The link to the overview.
     pub(in crate::http) fn home(&self) -> &str {
         &self.home
     }
 
-    /// To what is below the router: `tasks`, `page/tasks?name=audit`.
+    /// The link to a path below the router, such as `tasks` or `page/tasks?name=audit`.
     pub(in crate::http) fn to(&self, path: &str) -> String {
         format!("{}{path}", self.below)
     }

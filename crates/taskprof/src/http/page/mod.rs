@@ -1,8 +1,9 @@
 //! The pages for people: overview, tasks, scopes, profiles.
 //!
-//! Made here and complete without a script; the script loads rows that come into view, keeps the numbers fresh and shows the progress of a capture.
-//! HTML is written by a library that escapes everything, and the policy of these pages lets no script run but ours. Not here: profiles and dumps in
-//! formats for tools (`own.rs`, `go.rs`).
+//! The server makes them whole, so they work without a script. The script loads rows that come into
+//! view, keeps numbers fresh and shows the progress of a capture. HTML is written by a library that
+//! escapes everything, and the policy of these pages lets no script run but ours. Not here:
+//! profiles and dumps in formats for tools (`native.rs`, `go.rs`).
 
 mod addresses;
 mod assets;
@@ -25,19 +26,19 @@ use axum::http::request::Parts;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 
-pub(super) use self::snapshots::Looks;
+pub(super) use self::snapshots::SnapshotCache;
 use super::admission::Admission;
 
-/// The thread that writes a page, as its error names it.
+/// The name of the thread that writes a page, for error messages.
 const PAGE: &str = "taskprof-page";
 
-/// Style and script from files of ours and no others, nothing inline, frames with our own pictures, no host but this one.
+/// Allows style, script, requests and frames from this host only, and nothing inline.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-src 'self'; img-src data:; base-uri 'none'; \
      form-action 'self'; frame-ancestors 'none'",
 );
 
-/// A page as an answer.
+/// A page as a response.
 fn answer(page: String) -> Response {
     let mut response = Html(page).into_response();
     response
@@ -46,13 +47,13 @@ fn answer(page: String) -> Response {
     response
 }
 
-/// All of them but the first, whose address is the router's own.
+/// The routes of all pages but the overview, which is at the router's own address.
 pub(super) fn routes<S>(admission: &Arc<Admission>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
     let admission = || Arc::clone(admission);
-    let (on_tasks, on_task, on_scopes, on_profiles, on_take) = (
+    let (on_tasks, on_task, on_scopes, on_profiles, on_capture) = (
         admission(),
         admission(),
         admission(),
@@ -80,7 +81,8 @@ where
             get(move |parts: Parts| profiles::page(Arc::clone(&on_profiles), parts)),
         )
         .route(
-            "/page/take",
-            get(move |parts: Parts| capture::get(Arc::clone(&on_take), parts)).head(capture::head),
+            "/page/capture",
+            get(move |parts: Parts| capture::get(Arc::clone(&on_capture), parts))
+                .head(capture::head),
         )
 }

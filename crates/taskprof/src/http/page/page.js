@@ -1,14 +1,14 @@
-// What the pages can do more with a script: fresh numbers, rows that come when they are looked at, a capture with its progress.
-// Everything is there without it. It asks nobody but the server that the page came from, and nothing while the page cannot be seen.
+// Keeps numbers fresh, loads rows that come into view, and shows the progress of a capture.
+// The pages work without it. It sends requests only to the server that the page came from, and none while the page is hidden.
 'use strict';
 
-// The same page again, as a document; throws a sentence.
-async function again(address) {
+// Fetches a page as a document. Throws an error whose message is a sentence.
+async function fetchPage(address) {
   const answer = await fetch(address, { headers: { Accept: 'text/html' }, cache: 'no-store' });
   const text = await answer.text();
   if (!answer.ok) {
     const error = new Error(text.trim() || answer.statusText);
-    error.after = Number(answer.headers.get('Retry-After')) * 1000;
+    error.retryAfter = Number(answer.headers.get('Retry-After')) * 1000;
     throw error;
   }
   return new DOMParser().parseFromString(text, 'text/html');
@@ -16,6 +16,7 @@ async function again(address) {
 
 // ---- fresh numbers ----
 
+// Replaces the live parts of the page now and then.
 function keepFresh(main) {
   const status = document.getElementById('live');
   const words = document.createElement('span');
@@ -24,48 +25,48 @@ function keepFresh(main) {
   status.append(words, button);
   let timer = 0;
   let paused = false;
-  let asking = false;
+  let isLoading = false;
 
   const say = (text) => { if (words.textContent !== text) words.textContent = text; };
-  const every = () => Number(main.dataset.every) || 2000;
-  const plan = (after) => {
+  const refresh = () => Number(main.dataset.refresh) || 2000;
+  const plan = (delay) => {
     clearTimeout(timer);
-    if (!paused && !document.hidden) timer = setTimeout(look, after);
+    if (!paused && !document.hidden) timer = setTimeout(update, delay);
   };
   const label = () => {
-    button.textContent = paused ? 'Go on' : 'Pause';
+    button.textContent = paused ? 'Resume' : 'Pause';
     say(paused ? 'paused' : 'live');
-    words.title = `fresh every ${Math.round(every() / 1000)} s, while this page can be seen`;
+    words.title = `updated every ${Math.round(refresh() / 1000)} s while the page is visible`;
   };
 
-  async function look() {
-    if (asking) return;
-    asking = true;
-    let after = every();
+  async function update() {
+    if (isLoading) return;
+    isLoading = true;
+    let delay = refresh();
     try {
-      const fresh = await again(location.href);
+      const fresh = await fetchPage(location.href);
       if (paused || document.hidden) return;
-      main.dataset.every = fresh.getElementById('main').dataset.every;
-      for (const part of main.querySelectorAll('[data-live]')) refresh(part, fresh.getElementById(part.id));
-      after = every();
+      main.dataset.refresh = fresh.getElementById('main').dataset.refresh;
+      for (const part of main.querySelectorAll('[data-live]')) replacePart(part, fresh.getElementById(part.id));
+      delay = refresh();
       label();
     } catch (error) {
-      say(`no answer: ${error.message}; asking again`);
-      after = Math.max(error.after || 0, 2 * every());
+      say(`no answer: ${error.message}; trying again`);
+      delay = Math.max(error.retryAfter || 0, 2 * refresh());
     } finally {
-      asking = false;
-      plan(after);
+      isLoading = false;
+      plan(delay);
     }
   }
 
   button.addEventListener('click', () => { paused = !paused; label(); plan(0); });
   document.addEventListener('visibilitychange', () => plan(0));
   label();
-  plan(every());
+  plan(refresh());
 }
 
-// Not under somebody's hands: what has the focus, or a part of the selection, stays as it is.
-function refresh(old, fresh) {
+// Replaces one part by its fresh form. A part with selected text stays as it is, and a focused link keeps the focus.
+function replacePart(old, fresh) {
   if (!fresh || old.innerHTML === fresh.innerHTML) return;
   const selection = getSelection();
   if (!selection.isCollapsed && selection.containsNode(old, true)) return;
@@ -78,15 +79,15 @@ function refresh(old, fresh) {
 
 // ---- rows ----
 
-// The table is as high as all its rows. Those that are far from the view are gaps.
+// Makes the table as high as all its rows, and loads those near the view. Rows far from it are gaps.
 function fillRows(table) {
   const total = Number(table.dataset.rows);
   const size = Number(table.dataset.size);
-  const MOST = 12;
+  const MAX_FILLED = 12;
   const given = table.tBodies[0];
   const first = given ? Number(given.dataset.from) : 0;
-  // Without a look that is kept, or in the middle of a page, there are the links.
-  if (!given || !given.rows.length || total <= size || !table.dataset.look || first % size) return;
+  // Without a stored snapshot, or in the middle of a page, the links to other pages stay.
+  if (!given || !given.rows.length || total <= size || !table.dataset.snapshot || first % size) return;
   document.querySelector('nav.pages').hidden = true;
   const height = given.getBoundingClientRect().height / given.rows.length;
   const columns = given.rows[0].cells.length;
@@ -105,24 +106,24 @@ function fillRows(table) {
   };
   const fill = async (body) => {
     if (body.dataset.state !== 'gap') return;
-    body.dataset.state = 'asked';
+    body.dataset.state = 'loading';
     const address = new URL(table.dataset.next, location.href);
     address.searchParams.set('from', body.dataset.from);
     try {
-      const fresh = await again(address);
+      const fresh = await fetchPage(address);
       const rows = fresh.querySelector('#tasks tbody');
-      if (!rows || fresh.getElementById('tasks').dataset.look !== table.dataset.look) {
-        throw new Error('the look at the tasks is not kept any more; look again');
+      if (!rows || fresh.getElementById('tasks').dataset.snapshot !== table.dataset.snapshot) {
+        throw new Error('the snapshot of the tasks has expired; take a new one');
       }
       body.replaceChildren(...document.adoptNode(rows).childNodes);
       body.dataset.state = 'rows';
       filled.push(body);
     } catch (error) {
       body.dataset.state = 'gap';
-      complain(table, error.message);
+      showError(table, error.message);
       return;
     }
-    while (filled.length > MOST) {
+    while (filled.length > MAX_FILLED) {
       const far = filled.findIndex((body) => !near(body));
       if (far < 0) break;
       gap(filled.splice(far, 1)[0]);
@@ -133,9 +134,9 @@ function fillRows(table) {
     return box.bottom > -3000 && box.top < innerHeight + 3000;
   };
 
-  const watcher = new IntersectionObserver((seen) => {
-    // Who scrolls past does not wait for what is gone by.
-    for (const each of seen) if (each.isIntersecting) setTimeout(() => { if (near(each.target)) fill(each.target); }, 60);
+  const watcher = new IntersectionObserver((entries) => {
+    // A reader who scrolls past does not wait for rows that are out of view again.
+    for (const each of entries) if (each.isIntersecting) setTimeout(() => { if (near(each.target)) fill(each.target); }, 60);
   }, { rootMargin: '1000px' });
   const bodies = [];
   for (let from = 0; from < total; from += size) {
@@ -151,7 +152,8 @@ function fillRows(table) {
   bodies.forEach((body) => watcher.observe(body));
 }
 
-function complain(table, text) {
+// Shows an error above the table.
+function showError(table, text) {
   let place = document.getElementById('rows-error');
   if (!place) {
     place = document.createElement('p');
@@ -165,33 +167,34 @@ function complain(table, text) {
 
 // ---- a capture ----
 
-function takeInPlace(form) {
+// Sends the form without leaving the page, and shows how far the capture is.
+function captureInPlace(form) {
   const box = document.getElementById('progress');
   const bar = box.querySelector('progress');
   const words = document.getElementById('progress-words');
-  const error = document.getElementById('take-error');
+  const error = document.getElementById('capture-error');
   let abort = null;
   box.querySelector('button').addEventListener('click', () => abort?.abort());
 
-  // What shows a moment is mostly asked for without a time; what is summed up, or takes time, with one.
+  // A profile of one moment usually goes without seconds, every other one with them.
   const seconds = form.elements.seconds;
-  const meant = seconds.value;
+  const usual = seconds.value;
   form.elements.source.addEventListener('change', (event) => {
-    seconds.value = 'instant' in event.target.selectedOptions[0].dataset ? '' : meant;
+    seconds.value = 'instant' in event.target.selectedOptions[0].dataset ? '' : usual;
   });
 
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     if (abort) return;
     abort = new AbortController();
-    const asked = new URLSearchParams(new FormData(form));
+    const query = new URLSearchParams(new FormData(form));
     error.textContent = '';
     bar.value = 0;
-    words.textContent = `Taking ${asked.get('source')}${asked.get('seconds') ? `, ${asked.get('seconds')} s` : ''}`;
+    words.textContent = `Capturing ${query.get('source')}${query.get('seconds') ? `, ${query.get('seconds')} s` : ''}`;
     box.hidden = false;
     box.querySelector('button').focus();
     try {
-      const answer = await fetch(`${form.action}?${asked}`, {
+      const answer = await fetch(`${form.action}?${query}`, {
         headers: { Accept: 'application/x-ndjson' }, cache: 'no-store', signal: abort.signal,
       });
       if (!answer.ok) throw new Error((await answer.text()).trim());
@@ -205,12 +208,12 @@ function takeInPlace(form) {
       abort = null;
     }
   });
-  // Whoever comes back by the history finds the form as it was.
+  // The form is as it was for a reader who comes back by the history.
   addEventListener('pageshow', () => { if (!abort) box.hidden = true; });
 }
 
-// Reads lines of JSON to the one that tells the number of the capture.
-async function lines(body, told) {
+// Reads lines of JSON up to the one with the number of the capture. Calls `onProgress` with each line before it.
+async function lines(body, onProgress) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = '';
   for (;;) {
@@ -222,12 +225,12 @@ async function lines(body, told) {
       const line = JSON.parse(part);
       if (line.error) throw new Error(line.error);
       if (line.open) return line.open;
-      told(line);
+      onProgress(line);
     }
   }
 }
 
-// A frame is no higher than the picture in it.
+// Makes a frame no higher than the picture in it.
 function fitFrame(frame) {
   const fit = () => {
     const picture = frame.contentDocument?.documentElement;
@@ -242,10 +245,10 @@ function fitFrame(frame) {
 }
 
 const main = document.getElementById('main');
-if (main.dataset.every) keepFresh(main);
+if (main.dataset.refresh) keepFresh(main);
 const tasks = document.querySelector('table#tasks');
 if (tasks) fillRows(tasks);
-const take = document.getElementById('take');
-if (take) takeInPlace(take);
+const captureForm = document.getElementById('capture');
+if (captureForm) captureInPlace(captureForm);
 const graph = document.getElementById('graph');
 if (graph) fitFrame(graph);

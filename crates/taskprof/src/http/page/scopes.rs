@@ -1,7 +1,7 @@
-//! The tab with the scopes: who owns what, as a tree by name.
+//! The tab with the scopes, as a tree by name.
 //!
-//! A service has a scope for each request, so those of the same name under the same names are one line, and the oldest of them can be opened.
-//! Not here: the tasks of a scope, which the tab with the tasks shows.
+//! A service has a scope for each request, so scopes of the same name below the same names are one
+//! line, with the oldest of them inside. Not here: the tasks of a scope (`tasks/`).
 
 use std::cell::Cell;
 use std::collections::hash_map::RandomState;
@@ -18,7 +18,7 @@ use taskscope::{CancelReason, ScopeInfo, TaskDump, Verdict};
 
 use super::layout::{Page, Tab, age, count, plain, sentence, verdict};
 use super::links::Links;
-use super::tasks::{glance, pair};
+use super::tasks::{fold_unpolled, pair};
 use super::{PAGE, answer};
 use crate::error::Error;
 use crate::http::admission::Admission;
@@ -28,38 +28,39 @@ use crate::http::query::Query;
 use crate::http::{OwnRuntime, watch_application};
 use crate::offload;
 use crate::source::Line;
-use crate::tasks::{self, Chosen};
+use crate::tasks::{self, DumpQuery};
 
-/// Scopes of one name that are listed, the oldest; more are counted.
+/// Scopes of one name that are listed, the oldest; the others are counted.
 const SHOWN: usize = 10;
 /// Scopes that are listed on the whole page.
-const IN_ALL: usize = 300;
-/// Names at one level that are listed, those with the most tasks; more are counted.
+const MAX_LISTED: usize = 300;
+/// Names that are listed at one level, those with the most tasks; the others are counted.
 const NAMES: usize = 200;
-/// So few names at one level are open from the beginning.
-const FEW: usize = 3;
-/// Levels of the tree. Deeper ones are part of their parent.
+/// A level with at most this many names is unfolded at first.
+const MAX_UNFOLDED: usize = 3;
+/// Levels of the tree. Deeper scopes count for their ancestor at the last level.
 const LEVELS: usize = 24;
 
 pub(super) async fn page(admission: Arc<Admission>, parts: Parts) -> Result<Response, HttpError> {
-    Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
+    Query::parse(parts.uri.query()).only_known(Endpoint::BARE, false)?;
     let links = Links::new(&parts, 2);
     let _permit = admission.snapshot().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
-    let scopes = glance(Line::Usual, Scopes::take).await?;
+    let scopes = fold_unpolled(Line::Usual, Scopes::take).await?;
     let html = offload::work(PAGE, move |_| html(&links, &scopes)).await?;
     Ok(answer(html))
 }
 
-/// Names at one level that are told apart, and names in all; tasks of more are counted together.
+/// Different names at one level; further ones are counted together.
 const MAX_NAMES: usize = 1024;
+/// Different names on the whole page; further ones are counted together.
 const MAX_NODES: usize = 8192;
 /// Scopes of one name that are counted exactly.
-const COUNTED: usize = 1 << 16;
-/// The name of those that are not told apart.
+const MAX_COUNTED: usize = 1 << 16;
+/// The name of the scopes that are counted together.
 const OTHERS: &str = "(other names)";
 
-/// Who owns what, summed up while the tasks were read.
+/// The tree of scopes, summed up while the tasks were read.
 #[derive(Debug)]
 struct Scopes {
     taken_at: SystemTime,
@@ -71,24 +72,24 @@ struct Scopes {
 /// The scopes of one name below the same names.
 #[derive(Debug, Default)]
 struct Node {
-    /// The oldest, at most [`SHOWN`].
+    /// The oldest ones, at most [`SHOWN`].
     scopes: Vec<Owner>,
-    /// All of them, as numbers.
+    /// Hashes of all of them.
     known: HashSet<u64>,
     hashes: RandomState,
     ended: usize,
     below: BTreeMap<String, Node>,
-    /// Here and below.
+    /// Tasks here and below.
     tasks: usize,
     suspects: usize,
     oldest: Duration,
     verdicts: BTreeMap<Verdict, usize>,
     resources: usize,
-    /// Memory, as far as it is sampled.
+    /// Memory that their tasks hold, estimated from samples.
     held: Held,
 }
 
-/// A scope, and the tasks of its own that the look has met.
+/// A scope with the number of its own tasks.
 #[derive(Debug)]
 struct Owner {
     scope: ScopeInfo,
@@ -104,7 +105,8 @@ impl Node {
         *self.verdicts.entry(task.verdict).or_default() += 1;
     }
 
-    /// The node of a scope, with all above it. `each` is told each of them, outermost first.
+    /// The node of a scope, made if it is new. Calls `each` with every node on the way to it,
+    /// outermost first.
     fn reach(
         &mut self,
         scope: &ScopeInfo,
@@ -129,6 +131,7 @@ impl Node {
         node
     }
 
+    /// Counts tasks for a scope of this node.
     fn own(&mut self, scope: &ScopeInfo, tasks: usize) {
         // Tasks of one scope mostly come one after the other.
         let known = self.scopes.iter_mut().rev().find(|it| it.scope == *scope);
@@ -137,7 +140,7 @@ impl Node {
             return;
         }
         let number = self.hashes.hash_one(scope);
-        if self.known.contains(&number) || self.known.len() >= COUNTED {
+        if self.known.contains(&number) || self.known.len() >= MAX_COUNTED {
             return;
         }
         self.known.insert(number);
@@ -158,14 +161,14 @@ impl Node {
 }
 
 impl Scopes {
-    /// Looks at the tasks.
+    /// Reads all tasks, without polling any.
     ///
     /// # Errors
     ///
     /// If there is no memory for it.
-    fn take(chosen: Chosen) -> Result<Scopes, Error> {
+    fn take(query: DumpQuery) -> Result<Scopes, Error> {
         let (mut root, mut without, mut nodes) = (Node::default(), 0, 0);
-        let head = tasks::fold(&chosen, &mut |_, task, held| match &task.scope {
+        let head = tasks::fold(&query, &mut |_, task, held| match &task.scope {
             Some(scope) => root
                 .reach(scope, &mut nodes, |node| node.add(&task, held.memory))
                 .own(scope, 1),
@@ -190,17 +193,17 @@ fn html(links: &Links, scopes: &Scopes) -> String {
     let (root, without) = (&scopes.root, scopes.without);
     let content = html! {
         p { (count(scopes.tasks - without, "task")) " in scopes, " (without) " in none; as of " (httpdate::fmt_http_date(scopes.taken_at)) "." }
-        p.note { "A scope is seen here while a task, or a tracked resource, belongs to it." }
+        p.note { "A scope is listed while a task or a tracked resource belongs to it." }
         div #scopes {
             @if root.below.is_empty() { p { "No live task belongs to a scope." } }
-            @else { (level(links, root, 0, &Cell::new(IN_ALL))) }
+            @else { (level(links, root, 0, &Cell::new(MAX_LISTED))) }
         }
     };
     let page = Page {
         links,
         tab: Tab::Scopes,
         title: "",
-        every: None,
+        refresh: None,
     };
     page.html(&content)
 }
@@ -216,7 +219,7 @@ fn level(links: &Links, node: &Node, depth: usize, room: &Cell<usize>) -> Markup
     });
     html! {
         ul.tree {
-            @for (name, node) in names.iter().take(NAMES) { li { (branch(links, name, node, depth, room, names.len() <= FEW)) } }
+            @for (name, node) in names.iter().take(NAMES) { li { (branch(links, name, node, depth, room, names.len() <= MAX_UNFOLDED)) } }
             @if names.len() > NAMES { li { "and " (count(names.len() - NAMES, "more name")) } }
         }
     }
@@ -244,7 +247,7 @@ fn branch(
                 @if node.tasks > 0 { ", oldest " (age(node.oldest)) }
                 @if node.resources > 0 { ", " (count(node.resources, "resource")) }
                 @if !node.held.is_nothing() { ", holds " (node.held) " (sampled)" }
-                "; " @if all >= COUNTED { "at least " } (count(all, "scope")) @if ended > 0 { ", " (ended) " ended" }
+                "; " @if all >= MAX_COUNTED { "at least " } (count(all, "scope")) @if ended > 0 { ", " (ended) " ended" }
             }
             p {
                 a href=(links.to(&format!("page/tasks?{}", pair("scope", name)))) { "Its tasks" } ": "

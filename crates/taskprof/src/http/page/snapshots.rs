@@ -1,125 +1,128 @@
-//! Looks at tasks that somebody is reading page by page: so that scrolling is about the same tasks, and sorting and filtering, too, unless they are too many; and the tasks
-//! are not asked again for each of them.
+//! Snapshots of tasks that somebody reads page by page, so that scrolling, and mostly sorting and
+//! filtering too, is about the same tasks and polls none of them again.
 //!
-//! Bounded in number and memory, and forgotten a minute after they were last used. For so long the records of tasks that have ended stay in use, if a look holds them. Not here: how a look is taken.
+//! Owns how many are stored, in number and bytes, and for how long: a minute after they were last
+//! used. Until then a snapshot that holds records keeps those of tasks that have ended. Not here:
+//! how a snapshot is taken (`tasks/snapshot.rs`).
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::tasks::Snapshot;
 
-/// How many are kept.
-const MAX_LOOKS: usize = 4;
-/// Of those that hold the records of tasks.
+/// At most this many are stored.
+const MAX_SNAPSHOTS: usize = 4;
+/// At most this many of them hold records of tasks.
 const MAX_HOLDING: usize = 2;
-/// Bytes of all of them, so that one of a million tasks has room. A larger one is kept alone.
+/// Bytes of all of them: room for one of a million tasks. A larger one is stored alone.
 const MAX_BYTES: usize = 40 << 20;
-/// How long after its last use one is forgotten.
-const KEPT: Duration = Duration::from_secs(60);
+/// Time after its last use at which a snapshot is removed.
+const LIFETIME: Duration = Duration::from_secs(60);
 
-const THREAD: &str = "taskprof-forget";
+const THREAD: &str = "taskprof-expire";
 
-/// The looks of one router.
+/// The stored snapshots of one router, by their numbers.
 #[derive(Debug, Default)]
-pub(in crate::http) struct Looks(Mutex<Shelf>);
+pub(in crate::http) struct SnapshotCache(Mutex<Entries>);
 
 #[derive(Debug, Default)]
-struct Shelf {
+struct Entries {
+    /// The number that was given last.
     last: u64,
-    /// The last used one at the end.
-    looks: Vec<Look>,
-    /// Whether there is a thread that forgets.
-    forgets: bool,
+    /// The one that was used last is at the end.
+    entries: Vec<Entry>,
+    /// Whether the thread that removes expired ones is running.
+    has_thread: bool,
 }
 
 #[derive(Debug)]
-struct Look {
+struct Entry {
     id: u64,
     snapshot: Arc<Snapshot>,
     used: Instant,
 }
 
-impl Looks {
-    fn lock(&self) -> MutexGuard<'_, Shelf> {
+impl SnapshotCache {
+    fn lock(&self) -> MutexGuard<'_, Entries> {
         // Entries are added and removed as a whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        crate::sync::lock(&self.0)
     }
 
-    /// Keeps a look for a while, and gives its number. `None`: nothing can be kept, because there is no thread that would forget it.
-    pub(super) fn keep(self: &Arc<Self>, snapshot: Arc<Snapshot>) -> Option<u64> {
-        let mut shelf = self.lock();
-        shelf.last += 1;
-        let id = shelf.last;
-        shelf.looks.push(Look {
+    /// Stores a snapshot and returns its number; `None` if there is no thread that would remove it
+    /// in time.
+    pub(super) fn insert(self: &Arc<Self>, snapshot: Arc<Snapshot>) -> Option<u64> {
+        let mut cache = self.lock();
+        cache.last += 1;
+        let id = cache.last;
+        cache.entries.push(Entry {
             id,
             snapshot,
             used: Instant::now(),
         });
-        let mut forgotten = Vec::new();
-        while shelf.looks.len() > 1 && shelf.is_over_full() {
-            forgotten.push(shelf.looks.remove(0));
+        let mut removed = Vec::new();
+        while cache.entries.len() > 1 && cache.is_over_full() {
+            removed.push(cache.entries.remove(0));
         }
-        if !shelf.forgets && !shelf.looks.is_empty() {
-            let looks = Arc::downgrade(self);
-            // Without a thread nothing is forgotten in time, so nothing is kept.
-            shelf.forgets = crate::thread::spawn(THREAD, move || forget(&looks)).is_ok();
-            if !shelf.forgets {
-                forgotten.append(&mut shelf.looks);
+        if !cache.has_thread && !cache.entries.is_empty() {
+            let weak = Arc::downgrade(self);
+            cache.has_thread = crate::thread::spawn(THREAD, move || expire(&weak)).is_ok();
+            if !cache.has_thread {
+                removed.append(&mut cache.entries);
             }
         }
-        let is_kept = shelf.looks.iter().any(|look| look.id == id);
-        drop(shelf);
-        // Outside the lock: it may be much.
-        drop(forgotten);
-        is_kept.then_some(id)
+        let is_stored = cache.entries.iter().any(|entry| entry.id == id);
+        drop(cache);
+        // Outside the lock: dropping many tasks takes time.
+        drop(removed);
+        is_stored.then_some(id)
     }
 
-    /// The look of this number, unless it was forgotten.
+    /// The snapshot with this number, unless it was removed.
     pub(super) fn get(&self, id: u64) -> Option<Arc<Snapshot>> {
-        let mut shelf = self.lock();
-        let at = shelf.looks.iter().position(|look| look.id == id)?;
-        let mut look = shelf.looks.remove(at);
-        look.used = Instant::now();
-        let snapshot = Arc::clone(&look.snapshot);
-        shelf.looks.push(look);
+        let mut cache = self.lock();
+        let at = cache.entries.iter().position(|entry| entry.id == id)?;
+        let mut entry = cache.entries.remove(at);
+        entry.used = Instant::now();
+        let snapshot = Arc::clone(&entry.snapshot);
+        cache.entries.push(entry);
         Some(snapshot)
     }
 }
 
-impl Shelf {
+impl Entries {
     fn is_over_full(&self) -> bool {
-        let snapshots = || self.looks.iter().map(|look| &look.snapshot);
-        self.looks.len() > MAX_LOOKS
-            || snapshots().filter(|snapshot| snapshot.holds()).count() > MAX_HOLDING
+        let snapshots = || self.entries.iter().map(|entry| &entry.snapshot);
+        self.entries.len() > MAX_SNAPSHOTS
+            || snapshots()
+                .filter(|snapshot| snapshot.holds_records())
+                .count()
+                > MAX_HOLDING
             || snapshots().map(|snapshot| snapshot.bytes()).sum::<usize>() > MAX_BYTES
     }
 }
 
-/// Until nothing is left to forget, or the router is gone.
-fn forget(looks: &Weak<Looks>) {
+/// Removes expired snapshots, until none is left or the router is gone.
+fn expire(cache: &Weak<SnapshotCache>) {
     loop {
-        let Some(looks) = looks.upgrade() else {
+        let Some(strong) = cache.upgrade() else {
             return;
         };
-        let mut shelf = looks.lock();
-        let mut forgotten = Vec::new();
-        // The last used one is at the end.
-        while shelf
-            .looks
+        let mut cache = strong.lock();
+        let first_valid = cache
+            .entries
+            .iter()
+            .position(|entry| entry.used.elapsed() < LIFETIME);
+        let expired_count = first_valid.unwrap_or(cache.entries.len());
+        let removed: Vec<Entry> = cache.entries.drain(..expired_count).collect();
+        let next = cache
+            .entries
             .first()
-            .is_some_and(|look| look.used.elapsed() >= KEPT)
-        {
-            forgotten.push(shelf.looks.remove(0));
-        }
-        let next = shelf
-            .looks
-            .first()
-            .map(|look| KEPT.saturating_sub(look.used.elapsed()));
-        shelf.forgets = next.is_some();
-        drop(shelf);
-        drop(looks);
-        drop(forgotten);
+            .map(|entry| LIFETIME.saturating_sub(entry.used.elapsed()));
+        cache.has_thread = next.is_some();
+        drop(cache);
+        drop(strong);
+        drop(removed);
         match next {
             Some(next) => thread::sleep(next),
             None => return,
@@ -132,25 +135,25 @@ mod tests {
     use taskscope::{DumpOptions, Stacks};
 
     use super::*;
-    use crate::tasks::Chosen;
+    use crate::tasks::DumpQuery;
 
     fn snapshot() -> Arc<Snapshot> {
-        let chosen = Chosen::all(DumpOptions::new().stacks(Stacks::None));
-        Arc::new(Snapshot::of_few(chosen).unwrap())
+        let query = DumpQuery::all(DumpOptions::new().stacks(Stacks::None));
+        Arc::new(Snapshot::of_few(query).unwrap())
     }
 
-    // Through a private door: from outside, nobody sees which look an answer was made from.
+    // Through a private door: an answer does not show which snapshot it was made from.
     #[test]
-    fn the_ones_that_were_used_last_are_kept_and_no_more_of_them_than_there_is_room_for() {
-        let looks = Arc::new(Looks::default());
-        let keep = || looks.keep(snapshot()).unwrap();
-        let first = keep();
-        let others: Vec<u64> = (1..MAX_LOOKS).map(|_| keep()).collect();
-        assert!(looks.get(first).is_some());
-        let newest = keep();
-        assert!(looks.get(others[0]).is_none());
-        for kept in [first, newest].iter().chain(&others[1..]) {
-            assert!(looks.get(*kept).is_some(), "{kept}");
+    fn the_ones_that_were_used_last_are_stored_and_no_more_of_them_than_there_is_room_for() {
+        let cache = Arc::new(SnapshotCache::default());
+        let insert = || cache.insert(snapshot()).unwrap();
+        let first = insert();
+        let others: Vec<u64> = (1..MAX_SNAPSHOTS).map(|_| insert()).collect();
+        assert!(cache.get(first).is_some());
+        let newest = insert();
+        assert!(cache.get(others[0]).is_none());
+        for stored in [first, newest].iter().chain(&others[1..]) {
+            assert!(cache.get(*stored).is_some(), "{stored}");
         }
     }
 }

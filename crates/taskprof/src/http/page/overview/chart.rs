@@ -1,6 +1,8 @@
-//! The number of tasks by verdict over the last ten minutes, as a picture of areas that stand on each other.
+//! Charts of the first page: tasks by verdict over time as stacked areas, and the tasks of one
+//! spawn site as a line.
 //!
-//! Shapes only, in the colours of the style sheet; numbers and words are beside it, where they do not stretch.
+//! Shapes only, in the colours of the style sheet. Not here: numbers and words (`html.rs`), which
+//! would be stretched.
 
 use std::time::Duration;
 
@@ -8,13 +10,13 @@ use maud::{Markup, html};
 use taskscope::census::Census;
 use taskscope::{SiteGrowth, Verdict};
 
-/// Seconds from the left to the right.
+/// Seconds that the chart covers.
 pub(super) const SPAN: u64 = 600;
 const HEIGHT: f64 = 120.0;
-/// Points along the time; more could not be told apart.
+/// Points along the time axis; a screen does not show more.
 const POINTS: usize = 120;
 
-/// `history` is oldest first. The number is how high the picture is, in tasks.
+/// The chart of counts, oldest first, and the number of tasks at its top.
 pub(super) fn chart(history: &[Census]) -> (Markup, usize) {
     let span = Duration::from_secs(SPAN);
     let inside: Vec<&Census> = history.iter().filter(|census| census.ago <= span).collect();
@@ -53,7 +55,7 @@ pub(super) fn chart(history: &[Census]) -> (Markup, usize) {
     (picture, top)
 }
 
-/// Every so-manieth, the last one always.
+/// Evenly spaced counts, with the last one always among them.
 fn thinned<'a>(all: &[&'a Census]) -> Vec<&'a Census> {
     let step = all.len().div_ceil(POINTS).max(1);
     let mut points: Vec<&Census> = all.iter().rev().step_by(step).copied().collect();
@@ -61,7 +63,7 @@ fn thinned<'a>(all: &[&'a Census]) -> Vec<&'a Census> {
     points
 }
 
-/// The tasks of a spawn site over time, as a small line.
+/// The number of tasks of a spawn site over time, as a small line.
 pub(super) fn spark(growth: &SiteGrowth) -> Markup {
     let top = growth
         .samples

@@ -1,4 +1,6 @@
 //! The first page as HTML.
+//!
+//! Not here: its facts (`model.rs`), the parts that it shares with other pages (`layout.rs`).
 
 use std::time::Duration;
 
@@ -8,38 +10,38 @@ use taskscope::{SiteGrowth, TaskDump, Verdict};
 
 use super::chart::{self, chart, spark};
 use super::cpu;
-use super::model::{SHOWN, Seen, Suspect};
+use super::model::{LONG_POLL, MAX_ROWS, Overview, Suspect};
 use crate::http::page::layout::{Page, Tab, age, count, meaning, place, plain, sentence, verdict};
 use crate::http::page::links::Links;
 use crate::http::page::tasks::{label, pair};
-use crate::tasks::remarks;
+use crate::tasks::comments;
 
-pub(super) fn html(links: &Links, seen: &Seen, every: Duration) -> String {
+pub(super) fn html(links: &Links, overview: &Overview, refresh: Duration) -> String {
     let content = html! {
         div.beside {
-            (verdicts(links, seen))
+            (verdicts(links, overview))
             div {
-                (history(seen))
-                (workers(seen))
+                (history(overview))
+                (workers(overview))
             }
         }
-        (suspects(links, seen))
-        @if let Some(recent) = &seen.cpu { (cpu::html(links, recent)) }
-        (oldest(links, seen))
-        (longest(links, seen))
-        (unseen(seen))
+        (suspects(links, overview))
+        @if let Some(recent) = &overview.cpu { (cpu::html(links, recent)) }
+        (oldest(links, overview))
+        (longest(links, overview))
+        (notes(overview))
     };
     let page = Page {
         links,
         tab: Tab::Overview,
         title: "",
-        every: Some(every),
+        refresh: Some(refresh),
     };
     page.html(&content)
 }
 
-fn verdicts(links: &Links, seen: &Seen) -> Markup {
-    let head = &seen.tasks.head;
+fn verdicts(links: &Links, overview: &Overview) -> Markup {
+    let head = &overview.tasks.head;
     html! {
         section #verdicts data-live aria-labelledby="verdicts-head" {
             h2 #verdicts-head { "Tasks now" }
@@ -51,15 +53,15 @@ fn verdicts(links: &Links, seen: &Seen) -> Markup {
                 table {
                     caption.hidden { "Tasks by verdict" }
                     thead { tr { th scope="col" { "verdict" } th.n scope="col" { "tasks" } th.n scope="col" { "longest" } th.wordy scope="col" { "meaning" } } }
-                    tbody { @for each in Verdict::ALL { (verdict_row(links, seen, each)) } }
+                    tbody { @for each in Verdict::ALL { (verdict_row(links, overview, each)) } }
                 }
             }
         }
     }
 }
 
-fn verdict_row(links: &Links, seen: &Seen, each: Verdict) -> Markup {
-    let counts = &seen.tasks.head.counts;
+fn verdict_row(links: &Links, overview: &Overview, each: Verdict) -> Markup {
+    let counts = &overview.tasks.head.counts;
     let (number, longest) = (counts.with(each), counts.longest(each));
     html! {
         tr data-verdict=(each.slug()) class=[(number == 0).then_some("none")] {
@@ -71,20 +73,20 @@ fn verdict_row(links: &Links, seen: &Seen, each: Verdict) -> Markup {
     }
 }
 
-fn history(seen: &Seen) -> Markup {
-    let (picture, top) = chart(&seen.history);
-    let since = seen.history[0].ago;
+fn history(overview: &Overview) -> Markup {
+    let (picture, top) = chart(&overview.history);
+    let since = overview.history[0].ago;
     html! {
         section #history data-live aria-labelledby="history-head" {
-            h2 #history-head { "The last ten minutes" }
+            h2 #history-head { "The last " (chart::SPAN / 60) " minutes" }
             figure {
                 div.chart { span.top { (count(top, "task")) } (picture) }
                 div.axis aria-hidden="true" { span { "-" (chart::SPAN / 60) " min" } span { "-" (chart::SPAN / 120) " min" } span { "now" } }
                 figcaption {
-                    @if seen.history.len() < 2 { "There is no count from before: the endpoint is new. " }
+                    @if overview.history.len() < 2 { "There is no earlier count, because the endpoint is new. " }
                     @else {
                         "In " (age(since)) ": "
-                        @for (at, (each, first, last)) in seen.changes().iter().enumerate() {
+                        @for (at, (each, first, last)) in overview.changes().iter().enumerate() {
                             @if at > 0 { ", " }
                             (verdict(*each)) " " (first) " → " (last)
                         }
@@ -96,17 +98,17 @@ fn history(seen: &Seen) -> Markup {
     }
 }
 
-fn suspects(links: &Links, seen: &Seen) -> Markup {
-    let suspects = &seen.tasks.suspects;
+fn suspects(links: &Links, overview: &Overview) -> Markup {
+    let suspects = &overview.tasks.suspects;
     let tasks: usize = suspects.iter().map(|suspect| suspect.tasks).sum();
     html! {
         section #suspects data-live aria-labelledby="suspects-head" {
             h2 #suspects-head { "Leak suspects" }
-            @if suspects.is_empty() { p { "None: no task has survived its scope, goes on although that was cancelled, or can never be woken, and no spawn site only grows." } }
+            @if suspects.is_empty() { p { "None. No task has outlived its scope, ignores that it was cancelled, or can never be woken, and no spawn site only grows." } }
             @else {
                 p {
                     @if tasks > 0 { a href=(links.to("page/tasks?suspects=1")) { (count(tasks, "task")) } " in " (count(suspects.len(), "place")) "." }
-                    @else { "Spawn sites whose tasks only become more." }
+                    @else { "Spawn sites where the number of tasks only grows." }
                 }
                 div.wide {
                     table {
@@ -114,19 +116,19 @@ fn suspects(links: &Links, seen: &Seen) -> Markup {
                         thead { tr {
                             th.n scope="col" { "tasks" } th scope="col" { "what" } th scope="col" { "trend of the spawn site" }
                             th scope="col" { "verdict" } th.n scope="col" { "oldest" }
-                            @if seen.tasks.head.samples_memory { th.n scope="col" { "holds (sampled)" } }
+                            @if overview.tasks.head.samples_memory { th.n scope="col" { "holds (sampled)" } }
                             th scope="col" { "scope" } th scope="col" { "spawned at" }
                         } }
-                        tbody { @for suspect in suspects.iter().take(SHOWN) { (suspect_row(links, seen, suspect)) } }
+                        tbody { @for suspect in suspects.iter().take(MAX_ROWS) { (suspect_row(links, overview, suspect)) } }
                     }
                 }
-                @if suspects.len() > SHOWN { p.note { "and " (count(suspects.len() - SHOWN, "more place")) } }
+                @if suspects.len() > MAX_ROWS { p.note { "and " (count(suspects.len() - MAX_ROWS, "more place")) } }
             }
         }
     }
 }
 
-fn suspect_row(links: &Links, seen: &Seen, suspect: &Suspect) -> Markup {
+fn suspect_row(links: &Links, overview: &Overview, suspect: &Suspect) -> Markup {
     let what = plain(&suspect.label);
     let mut query = pair("site", &suspect.site.to_string());
     if suspect.tasks > 0 {
@@ -139,7 +141,7 @@ fn suspect_row(links: &Links, seen: &Seen, suspect: &Suspect) -> Markup {
             td { @match &suspect.trend { Some(trend) => (grew(trend)), None => "not counted yet" } }
             td { @for each in &suspect.verdicts { (verdict(*each)) " " } }
             td.n { @if let Some(oldest) = suspect.oldest { (age(oldest)) } }
-            @if seen.tasks.head.samples_memory {
+            @if overview.tasks.head.samples_memory {
                 td.n { @if !suspect.memory.is_nothing() { (suspect.memory) } }
             }
             td { @if let Some(scope) = &suspect.scope { (plain(scope)) } }
@@ -162,12 +164,12 @@ fn grew(trend: &SiteGrowth) -> Markup {
     }
 }
 
-fn workers(seen: &Seen) -> Markup {
+fn workers(overview: &Overview) -> Markup {
     html! {
         section #workers data-live aria-labelledby="workers-head" {
             h2 #workers-head { "Workers" }
-            @if seen.now.runtimes.is_empty() { p { "No runtime is known: one shows up with its first task from " code { "taskscope::spawn" } "." } }
-            @for runtime in &seen.now.runtimes {
+            @if overview.now.runtimes.is_empty() { p { "No runtime is known. A runtime is listed after its first task from " code { "taskscope::spawn" } "." } }
+            @for runtime in &overview.now.runtimes {
                 h3 { "Runtime " (runtime.number) @if let Some(name) = &runtime.name { " " (plain(name)) } }
                 p {
                     (runtime.flavor) ", " (runtime.tracked) " tracked and " (runtime.untracked) " untracked tasks, "
@@ -176,7 +178,7 @@ fn workers(seen: &Seen) -> Markup {
                 ul.workers {
                     @for (at, worker) in runtime.workers.iter().enumerate() { li { (busy(at, worker)) } }
                 }
-                @if !runtime.over.is_zero() { p.note { "Busy: share of the last " (age(runtime.over)) "." } }
+                @if !runtime.over.is_zero() { p.note { "Busy is the share of the last " (age(runtime.over)) "." } }
             }
         }
     }
@@ -195,7 +197,7 @@ fn busy(at: usize, worker: &WorkerLoad) -> Markup {
     }
 }
 
-/// The cells that tell which task it is.
+/// The cells that identify a task.
 fn task_cells(links: &Links, task: &TaskDump) -> Markup {
     let name = plain(label(task));
     html! {
@@ -205,22 +207,22 @@ fn task_cells(links: &Links, task: &TaskDump) -> Markup {
     }
 }
 
-fn oldest(links: &Links, seen: &Seen) -> Markup {
-    let waits = &seen.tasks.waits;
+fn oldest(links: &Links, overview: &Overview) -> Markup {
+    let waits = &overview.tasks.waits;
     html! {
         section #oldest data-live aria-labelledby="oldest-head" {
             h2 #oldest-head { "Oldest waits" }
-            @if waits.is_empty() { p { "No task waits, but background tasks." } }
+            @if waits.is_empty() { p { "No task waits, except background tasks." } }
             @else {
                 div.wide {
                     table {
-                        caption.hidden { "Tasks that have waited for longest" }
+                        caption.hidden { "Tasks with the longest waits" }
                         thead { tr {
                             th.n scope="col" { "for" } th.n scope="col" { "and alike" } th scope="col" { "verdict" } th scope="col" { "waits for" } th scope="col" { "task" }
                             th scope="col" { "scope" } th scope="col" { "spawned at" }
                         } }
                         tbody {
-                            @for group in waits.iter().take(SHOWN) {
+                            @for group in waits.iter().take(MAX_ROWS) {
                                 @let (task, alike) = (group.longest(), group.tasks - 1);
                                 tr {
                                     td.n { (age(task.state.since())) }
@@ -233,8 +235,8 @@ fn oldest(links: &Links, seen: &Seen) -> Markup {
                         }
                     }
                 }
-                @if waits.len() > SHOWN { p.note { "and " (count(waits.len() - SHOWN, "more kind")) } }
-                p.note { "Of tasks that wait in the same way, the one that has waited for longest; background tasks are left out. " a href=(links.to("page/tasks?group=none&sort=since")) { "All, by how long they wait" } }
+                @if waits.len() > MAX_ROWS { p.note { "and " (count(waits.len() - MAX_ROWS, "more kind")) } }
+                p.note { "Similar tasks have one row, with the one that has waited longest. Background tasks are left out. " a href=(links.to("page/tasks?group=none&sort=since")) { "All tasks by their waits" } }
             }
         }
     }
@@ -247,16 +249,16 @@ fn waits_for(task: &TaskDump) -> String {
     }
 }
 
-fn longest(links: &Links, seen: &Seen) -> Markup {
-    let polls = &seen.tasks.polls;
+fn longest(links: &Links, overview: &Overview) -> Markup {
+    let polls = &overview.tasks.polls;
     html! {
         section #longest data-live aria-labelledby="longest-head" {
             h2 #longest-head { "Longest polls" }
-            @if polls.is_empty() { p { "No live task was seen in a poll that took long." } }
+            @if polls.is_empty() { p { "No live task was overview in a poll of " (format!("{LONG_POLL:?}")) " or more." } }
             @else {
                 div.wide {
                     table {
-                        caption.hidden { "Polls that take long, or took" }
+                        caption.hidden { "Long polls" }
                         thead { tr {
                             th.n scope="col" { "took" } th scope="col" { "when" } th scope="col" { "task" } th scope="col" { "scope" } th scope="col" { "spawned at" }
                         } }
@@ -276,17 +278,17 @@ fn longest(links: &Links, seen: &Seen) -> Markup {
     }
 }
 
-fn unseen(seen: &Seen) -> Markup {
-    // Stacks were not asked for here, which is no loss.
-    let remarks: Vec<String> = remarks(&seen.tasks.head.dump, &seen.tasks.head.counts)
+fn notes(overview: &Overview) -> Markup {
+    // This page never asks for new stacks, so they are not missing.
+    let comments: Vec<String> = comments(&overview.tasks.head.dump, &overview.tasks.head.counts)
         .into_iter()
-        .filter(|remark| !remark.ends_with("not asked for one"))
+        .filter(|comment| !comment.ends_with("not asked for one"))
         .collect();
     html! {
-        section #unseen data-live aria-labelledby="unseen-head" {
-            @if !remarks.is_empty() {
-                h2 #unseen-head { "What could not be seen" }
-                ul.notes { @for remark in &remarks { li { (sentence(remark)) } } }
+        section #unseen data-live aria-labelledby="notes-head" {
+            @if !comments.is_empty() {
+                h2 #notes-head { "What could not be overview" }
+                ul.notes { @for comment in &comments { li { (sentence(comment)) } } }
             }
         }
     }

@@ -1,7 +1,12 @@
-//! The first page: what is alive and how that has changed, how busy the workers are, what looks leaked, who waits for longest.
+//! The first page: live tasks and how their number changed, busy workers, leak suspects, the
+//! longest waits and polls.
 //!
-//! Nobody is asked for anything for it: stacks are those that are known already. As HTML for whoever asks for that, as text for `curl`.
-//! Not here: the count of all tasks that is taken every other second, which is taskscope's.
+//! It polls no task: stacks are those of earlier captures. HTML for browsers, text for `curl`.
+//!
+//! * `model.rs`: the facts of the page
+//! * `html.rs`, `text.rs`: its two forms; `chart.rs` and `cpu.rs` are parts of them
+//!
+//! Not here: the count of all tasks every few seconds (`taskscope::census`).
 
 mod chart;
 mod cpu;
@@ -18,11 +23,11 @@ use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
 use axum::response::Response;
 
-use self::model::{Seen, Tasks};
+use self::model::{Overview, TaskTotals};
 use super::links::Links;
-use super::tasks::glance;
+use super::tasks::fold_unpolled;
 use super::{PAGE, answer};
-use crate::cpu_permit::CpuPermit;
+use crate::cpu_permit;
 use crate::http::admission::Admission;
 use crate::http::error::HttpError;
 use crate::http::parameters::Endpoint;
@@ -32,31 +37,33 @@ use crate::http::{OwnRuntime, watch_application};
 use crate::offload;
 use crate::source::Line;
 
-/// How often the page may ask again at the most, and at the least: what is old helps nobody.
-const EVERY: Duration = Duration::from_secs(2);
-const AT_LEAST_EVERY: Duration = Duration::from_secs(10);
-/// Between these two it rests so many times as long as an answer takes, and in any case so many times.
-const REST: u32 = 20;
-const LEAST_REST: u32 = 5;
+/// The shortest time between two refreshes of the page.
+const MIN_REFRESH: Duration = Duration::from_secs(2);
+/// The longest one, because old numbers help nobody; longer only where answers are very slow.
+const MAX_REFRESH: Duration = Duration::from_secs(10);
+/// Between those two, the time as a multiple of what an answer takes.
+const REFRESH_FACTOR: u32 = 20;
+/// The least multiple of what an answer takes.
+const MIN_REFRESH_FACTOR: u32 = 5;
 
 pub(in crate::http) async fn page(
     admission: Arc<Admission>,
     parts: Parts,
 ) -> Result<Response, HttpError> {
-    Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
+    Query::parse(parts.uri.query()).only_known(Endpoint::BARE, false)?;
     let links = Links::new(&parts, 0);
     let as_text = wants_text(&parts.headers);
     let began = Instant::now();
     let _permit = admission.prompt_snapshot().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
-    let tasks = glance(Line::Prompt, Tasks::take).await?;
+    let tasks = fold_unpolled(Line::Prompt, TaskTotals::read).await?;
     let page = offload::run(PAGE, move |_| {
-        let _turn = CpuPermit::take_promptly();
-        let seen = Seen::new(tasks);
+        let _permit = cpu_permit::PROMPT.acquire_blocking();
+        let overview = Overview::new(tasks);
         if as_text {
-            text::text(&seen)
+            text::text(&overview)
         } else {
-            html::html(&links, &seen, every(began.elapsed()))
+            html::html(&links, &overview, refresh(began.elapsed()))
         }
     })
     .await?;
@@ -67,14 +74,14 @@ pub(in crate::http) async fn page(
     })
 }
 
-/// How long the page waits before it asks again, after an answer that took so long.
-fn every(took: Duration) -> Duration {
-    (took * REST)
-        .clamp(EVERY, AT_LEAST_EVERY)
-        .max(took * LEAST_REST)
+/// The time until the next refresh, after an answer that took this long.
+fn refresh(took: Duration) -> Duration {
+    (took * REFRESH_FACTOR)
+        .clamp(MIN_REFRESH, MAX_REFRESH)
+        .max(took * MIN_REFRESH_FACTOR)
 }
 
-/// Whether the client says what it takes, and that is anything or text but no page: `curl` does.
+/// Whether the client accepts something, but not HTML by name, as `curl` does.
 fn wants_text(headers: &HeaderMap) -> bool {
     let mut accepted = headers
         .get_all(ACCEPT)
@@ -90,10 +97,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_takes_longer_is_asked_for_less_often_and_what_is_slow_not_never() {
+    fn slow_answers_are_fetched_less_often_but_not_never() {
         for (took, then) in [(1, 2_000), (300, 6_000), (1_000, 10_000), (4_000, 20_000)] {
-            let every = every(Duration::from_millis(took));
-            assert_eq!(every, Duration::from_millis(then), "{took} ms");
+            let refresh = refresh(Duration::from_millis(took));
+            assert_eq!(refresh, Duration::from_millis(then), "{took} ms");
         }
     }
 }

@@ -1,4 +1,6 @@
-//! What the first page shows, before it is put into any form.
+//! The facts of the first page, before they become HTML or text.
+//!
+//! Not here: its two forms (`html.rs`, `text.rs`), counts of earlier moments (`taskscope::census`).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
@@ -13,33 +15,35 @@ use taskscope::{SiteGrowth, State, TaskDump, Verdict};
 use crate::cpu::Recent;
 use crate::error::Error;
 use crate::http::page::tasks::label;
-use crate::tasks::{self, Chosen, Groups, Head, Holds, Likeness, Summary};
+use crate::tasks::{self, DumpQuery, Groups, Head, Holds, Likeness, Summary};
 
-/// Rows of each table; more are counted.
-pub(super) const SHOWN: usize = 10;
-/// A poll that takes this long, or took, is listed.
-const LONG_POLL: Duration = Duration::from_millis(10);
-/// Places with suspects that are told apart.
+/// Rows of each table; the others are counted.
+pub(super) const MAX_ROWS: usize = 10;
+/// Polls that take at least this long are listed.
+pub(super) const LONG_POLL: Duration = Duration::from_millis(10);
+/// Different places of suspects; further ones are counted together.
 const MAX_SUSPECTS: usize = 1024;
 
-pub(super) struct Seen {
-    pub(super) tasks: Arc<Tasks>,
+/// All facts of the page.
+pub(super) struct Overview {
+    pub(super) tasks: Arc<TaskTotals>,
+    /// The count of tasks for this page.
     pub(super) now: Census,
-    /// Oldest first.
+    /// Earlier counts and this one, oldest first.
     pub(super) history: Vec<Census>,
-    /// While sampling is always on, and ten minutes longer.
+    /// CPU time by route, as long as samples of continuous sampling are stored.
     pub(super) cpu: Option<Recent>,
 }
 
-/// What the first page shows of the tasks, summed up while they were read.
+/// The facts about tasks, summed up while they were read.
 #[derive(Debug)]
-pub(super) struct Tasks {
+pub(super) struct TaskTotals {
     pub(super) head: Head,
-    /// Those with the most tasks first, then sites that only grow.
+    /// Places by their number of suspects, then spawn sites that only grow.
     pub(super) suspects: Vec<Suspect>,
-    /// Those that have been waiting for longest, without those that are meant to; of tasks that are alike the one that waits for longest.
+    /// Groups of similar idle tasks by their longest wait, without background tasks.
     pub(super) waits: Vec<Summary>,
-    /// Polls that go on first, then those that have been caught; each by how long it took.
+    /// Polls that are going on, then those that are over; each by their length.
     pub(super) polls: Vec<Poll>,
 }
 
@@ -49,44 +53,44 @@ pub(super) struct Suspect {
     pub(super) label: String,
     pub(super) scope: Option<String>,
     pub(super) site: &'static Location<'static>,
-    /// None if only the growth of the site is suspicious.
+    /// The number of suspects; 0 if only the growth of the site is suspicious.
     pub(super) tasks: usize,
     pub(super) verdicts: BTreeSet<Verdict>,
     pub(super) oldest: Option<Duration>,
-    /// As far as it is sampled.
+    /// Memory that they hold, estimated from samples.
     pub(super) memory: Held,
     pub(super) trend: Option<SiteGrowth>,
     at: usize,
 }
 
-/// A poll that is going on for long, or did.
+/// A long poll.
 #[derive(Debug)]
 pub(super) struct Poll {
     pub(super) task: TaskDump,
     pub(super) lasted: Duration,
-    /// How long ago it was seen. `None`: it goes on.
+    /// How long ago it was seen; `None` if it is going on.
     pub(super) ago: Option<Duration>,
     at: usize,
 }
 
-impl Tasks {
-    /// Looks at the tasks.
+impl TaskTotals {
+    /// Reads all tasks, without polling any.
     ///
     /// # Errors
     ///
     /// If there is no memory for it.
-    pub(super) fn take(chosen: Chosen) -> Result<Tasks, Error> {
+    pub(super) fn read(query: DumpQuery) -> Result<TaskTotals, Error> {
         let growth = taskscope::growth();
         let mut suspects = Suspects::default();
         let mut waits = Groups::default();
         let mut polls = Vec::new();
-        // By a site that only grows: what its first task is called.
+        // By spawn site that only grows: the label of its oldest task.
         let mut grown: HashMap<&'static Location<'static>, Option<(usize, String)>> = growth
             .iter()
             .filter(|growth| growth.only_grows())
             .map(|growth| (growth.site, None))
             .collect();
-        let head = tasks::fold(&chosen, &mut |at, task, held| {
+        let head = tasks::fold(&query, &mut |at, task, held| {
             if task.is_leak_suspect() {
                 suspects.add(at, &task, held);
             }
@@ -105,7 +109,7 @@ impl Tasks {
         waits.sort_by_key(|group| Reverse(group.longest().state.since()));
         let mut grown: HashMap<_, _> = grown.into_iter().collect();
         let label = |site| grown.remove(site).flatten().map(|(_, label)| label);
-        Ok(Tasks {
+        Ok(TaskTotals {
             head,
             suspects: suspects.with_trends(growth, label),
             waits,
@@ -152,7 +156,7 @@ impl Suspects {
         suspect.at = suspect.at.min(at);
     }
 
-    /// Adds the growth of each site, and the sites of which only that is suspicious.
+    /// Adds the growth of each site, and sites that are suspicious for their growth alone.
     fn with_trends(
         self,
         growth: Vec<SiteGrowth>,
@@ -196,22 +200,22 @@ fn add_poll(polls: &mut Vec<Poll>, at: usize, task: &TaskDump) {
         ago,
         at,
     });
-    if polls.len() > 8 * SHOWN {
+    if polls.len() > 8 * MAX_ROWS {
         sort_polls(polls);
     }
 }
 
 fn sort_polls(polls: &mut Vec<Poll>) {
     polls.sort_by_key(|poll| (poll.ago.is_some(), Reverse(poll.lasted), poll.at));
-    polls.truncate(SHOWN);
+    polls.truncate(MAX_ROWS);
 }
 
-impl Seen {
-    pub(super) fn new(tasks: Arc<Tasks>) -> Self {
+impl Overview {
+    pub(super) fn new(tasks: Arc<TaskTotals>) -> Self {
         let now = census::take();
         let mut history = census::history();
         history.push(now.clone());
-        Seen {
+        Overview {
             tasks,
             now,
             history,
@@ -219,7 +223,7 @@ impl Seen {
         }
     }
 
-    /// What has changed, verdict by verdict, from the first count that is kept to now; those that never were are left out.
+    /// Tasks at the first stored count and now, for each verdict that had any in between.
     pub(super) fn changes(&self) -> Vec<(taskscope::Verdict, usize, usize)> {
         let first = &self.history[0];
         taskscope::Verdict::ALL

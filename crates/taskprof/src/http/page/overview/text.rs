@@ -1,4 +1,6 @@
 //! The first page as text, for a terminal.
+//!
+//! Not here: its facts (`model.rs`).
 
 use std::fmt::{self, Write as _};
 
@@ -6,20 +8,20 @@ use taskscope::text::lines;
 use taskscope::{Age, OneLine, Plain, Verdict};
 
 use super::cpu;
-use super::model::{SHOWN, Seen};
+use super::model::{MAX_ROWS, Overview};
 use crate::http::page::layout::process;
 use crate::http::page::tasks::label;
-use crate::tasks::remarks;
+use crate::tasks::comments;
 
-pub(super) fn text(seen: &Seen) -> String {
+pub(super) fn text(overview: &Overview) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
-    let _ = write(&mut out, seen);
+    let _ = write(&mut out, overview);
     lines(&out).into_owned()
 }
 
-fn write(out: &mut String, seen: &Seen) -> fmt::Result {
-    let (dump, counts) = (&seen.tasks.head.dump, &seen.tasks.head.counts);
+fn write(out: &mut String, overview: &Overview) -> fmt::Result {
+    let (dump, counts) = (&overview.tasks.head.dump, &overview.tasks.head.counts);
     writeln!(
         out,
         "{} (pid {}): {} tracked tasks, {} untracked; {}",
@@ -29,13 +31,13 @@ fn write(out: &mut String, seen: &Seen) -> fmt::Result {
         dump.untracked(),
         httpdate::fmt_http_date(dump.taken_at)
     )?;
-    let since = Age(seen.history[0].ago).to_string();
+    let since = Age(overview.history[0].ago).to_string();
     writeln!(
         out,
         "\n{:>9}  {:<14}  {:>9}  change in {since}",
         "tasks", "verdict", "longest"
     )?;
-    let changes = seen.changes();
+    let changes = overview.changes();
     for verdict in Verdict::ALL {
         let longest = counts.longest(verdict).map(Age);
         let longest = longest
@@ -51,8 +53,8 @@ fn write(out: &mut String, seen: &Seen) -> fmt::Result {
             counts.with(verdict)
         )?;
     }
-    write_suspects(out, seen)?;
-    for runtime in &seen.now.runtimes {
+    write_suspects(out, overview)?;
+    for runtime in &overview.now.runtimes {
         let name = runtime
             .name
             .as_deref()
@@ -82,14 +84,14 @@ fn write(out: &mut String, seen: &Seen) -> fmt::Result {
             )?;
         }
     }
-    if let Some(recent) = &seen.cpu {
+    if let Some(recent) = &overview.cpu {
         cpu::text(out, recent)?;
     }
-    let waits = &seen.tasks.waits;
+    let waits = &overview.tasks.waits;
     if !waits.is_empty() {
         writeln!(out, "\noldest waits")?;
     }
-    for group in waits.iter().take(SHOWN) {
+    for group in waits.iter().take(MAX_ROWS) {
         let (task, alike) = (group.longest(), group.tasks - 1);
         write!(
             out,
@@ -105,7 +107,7 @@ fn write(out: &mut String, seen: &Seen) -> fmt::Result {
             alike => writeln!(out, ", and {alike} alike")?,
         }
     }
-    let polls = &seen.tasks.polls;
+    let polls = &overview.tasks.polls;
     if !polls.is_empty() {
         writeln!(out, "\nlongest polls")?;
     }
@@ -124,22 +126,22 @@ fn write(out: &mut String, seen: &Seen) -> fmt::Result {
         )?;
     }
     writeln!(out)?;
-    for remark in remarks(dump, counts) {
-        writeln!(out, "note: {}", OneLine(remark))?;
+    for comment in comments(dump, counts) {
+        writeln!(out, "note: {}", OneLine(comment))?;
     }
     writeln!(
         out,
-        "more: tasks?debug=1 (alike together), tasks?debug=2 (every task), leaks?debug=1, page/addresses (everything there is)"
+        "more: tasks?debug=1 (similar tasks together), tasks?debug=2 (every task), leaks?debug=1, page/addresses (all addresses)"
     )
 }
 
-fn write_suspects(out: &mut String, seen: &Seen) -> fmt::Result {
-    let suspects = &seen.tasks.suspects;
+fn write_suspects(out: &mut String, overview: &Overview) -> fmt::Result {
+    let suspects = &overview.tasks.suspects;
     if suspects.is_empty() {
         return writeln!(out, "\nno leak suspects");
     }
     writeln!(out, "\nleak suspects")?;
-    for suspect in suspects.iter().take(SHOWN) {
+    for suspect in suspects.iter().take(MAX_ROWS) {
         write!(out, "{:>9}  {}", suspect.tasks, Plain(&suspect.label))?;
         if let Some(scope) = &suspect.scope {
             write!(out, ", scope {}", Plain(scope))?;
@@ -153,8 +155,12 @@ fn write_suspects(out: &mut String, seen: &Seen) -> fmt::Result {
         }
         writeln!(out)?;
     }
-    if suspects.len() > SHOWN {
-        writeln!(out, "           and {} more places", suspects.len() - SHOWN)?;
+    if suspects.len() > MAX_ROWS {
+        writeln!(
+            out,
+            "           and {} more places",
+            suspects.len() - MAX_ROWS
+        )?;
     }
     Ok(())
 }

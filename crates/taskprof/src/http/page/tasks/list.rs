@@ -1,77 +1,79 @@
-//! Tasks in a table.
+//! The page with the tasks: the filter, and a table of tasks or of groups.
+//!
+//! Not here: which tasks are in the table (`filter.rs`), the page of one task (`details.rs`).
 
 use maud::{Markup, html};
 use taskscope::TaskDump;
 
-use super::filter::{Choices, Known, Selected, Together, label};
-use super::query::{Grouping, Sort, Wanted};
-use super::snapshot::{Shown, Snapshot};
+use super::filter::{Choices, GroupRow, Matches, label};
+use super::query::{Grouping, ROWS, Sort, TaskQuery};
+use super::snapshot::{Snapshot, View};
 use crate::http::page::layout::{Page, Tab, age, count, place, plain, sentence, verdict};
 use crate::http::page::links::Links;
-use crate::tasks::remarks;
+use crate::tasks::{KnownStacks, comments};
 
-/// Rows of one page.
-pub(super) const ROWS: usize = 100;
+/// Columns of the table of tasks.
 const COLUMNS: usize = 10;
-/// Groups that are shown; more are counted.
-const GROUPS: usize = 200;
-/// Choices of one kind that are offered; more are found by text.
-const CHOICES: usize = 200;
+/// Groups that are shown; the others are counted.
+const MAX_GROUPS: usize = 200;
+/// Choices of one kind that are offered; others are found by text.
+const MAX_CHOICES: usize = 200;
 
-pub(super) fn html(links: &Links, snapshot: &Snapshot, wanted: &Wanted, is_new: bool) -> String {
-    let show = |shown: Shown<'_>| content(links, &shown, wanted, is_new);
-    let content = snapshot.with(wanted, show).unwrap_or_default();
+/// The page of a query, from a snapshot. `is_new`: the snapshot was taken for this page.
+pub(super) fn html(links: &Links, snapshot: &Snapshot, query: &TaskQuery, is_new: bool) -> String {
+    let show = |view: View<'_>| content(links, &view, query, is_new);
+    let content = snapshot.with_page(query, show).unwrap_or_default();
     let page = Page {
         links,
         tab: Tab::Tasks,
         title: "",
-        every: None,
+        refresh: None,
     };
     page.html(&content)
 }
 
-fn content(links: &Links, shown: &Shown<'_>, wanted: &Wanted, is_new: bool) -> Markup {
-    let (head, selected) = (shown.head, shown.selected);
+fn content(links: &Links, view: &View<'_>, query: &TaskQuery, is_new: bool) -> Markup {
+    let (head, matches) = (view.head, view.matches);
     let dump = &head.dump;
     html! {
-        (filter(links, wanted, shown.choices))
+        (filter(links, query, view.choices))
         p #count role="status" {
-            strong { (selected.tasks) } " of " (count(head.counts.tasks, "task")) " with a record, " (dump.untracked()) " untracked; looked at "
+            strong { (matches.tasks) } " of " (count(head.counts.tasks, "task")) " with a record, " (dump.untracked()) " untracked; as of "
             time { (httpdate::fmt_http_date(dump.taken_at)) }
-            " in " (age(dump.took)) ". "
-            a href=(links.to(&format!("page/tasks{}", Wanted { look: None, from: 0, ..wanted.clone() }.query()))) { "Look again" }
+            ", taken in " (age(dump.took)) ". "
+            a href=(links.to(&format!("page/tasks{}", TaskQuery { snapshot: None, from: 0, ..query.clone() }.to_url()))) { "Take a new snapshot" }
         }
-        @if wanted.from > 0 && is_new {
-            p.note { "The tasks were looked at again: what this page followed on is not kept any more." }
+        @if query.from > 0 && is_new {
+            p.note { "This is a new snapshot: the one that the page belonged to has expired." }
         }
-        @if wanted.grouping == Grouping::None {
-            (rows(links, wanted, shown))
+        @if query.grouping == Grouping::None {
+            (rows(links, query, view))
         } @else {
-            (groups(links, wanted, selected))
+            (groups(links, query, matches))
         }
-        @let remarks = remarks(dump, &head.counts);
-        @if !remarks.is_empty() {
+        @let comments = comments(dump, &head.counts);
+        @if !comments.is_empty() {
             h2 { "What could not be seen" }
-            ul.notes { @for remark in &remarks { li { (sentence(remark)) } } }
+            ul.notes { @for comment in &comments { li { (sentence(comment)) } } }
         }
     }
 }
 
-fn filter(links: &Links, wanted: &Wanted, choices: &Choices) -> Markup {
+fn filter(links: &Links, query: &TaskQuery, choices: &Choices) -> Markup {
     let option = |value: &str, words: String, chosen: bool| {
         html! { option value=(plain(value)) selected[chosen] { (plain(&words)) } }
     };
-    // What is chosen can be chosen again, also if no task has it any more.
+    // The present choice is offered even if no task has it any more.
     let many = |all: &[(String, usize)], chosen: &Option<String>| {
         let is_chosen = |value: &str| {
             chosen
                 .as_deref()
                 .is_some_and(|chosen| plain(chosen) == plain(value))
         };
-        let listed = all.iter().take(CHOICES);
+        let listed = all.iter().take(MAX_CHOICES);
         let missing = chosen.as_deref().filter(|chosen| {
             !all.iter()
-                .take(CHOICES)
+                .take(MAX_CHOICES)
                 .any(|(value, _)| plain(value) == plain(chosen))
         });
         html! {
@@ -80,63 +82,64 @@ fn filter(links: &Links, wanted: &Wanted, choices: &Choices) -> Markup {
             @for (value, count) in listed { (option(value, format!("{value} ({count})"), is_chosen(value))) }
         }
     };
-    let filtered = wanted.filters();
+    let is_filtered = query.is_filtered();
     html! {
         form #filter method="get" action=(links.to("page/tasks")) role="search" aria-label="Filter tasks" {
-            label { span { "Text" } input type="search" name="q" value=[wanted.text.as_deref().map(plain)] placeholder="name, scope, label, function, file" maxlength="200"; }
+            label { span { "Text" } input type="search" name="q" value=[query.filter.text.as_deref().map(plain)] placeholder="name, scope, label, function, file" maxlength="200"; }
             label { span { "Verdict" }
                 select name="verdict" {
                     option value="" { "any" }
                     @for each in taskscope::Verdict::ALL {
                         @let number = choices.verdicts.get(&each).copied().unwrap_or(0);
-                        (option(each.slug(), format!("{each} ({number})"), wanted.verdict == Some(each)))
+                        (option(each.slug(), format!("{each} ({number})"), query.filter.verdict == Some(each)))
                     }
                 }
             }
-            label { span { "Waits for" } select name="wait" { (many(&choices.waits(), &wanted.wait)) } }
-            label { span { "Scope" } select name="scope" { (many(&choices.scopes(), &wanted.scope)) } }
+            label { span { "Waits for" } select name="wait" { (many(&choices.waits(), &query.filter.wait)) } }
+            label { span { "Scope" } select name="scope" { (many(&choices.scopes(), &query.filter.scope)) } }
             label { span { "Show" }
                 select name="group" {
-                    @for (word, by, words) in Grouping::ALL { (option(word, words.to_owned(), by == wanted.grouping)) }
+                    @for (word, by, words) in Grouping::ALL { (option(word, words.to_owned(), by == query.grouping)) }
                 }
             }
-            label.check { input type="checkbox" name="suspects" value="1" checked[wanted.suspects]; span { "leak suspects only" } }
-            @if let Some(site) = &wanted.site { (fixed("site", "Spawned at", site)) }
-            @if let Some(name) = &wanted.name { (fixed("name", "Name", name)) }
-            @if let Some(look) = wanted.look { input type="hidden" name="look" value=(look); }
+            label.check { input type="checkbox" name="suspects" value="1" checked[query.filter.suspects]; span { "leak suspects only" } }
+            @if let Some(site) = &query.filter.site { (fixed("site", "Spawned at", site)) }
+            @if let Some(name) = &query.filter.name { (fixed("name", "Name", name)) }
+            @if !query.filter.min_age.is_zero() { (fixed("min_age", "Seconds old", &query.filter.min_age.as_secs().to_string())) }
+            @if let Some(snapshot) = query.snapshot { input type="hidden" name="snapshot" value=(snapshot); }
             span.buttons {
                 button { "Show" }
-                @if filtered {
-                    " " a href=(links.to(&format!("page/tasks{}", Wanted { grouping: wanted.grouping, look: wanted.look, ..Wanted::default() }.query()))) { "All tasks" }
+                @if is_filtered {
+                    " " a href=(links.to(&format!("page/tasks{}", TaskQuery { grouping: query.grouping, snapshot: query.snapshot, ..TaskQuery::default() }.to_url()))) { "All tasks" }
                 }
             }
         }
     }
 }
 
-/// A filter that a link has set, to be taken away by hand.
+/// A text field for a filter that a link has set; the reader can empty it.
 fn fixed(name: &str, words: &str, value: &str) -> Markup {
     html! { label { span { (words) } input type="text" name=(name) value=(plain(value)) size="30"; } }
 }
 
-/// The column's head, which sorts by it.
-fn sorter(links: &Links, wanted: &Wanted, by: Sort, words: &str) -> Markup {
-    let is_it = wanted.sort == by;
-    let other = Wanted {
+/// The head of a column, a link that sorts by it.
+fn sorter(links: &Links, query: &TaskQuery, by: Sort, words: &str) -> Markup {
+    let is_it = query.sort == by;
+    let other = TaskQuery {
         sort: by,
-        reversed: is_it && !wanted.reversed,
+        reversed: is_it && !query.reversed,
         from: 0,
-        ..wanted.clone()
+        ..query.clone()
     };
-    // What comes first by itself is the most, or the first of the alphabet.
+    // Numbers begin with the largest, texts with the first of the alphabet.
     let falls = !matches!(by, Sort::Name | Sort::Id | Sort::Verdict);
-    let order = match falls == wanted.reversed {
+    let order = match falls == query.reversed {
         true => "ascending",
         false => "descending",
     };
     html! {
         th scope="col" class=(class(by)) aria-sort=[is_it.then_some(order)] {
-            a href=(links.to(&format!("page/tasks{}", other.query()))) { (words) }
+            a href=(links.to(&format!("page/tasks{}", other.to_url()))) { (words) }
         }
     }
 }
@@ -148,61 +151,61 @@ fn class(by: Sort) -> &'static str {
     }
 }
 
-fn rows(links: &Links, wanted: &Wanted, shown: &Shown<'_>) -> Markup {
-    let all = shown.selected.order.len();
-    let without_memory = shown.selected.tasks.saturating_sub(all);
-    let mut known = Known::default();
-    let from = wanted.from.min(all);
-    let next = Wanted {
+fn rows(links: &Links, query: &TaskQuery, view: &View<'_>) -> Markup {
+    let all = view.matches.order.len();
+    let without_memory = view.matches.tasks.saturating_sub(all);
+    let mut stacks = KnownStacks::default();
+    let from = query.from.min(all);
+    let next = TaskQuery {
         from: 0,
-        ..wanted.clone()
+        ..query.clone()
     };
     html! {
         div.wide {
-            // The script loads the rows between as they come into view.
-            table #tasks data-rows=(all) data-size=(ROWS) data-look=[wanted.look] data-next=(links.to(&format!("page/tasks{}", next.query())))
+            // The script loads further rows as they come into view.
+            table #tasks data-rows=(all) data-size=(ROWS) data-snapshot=[query.snapshot] data-next=(links.to(&format!("page/tasks{}", next.to_url())))
                 aria-rowcount=(all + 1) {
                 caption.hidden { "Tasks" }
                 thead {
                     tr {
-                        (sorter(links, wanted, Sort::Id, "task"))
-                        (sorter(links, wanted, Sort::Name, "name"))
-                        (sorter(links, wanted, Sort::Verdict, "verdict"))
+                        (sorter(links, query, Sort::Id, "task"))
+                        (sorter(links, query, Sort::Name, "name"))
+                        (sorter(links, query, Sort::Verdict, "verdict"))
                         th scope="col" { "doing" }
-                        (sorter(links, wanted, Sort::Since, "for"))
-                        (sorter(links, wanted, Sort::Age, "age"))
-                        (sorter(links, wanted, Sort::Polls, "polls"))
-                        (sorter(links, wanted, Sort::Busy, "busy"))
+                        (sorter(links, query, Sort::Since, "for"))
+                        (sorter(links, query, Sort::Age, "age"))
+                        (sorter(links, query, Sort::Polls, "polls"))
+                        (sorter(links, query, Sort::Busy, "busy"))
                         th scope="col" { "scope" }
                         th scope="col" { "spawned at" }
                     }
                 }
                 tbody data-from=(from) {
-                    @for (at, task) in (from..).zip(&shown.rows) {
+                    @for (at, task) in (from..).zip(&view.rows) {
                         @match task {
-                            Some(task) => (row(links, task, at, &mut known)),
+                            Some(task) => (row(links, task, at, &mut stacks)),
                             None => (ended(at)),
                         }
                     }
                 }
             }
         }
-        @if shown.rows.is_empty() { p.note { "No task is like that." } }
-        (pages(links, wanted, from, all))
+        @if view.rows.is_empty() { p.note { "No task matches." } }
+        (pages(links, query, from, all))
         @if without_memory > 0 {
-            p.note { "and " (count(without_memory, "more task")) ": there was no memory for so many rows. A filter shows them." }
+            p.note { "and " (count(without_memory, "more task")) ", for whose rows there was no memory; a filter shows them" }
         }
     }
 }
 
-fn row(links: &Links, task: &TaskDump, at: usize, known: &mut Known) -> Markup {
+fn row(links: &Links, task: &TaskDump, at: usize, stacks: &mut KnownStacks) -> Markup {
     let name = plain(label(task));
     html! {
         tr data-id=(task.id) aria-rowindex=(at + 2) {
             td { a href=(links.to(&format!("page/tasks/{}", task.id))) { (task.id) } }
             th scope="row" title=(name) { (name) }
             td { (verdict(task.verdict)) }
-            td { (sentence(&doing(task, known))) }
+            td { (sentence(&doing(task, stacks))) }
             td.n { (age(task.state.since())) }
             td.n { (age(task.age)) }
             td.n { (task.polls) }
@@ -213,7 +216,7 @@ fn row(links: &Links, task: &TaskDump, at: usize, known: &mut Known) -> Markup {
     }
 }
 
-/// The row of a task that has ended since the look, with as many cells as the others.
+/// The row of a task that has ended since the snapshot, with as many cells as the others.
 fn ended(at: usize) -> Markup {
     html! {
         tr aria-rowindex=(at + 2) {
@@ -224,30 +227,30 @@ fn ended(at: usize) -> Markup {
     }
 }
 
-/// What it is doing, in few words.
-fn doing(task: &TaskDump, known: &mut Known) -> String {
+/// The activity of a task, in few words.
+fn doing(task: &TaskDump, stacks: &mut KnownStacks) -> String {
     match task.state {
         taskscope::State::Running { .. } => "running".to_owned(),
         taskscope::State::Scheduled { .. } => "about to run".to_owned(),
-        _ => match &*known.wait(task) {
+        _ => match &*stacks.wait(task) {
             "unknown" => "waiting".to_owned(),
             wait => wait.to_owned(),
         },
     }
 }
 
-/// The way to the other pages, for whoever has no script.
-fn pages(links: &Links, wanted: &Wanted, from: usize, all: usize) -> Markup {
+/// Links to the other pages of rows, for browsers without the script.
+fn pages(links: &Links, query: &TaskQuery, from: usize, all: usize) -> Markup {
     if all <= ROWS {
         return html! {};
     }
     let last = (all - 1) / ROWS * ROWS;
     let to = |from: usize, words: &str| {
-        let query = Wanted {
+        let query = TaskQuery {
             from,
-            ..wanted.clone()
+            ..query.clone()
         }
-        .query();
+        .to_url();
         html! { li { a href=(links.to(&format!("page/tasks{query}"))) { (words) } } }
     };
     html! {
@@ -267,14 +270,14 @@ fn pages(links: &Links, wanted: &Wanted, from: usize, all: usize) -> Markup {
     }
 }
 
-fn groups(links: &Links, wanted: &Wanted, selected: &Selected) -> Markup {
-    let groups = &selected.groups;
-    let mut known = Known::default();
-    let alike = wanted.grouping == Grouping::Alike;
+fn groups(links: &Links, query: &TaskQuery, matches: &Matches) -> Markup {
+    let groups = &matches.groups;
+    let mut stacks = KnownStacks::default();
+    let alike = query.grouping == Grouping::Alike;
     html! {
         div.wide {
             table #groups {
-                caption.hidden { "Tasks, " (Grouping::ALL.iter().find(|(_, by, _)| *by == wanted.grouping).map_or("", |(.., words)| words)) }
+                caption.hidden { "Tasks, " (Grouping::ALL.iter().find(|(_, by, _)| *by == query.grouping).map_or("", |(.., words)| words)) }
                 thead {
                     tr {
                         th.n scope="col" { "tasks" }
@@ -286,32 +289,32 @@ fn groups(links: &Links, wanted: &Wanted, selected: &Selected) -> Markup {
                         th scope="col" { "spawned at" }
                     }
                 }
-                tbody { @for group in groups.iter().take(GROUPS) { (group_row(links, wanted, group, alike, &mut known)) } }
+                tbody { @for group in groups.iter().take(MAX_GROUPS) { (group_row(links, query, group, alike, &mut stacks)) } }
             }
         }
-        @if groups.is_empty() { p.note { "No task is like that." } }
-        @if groups.len() > GROUPS { p.note { "and " (count(groups.len() - GROUPS, "more group")) } }
-        @if selected.left_out > 0 { p.note { "and " (count(selected.left_out, "task")) " of more groups than are kept" } }
+        @if groups.is_empty() { p.note { "No task matches." } }
+        @if groups.len() > MAX_GROUPS { p.note { "and " (count(groups.len() - MAX_GROUPS, "more group")) } }
+        @if matches.left_out > 0 { p.note { "and " (count(matches.left_out, "task")) " in further groups" } }
     }
 }
 
 fn group_row(
     links: &Links,
-    wanted: &Wanted,
-    group: &Together,
+    query: &TaskQuery,
+    group: &GroupRow,
     alike: bool,
-    known: &mut Known,
+    stacks: &mut KnownStacks,
 ) -> Markup {
     let summary = &group.summary;
     let (first, verdicts) = (&summary.oldest, &summary.verdicts);
     let (scopes, without_scope) = (&summary.first_scopes, summary.without_scope);
-    let query = Wanted {
-        look: wanted.look,
-        ..group.wanted.clone()
+    let query = TaskQuery {
+        snapshot: query.snapshot,
+        ..group.query.clone()
     }
-    .query();
+    .to_url();
     let what = if alike {
-        format!("{}, {}", label(first), doing(first, known))
+        format!("{}, {}", label(first), doing(first, stacks))
     } else {
         group.common.clone()
     };

@@ -1,10 +1,21 @@
-//! The tab with the tasks: put together or one by one, filtered, sorted, page by page.
+//! The tab with the tasks: grouped or listed, filtered, sorted, page by page.
 //!
-//! All of it happens here and not in the browser, so that a hundred thousand tasks are as quick as a hundred. Not here: one task (`one.rs`).
+//! All of that happens here and not in the browser, so that a hundred thousand tasks are as quick
+//! as a hundred.
+//!
+//! * `query.rs`: the query of a page, from and to its URL
+//! * `snapshot.rs`: the tasks that several pages are about
+//! * `filter.rs`: which tasks of a snapshot a query finds; `choices.rs`: what the form offers
+//! * `list.rs`: the page with the tasks
+//! * `details.rs`: the page of one task
+//!
+//! Not here: how long a snapshot is stored (`snapshots.rs`), the filter of tasks
+//! (`crate::tasks::TaskFilter`).
 
+mod choices;
+mod details;
 mod filter;
 mod list;
-mod one;
 mod query;
 mod snapshot;
 
@@ -15,10 +26,10 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use taskscope::{DumpOptions, Stacks};
 
+use self::details::TaskDetails;
+pub(super) use self::details::pair;
 pub(super) use self::filter::label;
-use self::one::One;
-pub(super) use self::one::pair;
-use self::query::Wanted;
+use self::query::TaskQuery;
 pub(super) use self::snapshot::Snapshot;
 use super::links::Links;
 use super::{PAGE, answer};
@@ -31,57 +42,61 @@ use crate::http::task_filter::prompt;
 use crate::http::{OwnRuntime, watch_application};
 use crate::offload;
 use crate::source::{self, Line};
-use crate::tasks::Chosen;
+use crate::tasks::DumpQuery;
 
+/// Answers with the page of the tasks, from the snapshot that the query names or from a new one.
 pub(super) async fn page(admission: Arc<Admission>, parts: Parts) -> Result<Response, HttpError> {
-    let mut wanted = Wanted::parse(parts.uri.query())?;
+    let mut query = TaskQuery::parse(parts.uri.query())?;
     let links = Links::new(&parts, 2);
     let _permit = admission.snapshot().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
-    let kept = wanted.look.and_then(|id| admission.looks.get(id));
-    let kept = kept.filter(|snapshot| snapshot.serves(&wanted));
-    let is_new = kept.is_none();
-    let snapshot = match kept {
+    let stored = query.snapshot.and_then(|id| admission.snapshots.get(id));
+    let stored = stored.filter(|snapshot| snapshot.answers(&query));
+    let is_new = stored.is_none();
+    let snapshot = match stored {
         Some(snapshot) => snapshot,
-        None => snapshot(&wanted).await?,
+        None => take_snapshot(&query).await?,
     };
-    let looks = Arc::clone(&admission.looks);
+    let snapshots = Arc::clone(&admission.snapshots);
     let html = offload::work(PAGE, move |_| {
-        // Here, because to forget another one of very many tasks takes time.
+        // On this thread, because it may remove another snapshot, and dropping very many tasks
+        // takes time.
         if is_new {
-            wanted.look = looks.keep(Arc::clone(&snapshot));
+            query.snapshot = snapshots.insert(Arc::clone(&snapshot));
         }
-        list::html(&links, &snapshot, &wanted, is_new)
+        list::html(&links, &snapshot, &query, is_new)
     })
     .await?;
     Ok(answer(html))
 }
 
-/// A look at all tasks, shared with others who ask for the same; or at those that are wanted, if all of them are too many.
-async fn snapshot(wanted: &Wanted) -> Result<Arc<Snapshot>, HttpError> {
-    let ask = || source::short::tasks().of(prompt().stacks(wanted.stacks));
+/// Takes a snapshot of all tasks, shared with other requests for the same; or of the tasks that the
+/// query finds, if all of them are too many.
+async fn take_snapshot(query: &TaskQuery) -> Result<Arc<Snapshot>, HttpError> {
+    let ask = || source::short::tasks().of(prompt().stacks(query.filter.stacks));
     let few = ask()
         .fold(Line::Usual, Snapshot::of_few)
         .await?
         .ok_or_else(no_tasks)?;
-    if few.is_there() {
+    if !few.is_empty() {
         return Ok(few);
     }
-    let wanted = wanted.clone();
-    let part = ask().fold_alone(move |chosen| Snapshot::of_many(&chosen, &wanted));
-    part.await?.map(Arc::new).ok_or_else(no_tasks)
+    let query = query.clone();
+    let matches = ask().fold_alone(move |dumped| Snapshot::of_many(&dumped, &query));
+    matches.await?.map(Arc::new).ok_or_else(no_tasks)
 }
 
 fn no_tasks() -> HttpError {
     HttpError::internal("this is no source of tasks")
 }
 
+/// Answers with the page of one task.
 pub(super) async fn task(
     Path(id): Path<String>,
     admission: Arc<Admission>,
     parts: Parts,
 ) -> Result<Response, HttpError> {
-    Query::parse(parts.uri.query()).only_known(&Endpoint::BARE, false)?;
+    Query::parse(parts.uri.query()).only_known(Endpoint::BARE, false)?;
     let Ok(id) = id.parse::<u64>() else {
         return Err(HttpError::bad_request(
             "the number of a task is a whole number",
@@ -91,10 +106,10 @@ pub(super) async fn task(
     let _permit = admission.snapshot().await?;
     let _watched = watch_application(parts.extensions.get::<OwnRuntime>());
     let ask = source::short::tasks().of(prompt());
-    let one = ask.fold_alone(move |chosen| One::take(&chosen, id));
-    match one.await?.flatten() {
-        Some(one) => {
-            let html = offload::work(PAGE, move |_| one::html(&links, &one)).await?;
+    let details = ask.fold_alone(move |query| TaskDetails::find(&query, id));
+    match details.await?.flatten() {
+        Some(details) => {
+            let html = offload::work(PAGE, move |_| details::html(&links, &details)).await?;
             Ok(answer(html))
         }
         None => Err(HttpError::not_found(format!(
@@ -103,10 +118,11 @@ pub(super) async fn task(
     }
 }
 
-/// What `make` makes of all tasks, as far as is known without asking any; shared with others who ask for the same.
-pub(super) async fn glance<T: Send + Sync + 'static>(
+/// Folds all tasks without polling any: their stacks are those of earlier captures. The result is
+/// shared with other requests for the same.
+pub(super) async fn fold_unpolled<T: Send + Sync + 'static>(
     line: Line,
-    make: fn(Chosen) -> Result<T, Error>,
+    make: fn(DumpQuery) -> Result<T, Error>,
 ) -> Result<Arc<T>, HttpError> {
     let ask = source::short::tasks().of(DumpOptions::new().stacks(Stacks::Cached));
     ask.fold(line, make).await?.ok_or_else(no_tasks)

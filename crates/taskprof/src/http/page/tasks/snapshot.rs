@@ -1,172 +1,183 @@
-//! What the tab with the tasks is about while somebody reads it page by page: all tasks if they are few, else what came of one question.
+//! A snapshot behind the tab with the tasks: all tasks if they are few, else what one query found.
 //!
-//! Of many tasks shown one by one their records are held, and each page of rows is read from them when it is asked for. So it shows the tasks as they are then, and one
-//! that has ended as ended; and the record of a task that ends stays in use until the look is forgotten.
-//! Not here: how long it is kept (`looks.rs`), which tasks are wanted (`select.rs`).
+//! Where many tasks are listed, their records are held, and each page of rows is read from them
+//! when it is asked for. Such a page shows the tasks as they are by then, and one that has ended as
+//! ended. Not here: how long a snapshot is stored (`snapshots.rs`), which tasks a query finds
+//! (`filter.rs`).
 
 use std::borrow::Cow;
 
 use taskscope::{HeldTasks, TaskDump};
 
-use super::filter::{Choices, ORDER_BYTES, Selected, Selection};
-use super::list::ROWS;
-use super::query::{Grouping, Wanted};
+use super::filter::{Choices, MatchCollector, Matches, ORDER_BYTES};
+use super::query::{Grouping, ROWS, TaskQuery};
 use crate::error::Error;
-use crate::tasks::{self, Chosen, Head, Holds};
+use crate::tasks::{self, DumpQuery, Head, Holds};
 
-/// So many tasks are kept as they are: 3 MB.
-const FEW: usize = 8_192;
-/// Bytes of one that is kept as it is, or of a group: about.
+/// At most this many tasks are stored as they are: 3 MB.
+const MAX_STORED_TASKS: usize = 8_192;
+/// Estimated bytes of one stored task, or of one group.
 const TASK_BYTES: usize = 400;
-/// Bytes of one whose record is held.
+/// Bytes of one task whose record is held.
 const HELD_BYTES: usize = 29;
 
-/// A look at the tasks.
+/// The tasks of one moment, or what a query found among them.
 #[derive(Debug)]
-pub(in crate::http::page) struct Snapshot(Option<Look>);
+pub(in crate::http::page) struct Snapshot(Option<Contents>);
 
 #[derive(Debug)]
-struct Look {
+struct Contents {
     head: Head,
     choices: Choices,
-    kept: Kept,
+    found: Found,
 }
 
 #[derive(Debug)]
-enum Kept {
+enum Found {
     /// Every task, oldest first.
     All(Vec<TaskDump>),
-    /// What came of one question.
-    Part(Box<Part>),
+    /// The matches of one query.
+    Matches(Box<FoundMatches>),
 }
 
 #[derive(Debug)]
-struct Part {
-    question: Wanted,
-    selected: Selected,
-    /// Those that the order is about; `None`: tasks that are put together.
+struct FoundMatches {
+    query: TaskQuery,
+    matches: Matches,
+    /// The records that the order refers to; `None` if the tasks are grouped.
     held: Option<HeldTasks>,
 }
 
-/// What is wanted, with what there is to choose from.
-pub(super) struct Shown<'a> {
+/// One page of a snapshot, with the choices of its filter.
+pub(super) struct View<'a> {
     pub(super) head: &'a Head,
     pub(super) choices: &'a Choices,
-    pub(super) selected: &'a Selected,
-    /// The rows of the page that is asked for; `None`: a task that has ended since the look.
+    pub(super) matches: &'a Matches,
+    /// The rows of the page; `None` is a task that has ended since the snapshot.
     pub(super) rows: Vec<Option<Cow<'a, TaskDump>>>,
 }
 
 impl Snapshot {
-    /// All tasks; nothing if they are too many for that.
-    pub(in crate::http::page) fn of_few(chosen: Chosen) -> Result<Snapshot, Error> {
-        if taskscope::stats().records_in_use > FEW {
+    /// Takes a snapshot of all tasks. It is empty if they are too many to be stored.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for it.
+    pub(in crate::http::page) fn of_few(query: DumpQuery) -> Result<Snapshot, Error> {
+        if taskscope::stats().records_in_use > MAX_STORED_TASKS {
             return Ok(Snapshot(None));
         }
         let mut choices = Choices::default();
         let mut tasks: Vec<(usize, TaskDump)> = Vec::new();
-        let head = tasks::fold(&chosen, &mut |at, task, _| {
+        let head = tasks::fold(&query, &mut |at, task, _| {
             choices.add(&task);
             tasks.push((at, task));
         })?;
         tasks.sort_unstable_by_key(|(at, _)| *at);
-        Ok(Snapshot(Some(Look {
+        Ok(Snapshot(Some(Contents {
             head,
             choices,
-            kept: Kept::All(tasks.into_iter().map(|(_, task)| task).collect()),
+            found: Found::All(tasks.into_iter().map(|(_, task)| task).collect()),
         })))
     }
 
-    /// What is wanted of tasks that are too many to be kept.
-    pub(super) fn of_many(chosen: &Chosen, wanted: &Wanted) -> Result<Snapshot, Error> {
-        tasks::hold(chosen, |mut held| {
+    /// Takes a snapshot of the matches of a query, for tasks that are too many to be stored.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for it.
+    pub(super) fn of_many(dumped: &DumpQuery, query: &TaskQuery) -> Result<Snapshot, Error> {
+        tasks::hold(dumped, |mut held| {
             let mut choices = Choices::default();
-            let mut selection = Selection::new(wanted);
-            let head = tasks::visit(chosen, &mut held, &mut |at, task, holds| {
+            let mut collector = MatchCollector::new(query);
+            let head = tasks::visit(dumped, &mut held, &mut |at, task, holds| {
                 choices.add(&task);
-                selection.add(at, Cow::Owned(task), holds);
+                collector.add(at, Cow::Owned(task), holds);
             });
-            let part = Box::new(Part {
-                question: wanted.question(),
-                selected: selection.finish(),
-                held: (wanted.grouping == Grouping::None).then_some(held),
+            let found = Box::new(FoundMatches {
+                query: query.without_position(),
+                matches: collector.finish(),
+                held: (query.grouping == Grouping::None).then_some(held),
             });
-            Snapshot(Some(Look {
+            Snapshot(Some(Contents {
                 head,
                 choices,
-                kept: Kept::Part(part),
+                found: Found::Matches(found),
             }))
         })
     }
 
-    /// Whether there is anything in it.
-    pub(super) fn is_there(&self) -> bool {
-        self.0.is_some()
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
-    /// Whether this is enough for that question.
-    pub(super) fn serves(&self, wanted: &Wanted) -> bool {
-        match self.0.as_ref().map(|look| &look.kept) {
-            Some(Kept::All(_)) => true,
-            Some(Kept::Part(part)) => part.question == wanted.question(),
+    /// Whether a query can be answered from this snapshot.
+    pub(super) fn answers(&self, query: &TaskQuery) -> bool {
+        match self.0.as_ref().map(|contents| &contents.found) {
+            Some(Found::All(_)) => true,
+            Some(Found::Matches(found)) => found.query == query.without_position(),
             None => false,
         }
     }
 
-    /// Whether records are held for it.
-    pub(in crate::http::page) fn holds(&self) -> bool {
-        let kept = self.0.as_ref().map(|look| &look.kept);
-        matches!(kept, Some(Kept::Part(part)) if part.held.is_some())
+    /// Whether it keeps records of tasks in use.
+    pub(in crate::http::page) fn holds_records(&self) -> bool {
+        let found = self.0.as_ref().map(|contents| &contents.found);
+        matches!(found, Some(Found::Matches(found)) if found.held.is_some())
     }
 
-    /// What it takes, about.
+    /// Its memory in bytes, estimated.
     pub(in crate::http::page) fn bytes(&self) -> usize {
-        match self.0.as_ref().map(|look| &look.kept) {
-            Some(Kept::All(tasks)) => tasks.len() * TASK_BYTES,
-            Some(Kept::Part(part)) => {
-                let held = part.held.as_ref().map_or(0, HeldTasks::len);
+        match self.0.as_ref().map(|contents| &contents.found) {
+            Some(Found::All(tasks)) => tasks.len() * TASK_BYTES,
+            Some(Found::Matches(found)) => {
+                let held = found.held.as_ref().map_or(0, HeldTasks::len);
                 held * HELD_BYTES
-                    + part.selected.order.len() * ORDER_BYTES
-                    + part.selected.groups.len() * TASK_BYTES
+                    + found.matches.order.len() * ORDER_BYTES
+                    + found.matches.groups.len() * TASK_BYTES
             }
             None => 0,
         }
     }
 
-    /// What is wanted. `None`: there is nothing in it.
-    pub(super) fn with<T>(&self, wanted: &Wanted, show: impl FnOnce(Shown<'_>) -> T) -> Option<T> {
-        let look = self.0.as_ref()?;
-        let of_all;
-        let (selected, rows) = match &look.kept {
-            Kept::All(tasks) => {
-                let mut selection = Selection::new(wanted);
+    /// Shows the page of a query; `None` if the snapshot is empty.
+    pub(super) fn with_page<T>(
+        &self,
+        query: &TaskQuery,
+        show: impl FnOnce(View<'_>) -> T,
+    ) -> Option<T> {
+        let contents = self.0.as_ref()?;
+        let among_all;
+        let (matches, rows) = match &contents.found {
+            Found::All(tasks) => {
+                let mut collector = MatchCollector::new(query);
                 for (at, task) in tasks.iter().enumerate() {
-                    selection.add(at, Cow::Borrowed(task), Holds::default());
+                    collector.add(at, Cow::Borrowed(task), Holds::default());
                 }
-                of_all = selection.finish();
+                among_all = collector.finish();
                 let row = |at| tasks.get(at).map(Cow::Borrowed);
-                (&of_all, rows(&of_all, wanted, row))
+                (&among_all, rows(&among_all, query, row))
             }
-            Kept::Part(part) => {
-                let row = |at| part.held.as_ref()?.at(at).map(Cow::Owned);
-                (&part.selected, rows(&part.selected, wanted, row))
+            Found::Matches(found) => {
+                let row = |at| found.held.as_ref()?.at(at).map(Cow::Owned);
+                (&found.matches, rows(&found.matches, query, row))
             }
         };
-        Some(show(Shown {
-            head: &look.head,
-            choices: &look.choices,
-            selected,
+        Some(show(View {
+            head: &contents.head,
+            choices: &contents.choices,
+            matches,
             rows,
         }))
     }
 }
 
-/// Those of the page that is asked for.
+/// The rows of the page that a query asks for.
 fn rows<'a>(
-    selected: &Selected,
-    wanted: &Wanted,
+    matches: &Matches,
+    query: &TaskQuery,
     row: impl Fn(usize) -> Option<Cow<'a, TaskDump>>,
 ) -> Vec<Option<Cow<'a, TaskDump>>> {
-    let order = selected.order.iter().skip(wanted.from).take(ROWS);
+    let order = matches.order.iter().skip(query.from).take(ROWS);
     order.map(|at| row(*at as usize)).collect()
 }

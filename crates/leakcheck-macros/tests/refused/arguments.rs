@@ -1,0 +1,2 @@
+#[leakcheck::test]
+async fn arguments(_number: u32) {}

@@ -1,0 +1,2 @@
+#[leakcheck::test(flavor = "multi_thread", worker_threads = 0)]
+async fn no_workers() {}

@@ -1,0 +1,2 @@
+#[leakcheck::test]
+fn not_async() {}

@@ -1,0 +1,3 @@
+#[leakcheck::test]
+#[core::prelude::v1::test]
+async fn two_test_attributes() {}

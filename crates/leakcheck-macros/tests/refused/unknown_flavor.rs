@@ -1,0 +1,2 @@
+#[leakcheck::test(flavor = "many_threads")]
+async fn unknown_flavor() {}

@@ -1,0 +1,2 @@
+#[leakcheck::test(flavour = "multi_thread")]
+async fn unknown_key() {}

@@ -1,4 +1,0 @@
-#[leakcheck::test]
-async fn arguments(_number: u32) {}
-
-fn main() {}

@@ -1,4 +1,0 @@
-#[leakcheck::test]
-fn not_async() {}
-
-fn main() {}

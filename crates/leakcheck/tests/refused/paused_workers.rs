@@ -1,4 +1,0 @@
-#[leakcheck::test(flavor = "multi_thread", start_paused = true)]
-async fn paused_workers() {}
-
-fn main() {}

@@ -1,4 +1,0 @@
-#[leakcheck::test(flavor = "many_threads")]
-async fn unknown_flavor() {}
-
-fn main() {}

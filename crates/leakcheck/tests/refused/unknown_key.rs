@@ -1,4 +1,0 @@
-#[leakcheck::test(flavour = "multi_thread")]
-async fn unknown_key() {}
-
-fn main() {}

@@ -1,4 +1,0 @@
-#[leakcheck::test(unhandled_panic = "abort")]
-async fn unknown_unhandled_panic() {}
-
-fn main() {}
