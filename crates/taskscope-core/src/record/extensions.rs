@@ -1,7 +1,9 @@
-//! What few tasks have: a name, labels, a long poll, a capture that lacks something, uses of a cancellation token.
+//! What few tasks have: a name, labels, a long poll, a capture that lacks something, uses of a
+//! cancellation token.
 //!
-//! A record gets its side table when it first needs one, in a place beside the record ([`super::arena`]), and keeps it for the tasks that come
-//! after: so even named tasks allocate nothing but their names. Its memory is given back together with that of the record.
+//! A record gets its side table when it first needs one, in a place beside the record
+//! ([`super::arena`]), and keeps it for the tasks that come after: so even named tasks allocate
+//! nothing but their names. Its memory is given back together with that of the record.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -75,7 +77,8 @@ impl Extensions {
         self.data.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The task has looked at a token, and seen that its scope is cancelled or not. Only the thread that polls it calls this.
+    /// The task has looked at a token, and seen that its scope is cancelled or not. Only the thread
+    /// that polls it calls this.
     pub fn token_polled(&self, now: u64, saw_cancelled: bool) {
         if self.token_first.load(Ordering::Relaxed) == 0 {
             self.token_first.store(now, Ordering::Relaxed);

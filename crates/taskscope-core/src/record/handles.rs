@@ -88,7 +88,8 @@ impl TaskGuard {
         unsafe { &*self.0.meta.get() }.as_ref()?.scope.as_ref()
     }
 
-    /// The future is about to be dropped: this thread is busy with the task until then, since a destructor can block, too.
+    /// The future is about to be dropped: this thread is busy with the task until then, since a
+    /// destructor can block, too.
     #[inline]
     pub fn depart(&self) {
         if self.0.thread() == 0 {
@@ -211,8 +212,8 @@ impl TaskRef {
         self.record.serial.load(Ordering::Relaxed) == self.serial
     }
 
-    /// Notes tokio's id of the task, which its first poll does, too. If the record has gone to another task in this very moment, that
-    /// task's first poll puts it right.
+    /// Notes tokio's id of the task, which its first poll does, too. If the record has gone to
+    /// another task in this very moment, that task's first poll puts it right.
     #[inline]
     pub fn set_id(self, id: u64) {
         if self.record.id() == 0 && self.is_current() {

@@ -1,6 +1,7 @@
 //! What is known of tracked resources, and how a dump reads it.
 //!
-//! Each resource has one small entry of its own, which its holder writes without a lock. The registry only points at the entries.
+//! Each resource has one small entry of its own, which its holder writes without a lock. The
+//! registry only points at the entries.
 //!
 //! Not here: the wrapper ([`crate::Tracked`]).
 
@@ -117,7 +118,8 @@ impl Registered {
         self.entry.kind
     }
 
-    /// The running code is using the resource. Relaxed: two facts for humans, and each is true by itself.
+    /// The running code is using the resource. Relaxed: two facts for humans, and each is true by
+    /// itself.
     #[inline]
     pub fn used(&self) {
         let (user, now) = (User::current(), clock::coarse());
@@ -134,7 +136,8 @@ impl Registered {
 /// Tasks that a dump has to look for, by id: `None` until found alive.
 type Living = HashMap<u64, Option<(Option<Name>, &'static Location<'static>)>>;
 
-/// The resources that are held, oldest first; those of one scope and one runtime, if asked for. `now`: raw ticks.
+/// The resources that are held, oldest first; those of one scope and one runtime, if asked for.
+/// `now`: raw ticks.
 pub(crate) fn collect(
     scope: Option<&ScopeInfo>,
     runtime: Option<Id>,
@@ -169,7 +172,8 @@ pub(crate) fn by_kind() -> Vec<(&'static str, usize)> {
     kinds.into_iter().collect()
 }
 
-/// Which of the tasks that are named in the entries are alive. One walk over the records, and only if there are resources.
+/// Which of the tasks that are named in the entries are alive. One walk over the records, and only
+/// if there are resources.
 fn living(entries: &[Arc<Entry>]) -> Living {
     let users = entries
         .iter()

@@ -224,7 +224,8 @@ async fn a_connection_that_is_not_upgraded_goes_on_with_http() {
     }
 }
 
-/// Bytes that the client sent together with its request, and before the answer, are the first that the handler reads.
+/// Bytes that the client sent together with its request, and before the answer, are the first that
+/// the handler reads.
 #[tokio::test]
 async fn nothing_that_is_sent_early_is_lost() {
     let seen = Seen::default();
@@ -301,7 +302,8 @@ async fn a_websocket_over_http2_keeps_its_scope_open_too() {
     assert_eq!(ended(&seen).await.1, Some(CancelReason::ClientGone));
 }
 
-/// The task that finishes an upgrade, the connection and the callback are then on different threads.
+/// The task that finishes an upgrade, the connection and the callback are then on different
+/// threads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_websockets_at_once_keep_a_scope_each() {
     let seen = Seen::default();
