@@ -1,6 +1,7 @@
 //! The frame on the stack that tells a wait for a call on the blocking pool from a wait for a task.
 //!
-//! Tokio's handle is the same for both. The table of waits knows this module by name. Not here: how such a call is spawned ([`crate::spawn`]).
+//! Tokio's handle is the same for both. The table of waits knows this module by name. Not here: how
+//! such a call is spawned ([`crate::spawn`]).
 
 use std::future::Future;
 use std::hint::black_box;

@@ -9,8 +9,11 @@ use crate::{Name, Owner, ScopeInfo};
 /// What is known about a task from its birth and never changes.
 #[derive(Debug)]
 pub struct Meta {
+    /// Where it was spawned.
     pub site: &'static Location<'static>,
+    /// Tells the type of its future.
     pub future: fn() -> &'static str,
+    /// Who owns it.
     pub scope: Option<Arc<dyn Owner>>,
     /// Raw ticks.
     pub spawned_at: u64,
@@ -49,10 +52,12 @@ impl Traits {
     /// A sampler has met it: its facts are to be kept when it ends.
     pub(super) const SAMPLED: Traits = Traits(128);
 
+    /// These and more, if `on`.
     pub fn with(self, more: Traits, on: bool) -> Traits {
         if on { Traits(self.0 | more.0) } else { self }
     }
 
+    /// Whether it has all of these.
     pub fn has(self, all: Traits) -> bool {
         self.0 & all.0 == all.0
     }
@@ -66,6 +71,8 @@ impl Traits {
 /// A name and labels, as they go into a record's side table.
 #[derive(Debug, Clone, Default)]
 pub struct Tags {
+    /// The name.
     pub name: Option<Name>,
+    /// The labels, in the order in which they were set.
     pub labels: Vec<Label>,
 }

@@ -1,15 +1,18 @@
-//! The word that decides whose record it is: counts of wakers and holders, the end of the task, and the mark for a capture.
+//! The word that decides whose record it is: counts of wakers and holders, the end of the task, and
+//! the mark for a capture.
 //!
 //! ```text
 //!  63         62        40..=61            0..=39
 //!  REQUESTED  FINISHED  holders            wakers
 //! ```
 //!
-//! Both counts zero: nobody refers to the record, and it is free or about to be. A holder can only be added to a count that is not
-//! zero, and not after the end. Whoever takes the last reference away owns the record alone, and is told so exactly once.
-//! Because the end and the mark share the word, either the end finds the mark, or the mark finds the end: no mark stays behind.
+//! Both counts zero: nobody refers to the record, and it is free or about to be. A holder can only
+//! be added to a count that is not zero, and not after the end. Whoever takes the last reference
+//! away owns the record alone, and is told so exactly once. Because the end and the mark share the
+//! word, either the end finds the mark, or the mark finds the end: no mark stays behind.
 //!
-//! Not here: what the counts protect ([`super::Record`]); how many marks are set in the process ([`crate::capture`]).
+//! Not here: what the counts protect ([`super::Record`]); how many marks are set in the process
+//! ([`crate::capture`]).
 
 use std::process::abort;
 use std::sync::atomic::Ordering;
@@ -100,7 +103,8 @@ impl State {
     #[inline]
     pub(super) fn retain(&self, reference: Ref) {
         let before = self.0.fetch_add(reference.unit(), Ordering::Relaxed);
-        // As `Arc` does: a count that could overflow means that references are being forgotten in a loop.
+        // As `Arc` does: a count that could overflow means that references are being forgotten in a
+        // loop.
         if before & WAKERS > WAKERS / 2 || before & COUNTS > COUNTS / 2 {
             abort();
         }
@@ -109,7 +113,8 @@ impl State {
     /// Takes a reference away. True: it was the last, and the record is the caller's alone.
     #[inline]
     pub(super) fn release(&self, reference: Ref) -> bool {
-        // As in `Arc`: everything that was done under a reference happens before the end of the last.
+        // As in `Arc`: everything that was done under a reference happens before the end of the
+        // last.
         let before = self.0.fetch_sub(reference.unit(), Ordering::AcqRel);
         before & COUNTS == reference.unit()
     }

@@ -1,4 +1,5 @@
-//! An executor's waker of which every clone is watched: loom sees a use that does not happen before the drop.
+//! An executor's waker of which every clone is watched: loom sees a use that does not happen before
+//! the drop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
