@@ -1,6 +1,5 @@
 //! The life of a task and its record: spawn, poll, panic, abort, runtime shutdown. One process, so counts are by runtime.
 #![cfg(feature = "enable")]
-
 #![allow(
     clippy::async_yields_async,
     reason = "a handle that leaves the runtime unawaited is what is tested"
