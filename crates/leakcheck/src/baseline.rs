@@ -48,7 +48,7 @@ impl Baseline {
     #[must_use]
     pub fn take() -> Baseline {
         let runtime = Handle::try_current().ok();
-        let _watched = runtime.as_ref().map(taskscope::watch);
+        let _watched = runtime.as_ref().map(taskscope::register_runtime);
         let dump = DumpOptions::new().stacks(Stacks::None).capture_blocking();
         let calls = runtime
             .as_ref()

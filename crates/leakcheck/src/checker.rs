@@ -40,7 +40,7 @@ impl Checker {
     pub(crate) fn new(runtime: &Handle, options: Options) -> Checker {
         Checker {
             runtime: runtime.clone(),
-            _watched: taskscope::watch(runtime),
+            _watched: taskscope::register_runtime(runtime),
             caller: task::try_id().and_then(|id| id.to_string().parse().ok()),
             listing: Listing::for_test(options.test.as_deref()),
             matched: vec![0; options.rules.len()],

@@ -149,7 +149,7 @@ fn busy_and_sched_tell_spawn_site_and_future_and_seconds_only_what_was_added() {
 fn a_comment_says_how_the_numbers_came_to_be() {
     sampling::start();
     let runtime = runtime();
-    let _watched = taskscope::watch(runtime.handle());
+    let _watched = taskscope::register_runtime(runtime.handle());
     let others = "not in it: untracked tasks (plain tokio::spawn), 1 of which";
     let tells = |profile: &Profile| profile.comments.iter().any(|text| text.starts_with(others));
     assert!(!tells(&ask(taskprof::block())));

@@ -442,7 +442,7 @@ impl fmt::Debug for RuntimeGuard {
 /// # Limitations
 ///
 /// The guard holds a tokio `Handle`. Drop it before you expect the runtime's file descriptors to be closed.
-pub fn watch(handle: &Handle) -> RuntimeGuard {
+pub fn register_runtime(handle: &Handle) -> RuntimeGuard {
     loop {
         let index = find_or_insert(handle, handle.id());
         // Just looked up, so the next sweep spares it; should two sweeps pass here, it is looked up again.

@@ -1,6 +1,7 @@
 //! What the wrapper costs in memory: nothing beyond the record, which is used again, and a pointer in the future.
 //!
 //! Its own binary, because it counts the allocations of one thread with a global allocator.
+#![cfg(feature = "enable")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

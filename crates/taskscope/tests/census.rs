@@ -166,7 +166,7 @@ fn the_series_is_kept_in_order_at_its_pace_and_ends_when_it_is_switched_off() {
 fn a_worker_that_is_blocked_in_one_poll_is_busy_and_one_that_is_parked_is_not() {
     let _turn = turn();
     let runtime = multi_thread("half blocked");
-    let _guard = taskscope::watch(runtime.handle());
+    let _guard = taskscope::register_runtime(runtime.handle());
     let on = On::new();
     let release = block(&runtime);
     let blocked = on.until(|census| {

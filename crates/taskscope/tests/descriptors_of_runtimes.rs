@@ -1,7 +1,6 @@
 //! Runtimes that are made and dropped one after the other keep few file descriptors open, however fast that goes. The limit of the process is
 //! lowered, so it is a program of its own; the control is tokio's spawn.
-#![cfg(feature = "enable")]
-#![cfg(target_os = "linux")]
+#![cfg(all(feature = "enable", target_os = "linux"))]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -73,7 +72,7 @@ fn dropped_runtimes_keep_few_descriptors_however_they_were_touched() {
             current_thread().block_on(async { taskscope::spawn_blocking(|| {}).await.unwrap() });
         }),
         ("watch", || {
-            drop(taskscope::watch(current_thread().handle()));
+            drop(taskscope::register_runtime(current_thread().handle()));
         }),
         ("a thread each", || {
             let one =

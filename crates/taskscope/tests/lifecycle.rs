@@ -268,7 +268,7 @@ fn a_runtime_is_forgotten_with_its_last_task() {
     while known() {
         std::thread::yield_now();
     }
-    let guard = taskscope::watch(runtime.handle());
+    let guard = taskscope::register_runtime(runtime.handle());
     assert!(known());
     drop(guard);
     while known() {

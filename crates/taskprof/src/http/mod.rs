@@ -56,7 +56,7 @@ fn watch_application(own: Option<&OwnRuntime>) -> Option<RuntimeGuard> {
         Some(OwnRuntime) => None,
         None => Handle::try_current()
             .ok()
-            .map(|runtime| taskscope::watch(&runtime)),
+            .map(|runtime| taskscope::register_runtime(&runtime)),
     }
 }
 

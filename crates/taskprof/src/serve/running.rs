@@ -49,7 +49,7 @@ impl Running {
         };
         let watched = tokio::runtime::Handle::try_current()
             .ok()
-            .map(|runtime| taskscope::watch(&runtime));
+            .map(|runtime| taskscope::register_runtime(&runtime));
         let (listener, file) = match socket {
             Socket::Tcp(listener) => {
                 listener.set_nonblocking(true)?;

@@ -157,7 +157,7 @@ async fn a_difference_over_time_has_only_what_has_changed() {
 
 #[tokio::test]
 async fn the_runtimes_are_there_as_text_json_and_metrics() {
-    let guard = taskscope::watch(&tokio::runtime::Handle::current());
+    let guard = taskscope::register_runtime(&tokio::runtime::Handle::current());
     let app = app();
     for (query, content_type, part) in [
         ("", "text/plain; charset=utf-8", "current_thread, 1 workers"),

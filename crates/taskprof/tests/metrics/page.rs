@@ -167,7 +167,8 @@ fn waits_are_in_the_histogram_and_no_counter_gets_smaller() {
     runtime.block_on(task).unwrap();
     let after = scrape(&server);
     let grown = |name: &str| after.get(name, &[]).unwrap() - before.get(name, &[]).unwrap();
-    // The first poll of a thread is not chosen; sums go by a clock that may be late on a busy machine.
+    // The first poll of a thread is not chosen; sums go by a clock that may be late on a busy
+    // machine.
     assert!(grown("taskscope_task_wait_seconds_count") > 40.0);
     assert!(grown("taskscope_task_wait_seconds_sum") > 0.4);
     assert!(grown("taskscope_task_poll_seconds_count") > 40.0);

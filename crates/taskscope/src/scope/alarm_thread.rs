@@ -1,12 +1,14 @@
-//! Threads that do for scopes what no runtime can be relied on to do: one for alarms that a blocked runtime leaves unanswered, one for reports of
-//! survivors, which run the application's `tracing` subscriber and must not keep the other from its work.
+//! The thread for alarms of scopes that no runtime answers in time: there is none, it has no timers, or its workers are blocked.
 //!
-//! Such a thread starts when something is to be done later, sleeps until then, and ends when nothing is left.
+//! It starts when an alarm is set, sleeps until it is time, and ends when none is left. It does nothing else, so that it comes in
+//! time; what it wakes are tasks that wait for a token.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::sync::{lock, wait_timeout};
 
 /// How long the thread stays when it has nothing to do.
 const LINGER: Duration = Duration::from_secs(1);
@@ -15,7 +17,7 @@ const LINGER: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 /// A thread that is there when it is needed.
-pub(super) struct Keeper {
+pub(super) struct AlarmThread {
     /// The thread's name, as `top -H` shows it.
     name: &'static str,
     /// Does what is due. Returns how long it may look away; `None`: until it is called.
@@ -32,9 +34,9 @@ struct State {
     asked: Option<Instant>,
 }
 
-impl Keeper {
-    pub(super) const fn new(name: &'static str, look: fn() -> Option<Duration>) -> Keeper {
-        Keeper {
+impl AlarmThread {
+    pub(super) const fn new(name: &'static str, look: fn() -> Option<Duration>) -> AlarmThread {
+        AlarmThread {
             name,
             look,
             state: Mutex::new(State {
@@ -47,7 +49,7 @@ impl Keeper {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Has the thread look in this time, or earlier.
@@ -87,11 +89,10 @@ impl Keeper {
                 return true;
             }
             state.wakes_at = Some(wake);
-            let waited = self.asked.wait_timeout(state, wake - now);
-            let (again, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            let (again, timed_out) = wait_timeout(&self.asked, state, wake - now);
             state = again;
             state.wakes_at = None;
-            if timeout.timed_out() && due.is_none() && state.asked.is_none() {
+            if timed_out && due.is_none() && state.asked.is_none() {
                 state.running = false;
                 return false;
             }

@@ -189,7 +189,7 @@ fn without_the_end_hook_tasks_are_counted_again_instead_of_piling_up() {
         let (future, begins) = parked();
         runtime.spawn(future);
         runtime.block_on(begins).unwrap();
-        let _watched = taskscope::watch(runtime.handle());
+        let _watched = taskscope::register_runtime(runtime.handle());
         until(&runtime, "none is shown and one counted", || {
             runtime.block_on(scope.run(async { tokio::spawn(async {}).await.unwrap() }));
             // Which looks for entries that are nobody's.

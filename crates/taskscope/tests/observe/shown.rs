@@ -48,7 +48,7 @@ fn a_plain_task_is_shown_with_everything_but_its_stack() {
 fn on_a_runtime_without_hooks_a_plain_task_is_only_counted() {
     for mut builder in builders() {
         let runtime = builder.build().unwrap();
-        let _watched = taskscope::watch(runtime.handle());
+        let _watched = taskscope::register_runtime(runtime.handle());
         let (future, begins) = parked();
         runtime.spawn(future);
         runtime.block_on(begins).unwrap();

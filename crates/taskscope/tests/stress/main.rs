@@ -178,7 +178,9 @@ fn churn(town: &Arc<Town>, dice: &mut Dice, kind: u64) {
         .enable_time()
         .build()
         .unwrap();
-    let _watched = dice.one_in(4).then(|| taskscope::watch(runtime.handle()));
+    let _watched = dice
+        .one_in(4)
+        .then(|| taskscope::register_runtime(runtime.handle()));
     if local {
         let set = LocalSet::new();
         set.block_on(&runtime, drive(town, dice, true));
