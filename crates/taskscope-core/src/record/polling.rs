@@ -1,4 +1,4 @@
-//! What changes in a record while its task is polled and woken.
+//! Changes of a record while its task is polled and woken.
 //!
 //! Not here: what belongs to a poll besides (`poll.rs`); polls that are sampled (`sampled.rs`).
 
@@ -198,7 +198,7 @@ impl Record {
     }
 }
 
-/// What a poll replaced in the record when it began.
+/// Values that a poll replaced in the record when it began.
 pub(super) struct Begun {
     pub(super) was_since: u64,
     pub(super) woken_at: u64,

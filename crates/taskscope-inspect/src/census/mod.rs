@@ -175,7 +175,7 @@ impl fmt::Debug for Census {
     }
 }
 
-/// What a runtime had to do.
+/// The load of a runtime.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RuntimeLoad {
@@ -198,7 +198,7 @@ pub struct RuntimeLoad {
     pub workers: Vec<WorkerLoad>,
 }
 
-/// What a worker thread had to do.
+/// The load of a worker thread.
 ///
 /// By what tokio tells on stable Rust. A worker tells of itself when it parks, and between polls
 /// once in 61 (the builder's `event_interval`).

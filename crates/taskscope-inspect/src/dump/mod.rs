@@ -1,4 +1,4 @@
-//! What is alive, who owns it, and where it waits: one look at all tasks.
+//! One look at all tasks: which are alive, who owns them, where they wait.
 //!
 //! A dump never stops a runtime. It holds the records, asks idle tasks for a capture in small
 //! batches, waits for them on a thread of its own and at most until its deadline, and reads the
