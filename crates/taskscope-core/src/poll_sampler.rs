@@ -3,7 +3,7 @@
 //! Each thread draws how many polls to let pass, so that a poll that is not chosen costs one
 //! comparison. A draw is made with the probability of that moment, and a chosen poll stands for as
 //! many as it was drawn from: that keeps sums unbiased while n changes. Not here: what a chosen
-//! poll does; who says what n is ([`super::run`]).
+//! poll does; who says what n is (`taskscope-inspect`).
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;

@@ -452,7 +452,7 @@ impl fmt::Debug for RuntimeGuard {
 /// Makes a runtime known before its first task with a record, so that dumps count its tasks from
 /// the start.
 ///
-/// A runtime is known by itself as long as one of the tasks that [`spawn`](crate::spawn) started on
+/// A runtime is known by itself as long as one of the tasks that `taskscope::spawn` started on
 /// it is alive.
 ///
 /// # Limitations

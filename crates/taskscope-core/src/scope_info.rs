@@ -200,8 +200,8 @@ pub enum CancelReason {
     Explicit,
     /// The scope's deadline has passed.
     Deadline,
-    /// The scope ended, and its policy is [`AtEnd::Cancel`](crate::AtEnd::Cancel) or
-    /// [`AtEnd::Abort`](crate::AtEnd::Abort).
+    /// The scope ended, and its policy is `AtEnd::Cancel` or
+    /// `AtEnd::Abort`.
     Ended,
     /// The client went away before its answer was complete.
     ClientGone,

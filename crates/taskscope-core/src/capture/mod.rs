@@ -18,7 +18,7 @@
 //! ([`pending_captures`]), so [`OUTSTANDING`] is exact whatever ends the capture: the poll, a panic
 //! in it, the end of the task, or a dump that gave up.
 //!
-//! Not here: which tasks are asked and how long a dump waits ([`crate::dump`]); how frames are
+//! Not here: which tasks are asked and how long a dump waits (`taskscope-inspect`); how frames are
 //! unwound (callstack).
 
 mod queue;

@@ -93,7 +93,7 @@ impl Record {
     }
 
     /// Whether a dump asks this poll for a capture. The answer to a `true` is
-    /// [`capture::withdraw`].
+    /// `capture::withdraw`.
     #[inline]
     pub fn wants_capture(&self) -> bool {
         self.state.is_requested()
