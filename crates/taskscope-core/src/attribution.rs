@@ -49,7 +49,7 @@ impl TaskKey {
     }
 }
 
-/// What is known of the task of a sample.
+/// The facts of a sampled task.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TaskFacts {

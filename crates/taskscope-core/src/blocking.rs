@@ -17,7 +17,7 @@ pub(crate) fn poll<T>(
     cx: &mut Context<'_>,
 ) -> Poll<Result<T, JoinError>> {
     let polled = Pin::new(handle).poll(cx);
-    // What comes after the call keeps it from being a jump, which would leave no frame.
+    // A use after the call keeps it from being a jump, which would leave no frame.
     black_box(&polled);
     polled
 }

@@ -72,7 +72,8 @@ fn awaken(asleep: u64) -> u64 {
             }
             now
         }
-        // What the next reader will see, which may be a little earlier: the clock does not go back.
+        // As the next reader will see it, which may be a little earlier: the clock does not go
+        // back.
         Err(kept) if kept < ASLEEP => kept,
         Err(_) => now,
     }

@@ -27,8 +27,8 @@ const QUIET_LOOKS: u32 = 4;
 /// not be overlooked for ever.
 const LONGEST_IDLE: Duration = Duration::from_secs(1);
 
-/// What somebody else wants done now and then. It must be short: what takes long wakes a thread of
-/// its own.
+/// A job that another crate wants done now and then. It must be short: what takes long wakes a
+/// thread of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Job {
     /// Done every [`WATCH`] ticks of the clock while tasks are polled.

@@ -1,4 +1,4 @@
-//! What tasks are called. Not here: how names are cut and shown (`text.rs`).
+//! Names of tasks. Not here: how names are cut and shown (`text.rs`).
 
 use std::borrow::Cow;
 use std::fmt;

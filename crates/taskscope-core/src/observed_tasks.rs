@@ -37,7 +37,7 @@ const GRAVES: usize = 8;
 /// The builder has made more than one runtime.
 const SEVERAL: u64 = u64::MAX;
 
-/// What is shown as the type of the future: the hooks do not tell.
+/// Shown as the type of the future: the hooks do not tell.
 const FUTURE: &str = "(unknown)";
 
 /// Tables that runtimes may still have.

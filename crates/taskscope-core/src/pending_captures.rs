@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use crate::record::Request;
 use crate::sync::atomic::AtomicUsize;
 
-/// What a request came to.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Asked {
     /// The mark is set, by this request or an earlier one.

@@ -3,7 +3,7 @@
 //! Each thread draws how many polls to let pass, so that a poll that is not chosen costs one
 //! comparison. A draw is made with the probability of that moment, and a chosen poll stands for as
 //! many as it was drawn from: that keeps sums unbiased while n changes. Not here: what a chosen
-//! poll does; who says what n is ([`super::run`]).
+//! poll does; who says what n is (`taskscope-inspect`).
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -16,7 +16,7 @@ use fastrand::Rng;
 use crate::record::{Meta, Record};
 use crate::{NoTrace, clock};
 
-/// What a task spent time on.
+/// The activity that a task spent time on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Activity {
@@ -33,7 +33,7 @@ pub enum Activity {
 pub struct Stretch<'a> {
     /// On what.
     pub activity: Activity,
-    /// Who.
+    /// The task.
     pub record: &'a Record,
     /// Its facts of birth.
     pub meta: &'a Meta,
@@ -138,8 +138,8 @@ const BURST: u32 = 512;
 /// More than one in a billion is never needed.
 const LEAST: u8 = 30;
 
-/// What all threads go by, for late polls and for the others. Bits 8.. count adjustments; the lower
-/// ones are n plus 1, or 0: off.
+/// The setting that all threads go by, for late polls and for the others. Bits 8.. count
+/// adjustments; the lower ones are n plus 1, or 0: off.
 static CONTROL: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 const LATE: usize = 0;
 /// Raw ticks after a task's last poll from which on its next one is late. `u64::MAX`: sampling is
@@ -172,7 +172,7 @@ pub fn switch_off() {
     }
 }
 
-/// What a poll would stand for that is chosen now: a late one, and another one.
+/// The weight of a poll that is sampled now: of a late one, and of another one.
 pub fn now() -> [Option<SampleWeight>; 2] {
     [LATE, OTHERS].map(|kind| SampleWeight::of_code(CONTROL[kind].load(Ordering::Relaxed) as u8))
 }
@@ -198,14 +198,14 @@ impl SampleWeight {
     }
 }
 
-/// What one thread knows. Written by that thread alone.
+/// The draws of one thread, written by that thread alone.
 #[derive(Debug)]
 pub(crate) struct Draws {
     /// The number of the next poll that is chosen; `u64::MAX`: none.
     due: AtomicU64,
     /// The n it was drawn with.
     drawn_with: AtomicU8,
-    /// What the thread goes by.
+    /// The setting that the thread goes by.
     control: AtomicU64,
     /// How many it has chosen since that changed.
     chosen: AtomicU32,

@@ -48,7 +48,7 @@ static RUNTIMES: Mutex<Vec<Option<Arc<RuntimeEntry>>>> = Mutex::new(Vec::new());
 /// Counts removals: a thread that remembers an index forgets it when this moves.
 static REMOVALS: AtomicU32 = AtomicU32::new(1);
 
-/// So many runtimes are entered without a look whether others are gone.
+/// At most this many runtimes are entered without a look whether others are gone.
 const FEW: usize = 4;
 /// Where there are many records, they are looked at for every so many of them a runtime.
 const RECORDS: usize = 1 << 14;
@@ -296,7 +296,7 @@ pub struct Tracked {
     tasks: usize,
     /// Tasks of `spawn_local`.
     local: usize,
-    /// Those that are being polled, futures that somebody else drives included.
+    /// Tasks that are being polled, and futures that somebody else drives.
     running: usize,
 }
 
@@ -363,7 +363,7 @@ impl Tally {
 
 /// The runtimes that are known right now.
 pub fn known() -> Vec<RuntimeInfo> {
-    // Who asks may be waiting for a runtime's file descriptors to be closed.
+    // The caller may be waiting for a runtime's file descriptors to be closed.
     sweep();
     Tally::take().runtimes()
 }
@@ -452,7 +452,7 @@ impl fmt::Debug for RuntimeGuard {
 /// Makes a runtime known before its first task with a record, so that dumps count its tasks from
 /// the start.
 ///
-/// A runtime is known by itself as long as one of the tasks that [`spawn`](crate::spawn) started on
+/// A runtime is known by itself as long as one of the tasks that `taskscope::spawn` started on
 /// it is alive.
 ///
 /// # Limitations

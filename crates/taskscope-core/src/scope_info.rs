@@ -1,4 +1,4 @@
-//! What may be known of a scope by those who only read: its name, its labels, whether it has ended,
+//! A scope as readers see it: its name, its labels, whether it has ended,
 //! why it was cancelled.
 //!
 //! The scope itself is `taskscope`'s, which also compiles this file for programs without the core.
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::{Age, Plain};
 
-/// What a scope tells of itself.
+/// Facts that a scope tells of itself.
 pub trait ScopeFacts: Any + fmt::Debug + Send + Sync {
     /// The name it was opened with.
     fn name(&self) -> &Arc<str>;
@@ -78,7 +78,7 @@ impl ScopeInfo {
         ScopeInfo(scope)
     }
 
-    /// Who tells the facts.
+    /// The scope that tells the facts.
     #[must_use]
     pub fn facts(&self) -> &Arc<dyn ScopeFacts> {
         &self.0
@@ -200,8 +200,8 @@ pub enum CancelReason {
     Explicit,
     /// The scope's deadline has passed.
     Deadline,
-    /// The scope ended, and its policy is [`AtEnd::Cancel`](crate::AtEnd::Cancel) or
-    /// [`AtEnd::Abort`](crate::AtEnd::Abort).
+    /// The scope ended, and its policy is `AtEnd::Cancel` or
+    /// `AtEnd::Abort`.
     Ended,
     /// The client went away before its answer was complete.
     ClientGone,

@@ -365,7 +365,7 @@ fn remark(missing: usize) -> String {
     format!("… ({} more characters)", grouped(missing))
 }
 
-/// What is left of a text that was cut, and how many characters it says are missing.
+/// The rest of a text that was cut, and how many characters it says are missing.
 fn cut_before(text: &str) -> Option<(&str, usize)> {
     let (kept, missing) = text.strip_suffix(" more characters)")?.rsplit_once("… (")?;
     Some((kept, missing.replace(',', "").parse().ok()?))

@@ -27,7 +27,7 @@ pub struct Thread {
     pub os_id: u32,
 }
 
-/// What others may know of a thread.
+/// The state of a thread that others may read.
 ///
 /// Threads write to their slots in every poll: two slots must not share a cache line, nor a pair of
 /// lines that are fetched together.
@@ -41,7 +41,7 @@ pub struct Slot {
     polls: AtomicU64,
     /// The number of the poll in which the thread next has something to do besides.
     look_at: AtomicU64,
-    /// Of all polls, and of those that come late after the one before.
+    /// Draws for all polls, and for polls that come late after the one before.
     draws: Draws,
     late: LatePolls,
     /// The index of the runtime that the thread looked up last, and below it how often runtimes had
@@ -169,7 +169,7 @@ static ENDING: Slot = Slot::new(u16::MAX);
 
 struct Table {
     slots: Vec<&'static Slot>,
-    /// Who has the slot.
+    /// The thread that has the slot.
     threads: Vec<Option<Thread>>,
 }
 

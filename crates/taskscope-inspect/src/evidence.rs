@@ -1,4 +1,4 @@
-//! What can be told of a task from its record alone, and the verdict that follows.
+//! Evidence that a record alone gives of its task, and the verdict that follows.
 //!
 //! A dump shows it and a census counts it: both go by what is here, so they cannot contradict each
 //! other. Not here: what a verdict means and which is the strongest (`verdict.rs`), everything that
@@ -65,7 +65,7 @@ impl Reading {
         }
     }
 
-    /// What the task was doing; of one that was being polled, without the thread. `seen`: for how
+    /// The state of the task; of one that was being polled, without the thread. `seen`: for how
     /// long the watchdog has seen this very poll go on, which may be more than what was known at
     /// that moment.
     pub(crate) fn state(&self, moments: Moments, seen: Duration) -> State {

@@ -29,7 +29,7 @@ pub struct Held {
 }
 
 impl Held {
-    /// So many bytes in so many objects.
+    /// Holdings of that size.
     #[must_use]
     pub fn new(bytes: u64, objects: f64) -> Self {
         Held { bytes, objects }
@@ -96,8 +96,8 @@ pub fn attribute() {
     attribution::label_heap_samples();
 }
 
-/// What each task holds, by its id as [`TaskDump::id`](crate::TaskDump::id) has it; tasks of which
-/// no sample is held are left out.
+/// The memory that each task holds, by its id as [`TaskDump::id`](crate::TaskDump::id) has it;
+/// tasks of which no sample is held are left out.
 ///
 /// `None` if the program's allocator is no `callstack::heap::Sampler`. The memory of an `Arc` or a
 /// message belongs to the task that allocated it, wherever it is now.

@@ -1,5 +1,5 @@
-//! What the readers do by themselves, from the first task on: they look for long polls, and count
-//! tasks now and then.
+//! Work that the readers do by themselves, from the first task on: they look for long polls, and
+//! count tasks now and then.
 
 use std::sync::Once;
 

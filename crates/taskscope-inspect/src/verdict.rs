@@ -120,7 +120,7 @@ impl Verdict {
         }
     }
 
-    /// What to do about it, in one line.
+    /// Advice, in one line.
     #[must_use]
     pub fn advice(self) -> &'static str {
         match self {
@@ -169,10 +169,10 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What a verdict rests on.
+/// The evidence that a verdict rests on.
 #[derive(Debug)]
 pub(crate) struct Evidence<'a> {
-    /// What the task is doing, and since when.
+    /// The state of the task, and since when.
     pub(crate) state: &'a State,
     /// Wakers of it that are out.
     pub(crate) wakers: u64,
@@ -217,7 +217,8 @@ fn at_work(state: &State) -> Verdict {
     }
 }
 
-/// What a task has made of its cancellation. `None`: it was not cancelled, or has not had its time.
+/// The verdict on a task's answer to its cancellation. `None`: it was not cancelled, or has not had
+/// its time.
 fn disobedience(evidence: &Evidence<'_>) -> Option<Verdict> {
     let cancelled = evidence.cancelled?;
     if evidence.saw_cancelled {

@@ -18,7 +18,7 @@
 //! ([`pending_captures`]), so [`OUTSTANDING`] is exact whatever ends the capture: the poll, a panic
 //! in it, the end of the task, or a dump that gave up.
 //!
-//! Not here: which tasks are asked and how long a dump waits ([`crate::dump`]); how frames are
+//! Not here: which tasks are asked and how long a dump waits (`taskscope-inspect`); how frames are
 //! unwound (callstack).
 
 mod queue;
@@ -142,7 +142,7 @@ struct Active {
 struct Local {
     active: Option<Active>,
     spare: Vec<usize>,
-    /// What was found last: mostly the next task waits at the same place.
+    /// The last stack that was found: mostly the next task waits at the same place.
     last: Weak<Stack>,
 }
 
@@ -242,7 +242,7 @@ impl Session {
             let frames = std::mem::take(&mut local.spare);
             local.active.replace(Active {
                 record,
-                // Of a leaf that is not polled by `poll_above` nothing is on the stack.
+                // A leaf that is not polled by `poll_above` has nothing on the stack.
                 limit: 0,
                 frames,
                 branches: 0,

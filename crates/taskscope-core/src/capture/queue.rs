@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use crate::record::{Hold, Record, Traits};
 
-/// So many that need nothing more are passed over at a time.
+/// At most this many tasks that need nothing more are passed over at a time.
 const PASSED_OVER: usize = 16;
 
 struct Entry {

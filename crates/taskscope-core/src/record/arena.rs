@@ -24,11 +24,11 @@ use std::sync::OnceLock;
 use super::{Extensions, Record};
 use crate::pages::{MOST_PAGES, PageSet, Pages, each};
 
-/// Of records, and again of what is beside them.
+/// Bytes of records, and again of their extensions beside them.
 const HALF: usize = 1 << 20;
 const SEGMENT: usize = 2 * HALF;
 
-// What is beside a record has as much room, and so the same index.
+// The extensions of a record have as much room, and so the same index.
 const _: () = assert!(size_of::<Extensions>() <= size_of::<Record>());
 const _: () = assert!(align_of::<Extensions>() <= align_of::<Record>());
 const _: () = assert!(HALF.is_multiple_of(MOST_PAGES));
@@ -57,7 +57,7 @@ impl Segment {
         let page_shift = page_size.ilog2();
         let first = size_of::<Segment>().div_ceil(page_size);
         let segment = base.cast::<Segment>();
-        // Whoever has only a record finds its segment, and what is beside it, by address.
+        // A record's segment, and its extensions, are found by address.
         segment.as_ptr().expose_provenance();
         // SAFETY: `base` is the beginning of `SEGMENT` zeroed bytes that are ours, aligned to as
         // much, and nothing of it is ever freed.

@@ -1,5 +1,5 @@
-//! What few tasks have: a name, labels, a long poll, a capture that lacks something, uses of a
-//! cancellation token.
+//! Facts that few tasks have: a name, labels, a long poll, a capture that lacks something, uses of
+//! a cancellation token.
 //!
 //! A record gets its side table when it first needs one, in a place beside the record
 //! ([`super::arena`]), and keeps it for the tasks that come after: so even named tasks allocate
@@ -12,7 +12,7 @@ use callstack::Stack;
 
 use crate::Name;
 
-/// What the last capture lacks.
+/// Parts that the last capture lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Missing {
     /// Wakers taken in that poll whose stacks did not fit in the buffer.

@@ -1,4 +1,4 @@
-//! Who refers to a record: a holder, the task's own future, its `JoinHandle`.
+//! References to a record: a holder's, the task's own future, its `JoinHandle`.
 //!
 //! Not here: wakers, which refer to it, too (`waker.rs`); the counts (`state.rs`).
 
@@ -37,7 +37,7 @@ impl Hold {
         }
     }
 
-    /// What is known since birth.
+    /// The facts of birth.
     #[inline]
     pub fn meta(&self) -> &Meta {
         // SAFETY: this hold is a reference, so the cell is not written while `&self` lives.

@@ -35,7 +35,7 @@ pub fn of_new_task(meta: Meta, traits: Traits, runtime: u16, tags: Option<Tags>)
     pool::take().publish(meta, traits, runtime, tags)
 }
 
-/// What is known of one task.
+/// The record of one task.
 pub struct Record {
     pub(super) state: State,
     /// Polls begun.
@@ -64,7 +64,7 @@ pub struct Record {
     /// Raw ticks when the `JoinHandle` was dropped with the task still alive; 0 if it was not.
     pub(super) detached_at: AtomicU64,
     pub(super) side: AtomicPtr<Extensions>,
-    /// What the last capture found. While this record is free, the next free one.
+    /// The stack of the last capture. While this record is free, the next free one.
     pub(super) last_stack: LastStack<Stack>,
     pub(super) meta: UnsafeCell<Option<Meta>>,
 }
@@ -80,7 +80,7 @@ impl Record {
     pub(crate) fn renew(&'static self, serial: u32) {
         debug_assert!(!self.state.is_in_use(), "a free record");
         self.serial.store(serial, Ordering::Relaxed);
-        // What is beside the record may be zeros.
+        // The extensions beside the record may be zeros.
         self.side.store(std::ptr::null_mut(), Ordering::Relaxed);
         // SAFETY: the counts are 0 and the caller has the record for itself: nobody else reads or
         // writes the cells. What was there, if anything, owns nothing: `recycle` has taken it out.

@@ -1,4 +1,4 @@
-//! What a task is declared to be when it is spawned.
+//! The facts of a task's birth, and how it was declared.
 
 use std::panic::Location;
 use std::sync::Arc;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 use super::Label;
 use crate::{Name, Owner, ScopeInfo};
 
-/// What is known about a task from its birth and never changes.
+/// The facts of a task's birth, which never change.
 #[derive(Debug)]
 pub struct Meta {
     /// Where it was spawned.
     pub site: &'static Location<'static>,
     /// Tells the type of its future.
     pub future: fn() -> &'static str,
-    /// Who owns it.
+    /// The owner.
     pub scope: Option<Arc<dyn Owner>>,
     /// Raw ticks.
     pub spawned_at: u64,

@@ -131,7 +131,7 @@ impl Open {
         let record = self.hold.0;
         let now = clock::coarse();
         if self.special.is_sampled() {
-            // Of a task that has ended nobody asks how it waits.
+            // Nobody asks how a task waits that has ended.
             let suspended = !record.is_finished();
             record.end_sampled_poll(&self.begun, self.special, suspended, now);
         }

@@ -52,7 +52,7 @@ pub fn with_current<R>(f: impl FnOnce(&Record, &Meta) -> R) -> Option<R> {
     meta.as_ref().map(|meta| f(record, meta))
 }
 
-/// What a task that is spawned now inherits from the one that this thread is polling.
+/// The inheritance of a task that is spawned now, from the one that this thread is polling.
 #[derive(Debug)]
 pub struct Inherited {
     /// 0 if no task of ours is being polled.
@@ -63,7 +63,7 @@ pub struct Inherited {
     pub scope: Option<Option<Arc<dyn Owner>>>,
 }
 
-/// What a task that is spawned now inherits.
+/// The inheritance of a task that is spawned now.
 #[inline]
 pub fn inherited() -> Inherited {
     LOCAL.with(|local| {

@@ -1,4 +1,4 @@
-//! What changes in a record while its task is polled and woken.
+//! Changes of a record while its task is polled and woken.
 //!
 //! Not here: what belongs to a poll besides (`poll.rs`); polls that are sampled (`sampled.rs`).
 
@@ -93,7 +93,7 @@ impl Record {
     }
 
     /// Whether a dump asks this poll for a capture. The answer to a `true` is
-    /// [`capture::withdraw`].
+    /// `capture::withdraw`.
     #[inline]
     pub fn wants_capture(&self) -> bool {
         self.state.is_requested()
@@ -198,7 +198,7 @@ impl Record {
     }
 }
 
-/// What a poll replaced in the record when it began.
+/// Values that a poll replaced in the record when it began.
 pub(super) struct Begun {
     pub(super) was_since: u64,
     pub(super) woken_at: u64,

@@ -17,7 +17,7 @@ static SILENT: RawWakerVTable = RawWakerVTable::new(clone_silent, nothing, nothi
 struct Probe {
     /// Inside the frame of `poll_above`; 0 while nothing is polled.
     limit: usize,
-    /// Of the first clone.
+    /// The frames of the first clone.
     frames: Vec<usize>,
 }
 

@@ -1,4 +1,4 @@
-//! What may be read of a record, by whoever holds it.
+//! Everything that may be read of a record that is held.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -22,7 +22,7 @@ use crate::{capture, clock};
 /// Keeps the other bits of the flags.
 const OTHERS: u8 = (1 << CHOSEN) - 1;
 
-/// What is special about a poll, in a byte: mostly nothing.
+/// Why this poll leaves the fast path; zero for nearly all.
 #[derive(Clone, Copy)]
 pub(super) struct PollFlags(u8);
 
@@ -31,7 +31,7 @@ impl PollFlags {
     const MARKED: u8 = 1 << 7;
     /// Sampling wants one.
     const CAPTURES: u8 = 1 << 6;
-    /// What it stands for, if it was chosen; else 0.
+    /// Its weight, if it is sampled; else 0.
     const CODE: u8 = PollFlags::CAPTURES - 1;
 
     #[inline]
@@ -121,7 +121,7 @@ impl Record {
         };
         let (from, to) = (self.since.load(Ordering::Relaxed), clock::precise());
         poll_sampler::ran(self, meta, weight, from, to);
-        // What follows goes by the coarse clock again.
+        // From here on the coarse clock counts again.
         let busy = self.busy.load(Ordering::Relaxed) + to.saturating_sub(from);
         self.busy.store(busy, Ordering::Relaxed);
         self.since.store(now, Ordering::Relaxed);

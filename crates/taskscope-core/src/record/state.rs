@@ -26,7 +26,7 @@ const REQUESTED: u64 = 1 << 63;
 const WAKERS: u64 = HOLDER - 1;
 const COUNTS: u64 = FINISHED - 1;
 
-/// What a reference is.
+/// The kind of a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ref {
     /// A waker that is out.
@@ -55,7 +55,7 @@ pub(crate) enum Request {
     Finished,
 }
 
-/// What the end of a task left to do.
+/// Work that the end of a task has left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct End {
     /// The task's was the last reference: the record is the caller's alone.
@@ -67,7 +67,7 @@ pub(super) struct End {
 pub(super) struct State(AtomicU64);
 
 impl State {
-    /// Of a free record. Outside of models it is memory that reads as zeros.
+    /// The state of a free record. Outside of models it is memory that reads as zeros.
     #[cfg(taskscope_loom)]
     pub(super) fn new() -> State {
         State(AtomicU64::new(0))

@@ -1,4 +1,4 @@
-//! One count: a look at every record. Not here: when (`series.rs`), what runtimes say (`load.rs`).
+//! One count: a look at every record. Not here: when (`history.rs`), what runtimes say (`load.rs`).
 
 use super::Verdict;
 use super::spinning::{Spinning, Suspects};
@@ -9,7 +9,7 @@ use crate::runtime::Tally;
 use crate::verdict::is_suspect;
 use crate::{clock, pool};
 
-/// What a look at one record has told.
+/// The verdict of one record, and whether it is a suspect.
 pub(super) struct Classified {
     pub(super) verdict: Verdict,
     pub(super) suspect: bool,

@@ -24,7 +24,7 @@ const SHARE: u32 = 100;
 /// there is nothing to say.
 const LEAST: Duration = Duration::from_millis(500);
 
-/// What the next census compares with.
+/// The readings that the next census compares with.
 struct Baseline {
     suspects: Suspects,
     readings: Readings,
@@ -37,7 +37,7 @@ struct Kept {
 
 struct Series {
     kept: VecDeque<Kept>,
-    /// Of the last census of the series, and of the one before.
+    /// Baselines of the last census of the series, and of the one before.
     baselines: [Option<Arc<Baseline>>; 2],
     /// `None`: at once. Switching off and on again is no way around the pace.
     due: Option<Instant>,
@@ -60,7 +60,7 @@ pub(super) fn start() -> bool {
     if ON.swap(true, Ordering::Relaxed) {
         return false;
     }
-    // What was read long ago says nothing of now.
+    // Readings of long ago say nothing of now.
     series.baselines = [None, None];
     drop(series);
     // It sees to it that censuses are taken, also while there is no task.
@@ -111,7 +111,7 @@ pub(crate) fn look() -> Option<Duration> {
     None
 }
 
-/// What a census beside the series compares with.
+/// The baseline of a census beside the series.
 fn baseline() -> Option<Arc<Baseline>> {
     let series = series();
     let old_enough = |baseline: &&Arc<Baseline>| baseline.readings.age() >= LEAST;

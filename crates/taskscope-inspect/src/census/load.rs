@@ -1,4 +1,4 @@
-//! What tokio tells of a runtime's workers on stable Rust, and what follows from two looks at it.
+//! How busy a runtime's workers are, from two readings of tokio's counters on stable Rust.
 //!
 //! Only numbers are kept from one look to the next: a `Handle` would keep the runtime's file
 //! descriptors open.
@@ -32,7 +32,7 @@ impl Readings {
     }
 }
 
-/// What was read of all runtimes.
+/// Readings of all runtimes.
 pub(super) struct Loads {
     pub(super) loads: Vec<RuntimeLoad>,
     /// Runtimes that there was no room for.
@@ -117,7 +117,7 @@ fn judge(
     let is_parked = now.parks_and_unparks % 2 == 1;
     if before != now {
         let busy = now.busy.saturating_sub(before.busy).as_secs_f64();
-        // Of a long poll that has just ended, the part before is in it, too.
+        // The part before of a long poll that has just ended is in it, too.
         let share = busy / over.as_secs_f64().max(f64::MIN_POSITIVE);
         (Some(share.min(1.0)), false)
     } else if is_parked {

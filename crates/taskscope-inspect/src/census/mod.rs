@@ -110,7 +110,7 @@ pub fn take_by_scope(names: &mut ScopeNames) -> Breakdown {
     history::take_by_scope(names)
 }
 
-/// How many [tracked](crate::Tracked) values exist by their kind, in no particular order.
+/// How many tracked values exist by their kind, in no particular order.
 #[must_use]
 pub fn resources() -> Vec<(&'static str, usize)> {
     resources::by_kind()
@@ -137,7 +137,7 @@ pub struct Census {
     pub suspects: usize,
     /// Tasks without a record, on all runtimes that are known.
     pub untracked: usize,
-    /// The runtimes that have a task with a record, or that are [watched](crate::register_runtime);
+    /// The runtimes that have a task with a record, or that are registered;
     /// [`CENSUS_RUNTIMES`] at the most.
     pub runtimes: Vec<RuntimeLoad>,
     /// Runtimes beyond that.
@@ -175,7 +175,7 @@ impl fmt::Debug for Census {
     }
 }
 
-/// What a runtime had to do.
+/// The load of a runtime.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RuntimeLoad {
@@ -198,7 +198,7 @@ pub struct RuntimeLoad {
     pub workers: Vec<WorkerLoad>,
 }
 
-/// What a worker thread had to do.
+/// The load of a worker thread.
 ///
 /// By what tokio tells on stable Rust. A worker tells of itself when it parks, and between polls
 /// once in 61 (the builder's `event_interval`).

@@ -56,7 +56,7 @@ impl ScopeNames {
         }
     }
 
-    /// Those that have a place, in the order in which they came.
+    /// The names that have a place, in the order in which they came.
     #[must_use]
     pub fn names(&self) -> &[Arc<str>] {
         &self.names

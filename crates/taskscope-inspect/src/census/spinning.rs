@@ -32,7 +32,7 @@ impl Suspects {
         }
     }
 
-    /// Those that have been spinning ever since.
+    /// The tasks that have been spinning ever since.
     pub(super) fn spinning(&self) -> Spinning {
         let watched = self.at.elapsed();
         let spins = |(task, polls): &(TaskRef, u64)| spins(*task, *polls, watched);

@@ -89,7 +89,7 @@ pub(super) fn keep_lost_wakeups(holds: &[Hold], since: &[u64], began: u64) {
     if !holds.iter().any(|hold| ended(&hold)) {
         return;
     }
-    // Whoever had just made a task ready is about to wake it.
+    // A task that was made ready just now is about to be woken.
     thread::sleep(WAKE_FOLLOWS);
     let moments = Moments { began, now: began };
     let mut cache = TraceCache::default();

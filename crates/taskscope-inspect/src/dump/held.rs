@@ -235,7 +235,7 @@ impl HeldTasks {
         read::read(hold, asked, moments, &mut TraceCache::default())
     }
 
-    /// Those of them that have spawned others of them.
+    /// The tasks among them that have spawned others of them.
     ///
     /// # Errors
     ///

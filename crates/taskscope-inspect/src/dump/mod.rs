@@ -1,4 +1,4 @@
-//! What is alive, who owns it, and where it waits: one look at all tasks.
+//! One look at all tasks: which are alive, who owns them, where they wait.
 //!
 //! A dump never stops a runtime. It holds the records, asks idle tasks for a capture in small
 //! batches, waits for them on a thread of its own and at most until its deadline, and reads the
@@ -90,11 +90,11 @@ pub struct Dump {
     pub took: Duration,
     /// Live tasks with a record, oldest first.
     pub tasks: Vec<TaskDump>,
-    /// [Tracked](crate::Tracked) resources that are held, oldest first.
+    /// Tracked resources that are held, oldest first.
     pub resources: Vec<ResourceDump>,
     /// Tasks beyond the [limit](DumpOptions::limit).
     pub left_out: usize,
-    /// The runtimes that these tasks belong to, and those being [watched](crate::register_runtime).
+    /// The runtimes that these tasks belong to, and those being registered.
     pub runtimes: Vec<RuntimeInfo>,
     /// Stacks that are missing, by reason.
     pub missed: Missed,

@@ -1,4 +1,4 @@
-//! What a dump looks at and how long it may take.
+//! Options of a dump: which tasks it shows, and how long it may take.
 
 use std::borrow::Cow;
 use std::time::Duration;

@@ -17,7 +17,7 @@ const LATER: u32 = 1024;
 /// Which captures count as this dump's.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Captures {
-    /// Those that were true when the dump began, and later ones.
+    /// Captures that were true when the dump began, and later ones.
     Fresh,
     /// Any that is still true.
     Cached,
@@ -35,7 +35,7 @@ impl Captures {
     }
 }
 
-/// What a dump has to go by when it reads a record.
+/// How a dump reads a record.
 #[derive(Clone, Copy)]
 pub(super) struct Asked {
     pub(super) captures: Captures,
@@ -46,7 +46,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// What is known without asking, traces left aside.
+    /// Everything that is known without asking, but no traces.
     pub(super) const NOTHING: Asked = Asked {
         captures: Captures::No,
         polls: 0,
@@ -191,7 +191,7 @@ fn trace(
     let counts = |ago: u64| match asked.captures {
         Captures::No => false,
         Captures::Cached => ago == 0,
-        // What another dump has captured since the reading is fresh, too: counted from a later
+        // A capture of another dump since the reading is fresh, too: counted from a later
         // poll, it is less than nothing ago.
         Captures::Fresh => {
             ago <= reading.polls.saturating_sub(asked.polls) || ago > u64::from(u32::MAX - LATER)

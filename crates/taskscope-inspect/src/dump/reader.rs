@@ -39,7 +39,7 @@ pub(super) struct Reader<'a> {
     visit: &'a mut dyn FnMut(usize, TaskDump),
     /// The first that has not been read.
     next: usize,
-    /// Those that have to be looked at again.
+    /// The tasks that have to be looked at again.
     moving: Vec<usize>,
     missed: Missed,
 }

@@ -104,7 +104,7 @@ impl AskedTask<'_> {
     }
 }
 
-/// What is kept for each task that a dump is about: 5 bytes.
+/// The state of each task that a dump is about: 5 bytes.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     /// Whether its capture is still to come.
@@ -254,7 +254,7 @@ pub(super) fn for_captures(
     lines.next.resize(holds.len(), END);
     // From the last to the first, so that each line begins with its oldest task.
     for (at, hold) in holds.iter().enumerate().rev() {
-        // So many records do not fit into any memory.
+        // More records than that do not fit into any memory.
         let (true, Ok(place)) = (lines.awaited[at], u32::try_from(at)) else {
             continue;
         };

@@ -23,7 +23,7 @@ pub struct TaskDump {
     pub name: Option<Name>,
     /// The labels it was spawned with; those of its scope are with the scope.
     pub labels: Vec<(Arc<str>, Arc<str>)>,
-    /// What it was doing, and for how long.
+    /// Its state, and for how long it has been in it.
     pub state: State,
     /// Why it is still alive.
     pub verdict: Verdict,
@@ -83,7 +83,7 @@ pub struct LongPoll {
     pub trace: Result<Arc<Trace>, Arc<str>>,
 }
 
-/// What a task was doing.
+/// The state of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State {
@@ -139,7 +139,8 @@ pub struct ThreadInfo {
 }
 
 impl TaskDump {
-    /// What it waits for, by the leaf of its trace; for a `select!` or `join!`, one of each kind.
+    /// The reason of its wait, by the leaf of its trace; for a `select!` or `join!`, one of each
+    /// kind.
     #[must_use]
     pub fn wait_reason(&self) -> WaitReason {
         match &self.trace {
@@ -148,7 +149,7 @@ impl TaskDump {
         }
     }
 
-    /// What can be said of its wait without a trace.
+    /// The reason of its wait, as far as it is known without a trace.
     pub(super) fn wait_without_trace(&self, why: NoTrace) -> WaitKind {
         match (why, &self.state) {
             (_, State::Running { .. }) => WaitKind::Running,
@@ -158,7 +159,7 @@ impl TaskDump {
         }
     }
 
-    /// What it is doing, in words: `waiting for sleep`, `running`, `about to run`.
+    /// Its activity, in words: `waiting for sleep`, `running`, `about to run`.
     #[must_use]
     pub fn activity(&self) -> String {
         match (

@@ -27,7 +27,7 @@ pub struct Branch {
     /// awaited. What is below it, glue of the standard library and this crate's own functions are
     /// left out.
     pub frames: Vec<Frame>,
-    /// What the leaf waits for.
+    /// The reason of the leaf's wait.
     pub wait: WaitReason,
 }
 
@@ -52,7 +52,7 @@ impl Trace {
         branches.any(|frames| frames.len() >= MAX_FRAMES)
     }
 
-    /// What the branches wait for, each kind once.
+    /// The reasons of all branches, each kind once.
     #[must_use]
     pub fn wait_reason(&self) -> WaitReason {
         WaitReason::any(self.branches.iter().map(|branch| &branch.wait))

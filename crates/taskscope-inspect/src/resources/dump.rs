@@ -14,7 +14,7 @@ use crate::{Age, Name, Plain, Quoted, ScopeInfo};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ResourceDump {
-    /// What it is, in the words of who tracks it.
+    /// The kind of thing, in the words of the code that tracks it.
     pub kind: &'static str,
     /// Where it was acquired.
     pub site: &'static Location<'static>,

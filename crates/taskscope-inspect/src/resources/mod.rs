@@ -1,9 +1,9 @@
-//! What is known of tracked resources, and how a dump reads it.
+//! Tracked resources, and how a dump reads them.
 //!
 //! Each resource has one small entry of its own, which its holder writes without a lock. The
 //! registry only points at the entries.
 //!
-//! Not here: the wrapper ([`crate::Tracked`]).
+//! Not here: the wrapper (`taskscope::Tracked`).
 
 mod dump;
 mod registry;
@@ -25,7 +25,7 @@ use taskscope_core::Owner;
 /// Two stores of the time of a use are at least this far apart, in raw ticks: below a millisecond.
 const COARSE: u64 = 1 << 20;
 
-/// What is known of one resource.
+/// The entry of one resource.
 struct Entry {
     kind: &'static str,
     site: &'static Location<'static>,

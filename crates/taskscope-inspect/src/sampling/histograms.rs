@@ -5,7 +5,7 @@
 //! [`LONG_STRETCH`](super::LONG_STRETCH): whether a stretch is chosen does not depend on how long
 //! it gets. Several tables, so that threads that poll do not meet; and they never wait: one that
 //! finds all tables taken counts what it had as lost. Not here: which stretches are told
-//! (`charge.rs`).
+//! (`record.rs`).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
@@ -17,7 +17,7 @@ use crate::threads;
 const TABLES: usize = 16;
 const ACTIVITIES: usize = 3;
 
-/// Of one activity, with a last bucket for what is longer than all bounds.
+/// Counts of one activity, with a last bucket for what is longer than all bounds.
 #[derive(Clone, Copy)]
 struct Counts {
     buckets: [u64; BOUNDS.len() + 1],
@@ -152,7 +152,8 @@ mod tests {
         assert_eq!((told.above, told.count()), (16, 31));
         let sum = 2 * BOUNDS[0] + 4 * (BOUNDS[0] + Duration::from_nanos(1)) + 800 * MS;
         assert_eq!(told.sum, sum + Duration::from_secs(16 * 601));
-        // What is too short for a clock of a millisecond is in the first bucket that is not.
+        // A length that is too short for a clock of a millisecond is in the first bucket that is
+        // not.
         let coarse = counts.told(COARSE_BOUNDS);
         assert_eq!(coarse.buckets[0], (COARSE_BOUNDS[0], 7));
         assert_eq!((coarse.count(), coarse.sum), (31, told.sum));

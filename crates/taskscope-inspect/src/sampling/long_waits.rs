@@ -3,7 +3,7 @@
 //!
 //! The moments of looks are random ([`super::run`]), so a stretch of time is charged with its
 //! length beyond [`LONG_STRETCH`], on average exactly. Not here: stretches that are shorter
-//! (`charge.rs`).
+//! (`record.rs`).
 
 use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};

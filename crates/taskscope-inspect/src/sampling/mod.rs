@@ -12,7 +12,7 @@
 //! * **Up to [`LONG_STRETCH`]**: one poll in 2^n is chosen at random, n such that about
 //!   [`POLLS_PER_SECOND`] are chosen in the process. It is timed, and it captures its async stack,
 //!   in place: no poll of the task is added, but its future is polled twice in it if a leaf was
-//!   left behind meanwhile, as in a dump ([`Builder::no_capture`](crate::Builder::no_capture) keeps
+//!   left behind meanwhile, as in a dump (`Builder::no_capture` keeps
 //!   a task from that). The delay before it, its length, and the wait after it count 2^n times
 //!   each. Polls that come late (a millisecond or more after the task's last one) have an n of
 //!   their own: the few tasks that really wait must not be lost among millions of polls of those
@@ -42,7 +42,7 @@
 //! ever, up to [`MAX_ROWS`].
 //!
 //! Not here: how a stack is captured (`capture/`), how a chosen wait is remembered
-//! (`record/chosen.rs`), any profile format.
+//! (`record/sampled.rs` of the core), any profile format.
 
 #![allow(
     clippy::mutable_key_type,
@@ -65,7 +65,7 @@ pub use crate::poll_sampler::Activity;
 use crate::poll_sampler::SampleWeight;
 use crate::{NoTrace, Trace};
 
-/// What takes longer is looked at by a thread, one by one: 100 ms.
+/// Longer stretches than this are looked at by a thread, one by one: 100 ms.
 pub const LONG_STRETCH: Duration = Duration::from_millis(100);
 
 /// About how many polls are chosen in a second, in the whole process, of each of two kinds: 1,000.
@@ -103,8 +103,8 @@ pub const BOUNDS: [Duration; 24] = [
     Duration::from_secs(600),
 ];
 
-/// Those that waits and delays are counted in, which are told by a clock with a resolution of a
-/// millisecond: 2 ms and above.
+/// The bounds that waits and delays are counted in, which are told by a clock with a resolution of
+/// a millisecond: 2 ms and above.
 pub const COARSE_BOUNDS: &[Duration] = BOUNDS.split_at(7).1;
 
 /// Switches sampling on, for all tasks of the process. False if it is on already, or if the system
@@ -144,7 +144,7 @@ pub fn start() -> bool {
 ///
 /// With it, every long wait is charged to its own stack. But a poll that nothing has asked for can
 /// change what a program does: a task whose wake-up was lost would go on after 100 ms, instead of
-/// hanging as it does without sampling. [`Builder::no_capture`](crate::Builder::no_capture) keeps
+/// hanging as it does without sampling. `Builder::no_capture` keeps
 /// single tasks from it.
 pub fn poll_long_waits(poll: bool) {
     run::poll_long_waits(poll);
@@ -168,7 +168,7 @@ pub fn sampled() -> Duration {
     run::sampled()
 }
 
-/// What was summed up since sampling was first switched on, stretches that are going on included.
+/// All sums since sampling was first switched on, stretches that are going on included.
 ///
 /// Numbers never get smaller from one report to the next. Blocks for as long as it takes to look at
 /// all tasks, and to look up the names of functions that have none yet: tens of milliseconds the
@@ -206,7 +206,7 @@ pub fn histograms() -> Histograms {
     run::histograms()
 }
 
-/// What could not be kept, since the process began. Cheap.
+/// How much was dropped since the process began. Cheap.
 #[must_use]
 pub fn dropped() -> Dropped {
     run::dropped()
@@ -249,16 +249,17 @@ impl Histogram {
     }
 }
 
-/// What could not be kept of the polls and waits that were chosen. Each stood for as many as others
+/// Sampled polls and waits that could not be kept. Each stood for as many as others
 /// do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Dropped {
-    /// Those that no row has: [`Report::lost`].
+    /// Polls and waits that no row has: [`Report::lost`].
     pub rows: u64,
-    /// Those that no histogram has.
+    /// Polls and waits that no histogram has.
     pub histograms: u64,
-    /// Those that went to a row without a stack and a scope, because [`MAX_ROWS`] were there.
+    /// Polls and waits that went to a row without a stack and a scope, because [`MAX_ROWS`] were
+    /// there.
     pub without_room: u64,
 }
 
@@ -266,7 +267,7 @@ pub struct Dropped {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Row {
-    /// What time was spent on.
+    /// The activity that time was spent on.
     pub activity: Activity,
     /// Where the tasks waited, or why that is not known. Always [`NoTrace::Running`] for time that
     /// was not spent waiting.
@@ -288,7 +289,7 @@ pub struct Row {
     pub time: Duration,
 }
 
-/// What was summed up.
+/// All sums.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Report {
@@ -296,7 +297,7 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// For how long sampling has been on, in all.
     pub sampled: Duration,
-    /// Of so many polls one is chosen at the moment: of those that come late, and of the others. 0
+    /// One poll in this many is sampled at the moment: of late ones, and of the others. 0
     /// if sampling is off.
     pub sampling_rate: [u64; 2],
     /// Polls that were chosen in vain, because a dump or another thread was in the way. Each stands

@@ -87,7 +87,7 @@ pub(super) fn sampled() -> Duration {
     switch.before + since.unwrap_or_default()
 }
 
-/// What is remembered from one look to the next.
+/// The state from one look to the next.
 struct Looks {
     looked_at: Instant,
     next: Instant,
@@ -180,7 +180,7 @@ fn adjust(before: [u64; 2], now: [u64; 2], time: Duration) {
     }
 }
 
-/// What was told last.
+/// The rows of the last report.
 fn before() -> MutexGuard<'static, Option<totals::Rows>> {
     static BEFORE: Mutex<Option<totals::Rows>> = Mutex::new(None);
     // Only ever replaced as a whole.
@@ -254,7 +254,7 @@ mod tests {
         let (short, second) = (Duration::from_micros(10), Duration::from_secs(1));
         assert_eq!(rest_after(short, Duration::ZERO), LONG_STRETCH);
         assert_eq!(rest_after(20 * second / 1000, Duration::ZERO), 2 * second);
-        // Of a task that sleeps alone, a few percent are missed at the most, from the first second
+        // A task that sleeps alone misses a few percent at the most, from the first second
         // to the last.
         for quiet in [1, 2, 3].map(|seconds| seconds * second) {
             assert_eq!(rest_after(short, quiet), LONG_STRETCH);

@@ -16,13 +16,13 @@ use crate::{NoTrace, threads};
 
 const TABLES: usize = 16;
 
-/// What makes two rows the same.
+/// The key of a row.
 #[derive(Clone)]
 pub(super) struct Key {
     pub(super) activity: Activity,
     pub(super) stack: Result<Arc<Stack>, NoTrace>,
     pub(super) site: &'static Location<'static>,
-    /// Of the tasks of one spawn site any will do.
+    /// Any task of the spawn site will do.
     pub(super) future: fn() -> &'static str,
     pub(super) scope: Option<Arc<str>>,
     pub(super) background: bool,
@@ -99,7 +99,7 @@ static SUMS: [Mutex<Option<Rows>>; TABLES] = [const { Mutex::new(None) }; TABLES
 /// Rows with a place of their own, in all tables.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 pub(super) static LOST: AtomicU64 = AtomicU64::new(0);
-/// What went to a row of its spawn site because there was no room for its own.
+/// Stretches that went to a row of their spawn site because there was no room for their own.
 pub(super) static WITHOUT_ROOM: AtomicU64 = AtomicU64::new(0);
 
 /// Adds to a row, on a thread that must not wait.
@@ -233,7 +233,7 @@ mod tests {
         add_to(&mut rows, 0, key(0), SUM);
         assert_eq!(rows[&key(0)].count, 2);
         assert_eq!(rows[&key(0).without_room()].count, 100);
-        // So many were told before.
+        // As many rows were reported before.
         let mut rows = Rows::new();
         add_to(&mut rows, MAX_ROWS, key(0), SUM);
         assert!(rows.contains_key(&key(0).without_room()));

@@ -23,8 +23,8 @@ use super::table::{KEEPERS, LIBRARIES, Row, TOKIO_KEEPER, rows};
 use super::{WaitKind, WaitReason, is_vague};
 use crate::dump::Frame;
 
-/// What the frames, leaf first, wait for. Also tells the frame that named it; those before are the
-/// library's own affair.
+/// The reason that the frames, leaf first, wait for. Also tells the frame that named it; those
+/// before are the library's own affair.
 pub(crate) fn classify(frames: &[Frame]) -> (WaitReason, usize) {
     let mut named: Option<(WaitKind, usize)> = None;
     // The first function that is no library's.
@@ -132,7 +132,7 @@ fn rows_at(path: &str) -> impl Iterator<Item = &'static Row> {
         .copied()
 }
 
-/// What is left of a method's path in a build with nothing but line tables: the type is missing.
+/// The rest of a method's path in a build with nothing but line tables: the type is missing.
 fn short(path: &str) -> Option<String> {
     let is_type = |part: &&str| part.starts_with(|c: char| c.is_uppercase());
     let parts: Vec<&str> = path.split("::").collect();
@@ -187,7 +187,7 @@ mod tests {
         );
     }
 
-    /// What a test with the real types cannot reach: a kernel without pidfd.
+    /// A case that a test with the real types cannot reach: a kernel without pidfd.
     #[test]
     fn rows_that_are_not_met_here() {
         let recv = "tokio::signal::unix::Signal::poll_recv";

@@ -22,7 +22,8 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 
 use crate::record::probe;
 
-/// What keeps the waker of a receiver, a timer or a `LocalSet`, and cannot be told from it.
+/// The function that keeps the waker of a receiver, a timer or a `LocalSet`, and cannot be told
+/// from it.
 pub(super) const KEEPER: &str = "tokio::sync::task::atomic_waker::AtomicWaker::register_by_ref";
 
 const CLONE: &str = "<core::task::wake::Waker as core::clone::Clone>::clone";
@@ -69,8 +70,8 @@ fn find() -> Names {
     names
 }
 
-/// What can only be polled on a runtime: one without threads and, for the timer, without file
-/// descriptors.
+/// Leaves that can only be polled on a runtime: one without threads and, for the timer, without
+/// file descriptors.
 fn with_runtime(names: &mut Names) {
     let Ok(runtime) = Builder::new_current_thread().enable_time().build() else {
         return;
@@ -117,8 +118,8 @@ fn remember(names: &mut Names, name: &'static str, frames: &[usize]) {
             Entry::Occupied(known) if *known.get() == Some(KEEPER) && name == TIMER => {}
             Entry::Occupied(mut known) => {
                 if *known.get() != Some(name) {
-                    // What every leaf calls to clone is the standard library's, if it was not
-                    // compiled into the leaf.
+                    // The function that every leaf calls to clone is the standard library's, if it
+                    // was not compiled into the leaf.
                     known.insert((at == 0).then_some(CLONE));
                 }
             }
@@ -131,7 +132,7 @@ mod tests {
     use super::super::path::Path;
     use super::{KEEPER, find};
 
-    /// What symbols say of the addresses that were found without them.
+    /// Compares with what symbols say of the addresses that were found without them.
     #[test]
     fn functions_that_are_found_have_the_names_that_symbols_give_them() {
         let names = find();

@@ -1,4 +1,4 @@
-//! What a suspended task waits for, told by the library function that took its waker.
+//! The reason why a task is suspended, told by the library function that took its waker.
 //!
 //! The words are in [`kind`], the functions in [`table`], the rule that picks one of them in
 //! [`classify`]. Not here: how a trace is taken and trimmed ([`crate::dump`]); any knowledge of the
@@ -17,10 +17,10 @@ pub(crate) use self::classify::classify;
 pub use self::kind::WaitKind;
 use crate::text::Plain;
 
-/// What is said of a wait that only debug information can tell.
+/// The name of a wait that only debug information can tell.
 const NEEDS_DEBUG_INFO: &str = " (needs debug = 1)";
 
-/// What a task waits for.
+/// The reason of a task's wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WaitReason {

@@ -1,4 +1,4 @@
-//! What the name of a function says of where its code is:
+//! Where the code of a function is, by its name:
 //! `<my::Reader<tokio::Sleep> as Future>::poll` is `my::Reader::poll`, in the crate `my`.
 //!
 //! It reads the names of both mangling schemes, and those that [`Frame`](crate::Frame) makes of a
@@ -99,7 +99,7 @@ fn depths(text: &str) -> impl Iterator<Item = (usize, i32)> {
     })
 }
 
-/// What is before and after the bracket that closes the one before the text.
+/// The texts before and after the bracket that closes the one before the text.
 fn split_closing(text: &str) -> Option<(&str, &str)> {
     let (at, _) = depths(text).find(|(_, depth)| *depth < 0)?;
     Some((&text[..at], &text[at + 1..]))

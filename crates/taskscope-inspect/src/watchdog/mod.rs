@@ -1,7 +1,7 @@
 //! Tasks that stay in one poll for too long, caught in the act.
 //!
-//! Here is what it can be told to do. Not here: how it does that (`dog.rs`), how another thread's
-//! stack is taken (callstack), what a dump makes of it ([`crate::dump`]).
+//! Here is what it can be told to do. Not here: how it does that (`thread.rs`), how another
+//! thread's stack is taken (callstack), what a dump makes of it ([`crate::dump`]).
 
 mod thread;
 
@@ -13,7 +13,7 @@ use callstack::thread::ClaimError;
 pub(crate) use self::thread::{catch_late, look, threshold};
 use crate::verdict::BLOCKING_THRESHOLD;
 
-/// What the watchdog does about polls that take too long. It is there by itself; this changes its
+/// Configures the watchdog for polls that take too long. It is there by itself; this changes its
 /// ways.
 ///
 /// A task that is in one poll for longer than the threshold keeps its worker from everything else.
@@ -102,7 +102,8 @@ impl Watchdog {
         self
     }
 
-    /// Has it so from now on, in the whole process.
+    /// Applies the configuration to the whole process. Polls that are already running are measured
+    /// by it, too.
     ///
     /// # Errors
     ///

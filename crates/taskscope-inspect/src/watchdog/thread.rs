@@ -31,7 +31,7 @@ static THRESHOLD: AtomicU64 = AtomicU64::new(BLOCKING_THRESHOLD.as_nanos() as u6
 static STACKS: AtomicBool = AtomicBool::new(true);
 static SIGNAL: OnceLock<Result<Signal, ClaimError>> = OnceLock::new();
 
-/// Has it as it was asked to be.
+/// Applies the configuration to the whole process.
 pub(super) fn install(asked: &Watchdog) -> Result<(), ClaimError> {
     if asked.stacks {
         let claimed = match asked.signal {

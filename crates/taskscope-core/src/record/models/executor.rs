@@ -7,7 +7,7 @@ use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use crate::sync::cell::UnsafeCell;
 
-/// What happened to the wakers. Not loom's: nothing may depend on it.
+/// Counts of what happened to the wakers. Not loom's: nothing may depend on it.
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) clones: AtomicUsize,

@@ -12,7 +12,7 @@ struct Token {
 // SAFETY: checked by loom.
 unsafe impl Sync for Token {}
 
-/// What a capture found. Aligned like the real one: no address has the bit of a reader.
+/// A stack that a capture found. Aligned like the real one: no address has the bit of a reader.
 #[repr(align(8))]
 pub(super) struct Stack {
     number: u32,

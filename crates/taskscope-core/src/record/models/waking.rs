@@ -109,7 +109,7 @@ fn a_dump_that_wakes_finds_the_waker_whole_or_none() {
         let record = Record::leaked();
         record.publish(7);
         let dump = thread::spawn(move || {
-            // What `Record::nudge` does.
+            // As `Record::nudge` does.
             if let Some(hold) = record.try_hold()
                 && let Some(waker) = hold.0.inner.kept()
             {

@@ -18,7 +18,7 @@ use super::WaitKind;
 
 pub(super) struct Row {
     pub(super) kind: WaitKind,
-    /// What may have been named before.
+    /// The kinds that may have been named before.
     pub(super) made_of: &'static [WaitKind],
     /// Paths of functions, types or modules.
     pub(super) at: &'static [&'static str],
@@ -96,7 +96,7 @@ pub(super) const LIBRARIES: &[&str] = &[
 /// Tokio's place for one waker.
 pub(super) const TOKIO_KEEPER: &str = "tokio::sync::task::atomic_waker";
 
-/// What keeps a waker for somebody else, so that it is not the one who waits.
+/// Types that keep a waker for somebody else, and do not wait themselves.
 pub(super) const KEEPERS: &[&str] = &[
     TOKIO_KEEPER,
     "futures_core::task::__internal::atomic_waker",
