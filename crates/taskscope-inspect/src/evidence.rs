@@ -1,7 +1,8 @@
 //! What can be told of a task from its record alone, and the verdict that follows.
 //!
-//! A dump shows it and a census counts it: both go by what is here, so they cannot contradict each other.
-//! Not here: what a verdict means and which is the strongest (`verdict.rs`), everything that only a dump shows (`dump/read.rs`).
+//! A dump shows it and a census counts it: both go by what is here, so they cannot contradict each
+//! other. Not here: what a verdict means and which is the strongest (`verdict.rs`), everything that
+//! only a dump shows (`dump/read.rs`).
 
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use crate::record::{Extensions, Meta, Record, Traits};
 use crate::verdict::{self, Evidence, SPINNING_RATE, WATCH};
 use crate::{Verdict, clock, watchdog};
 
-/// The moments that times are told by, in raw ticks. So the ages in a dump can be compared, whatever was read first.
+/// The moments that times are told by, in raw ticks. So the ages in a dump can be compared,
+/// whatever was read first.
 #[derive(Clone, Copy)]
 pub(crate) struct Moments {
     /// When the dump began: nearly everything.
@@ -29,7 +31,8 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Reads until nothing has moved meanwhile. After a few tries the task is plainly busy, and any reading is as good.
+    /// Reads until nothing has moved meanwhile. After a few tries the task is plainly busy, and any
+    /// reading is as good.
     pub(crate) fn steady(record: &Record) -> Reading {
         let once = || Reading {
             polls: record.polls(),
@@ -40,7 +43,8 @@ impl Reading {
         };
         let mut reading = once();
         for _ in 0..8 {
-            // After the rest: a poll that began meanwhile has set the thread before it took the wake away.
+            // After the rest: a poll that began meanwhile has set the thread before it took the
+            // wake away.
             if record.thread() == reading.thread && record.polls() == reading.polls {
                 return reading;
             }
@@ -61,8 +65,9 @@ impl Reading {
         }
     }
 
-    /// What the task was doing; of one that was being polled, without the thread. `seen`: for how long the watchdog has seen this very poll go on,
-    /// which may be more than what was known at that moment.
+    /// What the task was doing; of one that was being polled, without the thread. `seen`: for how
+    /// long the watchdog has seen this very poll go on, which may be more than what was known at
+    /// that moment.
     pub(crate) fn state(&self, moments: Moments, seen: Duration) -> State {
         let now = self.now(moments);
         if self.thread != 0 {
@@ -111,7 +116,8 @@ impl Reading {
     }
 }
 
-/// Whether the task was polled thousands of times a second while it was watched for so long, by nobody's doing but its own.
+/// Whether the task was polled thousands of times a second while it was watched for so long, by
+/// nobody's doing but its own.
 pub(crate) fn spins(record: &Record, polls: u64, watched: Duration) -> bool {
     watched >= WATCH
         && record.only_wakes_itself()

@@ -1,7 +1,9 @@
-//! How many tasks of each spawn site are alive, over time: a site that only grows is the first suspect of a leak.
+//! How many tasks of each spawn site are alive, over time: a site that only grows is the first
+//! suspect of a leak.
 //!
-//! Nothing is counted when a task is spawned. The watchdog's thread counts the records now and then, and keeps a small ring for each site.
-//! Sites are places in the source, so their number is bounded by the program.
+//! Nothing is counted when a task is spawned. The watchdog's thread counts the records now and
+//! then, and keeps a small ring for each site. Sites are places in the source, so their number is
+//! bounded by the program.
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -26,7 +28,8 @@ pub const GROWTH_MIN_SAMPLES: usize = 3;
 pub struct SiteGrowth {
     /// Where they are spawned.
     pub site: &'static Location<'static>,
-    /// How long ago each count was, and how many were alive then; oldest first. Background tasks are left out.
+    /// How long ago each count was, and how many were alive then; oldest first. Background tasks
+    /// are left out.
     pub samples: Vec<(Duration, usize)>,
 }
 
@@ -44,9 +47,11 @@ impl SiteGrowth {
         self.alive().saturating_sub(first)
     }
 
-    /// Whether their number has never gone down and has gone up, over at least [`GROWTH_MIN_SAMPLES`] counts.
+    /// Whether their number has never gone down and has gone up, over at least
+    /// [`GROWTH_MIN_SAMPLES`] counts.
     ///
-    /// A service that is warming up or under growing load looks like that, too; one that has been up for long should not.
+    /// A service that is warming up or under growing load looks like that, too; one that has been
+    /// up for long should not.
     #[must_use]
     pub fn only_grows(&self) -> bool {
         self.samples.len() >= GROWTH_MIN_SAMPLES
@@ -90,7 +95,8 @@ pub(crate) fn look() -> Option<Duration> {
     None
 }
 
-/// Counts the tasks of each spawn site now, beside the counts that are made every [`GROWTH_PERIOD`] while tasks are polled.
+/// Counts the tasks of each spawn site now, beside the counts that are made every [`GROWTH_PERIOD`]
+/// while tasks are polled.
 ///
 /// # Overhead
 ///
@@ -122,7 +128,8 @@ fn sample() {
     });
 }
 
-/// The spawn sites, suspects first: those that [only grow](SiteGrowth::only_grows), by how much; then the others, by how many are alive.
+/// The spawn sites, suspects first: those that [only grow](SiteGrowth::only_grows), by how much;
+/// then the others, by how many are alive.
 ///
 /// # Examples
 ///

@@ -1,7 +1,9 @@
-//! Memory that is held, by the task that allocated it: estimated from the samples of [`callstack::heap`].
+//! Memory that is held, by the task that allocated it: estimated from the samples of
+//! [`callstack::heap`].
 //!
-//! Which task that was is asked for in the allocator, by [`attribution::current`]; here the samples that
-//! are still held are added up. Not here: stacks, and what tasks hold that have ended (`taskprof`).
+//! Which task that was is asked for in the allocator, by [`attribution::current`]; here the samples
+//! that are still held are added up. Not here: stacks, and what tasks hold that have ended
+//! (`taskprof`).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -94,11 +96,11 @@ pub fn attribute() {
     attribution::label_heap_samples();
 }
 
-/// What each task holds, by its id as [`TaskDump::id`](crate::TaskDump::id) has it; tasks of which no sample is held
-/// are left out.
+/// What each task holds, by its id as [`TaskDump::id`](crate::TaskDump::id) has it; tasks of which
+/// no sample is held are left out.
 ///
-/// `None` if the program's allocator is no `callstack::heap::Sampler`. The memory of an `Arc` or a message belongs to the task
-/// that allocated it, wherever it is now.
+/// `None` if the program's allocator is no `callstack::heap::Sampler`. The memory of an `Arc` or a
+/// message belongs to the task that allocated it, wherever it is now.
 ///
 /// # Overhead
 ///

@@ -1,4 +1,5 @@
-//! What the readers do by themselves, from the first task on: they look for long polls, and count tasks now and then.
+//! What the readers do by themselves, from the first task on: they look for long polls, and count
+//! tasks now and then.
 
 use std::sync::Once;
 

@@ -1,7 +1,9 @@
-//! The thread for everything that takes long: counts of all tasks, looks at long waits, reports of survivors.
+//! The thread for everything that takes long: counts of all tasks, looks at long waits, reports of
+//! survivors.
 //!
-//! With a million tasks a count takes some hundred milliseconds, so nothing that must come in time is done here: the clock and the
-//! stacks of blocked threads have the watch thread of the core, deadlines of scopes have the alarm thread of `taskscope`.
+//! With a million tasks a count takes some hundred milliseconds, so nothing that must come in time
+//! is done here: the clock and the stacks of blocked threads have the watch thread of the core,
+//! deadlines of scopes have the alarm thread of `taskscope`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -13,7 +15,8 @@ use crate::{census, growth, sampling};
 /// The name of the thread, as `top -H` shows it.
 const NAME: &str = "taskscope-count";
 
-/// Does what is due, and says in how long it has to be called again; `None`: not before somebody calls [`wake`].
+/// Does what is due, and says in how long it has to be called again; `None`: not before somebody
+/// calls [`wake`].
 ///
 /// It may be called early, when another job is due.
 pub type LongJob = fn() -> Option<Duration>;

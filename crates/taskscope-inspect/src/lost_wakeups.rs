@@ -1,7 +1,9 @@
-//! Tasks that a capture has ended, although nothing had woken them: what a look has learned by its extra poll.
+//! Tasks that a capture has ended, although nothing had woken them: what a look has learned by its
+//! extra poll.
 //!
-//! A task whose wake-up was lost waits for ever. A dump polls it for its stack, and in that poll it finds what it waits for, and ends: the look has
-//! healed the bug. So that this is not taken for a task that has ended well, the dump keeps what was known of it here.
+//! A task whose wake-up was lost waits for ever. A dump polls it for its stack, and in that poll it
+//! finds what it waits for, and ends: the look has healed the bug. So that this is not taken for a
+//! task that has ended well, the dump keeps what was known of it here.
 //!
 //! Not here: how such an end is noticed (`record/`); tasks that are still alive ([`crate::dump`]).
 
@@ -27,8 +29,8 @@ pub fn count() -> u64 {
     COUNT.load(Ordering::Relaxed)
 }
 
-/// Takes out those for which `wanted` says yes, oldest first. Their verdict is [`LostWakeup`](crate::Verdict::LostWakeup); their state is that before the
-/// poll that ended them.
+/// Takes out those for which `wanted` says yes, oldest first. Their verdict is
+/// [`LostWakeup`](crate::Verdict::LostWakeup); their state is that before the poll that ended them.
 ///
 /// # Examples
 ///

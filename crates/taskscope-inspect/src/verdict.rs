@@ -8,12 +8,15 @@ use crate::dump::State;
 /// A poll that takes longer than this, 100 ms, blocks its worker.
 pub const BLOCKING_THRESHOLD: Duration = Duration::from_millis(100);
 
-/// How long a task may go on after its scope was cancelled, 1 s, before a verdict holds it against the task.
+/// How long a task may go on after its scope was cancelled, 1 s, before a verdict holds it against
+/// the task.
 ///
-/// It has to be polled first, and to clean up. Time that it spent waiting for a worker does not count for `cancel ignored`.
+/// It has to be polled first, and to clean up. Time that it spent waiting for a worker does not
+/// count for `cancel ignored`.
 pub const CANCEL_GRACE: Duration = Duration::from_secs(1);
 
-/// A task that is polled more often than this in a second, and woken by nobody but itself, is spinning: 1000.
+/// A task that is polled more often than this in a second, and woken by nobody but itself, is
+/// spinning: 1000.
 pub const SPINNING_RATE: f64 = 1000.0;
 
 /// A task is watched for so long at the least before it is called spinning.
@@ -26,13 +29,16 @@ pub enum Verdict {
     /// Idle, and no waker of it exists: nothing can ever wake it.
     Stuck,
     /// In one poll for longer than the watchdog's threshold, [`BLOCKING_THRESHOLD`] unless
-    /// [`Watchdog::threshold`](crate::Watchdog::threshold) was set. A task in `block_in_place` counts, too.
+    /// [`Watchdog::threshold`](crate::Watchdog::threshold) was set. A task in `block_in_place`
+    /// counts, too.
     Blocking,
     /// Polled thousands of times a second, and only ever woken by itself.
     Spinning,
-    /// Its scope was cancelled more than [`CANCEL_GRACE`] ago, and it has not looked at the scope's token since.
+    /// Its scope was cancelled more than [`CANCEL_GRACE`] ago, and it has not looked at the scope's
+    /// token since.
     CancelIgnored,
-    /// Its scope was cancelled more than [`CANCEL_GRACE`] ago, it has seen that, and is still there.
+    /// Its scope was cancelled more than [`CANCEL_GRACE`] ago, it has seen that, and is still
+    /// there.
     CancelSlow,
     /// Its scope has ended, without cancelling it.
     Outlived,
@@ -40,8 +46,9 @@ pub enum Verdict {
     Idle,
     /// None of the above: running, or about to.
     Active,
-    /// It has ended, and only because it was polled for its stack: it could have gone on all the time, and nothing had woken it. No live task has
-    /// this verdict; see [`lost_wakeups`](crate::lost_wakeups).
+    /// It has ended, and only because it was polled for its stack: it could have gone on all the
+    /// time, and nothing had woken it. No live task has this verdict; see
+    /// [`lost_wakeups`](crate::lost_wakeups).
     LostWakeup,
 }
 
@@ -74,8 +81,8 @@ impl Verdict {
         }
     }
 
-    /// The name as one word, with hyphens for spaces: the value of URL parameters, of labels of metrics and of classes in
-    /// a page.
+    /// The name as one word, with hyphens for spaces: the value of URL parameters, of labels of
+    /// metrics and of classes in a page.
     ///
     /// # Examples
     ///
@@ -146,7 +153,8 @@ impl Verdict {
     }
 }
 
-/// Whether a task with this verdict looks like a leak. `scope_ended`: its scope or one above has ended.
+/// Whether a task with this verdict looks like a leak. `scope_ended`: its scope or one above has
+/// ended.
 pub(crate) fn is_suspect(verdict: Verdict, background: bool, scope_ended: bool) -> bool {
     let by_verdict = matches!(
         verdict,

@@ -1,6 +1,7 @@
 //! The switch, the ten minutes that are kept, and what a census compares with.
 //!
-//! Nobody counts under the lock: it is held to look whether a count is due, to put one away, and to copy those that are kept.
+//! Nobody counts under the lock: it is held to look whether a count is due, to put one away, and to
+//! copy those that are kept.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +20,8 @@ use crate::{RuntimeInfo, Verdict, maintenance};
 /// A census may take this part of the time.
 const SHARE: u32 = 100;
 
-/// A census outside of the series compares with one that is at least so old: of a shorter time there is nothing to say.
+/// A census outside of the series compares with one that is at least so old: of a shorter time
+/// there is nothing to say.
 const LEAST: Duration = Duration::from_millis(500);
 
 /// What the next census compares with.

@@ -1,6 +1,7 @@
 //! What tokio tells of a runtime's workers on stable Rust, and what follows from two looks at it.
 //!
-//! Only numbers are kept from one look to the next: a `Handle` would keep the runtime's file descriptors open.
+//! Only numbers are kept from one look to the next: a `Handle` would keep the runtime's file
+//! descriptors open.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -97,8 +98,8 @@ fn counters(info: &RuntimeInfo) -> Vec<Counters> {
     (0..metrics.num_workers()).map(worker).collect()
 }
 
-/// Whether a worker that tells nothing can be in a poll. A runtime of one thread also tells nothing while nobody drives it, and one
-/// that was shut down never tells anything again.
+/// Whether a worker that tells nothing can be in a poll. A runtime of one thread also tells nothing
+/// while nobody drives it, and one that was shut down never tells anything again.
 fn may_be_in_a_poll(info: &RuntimeInfo, running: usize) -> bool {
     match info.handle().runtime_flavor() {
         RuntimeFlavor::CurrentThread => running > 0,

@@ -1,23 +1,29 @@
 //! How many tasks there are by verdict, now and in the last ten minutes.
 //!
-//! A dump shows every task, with its stack; a census only counts them, so it can be taken again and again. It goes by the same evidence as a dump
-//! and never disagrees with one: but no task is polled or woken for it, and nothing is kept of a single task.
+//! A dump shows every task, with its stack; a census only counts them, so it can be taken again and
+//! again. It goes by the same evidence as a dump and never disagrees with one: but no task is
+//! polled or woken for it, and nothing is kept of a single task.
 //!
 //! # What it sees
 //!
-//! Everything but the stack. Whether a task is [`Spinning`](Verdict::Spinning) needs two looks at it: a census calls a task so that did not wait when the series
-//! was last taken, has been polled more than [`SPINNING_RATE`](crate::SPINNING_RATE) times a second since then, and was woken by nobody but itself since it was spawned or since
-//! the last dump with stacks. Of those that did not wait, 1024 are remembered. Others that spin are counted as [`Active`](Verdict::Active).
+//! Everything but the stack. Whether a task is [`Spinning`](Verdict::Spinning) needs two looks at
+//! it: a census calls a task so that did not wait when the series was last taken, has been polled
+//! more than [`SPINNING_RATE`](crate::SPINNING_RATE) times a second since then, and was woken by
+//! nobody but itself since it was spawned or since the last dump with stacks. Of those that did not
+//! wait, 1024 are remembered. Others that spin are counted as [`Active`](Verdict::Active).
 //!
 //! # Overhead
 //!
-//! 2 s after a census the next one is taken, or after a hundred times the time that it took: that is 1 % of one processor at the most. It is taken by the thread
-//! `taskscope-count`, and interrupts nobody.
+//! 2 s after a census the next one is taken, or after a hundred times the time that it took: that
+//! is 1 % of one processor at the most. It is taken by the thread `taskscope-count`, and interrupts
+//! nobody.
 //!
-//! Measured on two cores that had other work, as medians: 55 to 130 ns a task without scopes, 210 to 380 ns with one scope for ten tasks, most of it for memory that is in no
-//! cache. That is 6 to 25 ms for 100,000 tasks, 90 to 380 ms for a million, whose censuses are 9 to 38 s apart.
+//! Measured on two cores that had other work, as medians: 55 to 130 ns a task without scopes, 210
+//! to 380 ns with one scope for ten tasks, most of it for memory that is in no cache. That is 6 to
+//! 25 ms for 100,000 tasks, 90 to 380 ms for a million, whose censuses are 9 to 38 s apart.
 //!
-//! Not here: which verdict follows from what (`evidence.rs`, `verdict.rs`); counts by spawn site ([`growth()`](crate::growth())).
+//! Not here: which verdict follows from what (`evidence.rs`, `verdict.rs`); counts by spawn site
+//! ([`growth()`](crate::growth())).
 
 mod count;
 mod history;
@@ -42,7 +48,8 @@ pub const CENSUS_HISTORY_LEN: usize = 300;
 /// Runtimes that a census tells of: 64. A program with more of them learns how many were left out.
 pub const CENSUS_RUNTIMES: usize = 64;
 
-/// Switches the series on, for the whole process: from now on a census is taken every [`CENSUS_PERIOD`]. False if it is on already.
+/// Switches the series on, for the whole process: from now on a census is taken every
+/// [`CENSUS_PERIOD`]. False if it is on already.
 ///
 /// # Examples
 ///
@@ -61,7 +68,8 @@ pub const CENSUS_RUNTIMES: usize = 64;
 ///
 /// # Overhead
 ///
-/// See the [module](self). The ten minutes are kept in about 100 kB, and 24 bytes more for each worker and census.
+/// See the [module](self). The ten minutes are kept in about 100 kB, and 24 bytes more for each
+/// worker and census.
 pub fn start() -> bool {
     crate::install();
     history::start()
@@ -80,7 +88,8 @@ pub fn is_on() -> bool {
 
 /// A count now. It is not kept in the series.
 ///
-/// How busy workers were is told for the time since a census of the series, so it is not known while that is off.
+/// How busy workers were is told for the time since a census of the series, so it is not known
+/// while that is off.
 ///
 /// # Overhead
 ///
@@ -90,7 +99,8 @@ pub fn take() -> Census {
     history::take()
 }
 
-/// A count now that also says whose tasks they are, by the names of their scopes. It is not kept in the series.
+/// A count now that also says whose tasks they are, by the names of their scopes. It is not kept in
+/// the series.
 ///
 /// # Overhead
 ///
@@ -127,7 +137,8 @@ pub struct Census {
     pub suspects: usize,
     /// Tasks without a record, on all runtimes that are known.
     pub untracked: usize,
-    /// The runtimes that have a task with a record, or that are [watched](crate::register_runtime); [`CENSUS_RUNTIMES`] at the most.
+    /// The runtimes that have a task with a record, or that are [watched](crate::register_runtime);
+    /// [`CENSUS_RUNTIMES`] at the most.
     pub runtimes: Vec<RuntimeLoad>,
     /// Runtimes beyond that.
     pub runtimes_left_out: usize,
@@ -180,7 +191,8 @@ pub struct RuntimeLoad {
     pub untracked: usize,
     /// Tasks in the global queue. Those in the workers' own queues are not in it.
     pub global_queue: usize,
-    /// The time that [`WorkerLoad::busy`] and [`WorkerLoad::in_one_poll`] are about: since the census before in which the runtime was classified. Zero: there was none.
+    /// The time that [`WorkerLoad::busy`] and [`WorkerLoad::in_one_poll`] are about: since the
+    /// census before in which the runtime was classified. Zero: there was none.
     pub over: Duration,
     /// Its workers, in tokio's order.
     pub workers: Vec<WorkerLoad>,
@@ -188,18 +200,21 @@ pub struct RuntimeLoad {
 
 /// What a worker thread had to do.
 ///
-/// By what tokio tells on stable Rust. A worker tells of itself when it parks, and between polls once in 61 (the builder's `event_interval`).
+/// By what tokio tells on stable Rust. A worker tells of itself when it parks, and between polls
+/// once in 61 (the builder's `event_interval`).
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct WorkerLoad {
     /// The share of the time that it was not parked, 0 to 1. `None`: not known.
     ///
-    /// Of a worker that tells nothing because it does not get to it, 1. A poll that is going on counts as soon as a whole [`RuntimeLoad::over`] has passed in it, or when it
-    /// has ended.
+    /// Of a worker that tells nothing because it does not get to it, 1. A poll that is going on
+    /// counts as soon as a whole [`RuntimeLoad::over`] has passed in it, or when it has ended.
     pub busy: Option<f64>,
-    /// In all that time it has neither parked nor told anything: it is in one poll, or in very few that take long.
+    /// In all that time it has neither parked nor told anything: it is in one poll, or in very few
+    /// that take long.
     ///
-    /// Of a `current_thread` runtime only where a task with a record is being polled: a runtime that nobody drives says nothing, too.
+    /// Of a `current_thread` runtime only where a task with a record is being polled: a runtime
+    /// that nobody drives says nothing, too.
     pub in_one_poll: bool,
     /// How often it has parked since the runtime was built.
     pub parks: u64,

@@ -1,7 +1,8 @@
 //! A breakdown: tasks by the name of their scope, their state and their verdict.
 //!
-//! Names of scopes are bounded by the program's discipline only, and series in a store for metrics are dear: so a breakdown knows a number of names, those that came
-//! first, and counts all others together. Not here: which metrics there are (taskprof).
+//! Names of scopes are bounded by the program's discipline only, and series in a store for metrics
+//! are dear: so a breakdown knows a number of names, those that came first, and counts all others
+//! together. Not here: which metrics there are (taskprof).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -103,7 +104,8 @@ impl Counts {
         states.map(|verdicts| verdicts[verdict as usize]).sum()
     }
 
-    /// Tasks in this state with this verdict; none in a state that is not one of [`Counts::STATES`].
+    /// Tasks in this state with this verdict; none in a state that is not one of
+    /// [`Counts::STATES`].
     #[must_use]
     pub fn in_state(&self, state: &str, verdict: Verdict) -> usize {
         let at = Counts::STATES.iter().position(|name| *name == state);
@@ -145,13 +147,15 @@ pub struct Breakdown {
     pub without_scope: Counts,
     /// Tasks of scopes whose names have no place.
     pub others: Counts,
-    /// The runtimes of [`Census::runtimes`], in the same order. Keep their handles no longer than you need them.
+    /// The runtimes of [`Census::runtimes`], in the same order. Keep their handles no longer than
+    /// you need them.
     pub runtimes: Vec<RuntimeInfo>,
     pub(super) by_scope: Vec<(Arc<str>, Counts)>,
 }
 
 impl Breakdown {
-    /// Tasks by the name of their scope: every name that has a place, also if there is no task of it now.
+    /// Tasks by the name of their scope: every name that has a place, also if there is no task of
+    /// it now.
     ///
     /// A task counts for the innermost scope that it belongs to.
     pub fn scopes(&self) -> impl ExactSizeIterator<Item = (&str, &Counts)> {

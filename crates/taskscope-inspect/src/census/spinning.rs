@@ -1,6 +1,7 @@
 //! Which tasks spin: what two censuses in a row can tell of them together.
 //!
-//! Only those that do not wait and were woken by nobody but themselves are remembered from one census to the next: mostly none.
+//! Only those that do not wait and were woken by nobody but themselves are remembered from one
+//! census to the next: mostly none.
 
 use std::time::{Duration, Instant};
 

@@ -98,7 +98,8 @@ pub(super) fn keep_lost_wakeups(holds: &[Hold], since: &[u64], began: u64) {
     }
 }
 
-/// If tasks are polled more often than the dump's own capture explains, looks at them for long enough to tell a task that spins.
+/// If tasks are polled more often than the dump's own capture explains, looks at them for long
+/// enough to tell a task that spins.
 pub(super) fn watch(holds: &[Hold], polls: &[u64], started: Instant, deadline: Instant) {
     let moves = |(hold, polls): (&Hold, &u64)| reader::moves(hold, *polls);
     let until = deadline.min(started + WATCH);

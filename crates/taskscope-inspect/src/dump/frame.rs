@@ -17,7 +17,8 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The source file without the directory that cargo unpacked a dependency in, and the standard library's without its build's.
+    /// The source file without the directory that cargo unpacked a dependency in, and the standard
+    /// library's without its build's.
     #[must_use]
     pub fn short_file(&self) -> Option<&str> {
         self.file.as_deref().map(super::trace::short)

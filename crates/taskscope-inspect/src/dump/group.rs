@@ -19,7 +19,8 @@ pub struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    /// Those of these tasks that are alike together, in the order of [`Dump::groups`](super::Dump::groups): for a part of a dump.
+    /// Those of these tasks that are alike together, in the order of
+    /// [`Dump::groups`](super::Dump::groups): for a part of a dump.
     pub fn of(tasks: impl IntoIterator<Item = &'a TaskDump>) -> Vec<Group<'a>> {
         by_likeness(tasks)
     }

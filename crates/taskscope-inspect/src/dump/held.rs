@@ -1,7 +1,9 @@
 //! The tasks of one dump, held so that they can be read one after the other.
 //!
-//! What is kept for a task is its record and a few numbers, 29 bytes in all; what is said of it exists only while it is visited. The tables are reserved before anything else is done,
-//! so that a process without memory gets an error and does not abort. Not here: how tasks are asked (`request.rs`) and read (`reader.rs`, `read.rs`).
+//! What is kept for a task is its record and a few numbers, 29 bytes in all; what is said of it
+//! exists only while it is visited. The tables are reserved before anything else is done, so that a
+//! process without memory gets an error and does not abort. Not here: how tasks are asked
+//! (`request.rs`) and read (`reader.rs`, `read.rs`).
 
 use std::collections::TryReserveError;
 use std::fmt;
@@ -126,16 +128,18 @@ impl HeldTasks {
         self.holds.is_empty()
     }
 
-    /// The resources that are held, as [`Dump::resources`]: to be looked at before the tasks are. None after [`capture`](Self::capture), whose answer has them.
+    /// The resources that are held, as [`Dump::resources`]: to be looked at before the tasks are.
+    /// None after [`capture`](Self::capture), whose answer has them.
     #[must_use]
     pub fn resources(&self) -> &[ResourceDump] {
         &self.resources
     }
 
-    /// Captures those that have to be captured, and gives each task to `visit`, with its place among them, oldest first.
+    /// Captures those that have to be captured, and gives each task to `visit`, with its place
+    /// among them, oldest first.
     ///
-    /// The places come mostly in order: a task that moves is visited at the end. The answer is the dump without its tasks. Everything is as in
-    /// [`DumpOptions::capture_blocking`].
+    /// The places come mostly in order: a task that moves is visited at the end. The answer is the
+    /// dump without its tasks. Everything is as in [`DumpOptions::capture_blocking`].
     pub fn capture(&mut self, visit: &mut dyn FnMut(usize, TaskDump)) -> Dump {
         let options = &self.options;
         let (holds, polls) = (&self.holds[..], &self.polls[..]);
@@ -154,7 +158,8 @@ impl HeldTasks {
             });
             super::collect::watch(holds, polls, self.started, deadline);
             super::collect::keep_lost_wakeups(holds, &self.since, self.began);
-            // Polls that began to take too long just now: those that are called blocking below, as of the same moment.
+            // Polls that began to take too long just now: those that are called blocking below, as
+            // of the same moment.
             let caught_at = clock::precise();
             watchdog::catch_late(caught_at, deadline);
             now = Some(caught_at);
@@ -174,9 +179,11 @@ impl HeldTasks {
         }
     }
 
-    /// Gives each task that is still alive to `visit`, oldest first, asks none again, and lets each go afterwards. `visit` may end it.
+    /// Gives each task that is still alive to `visit`, oldest first, asks none again, and lets each
+    /// go afterwards. `visit` may end it.
     ///
-    /// For a second look, after [`capture`](Self::capture): what has changed since is shown as it is now.
+    /// For a second look, after [`capture`](Self::capture): what has changed since is shown as it
+    /// is now.
     pub fn read(self, visit: &mut dyn FnMut(TaskDump) -> ControlFlow<()>) {
         let captures = Captures::of(self.options.stacks);
         let mut cache = TraceCache::default();
@@ -208,7 +215,8 @@ impl HeldTasks {
         self.at(self.holds.iter().position(is_it)?)
     }
 
-    /// The task at this place among them, the oldest at 0, as it is now, if it is still alive. Nothing is asked.
+    /// The task at this place among them, the oldest at 0, as it is now, if it is still alive.
+    /// Nothing is asked.
     ///
     /// The place is the one that [`capture`](Self::capture) tells, and stays while these are held.
     #[must_use]
@@ -287,7 +295,8 @@ fn oldest_first(holds: Vec<Hold>) -> Result<Vec<Hold>, TryReserveError> {
     if holds.is_sorted_by_key(order) {
         return Ok(holds);
     }
-    // A task may get its id meanwhile, and sorting panics if the order changes under it: so each is asked once.
+    // A task may get its id meanwhile, and sorting panics if the order changes under it: so each is
+    // asked once.
     let mut keyed = Vec::new();
     keyed.try_reserve_exact(holds.len())?;
     keyed.extend(holds.into_iter().map(|hold| (order(&hold), hold)));

@@ -1,9 +1,10 @@
 //! What is alive, who owns it, and where it waits: one look at all tasks.
 //!
-//! A dump never stops a runtime. It holds the records, asks idle tasks for a capture in small batches, waits for them on a thread of its own and
-//! at most until its deadline, and reads the records without a lock. Symbols are looked up on that thread, each
-//! address once in the life of the process. What could not be captured is counted and said.
-//! Not here: how one task is captured ([`crate::capture`]); text, HTML and profile formats beyond `Display` of a trace.
+//! A dump never stops a runtime. It holds the records, asks idle tasks for a capture in small
+//! batches, waits for them on a thread of its own and at most until its deadline, and reads the
+//! records without a lock. Symbols are looked up on that thread, each address once in the life of
+//! the process. What could not be captured is counted and said. Not here: how one task is captured
+//! ([`crate::capture`]); text, HTML and profile formats beyond `Display` of a trace.
 
 mod collect;
 mod frame;
@@ -39,7 +40,8 @@ pub use self::tree::SpawnTree;
 use crate::ResourceDump;
 use crate::runtime::RuntimeInfo;
 
-/// All live tasks that have a record, with their async stacks. The same as [`DumpOptions::capture`] of the defaults.
+/// All live tasks that have a record, with their async stacks. The same as [`DumpOptions::capture`]
+/// of the defaults.
 ///
 /// # Examples
 ///
@@ -65,13 +67,14 @@ use crate::runtime::RuntimeInfo;
 ///
 /// # Overhead
 ///
-/// Each idle task is polled once more, unless it has not been polled since its last capture; about 1 to 2 microseconds for each.
-/// One short-lived thread.
+/// Each idle task is polled once more, unless it has not been polled since its last capture; about
+/// 1 to 2 microseconds for each. One short-lived thread.
 ///
 /// # Limitations
 ///
-/// A trace ends where a future polls its children with wakers of its own: `FuturesUnordered`, `LocalSet`.
-/// A task that took no waker has no trace. In a build without debug information only functions that were not inlined have a name.
+/// A trace ends where a future polls its children with wakers of its own: `FuturesUnordered`,
+/// `LocalSet`. A task that took no waker has no trace. In a build without debug information only
+/// functions that were not inlined have a name.
 pub async fn dump() -> Dump {
     DumpOptions::new().capture().await
 }
@@ -80,7 +83,8 @@ pub async fn dump() -> Dump {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Dump {
-    /// When it began. All times in it are as of then; those of a task that is being polled are as of its end.
+    /// When it began. All times in it are as of then; those of a task that is being polled are as
+    /// of its end.
     pub taken_at: SystemTime,
     /// How long it took.
     pub took: Duration,
@@ -102,7 +106,8 @@ pub struct Dump {
 pub struct Missed {
     /// Being polled at that moment: the thread and the running time are known instead.
     pub running: usize,
-    /// Asked for a capture, but nothing polled them in time: their runtime is blocked, or nobody drives it.
+    /// Asked for a capture, but nothing polled them in time: their runtime is blocked, or nobody
+    /// drives it.
     pub no_answer: usize,
     /// Polled, but they took no waker, so there was nothing to unwind from.
     pub no_waker: usize,
@@ -128,13 +133,15 @@ impl Missed {
 }
 
 impl Dump {
-    /// Tasks alike: same verdict, wait reason, spawn site, declaration and trace. The largest group first, then by spawn site.
+    /// Tasks alike: same verdict, wait reason, spawn site, declaration and trace. The largest group
+    /// first, then by spawn site.
     #[must_use]
     pub fn groups(&self) -> Vec<Group<'_>> {
         group::by_likeness(&self.tasks)
     }
 
-    /// The resources by the id of the task that used them last, as far as that is known: what each task holds.
+    /// The resources by the id of the task that used them last, as far as that is known: what each
+    /// task holds.
     #[must_use]
     pub fn holdings(&self) -> HashMap<u64, Vec<&ResourceDump>> {
         let mut holdings: HashMap<u64, Vec<&ResourceDump>> = HashMap::new();

@@ -78,15 +78,16 @@ impl DumpOptions {
         }
     }
 
-    /// Returns at this time with what it has. The default is [`DEFAULT_DEADLINE`]. Longer helps only when there are
-    /// many tasks on busy runtimes.
+    /// Returns at this time with what it has. The default is [`DEFAULT_DEADLINE`]. Longer helps
+    /// only when there are many tasks on busy runtimes.
     pub fn deadline(mut self, deadline: Duration) -> DumpOptions {
         self.deadline = deadline;
         self
     }
 
-    /// Gives up on a runtime that has answered nothing for this long. The default is [`DEFAULT_STALL`]. Shorter answers sooner while a
-    /// service is blocked, and misses more stacks when the machine is overloaded.
+    /// Gives up on a runtime that has answered nothing for this long. The default is
+    /// [`DEFAULT_STALL`]. Shorter answers sooner while a service is blocked, and misses more stacks
+    /// when the machine is overloaded.
     pub fn stall(mut self, stall: Duration) -> DumpOptions {
         self.stall = stall;
         self
@@ -99,7 +100,10 @@ impl DumpOptions {
     }
 
     /// Only tasks of this scope and of those below it.
-    pub fn scope(mut self, scope: impl Into<ScopeInfo>) -> DumpOptions {
+    pub fn scope<'a, S>(mut self, scope: &'a S) -> DumpOptions
+    where
+        ScopeInfo: From<&'a S>,
+    {
         self.scope = Some(scope.into());
         self
     }
@@ -118,8 +122,9 @@ impl DumpOptions {
 
     /// Only tasks with this verdict. Called more than once, with any of them.
     ///
-    /// Tasks with other verdicts are not captured. `spinning` can only be told in a dump with fresh stacks, and of all tasks that were
-    /// asked for; to look for it, combine it with [`Verdict::Active`], which such tasks seem to be at first.
+    /// Tasks with other verdicts are not captured. `spinning` can only be told in a dump with fresh
+    /// stacks, and of all tasks that were asked for; to look for it, combine it with
+    /// [`Verdict::Active`], which such tasks seem to be at first.
     pub fn verdict(mut self, verdict: Verdict) -> DumpOptions {
         self.verdicts.push(verdict);
         self
@@ -131,7 +136,8 @@ impl DumpOptions {
         self
     }
 
-    /// At most so many tasks, the oldest. The rest is counted in [`Dump::left_out`], and not captured.
+    /// At most so many tasks, the oldest. The rest is counted in [`Dump::left_out`], and not
+    /// captured.
     pub fn limit(mut self, tasks: usize) -> DumpOptions {
         self.limit = tasks;
         self
@@ -145,8 +151,8 @@ impl DumpOptions {
 
     /// Takes the dump without blocking the calling task. See [`dump`](super::dump).
     ///
-    /// The work happens on a thread of its own. If the system has no thread left, tasks are not asked for captures,
-    /// and the dump says so by its `not_asked` count.
+    /// The work happens on a thread of its own. If the system has no thread left, tasks are not
+    /// asked for captures, and the dump says so by its `not_asked` count.
     pub async fn capture(self) -> Dump {
         collect::on_thread(self).await
     }
@@ -155,16 +161,17 @@ impl DumpOptions {
     ///
     /// # Limitations
     ///
-    /// Called from a task of a current-thread runtime, the other tasks of that runtime cannot answer, because this call is in their way. They are not
-    /// asked and not waited for; those that no earlier capture shows have [`NoTrace::NoAnswer`](crate::NoTrace::NoAnswer). The calling task is running
-    /// and has no stack. Use [`DumpOptions::capture`] there.
+    /// Called from a task of a current-thread runtime, the other tasks of that runtime cannot
+    /// answer, because this call is in their way. They are not asked and not waited for; those that
+    /// no earlier capture shows have [`NoTrace::NoAnswer`](crate::NoTrace::NoAnswer). The calling
+    /// task is running and has no stack. Use [`DumpOptions::capture`] there.
     #[must_use]
     pub fn capture_blocking(self) -> Dump {
         collect::collect(&self)
     }
 
-    /// Holds the tasks that the dump is about, to be visited one after the other: for what is summed up, or written, of so many tasks that a [`Dump`] of
-    /// them would be too large.
+    /// Holds the tasks that the dump is about, to be visited one after the other: for what is
+    /// summed up, or written, of so many tasks that a [`Dump`] of them would be too large.
     ///
     /// # Errors
     ///

@@ -53,7 +53,8 @@ impl Asked {
         watched: None,
     };
 
-    /// Whether the task was polled thousands of times a second since the dump began, by nobody's doing but its own.
+    /// Whether the task was polled thousands of times a second since the dump began, by nobody's
+    /// doing but its own.
     fn spins(&self, record: &Record, polls: u64) -> bool {
         self.watched.is_some_and(|watched| {
             evidence::spins(record, polls.saturating_sub(self.polls), watched)
@@ -190,17 +191,20 @@ fn trace(
     let counts = |ago: u64| match asked.captures {
         Captures::No => false,
         Captures::Cached => ago == 0,
-        // What another dump has captured since the reading is fresh, too: counted from a later poll, it is less than nothing ago.
+        // What another dump has captured since the reading is fresh, too: counted from a later
+        // poll, it is less than nothing ago.
         Captures::Fresh => {
             ago <= reading.polls.saturating_sub(asked.polls) || ago > u64::from(u32::MAX - LATER)
         }
     };
-    // Another dump may have the task captured at this moment, and then there is no capture until the new one is in place.
+    // Another dump may have the task captured at this moment, and then there is no capture until
+    // the new one is in place.
     let may_be_replaced = || {
         matches!(asked.captures, Captures::Fresh)
             && capture::may(record)
             && (reading.thread != 0 || record.thread() != 0 || record.polls() != reading.polls)
-            // The mark goes when the capture is in place. It is taken off a task whose poll blocks: that one is not waited for.
+            // The mark goes when the capture is in place. It is taken off a task whose poll blocks:
+            // that one is not waited for.
             && (record.wants_capture() || record.captured_ago(reading.polls).is_some())
     };
     // Again if another dump's capture came in between. After a few tries the task is plainly busy.

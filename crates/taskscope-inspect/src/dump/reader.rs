@@ -1,6 +1,8 @@
-//! Reading all tasks of a dump, one after the other: partly while captures of others are still under way.
+//! Reading all tasks of a dump, one after the other: partly while captures of others are still
+//! under way.
 //!
-//! Each task is given away as soon as it has been read. Not here: how one task is read (`read.rs`); which are asked for captures (`request.rs`).
+//! Each task is given away as soon as it has been read. Not here: how one task is read (`read.rs`);
+//! which are asked for captures (`request.rs`).
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +14,8 @@ use crate::evidence::Moments;
 use crate::record::Hold;
 use taskscope_core::NoTrace;
 
-/// Tasks that are read at a time while captures are under way, so that those who capture do not run out of work.
+/// Tasks that are read at a time while captures are under way, so that those who capture do not run
+/// out of work.
 const AHEAD: usize = 4096;
 
 /// Polls of a task in a dump that the dump's own captures explain.

@@ -1,8 +1,9 @@
 //! Asking tasks for captures, and waiting for the answers, on the thread of a dump.
 //!
-//! Of each runtime, [`WINDOW`] tasks are marked at a time. The rest waits in a [`CaptureQueue`], from which the threads of the runtime take
-//! the next one whenever they have captured one: so a runtime that has something else to do sets the pace, and none of its
-//! threads is woken for each task.
+//! Of each runtime, [`WINDOW`] tasks are marked at a time. The rest waits in a [`CaptureQueue`],
+//! from which the threads of the runtime take the next one whenever they have captured one: so a
+//! runtime that has something else to do sets the pace, and none of its threads is woken for each
+//! task.
 //!
 //! Not here: what a capture is ([`crate::capture`]); what becomes of it (`read.rs`).
 
@@ -16,8 +17,8 @@ use crate::capture::{self, CaptureQueue, Waiter};
 use crate::record::{self, Hold, Record};
 use crate::{clock, runtime, threads};
 
-/// Tasks of one runtime that are marked at a time: enough to keep its workers busy for a tenth of a millisecond, few enough that
-/// other tasks of the runtime do not notice.
+/// Tasks of one runtime that are marked at a time: enough to keep its workers busy for a tenth of a
+/// millisecond, few enough that other tasks of the runtime do not notice.
 const WINDOW: usize = 256;
 
 /// Tasks of one runtime that are looked after at a time.
@@ -26,7 +27,8 @@ const BLOCK: usize = 8192;
 /// How often a dump looks who has answered, unless the last of all marks is gone before.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
-/// The tasks that cannot be polled before the calling thread goes on: those that it is polling itself, and all of a runtime that has no other thread.
+/// The tasks that cannot be polled before the calling thread goes on: those that it is polling
+/// itself, and all of a runtime that has no other thread.
 struct InTheWay {
     thread: u16,
     runtime: Option<u16>,
@@ -38,7 +40,8 @@ impl InTheWay {
         let runtime = Handle::try_current()
             .ok()
             .filter(|runtime| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread);
-        // Having entered a runtime is not the same as driving it: this thread has polled its tasks, and nobody else does meanwhile.
+        // Having entered a runtime is not the same as driving it: this thread has polled its tasks,
+        // and nobody else does meanwhile.
         let driven = runtime.and_then(|entered| {
             let index = match record::with_current(|task, _| task.runtime()) {
                 Some(index) => index,
@@ -65,7 +68,8 @@ enum Standing {
     Done,
     /// Its next poll makes a capture.
     Marked,
-    /// Not marked yet. Or no longer: a dump that gave up takes marks away, also those that others wait for.
+    /// Not marked yet. Or no longer: a dump that gave up takes marks away, also those that others
+    /// wait for.
     Unmarked,
 }
 
@@ -145,7 +149,8 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Sees who has answered, asks more, gives up on a runtime that answers nothing. False: all done.
+    /// Sees who has answered, asks more, gives up on a runtime that answers nothing. False: all
+    /// done.
     fn advance(&mut self, now: Instant, stall: Duration, lines: &mut Lines) -> bool {
         let (before, mut marked) = (self.asked.len(), 0);
         let (waiting, starved) = (&self.waiting, self.waiting.is_empty());
@@ -226,7 +231,8 @@ fn in_long_poll(record: &Record, stall: Duration) -> bool {
     record.thread() != 0 && clock::between(record.since(), clock::precise()) >= stall
 }
 
-/// Captures every task whose last capture is no longer true, except those in a long poll and those that cannot answer before the caller goes on. `look` is called again and again, and told which
+/// Captures every task whose last capture is no longer true, except those in a long poll and those
+/// that cannot answer before the caller goes on. `look` is called again and again, and told which
 /// tasks are still awaited.
 pub(super) fn for_captures(
     holds: &[Hold],

@@ -1,7 +1,9 @@
-//! From a return address to functions with the best names that the build's debug information allows.
+//! From a return address to functions with the best names that the build's debug information
+//! allows.
 //!
-//! An address without any symbol is `module+0xoffset`, which `addr2line -e module` understands, unless it is in one of tokio's functions that we
-//! know without a symbol. Not here: how names are found (callstack), which functions are known ([`known_functions`]).
+//! An address without any symbol is `module+0xoffset`, which `addr2line -e module` understands,
+//! unless it is in one of tokio's functions that we know without a symbol. Not here: how names are
+//! found (callstack), which functions are known ([`known_functions`]).
 
 use callstack::Symbol;
 

@@ -14,7 +14,8 @@ use taskscope_core::{NoTrace, TaskKind};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TaskDump {
-    /// Tokio's id of the task, as `tokio::task::id()` prints it. Of a [driven](TaskKind::Driven) future, an id of its own, above 2^52.
+    /// Tokio's id of the task, as `tokio::task::id()` prints it. Of a [driven](TaskKind::Driven)
+    /// future, an id of its own, above 2^52.
     pub id: u64,
     /// How it came to be.
     pub kind: TaskKind,
@@ -34,7 +35,8 @@ pub struct TaskDump {
     pub scope_ended: Option<Duration>,
     /// Why that scope's token had been cancelled, where that began, and how long ago.
     pub scope_cancelled: Option<Box<Cancellation>>,
-    /// How long ago it looked at a token of its scope for the first and for the last time. `None`: never.
+    /// How long ago it looked at a token of its scope for the first and for the last time. `None`:
+    /// never.
     pub token_polled: Option<(Duration, Duration)>,
     /// Where it was spawned.
     pub site: &'static Location<'static>,
@@ -50,8 +52,8 @@ pub struct TaskDump {
     pub busy: Duration,
     /// Polls so far, captures included.
     pub polls: u64,
-    /// Wakers of the task that are kept somewhere. None, in an idle task: nothing can wake it. Those of an
-    /// [observed](TaskKind::Observed) task are not known, and 0 is no evidence.
+    /// Wakers of the task that are kept somewhere. None, in an idle task: nothing can wake it.
+    /// Those of an [observed](TaskKind::Observed) task are not known, and 0 is no evidence.
     pub wakers: u64,
     /// Time since its `JoinHandle` was dropped.
     pub detached: Option<Duration>,
@@ -61,7 +63,8 @@ pub struct TaskDump {
     pub long_poll: Option<Box<LongPoll>>,
     /// Branches of the trace that did not fit into its buffer.
     pub branches_dropped: u32,
-    /// Branches that lack frames at their root: deeper than [`callstack::MAX_FRAMES`], or through code without unwind tables.
+    /// Branches that lack frames at their root: deeper than [`callstack::MAX_FRAMES`], or through
+    /// code without unwind tables.
     pub branches_cut: u32,
 }
 
@@ -75,7 +78,8 @@ pub struct LongPoll {
     pub lasted: Duration,
     /// Whether it is over.
     pub over: bool,
-    /// The functions that the thread was in, innermost first, up to the task's own; one branch. Or why they are not known.
+    /// The functions that the thread was in, innermost first, up to the task's own; one branch. Or
+    /// why they are not known.
     pub trace: Result<Arc<Trace>, Arc<str>>,
 }
 
@@ -168,7 +172,8 @@ impl TaskDump {
         }
     }
 
-    /// The scope of the request that spawned this task: that its [`parent`](Self::parent) is a request and no task.
+    /// The scope of the request that spawned this task: that its [`parent`](Self::parent) is a
+    /// request and no task.
     ///
     /// `None` if a task spawned it, or if it belongs to no scope of that request.
     #[must_use]
@@ -178,8 +183,8 @@ impl TaskDump {
         scopes.find(|scope| scope.request() == Some(parent))
     }
 
-    /// Whether this task looks like a leak: not declared background, and its scope has ended, or it goes on although that was cancelled,
-    /// or it can never be woken.
+    /// Whether this task looks like a leak: not declared background, and its scope has ended, or it
+    /// goes on although that was cancelled, or it can never be woken.
     #[must_use]
     pub fn is_leak_suspect(&self) -> bool {
         is_suspect(self.verdict, self.background, self.scope_ended.is_some())

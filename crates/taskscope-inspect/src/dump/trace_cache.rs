@@ -1,4 +1,4 @@
-//! What a dump has looked up already. Not here: how a trace is made (`trim.rs`).
+//! The traces that a dump has made already. Not here: how a trace is made (`trim.rs`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use callstack::Stack;
 use super::Trace;
 use crate::runtime;
 
-/// So many traces are remembered at a time.
+/// At most this many traces are remembered.
 const MAX_TRACES: usize = 8192;
 
-/// TraceCache by stack: thousands of tasks share a few.
+/// Traces by stack: thousands of tasks share a few.
 #[derive(Default)]
 pub(crate) struct TraceCache {
     tasks: HashMap<*const Stack, Arc<Trace>>,

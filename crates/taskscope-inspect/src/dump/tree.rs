@@ -12,7 +12,8 @@ pub struct SpawnTree<'a> {
     tasks: &'a [TaskDump],
     /// By id: where the task is in `tasks`.
     places: HashMap<u64, usize>,
-    /// By the id of the parent, also of one that is not in the dump: where its children are, in order.
+    /// By the id of the parent, also of one that is not in the dump: where its children are, in
+    /// order.
     children: HashMap<u64, Vec<usize>>,
     roots: Vec<usize>,
 }
@@ -20,8 +21,9 @@ pub struct SpawnTree<'a> {
 impl Dump {
     /// Which task spawned which.
     ///
-    /// A parent that is not in the dump, because it has ended or the dump was not about it, is known by its id: its children are
-    /// [roots](SpawnTree::roots), whose [`TaskDump::parent`] still says who it was.
+    /// A parent that is not in the dump, because it has ended or the dump was not about it, is
+    /// known by its id: its children are [roots](SpawnTree::roots), whose [`TaskDump::parent`]
+    /// still says who it was.
     ///
     /// # Examples
     ///
@@ -103,7 +105,8 @@ impl<'a> SpawnTree<'a> {
         .take(self.tasks.len())
     }
 
-    /// All tasks with their depth, each followed by what it spawned: the order in which a tree is printed.
+    /// All tasks with their depth, each followed by what it spawned: the order in which a tree is
+    /// printed.
     pub fn walk(&self) -> impl Iterator<Item = (usize, &'a TaskDump)> + '_ {
         let mut rest: Vec<_> = self.roots.iter().rev().map(|at| (0, *at)).collect();
         std::iter::from_fn(move || {

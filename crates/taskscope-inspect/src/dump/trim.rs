@@ -55,8 +55,8 @@ impl Branch {
     }
 }
 
-/// What is left when our own functions between the leaf and the unwinder are cut off: by their addresses, since a stripped program has no
-/// names. Those at the root are not captured.
+/// What is left when our own functions between the leaf and the unwinder are cut off: by their
+/// addresses, since a stripped program has no names. Those at the root are not captured.
 fn above_own(addresses: &[usize]) -> &[usize] {
     /// No more of ours can be there.
     const DEPTH: usize = 8;

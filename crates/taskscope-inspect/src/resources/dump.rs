@@ -9,7 +9,8 @@ use crate::{Age, Name, Plain, Quoted, ScopeInfo};
 
 /// A tracked resource as a dump saw it.
 ///
-/// `Display` says it in one line: `pg connection held for 4.5s, acquired at src/db.rs:12:9 by task 17 "audit" for "POST /orders"`.
+/// `Display` says it in one line:
+/// `pg connection held for 4.5s, acquired at src/db.rs:12:9 by task 17 "audit" for "POST /orders"`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ResourceDump {
@@ -23,9 +24,11 @@ pub struct ResourceDump {
     pub scope: Option<ScopeInfo>,
     /// How long ago that scope, or one above it, had ended.
     pub scope_ended: Option<Duration>,
-    /// The task that acquired it. `None`: no task did, but a plain thread or the future of `block_on`.
+    /// The task that acquired it. `None`: no task did, but a plain thread or the future of
+    /// `block_on`.
     pub acquired_by: Option<Holder>,
-    /// The task that has used it last, which is who acquired it if nobody has since. `None`: used outside of any task.
+    /// The task that has used it last, which is who acquired it if nobody has since. `None`: used
+    /// outside of any task.
     pub last_used_by: Option<Holder>,
     /// Time since that use, to about a millisecond.
     pub unused_for: Duration,
@@ -51,7 +54,8 @@ pub struct Holder {
 pub enum HolderState {
     /// It is alive.
     Alive,
-    /// It has ended. The resource is held by something else: another task, a structure, a future that nobody polls.
+    /// It has ended. The resource is held by something else: another task, a structure, a future
+    /// that nobody polls.
     Gone,
     /// It has no record, so nobody knows.
     Untracked,
@@ -74,7 +78,8 @@ impl ResourceDump {
         self.scope_ended.is_some()
     }
 
-    /// How many there are of each kind, in words and in alphabetical order: `1 pg connection`, `3 upload permit`.
+    /// How many there are of each kind, in words and in alphabetical order: `1 pg connection`,
+    /// `3 upload permit`.
     pub fn kinds<'a>(resources: impl IntoIterator<Item = &'a ResourceDump>) -> Vec<String> {
         let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
         for resource in resources {

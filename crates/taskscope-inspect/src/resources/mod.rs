@@ -1,6 +1,7 @@
 //! What is known of tracked resources, and how a dump reads it.
 //!
-//! Each resource has one small entry of its own, which its holder writes without a lock. The registry only points at the entries.
+//! Each resource has one small entry of its own, which its holder writes without a lock. The
+//! registry only points at the entries.
 //!
 //! Not here: the wrapper ([`crate::Tracked`]).
 
@@ -8,6 +9,7 @@ mod dump;
 mod registry;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -70,7 +72,14 @@ pub struct Registered {
     _place: Place,
 }
 
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Registered").field(&self.kind()).finish()
+    }
+}
+
 impl Registered {
+    /// Registers a resource of this kind, acquired by the running code.
     #[track_caller]
     pub fn new(kind: &'static str) -> Registered {
         let now = clock::coarse();
@@ -104,11 +113,13 @@ impl Registered {
         }
     }
 
+    /// The kind that it was registered with.
     pub fn kind(&self) -> &'static str {
         self.entry.kind
     }
 
-    /// The running code is using the resource. Relaxed: two facts for humans, and each is true by itself.
+    /// The running code is using the resource. Relaxed: two facts for humans, and each is true by
+    /// itself.
     #[inline]
     pub fn used(&self) {
         let (user, now) = (User::current(), clock::coarse());
@@ -125,7 +136,8 @@ impl Registered {
 /// Tasks that a dump has to look for, by id: `None` until found alive.
 type Living = HashMap<u64, Option<(Option<Name>, &'static Location<'static>)>>;
 
-/// The resources that are held, oldest first; those of one scope and one runtime, if asked for. `now`: raw ticks.
+/// The resources that are held, oldest first; those of one scope and one runtime, if asked for.
+/// `now`: raw ticks.
 pub(crate) fn collect(
     scope: Option<&ScopeInfo>,
     runtime: Option<Id>,
@@ -160,7 +172,8 @@ pub(crate) fn by_kind() -> Vec<(&'static str, usize)> {
     kinds.into_iter().collect()
 }
 
-/// Which of the tasks that are named in the entries are alive. One walk over the records, and only if there are resources.
+/// Which of the tasks that are named in the entries are alive. One walk over the records, and only
+/// if there are resources.
 fn living(entries: &[Arc<Entry>]) -> Living {
     let users = entries
         .iter()

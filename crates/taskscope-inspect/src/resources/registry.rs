@@ -1,7 +1,7 @@
 //! Slots for pointers to entries, in shards.
 //!
-//! A shard's lock is held for a push or a take, and while a dump copies a batch of pointers; never while something is formatted, read
-//! or dropped.
+//! A shard's lock is held for a push or a take, and while a dump copies a batch of pointers; never
+//! while something is formatted, read or dropped.
 
 use std::cell::Cell;
 use std::mem;
@@ -19,7 +19,8 @@ const BATCH: usize = 256;
 /// Slots that a shard without resources keeps.
 const FEW: usize = 64;
 
-/// Slots of one shard. Its memory is that of the busiest moment, eight bytes a slot, until no resource of the shard is left.
+/// Slots of one shard. Its memory is that of the busiest moment, eight bytes a slot, until no
+/// resource of the shard is left.
 struct Slots {
     entries: Vec<Option<Arc<Entry>>>,
     free: Vec<usize>,

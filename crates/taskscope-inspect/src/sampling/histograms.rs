@@ -1,8 +1,11 @@
-//! How long stretches of time were: counts by length, of those that were chosen, each for all that it stands for.
+//! How long stretches of time were: counts by length, of those that were chosen, each for all that
+//! it stands for.
 //!
-//! Unlike the totals, a length counts as a whole, also beyond [`LONG_STRETCH`](super::LONG_STRETCH): whether a stretch is chosen does not depend on how long it gets.
-//! Several tables, so that threads that poll do not meet; and they never wait: one that finds all tables taken counts what it had as lost.
-//! Not here: which stretches are told (`charge.rs`).
+//! Unlike the totals, a length counts as a whole, also beyond
+//! [`LONG_STRETCH`](super::LONG_STRETCH): whether a stretch is chosen does not depend on how long
+//! it gets. Several tables, so that threads that poll do not meet; and they never wait: one that
+//! finds all tables taken counts what it had as lost. Not here: which stretches are told
+//! (`charge.rs`).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};

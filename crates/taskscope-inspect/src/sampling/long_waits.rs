@@ -1,7 +1,9 @@
-//! One look at all tasks: whoever has been at the same thing for longer than [`LONG_STRETCH`] is charged with the time since the last look.
+//! One look at all tasks: whoever has been at the same thing for longer than [`LONG_STRETCH`] is
+//! charged with the time since the last look.
 //!
-//! The moments of looks are random ([`super::run`]), so a stretch of time is charged with its length beyond [`LONG_STRETCH`], on average exactly.
-//! Not here: stretches that are shorter (`charge.rs`).
+//! The moments of looks are random ([`super::run`]), so a stretch of time is charged with its
+//! length beyond [`LONG_STRETCH`], on average exactly. Not here: stretches that are shorter
+//! (`charge.rs`).
 
 use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,7 +30,8 @@ struct Unknown {
     since: u64,
 }
 
-/// Looks at all tasks. `passed` is the time since the last look. The answer is how long this one took, without waiting for others.
+/// Looks at all tasks. `passed` is the time since the last look. The answer is how long this one
+/// took, without waiting for others.
 pub(super) fn sweep(passed: Duration) -> Duration {
     let begun = Instant::now();
     let mut waited = Duration::ZERO;
@@ -113,8 +116,8 @@ fn key(hold: &Hold, activity: Activity, stack: Result<Arc<Stack>, NoTrace>) -> K
 
 /// Has them polled for their stacks, and waits for that: so long.
 ///
-/// Who has not answered by then stays marked: its next poll captures, whenever it comes, so that no wait is asked twice, and tasks of a
-/// runtime that is blocked do not take up the places of others.
+/// Who has not answered by then stays marked: its next poll captures, whenever it comes, so that no
+/// wait is asked twice, and tasks of a runtime that is blocked do not take up the places of others.
 fn ask(unknown: &[Unknown]) -> Duration {
     callstack::refresh();
     for task in unknown {

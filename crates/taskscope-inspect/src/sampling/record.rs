@@ -1,4 +1,5 @@
-//! What chosen polls and waits are charged with, on the threads that poll: the part of each that is not [long](super::LONG_STRETCH). Their whole lengths go to the histograms.
+//! What chosen polls and waits are charged with, on the threads that poll: the part of each that is
+//! not [long](super::LONG_STRETCH). Their whole lengths go to the histograms.
 //!
 //! Not here: what is long (`long_waits.rs`).
 

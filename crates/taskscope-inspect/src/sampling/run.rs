@@ -1,4 +1,4 @@
-//! The switch, the thread that looks and sets the poll_sampler, and the report.
+//! The switch, the looks at all tasks that set the sampling rate, and the report.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,8 +19,9 @@ const FIRST: u8 = 0;
 const SHARE: u32 = 100;
 /// Between two looks while nobody polls, at the most.
 const QUIET: Duration = Duration::from_secs(1);
-/// And at the most this part of the time since when nobody does. What ends before the next look is charged up to the last one only:
-/// rests that grow faster than the time that is measured would lose a part of it.
+/// And at the most this part of the time since when nobody does. What ends before the next look is
+/// charged up to the last one only: rests that grow faster than the time that is measured would
+/// lose a part of it.
 const PART_OF_QUIET: u32 = 32;
 
 static POLLS: AtomicBool = AtomicBool::new(false);
@@ -105,7 +106,8 @@ fn looks() -> MutexGuard<'static, Option<Looks>> {
     LOOKS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// For the thread of long jobs: looks at all tasks and adjusts the rate if it is time, and says when it is next.
+/// For the thread of long jobs: looks at all tasks and adjusts the rate if it is time, and says
+/// when it is next.
 pub(crate) fn look() -> Option<Duration> {
     if !is_on() {
         *looks() = None;
@@ -185,7 +187,8 @@ fn before() -> MutexGuard<'static, Option<totals::Rows>> {
     BEFORE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A wait that ended between the two looks of [`report`] is in neither; it must not be missed where it was seen before.
+/// A wait that ended between the two looks of [`report`] is in neither; it must not be missed where
+/// it was seen before.
 fn no_less_than_before(mut rows: totals::Rows) -> totals::Rows {
     let mut before = before();
     for (key, told) in before.take().into_iter().flatten() {
@@ -251,7 +254,8 @@ mod tests {
         let (short, second) = (Duration::from_micros(10), Duration::from_secs(1));
         assert_eq!(rest_after(short, Duration::ZERO), LONG_STRETCH);
         assert_eq!(rest_after(20 * second / 1000, Duration::ZERO), 2 * second);
-        // Of a task that sleeps alone, a few percent are missed at the most, from the first second to the last.
+        // Of a task that sleeps alone, a few percent are missed at the most, from the first second
+        // to the last.
         for quiet in [1, 2, 3].map(|seconds| seconds * second) {
             assert_eq!(rest_after(short, quiet), LONG_STRETCH);
         }

@@ -1,7 +1,7 @@
 //! The totals: rows by activity, stack, spawn site and scope.
 //!
-//! Several tables, so that threads that poll do not meet; and they never wait: one that finds all tables taken counts what it had as lost.
-//! Not here: what is summed up.
+//! Several tables, so that threads that poll do not meet; and they never wait: one that finds all
+//! tables taken counts what it had as lost. Not here: what is summed up.
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
@@ -145,7 +145,8 @@ fn put(mut rows: MutexGuard<'_, Option<Rows>>, key: Key, more: Sum) -> Option<Ke
     None
 }
 
-/// Adds to rows that are told, and not kept; `others` are told besides. What would be one row too many goes where it will go when it is kept.
+/// Adds to rows that are told, and not kept; `others` are told besides. What would be one row too
+/// many goes where it will go when it is kept.
 pub(super) fn add_to(rows: &mut Rows, others: usize, key: Key, more: Sum) {
     let has_room = rows.len().max(others) < MAX_ROWS || rows.contains_key(&key);
     let key = if has_room { key } else { key.without_room() };

@@ -2,16 +2,17 @@
 //!
 //! # The rule
 //!
-//! The frames are read from the leaf outwards, as long as they are those of libraries: what a user's own
-//! function waits for is told by what it calls, not by who calls it. A row that matches a frame names the wait if
+//! The frames are read from the leaf outwards, as long as they are those of libraries: what a
+//! user's own function waits for is told by what it calls, not by who calls it. A row that matches
+//! a frame names the wait if
 //!
 //! * nothing has named it so far, or
 //! * the name so far is one of those that the row is made of, or is its own.
 //!
-//! So the outermost function of a chain has the word that its author would use: a channel's `send` acquires a semaphore
-//! inside, and is "mpsc send". And what only carries somebody else's future (`timeout`, `OnceCell::get_or_init`,
-//! `run_until_cancelled`, `copy`) cannot take its name away. If several rows match one frame, the one with the
-//! longest path is tried first.
+//! So the outermost function of a chain has the word that its author would use: a channel's `send`
+//! acquires a semaphore inside, and is "mpsc send". And what only carries somebody else's future
+//! (`timeout`, `OnceCell::get_or_init`, `run_until_cancelled`, `copy`) cannot take its name away.
+//! If several rows match one frame, the one with the longest path is tried first.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -22,7 +23,8 @@ use super::table::{KEEPERS, LIBRARIES, Row, TOKIO_KEEPER, rows};
 use super::{WaitKind, WaitReason, is_vague};
 use crate::dump::Frame;
 
-/// What the frames, leaf first, wait for. Also tells the frame that named it; those before are the library's own affair.
+/// What the frames, leaf first, wait for. Also tells the frame that named it; those before are the
+/// library's own affair.
 pub(crate) fn classify(frames: &[Frame]) -> (WaitReason, usize) {
     let mut named: Option<(WaitKind, usize)> = None;
     // The first function that is no library's.
@@ -50,7 +52,8 @@ pub(crate) fn classify(frames: &[Frame]) -> (WaitReason, usize) {
     }
 }
 
-/// Whether a function may have been inlined, unseen, between the one that named the wait and the first that is no library's.
+/// Whether a function may have been inlined, unseen, between the one that named the wait and the
+/// first that is no library's.
 fn lacks_inlined(frames: &[Frame], named: usize, end: usize) -> bool {
     let last = frames.len().min(end + 1);
     let until = frames.get(named..last).unwrap_or_default();
@@ -59,8 +62,9 @@ fn lacks_inlined(frames: &[Frame], named: usize, end: usize) -> bool {
         .any(|frame| frame.file.is_none() && !is_glue(frame))
 }
 
-/// The receiver of an mpsc channel, where nothing but tokio's place for one waker is below the user's function: generic as it is, the
-/// receiver was compiled into that function. Only timers and a `LocalSet` have such a place besides, and functions of their own.
+/// The receiver of an mpsc channel, where nothing but tokio's place for one waker is below the
+/// user's function: generic as it is, the receiver was compiled into that function. Only timers and
+/// a `LocalSet` have such a place besides, and functions of their own.
 fn by_keeper(frames: &[Frame], end: usize) -> Option<(WaitKind, usize)> {
     let is_keeper = |frame: &Frame| path(frame).is_in(TOKIO_KEEPER);
     let at = frames[..end].iter().rposition(is_keeper)?;

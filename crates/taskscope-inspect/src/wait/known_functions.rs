@@ -1,11 +1,13 @@
 //! Functions of tokio that take wakers, known by address: for programs without symbols.
 //!
-//! They are found by polling: a future of each kind is polled once, and its waker tells from which functions it was cloned. What
-//! tokio has compiled once, as a semaphore's `poll`, is the same code for everybody who waits for a permit. Generic functions
-//! are compiled anew for each type, so nobody else is ever met in those that are found here; they do no harm. A name from here
-//! is as good as one from a symbol table: true, and silent about what was inlined.
+//! They are found by polling: a future of each kind is polled once, and its waker tells from which
+//! functions it was cloned. What tokio has compiled once, as a semaphore's `poll`, is the same code
+//! for everybody who waits for a permit. Generic functions are compiled anew for each type, so
+//! nobody else is ever met in those that are found here; they do no harm. A name from here is as
+//! good as one from a symbol table: true, and silent about what was inlined.
 //!
-//! Nothing is polled before a program shows an address without a symbol. Not here: what a function means ([`super::table`]).
+//! Nothing is polled before a program shows an address without a symbol. Not here: what a function
+//! means ([`super::table`]).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -26,7 +28,8 @@ pub(super) const KEEPER: &str = "tokio::sync::task::atomic_waker::AtomicWaker::r
 const CLONE: &str = "<core::task::wake::Waker as core::clone::Clone>::clone";
 const TIMER: &str = "tokio::time::sleep::Sleep::poll";
 
-/// Start of a function to its name. `None`: it is on the way to several kinds, so that it tells nothing.
+/// Start of a function to its name. `None`: it is on the way to several kinds, so that it tells
+/// nothing.
 type Names = HashMap<usize, Option<&'static str>>;
 
 /// The name of the function that a return address leads into, if it is one of those.
@@ -66,7 +69,8 @@ fn find() -> Names {
     names
 }
 
-/// What can only be polled on a runtime: one without threads and, for the timer, without file descriptors.
+/// What can only be polled on a runtime: one without threads and, for the timer, without file
+/// descriptors.
 fn with_runtime(names: &mut Names) {
     let Ok(runtime) = Builder::new_current_thread().enable_time().build() else {
         return;
@@ -92,8 +96,9 @@ fn with_runtime(names: &mut Names) {
     runtime.shutdown_background();
 }
 
-/// Remembers the functions between this future and its leaf's clone of the waker. Those that are on the way to others as well tell nothing;
-/// but a timer has a keeper. Polled twice, for a leaf may have another way where it has a waker already, as it has in a capture.
+/// Remembers the functions between this future and its leaf's clone of the waker. Those that are on
+/// the way to others as well tell nothing; but a timer has a keeper. Polled twice, for a leaf may
+/// have another way where it has a waker already, as it has in a capture.
 fn learn(names: &mut Names, name: &'static str, mut future: Pin<&mut dyn Future<Output = ()>>) {
     for _ in 0..2 {
         remember(names, name, &probe::poll(future.as_mut()));
@@ -112,7 +117,8 @@ fn remember(names: &mut Names, name: &'static str, frames: &[usize]) {
             Entry::Occupied(known) if *known.get() == Some(KEEPER) && name == TIMER => {}
             Entry::Occupied(mut known) => {
                 if *known.get() != Some(name) {
-                    // What every leaf calls to clone is the standard library's, if it was not compiled into the leaf.
+                    // What every leaf calls to clone is the standard library's, if it was not
+                    // compiled into the leaf.
                     known.insert((at == 0).then_some(CLONE));
                 }
             }

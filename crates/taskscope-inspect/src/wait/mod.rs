@@ -1,7 +1,8 @@
 //! What a suspended task waits for, told by the library function that took its waker.
 //!
-//! The words are in [`kind`], the functions in [`table`], the rule that picks one of them in [`classify`]. Not here:
-//! how a trace is taken and trimmed ([`crate::dump`]); any knowledge of the user's own functions.
+//! The words are in [`kind`], the functions in [`table`], the rule that picks one of them in
+//! [`classify`]. Not here: how a trace is taken and trimmed ([`crate::dump`]); any knowledge of the
+//! user's own functions.
 
 mod classify;
 mod kind;
@@ -23,12 +24,15 @@ const NEEDS_DEBUG_INFO: &str = " (needs debug = 1)";
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WaitReason {
-    /// The kinds, each once, in the order of [`WaitKind`]; one, unless the task waits in a `select!` or a `join!`.
+    /// The kinds, each once, in the order of [`WaitKind`]; one, unless the task waits in a
+    /// `select!` or a `join!`.
     pub kinds: Vec<WaitKind>,
-    /// For [`WaitKind::Other`], the functions that took a waker, without generic arguments, each once, in alphabetical order.
+    /// For [`WaitKind::Other`], the functions that took a waker, without generic arguments, each
+    /// once, in alphabetical order.
     pub functions: Vec<Arc<str>>,
-    /// Whether the program lacks the debug information that would tell better: `debug = 1` in its profile would. Functions that were compiled
-    /// into others have no symbol of their own, and it is those that have the word for what they wait for.
+    /// Whether the program lacks the debug information that would tell better: `debug = 1` in its
+    /// profile would. Functions that were compiled into others have no symbol of their own, and it
+    /// is those that have the word for what they wait for.
     pub needs_debug_info: bool,
 }
 
@@ -62,8 +66,9 @@ impl WaitReason {
     }
 }
 
-/// Kinds that other functions are made of, which are mostly compiled into their callers: without debug information a lock may be called a
-/// semaphore, and nothing tells whose a function is that takes a waker by itself.
+/// Kinds that other functions are made of, which are mostly compiled into their callers: without
+/// debug information a lock may be called a semaphore, and nothing tells whose a function is that
+/// takes a waker by itself.
 fn is_vague(kind: WaitKind) -> bool {
     matches!(
         kind,

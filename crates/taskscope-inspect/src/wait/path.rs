@@ -1,12 +1,13 @@
-//! What the name of a function says of where its code is: `<my::Reader<tokio::Sleep> as Future>::poll` is
-//! `my::Reader::poll`, in the crate `my`.
+//! What the name of a function says of where its code is:
+//! `<my::Reader<tokio::Sleep> as Future>::poll` is `my::Reader::poll`, in the crate `my`.
 //!
-//! It reads the names of both mangling schemes, and those that [`Frame`](crate::Frame) makes of a file and a short name.
-//! Generic arguments never count: they name other people's types. Not here: which crates and functions mean something.
+//! It reads the names of both mangling schemes, and those that [`Frame`](crate::Frame) makes of a
+//! file and a short name. Generic arguments never count: they name other people's types. Not here:
+//! which crates and functions mean something.
 
-/// `module::Type::function`, without generic arguments and closures. Of a trait's function, the path of the type; that of
-/// the trait, if the type is the standard library's or nobody's (`&mut T`), or the trait is not one of a library: then the
-/// code is next to the trait.
+/// `module::Type::function`, without generic arguments and closures. Of a trait's function, the
+/// path of the type; that of the trait, if the type is the standard library's or nobody's
+/// (`&mut T`), or the trait is not one of a library: then the code is next to the trait.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Path(String);
 
@@ -62,7 +63,8 @@ fn parse<'a>(name: &'a str, is_library: &impl Fn(&str) -> bool) -> Vec<&'a str> 
     path
 }
 
-/// The parts of a path. Without what is in brackets of any kind: arguments, `<impl Trait for Type>`, `{{closure}}`.
+/// The parts of a path. Without what is in brackets of any kind: arguments,
+/// `<impl Trait for Type>`, `{{closure}}`.
 fn segments(path: &str) -> Vec<&str> {
     let mut segments = Vec::new();
     let mut rest = Some(path);

@@ -1,10 +1,12 @@
 //! How stacks of blocked threads are taken, on the watch thread of the core.
 //!
-//! It notices a poll that takes too long, and takes the native stack of the thread while it is blocked, once for each such poll, and
-//! keeps it with the task. So a dump that comes later still shows what blocked. A thread that is in a system call is not
-//! interrupted: the call could return early.
+//! It notices a poll that takes too long, and takes the native stack of the thread while it is
+//! blocked, once for each such poll, and keeps it with the task. So a dump that comes later still
+//! shows what blocked. A thread that is in a system call is not interrupted: the call could return
+//! early.
 //!
-//! The watch thread does nothing that takes long, so that it comes in time. Not here: counts ([`crate::long_jobs`]).
+//! The watch thread does nothing that takes long, so that it comes in time. Not here: counts
+//! ([`crate::long_jobs`]).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -57,7 +59,8 @@ fn is_late(record: &Record, now: u64) -> bool {
         && clock::between(record.since(), now) >= threshold()
 }
 
-/// For the watch thread: takes the stacks of threads that are in a poll for too long. Cheap if none is.
+/// For the watch thread: takes the stacks of threads that are in a poll for too long. Cheap if none
+/// is.
 pub(crate) fn look() {
     let now = clock::precise();
     let threshold = threshold();
@@ -68,7 +71,8 @@ pub(crate) fn look() {
     }
 }
 
-/// Takes the stacks of all threads that are in a poll that takes too long by then, and have not been taken in this poll.
+/// Takes the stacks of all threads that are in a poll that takes too long by then, and have not
+/// been taken in this poll.
 pub(crate) fn catch_late(by: u64, deadline: Instant) {
     for polling in threads::polling() {
         let left = deadline.saturating_duration_since(Instant::now());

@@ -1,13 +1,15 @@
 //! Which functions mean which wait: the only place that knows other people's code by name.
 //!
-//! A row is `Kind [what it is made of]: "path"`: the path of a function, of its type, or of its module. It names a wait where
-//! nothing further in has a name yet, or what has is one of those that the row is made of, see [`super::classify`].
-//! A timeout is made of a sleep, so it says "timeout" of its timer, and leaves alone what it limits.
+//! A row is `Kind [what it is made of]: "path"`: the path of a function, of its type, or of its
+//! module. It names a wait where nothing further in has a name yet, or what has is one of those
+//! that the row is made of, see [`super::classify`]. A timeout is made of a sleep, so it says
+//! "timeout" of its timer, and leaves alone what it limits.
 //!
-//! Each row has a test with the real type, in `tests/waits` here or (for heavy crates) in the package of tests across crates.
-//! Paths are those of debug information: of the module that a type is defined in, not of the one that it is exported from.
-//! With nothing but line tables types are missing, and so are the names of async functions: a row for a whole module, or for a
-//! method, is found there as well; one for a type is not.
+//! Each row has a test with the real type, in `tests/waits` here or (for heavy crates) in the
+//! package of tests across crates. Paths are those of debug information: of the module that a type
+//! is defined in, not of the one that it is exported from. With nothing but line tables types are
+//! missing, and so are the names of async functions: a row for a whole module, or for a method, is
+//! found there as well; one for a type is not.
 
 mod others;
 mod tokio;
@@ -38,13 +40,14 @@ macro_rules! table {
 }
 use table;
 
-/// In no order that matters: of all rows that match a function, those with the longest path are tried first.
+/// In no order that matters: of all rows that match a function, those with the longest path are
+/// tried first.
 pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
     tokio::ROWS.iter().chain(others::ROWS)
 }
 
-/// Crates whose functions may lie between a leaf and the function that its author called: those of the table, and those that
-/// only pass polls on.
+/// Crates whose functions may lie between a leaf and the function that its author called: those of
+/// the table, and those that only pass polls on.
 pub(super) const LIBRARIES: &[&str] = &[
     "core",
     "std",

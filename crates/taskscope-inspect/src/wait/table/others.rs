@@ -54,7 +54,8 @@ table! {
     FlumeRecv []: "flume::async::RecvFut", "flume::async::RecvStream";
     FlumeSend []: "flume::async::SendFut", "flume::async::SendSink";
 
-    // tower, tower-http; not the response of a buffer, whose own oneshot cannot be told from that of a service
+    // tower, tower-http; not the response of a buffer, whose own oneshot cannot be told from that
+    // of a service
     TowerBuffer [MpscSend]: "tower::buffer::service::Buffer";
     TowerBufferWorker [MpscRecv]: "tower::buffer::worker::Worker::poll_next_msg";
     TowerConcurrencyLimit [Semaphore]: "tower::limit::concurrency::service";
