@@ -10,8 +10,6 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use crate::{census, growth, sampling};
-
 /// The name of the thread, as `top -H` shows it.
 const NAME: &str = "taskscope-count";
 
@@ -46,25 +44,10 @@ pub fn wake() -> bool {
     thread.is_some()
 }
 
-/// For the watch thread: wakes this one if it is time to count. Cheap.
-pub(crate) fn look() {
-    if growth::is_due() || census::is_due() {
-        wake();
-    }
-}
-
-/// While nobody polls no spawn site grows; but a series of counts by verdict goes on.
-pub(crate) fn look_while_quiet() {
-    if census::is_due() {
-        wake();
-    }
-}
-
 fn run() {
     loop {
-        let added = jobs().clone();
-        let own: [LongJob; 3] = [sampling::look, growth::look, census::look];
-        let next = own.into_iter().chain(added).filter_map(call).min();
+        let jobs = jobs().clone();
+        let next = jobs.into_iter().filter_map(call).min();
         match next {
             Some(time) => thread::park_timeout(time),
             None => thread::park(),

@@ -21,6 +21,22 @@ impl Frame {
     /// library's without its build's.
     #[must_use]
     pub fn short_file(&self) -> Option<&str> {
-        self.file.as_deref().map(super::trace::short)
+        self.file.as_deref().map(short)
     }
+}
+
+/// A dependency's file without the directory that cargo unpacked it in, and the standard library's
+/// without its build's.
+fn short(file: &str) -> &str {
+    let dependency = file
+        .split_once("/registry/src/")
+        .and_then(|(_, rest)| rest.split_once('/'))
+        .map(|(_, rest)| rest);
+    dependency
+        .or_else(|| {
+            file.strip_prefix("/rustc/")?
+                .split_once('/')
+                .map(|(_, rest)| rest)
+        })
+        .unwrap_or(file)
 }

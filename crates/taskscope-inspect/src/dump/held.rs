@@ -13,10 +13,10 @@ use std::time::{Instant, SystemTime};
 use tokio::runtime::Id;
 
 use super::read::{self, Asked, Captures};
-use super::reader::Reader;
+use super::reader::{self, Reader};
 use super::request::{self, Lines};
 use super::trace_cache::TraceCache;
-use super::{Dump, DumpOptions, NoMemory, Parents, Stacks, TaskDump};
+use super::{Dump, DumpOptions, NoMemory, Parents, Stacks, TaskDump, lost_wakeups};
 use crate::ResourceDump;
 use crate::evidence::Moments;
 use crate::record::Hold;
@@ -55,8 +55,36 @@ impl fmt::Debug for HeldTasks {
     }
 }
 
+impl DumpOptions {
+    /// Holds the tasks that the dump is about, to be visited one after the other: for what is
+    /// summed up, or written, of so many tasks that a [`Dump`] of them would be too large.
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for 21 bytes a task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use taskscope::DumpOptions;
+    ///
+    /// let mut held = DumpOptions::new().hold()?;
+    /// let mut detached = 0;
+    /// let dump = held.capture(&mut |_, task| detached += usize::from(task.detached.is_some()));
+    /// assert_eq!((detached, dump.untracked()), (0, 0));
+    /// # Ok::<(), taskscope::NoMemory>(())
+    /// ```
+    ///
+    /// # Overhead
+    ///
+    /// Records of tasks that end meanwhile are not used again until this is dropped.
+    pub fn hold(self) -> Result<HeldTasks, NoMemory> {
+        HeldTasks::new(self)
+    }
+}
+
 impl HeldTasks {
-    pub(super) fn new(options: DumpOptions) -> Result<HeldTasks, NoMemory> {
+    fn new(options: DumpOptions) -> Result<HeldTasks, NoMemory> {
         let taken_at = SystemTime::now();
         let started = Instant::now();
         let began = clock::precise_if_in_use();
@@ -156,8 +184,8 @@ impl HeldTasks {
                     reader.read_ahead(awaited);
                 }
             });
-            super::collect::watch(holds, polls, self.started, deadline);
-            super::collect::keep_lost_wakeups(holds, &self.since, self.began);
+            reader::watch_moving(holds, polls, self.started, deadline);
+            lost_wakeups::keep(holds, &self.since, self.began);
             // Polls that began to take too long just now: those that are called blocking below, as
             // of the same moment.
             let caught_at = clock::precise();

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::runtime::Id;
 
-use super::{Dump, HeldTasks, NoMemory, collect};
 use crate::text::{MAX_NAME, bounded};
 use crate::{ScopeInfo, Verdict};
 
@@ -136,7 +135,7 @@ impl DumpOptions {
         self
     }
 
-    /// At most so many tasks, the oldest. The rest is counted in [`Dump::left_out`], and not
+    /// At most so many tasks, the oldest. The rest is counted in [`Dump::left_out`](super::Dump::left_out), and not
     /// captured.
     pub fn limit(mut self, tasks: usize) -> DumpOptions {
         self.limit = tasks;
@@ -149,51 +148,9 @@ impl DumpOptions {
         self
     }
 
-    /// Takes the dump without blocking the calling task. See [`dump`](super::dump).
-    ///
-    /// The work happens on a thread of its own. If the system has no thread left, tasks are not
-    /// asked for captures, and the dump says so by its `not_asked` count.
-    pub async fn capture(self) -> Dump {
-        collect::on_thread(self).await
-    }
-
-    /// Takes the dump on the calling thread.
-    ///
-    /// # Limitations
-    ///
-    /// Called from a task of a current-thread runtime, the other tasks of that runtime cannot
-    /// answer, because this call is in their way. They are not asked and not waited for; those that
-    /// no earlier capture shows have [`NoTrace::NoAnswer`](crate::NoTrace::NoAnswer). The calling
-    /// task is running and has no stack. Use [`DumpOptions::capture`] there.
-    #[must_use]
-    pub fn capture_blocking(self) -> Dump {
-        collect::collect(&self)
-    }
-
-    /// Holds the tasks that the dump is about, to be visited one after the other: for what is
-    /// summed up, or written, of so many tasks that a [`Dump`] of them would be too large.
-    ///
-    /// # Errors
-    ///
-    /// If there is no memory for 21 bytes a task.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use taskscope::DumpOptions;
-    ///
-    /// let mut held = DumpOptions::new().hold()?;
-    /// let mut detached = 0;
-    /// let dump = held.capture(&mut |_, task| detached += usize::from(task.detached.is_some()));
-    /// assert_eq!((detached, dump.untracked()), (0, 0));
-    /// # Ok::<(), taskscope::NoMemory>(())
-    /// ```
-    ///
-    /// # Overhead
-    ///
-    /// Records of tasks that end meanwhile are not used again until this is dropped.
-    pub fn hold(self) -> Result<HeldTasks, NoMemory> {
-        HeldTasks::new(self)
+    /// Whether tasks with this verdict are to be shown.
+    pub(super) fn wants_verdict(&self, verdict: Verdict) -> bool {
+        self.verdicts.is_empty() || self.verdicts.contains(&verdict)
     }
 }
 

@@ -4,6 +4,7 @@
 //! Each task is given away as soon as it has been read. Not here: how one task is read (`read.rs`);
 //! which are asked for captures (`request.rs`).
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::read::{self, Asked, Captures};
@@ -12,6 +13,7 @@ use super::{Missed, Stacks, State, TaskDump};
 use crate::clock;
 use crate::evidence::Moments;
 use crate::record::Hold;
+use crate::verdict::WATCH;
 use taskscope_core::NoTrace;
 
 /// Tasks that are read at a time while captures are under way, so that those who capture do not run
@@ -22,8 +24,20 @@ const AHEAD: usize = 4096;
 const EXPLAINED: u64 = 3;
 
 /// Whether a task is polled more often than the dump's own captures explain.
-pub(super) fn moves(hold: &Hold, polls_before: u64) -> bool {
+fn moves(hold: &Hold, polls_before: u64) -> bool {
     hold.record().polls() > polls_before + EXPLAINED
+}
+
+/// Waits until the tasks have been watched for long enough to tell one that spins.
+///
+/// Does nothing if no task was polled more often than the dump's own captures explain.
+pub(super) fn watch_moving(holds: &[Hold], polls: &[u64], started: Instant, deadline: Instant) {
+    let is_moving = |(hold, polls): (&Hold, &u64)| moves(hold, *polls);
+    let until = deadline.min(started + WATCH);
+    let left = until.saturating_duration_since(Instant::now());
+    if !left.is_zero() && holds.iter().zip(polls).any(is_moving) {
+        thread::sleep(left);
+    }
 }
 
 pub(super) struct Reader<'a> {

@@ -4,7 +4,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Trace;
+use super::{State, Trace};
 use crate::verdict::{Verdict, is_suspect};
 use crate::wait::{WaitKind, WaitReason};
 use crate::{Cancellation, Name, ScopeInfo};
@@ -81,61 +81,6 @@ pub struct LongPoll {
     /// The functions that the thread was in, innermost first, up to the task's own; one branch. Or
     /// why they are not known.
     pub trace: Result<Arc<Trace>, Arc<str>>,
-}
-
-/// What a task was doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum State {
-    /// In a poll.
-    Running {
-        /// The thread; `None` if it is ending, or comes after 65,534 others.
-        thread: Option<Box<ThreadInfo>>,
-        /// Time since the poll began.
-        since: Duration,
-    },
-    /// Woken, or new, and not polled yet.
-    Scheduled {
-        /// Time since the wake.
-        since: Duration,
-    },
-    /// Suspended.
-    Idle {
-        /// Time since its last poll ended, captures left aside.
-        since: Duration,
-    },
-}
-
-impl State {
-    /// `running`, `scheduled` or `idle`.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            State::Running { .. } => "running",
-            State::Scheduled { .. } => "scheduled",
-            State::Idle { .. } => "idle",
-        }
-    }
-
-    /// How long it has been so.
-    #[must_use]
-    pub fn since(&self) -> Duration {
-        match self {
-            State::Running { since, .. } | State::Scheduled { since } | State::Idle { since } => {
-                *since
-            }
-        }
-    }
-}
-
-/// A thread that polls tasks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ThreadInfo {
-    /// Its name.
-    pub name: Arc<str>,
-    /// The kernel's id, as `top -H` shows it; 0 where there is no `/proc`.
-    pub os_id: u32,
 }
 
 impl TaskDump {

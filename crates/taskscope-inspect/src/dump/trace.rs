@@ -59,22 +59,6 @@ impl Trace {
     }
 }
 
-/// A dependency's file without the directory that cargo unpacked it in, and the standard library's
-/// without its build's.
-pub(super) fn short(file: &str) -> &str {
-    let dependency = file
-        .split_once("/registry/src/")
-        .and_then(|(_, rest)| rest.split_once('/'))
-        .map(|(_, rest)| rest);
-    dependency
-        .or_else(|| {
-            file.strip_prefix("/rustc/")?
-                .split_once('/')
-                .map(|(_, rest)| rest)
-        })
-        .unwrap_or(file)
-}
-
 impl fmt::Display for Branch {
     /// Two lines a frame: the function, then where it is. First, whether there is more that cannot
     /// be seen.

@@ -8,13 +8,14 @@
 use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use callstack::Stack;
 
 use super::totals::{Key, Rows, Sum};
-use super::{Activity, LONG_STRETCH, record, run, totals};
+use super::{Activity, LONG_STRETCH, record, totals};
 use crate::record::Hold;
 use crate::{NoTrace, capture, clock, pool};
 
@@ -23,6 +24,17 @@ const CAPTURES: usize = 256;
 /// How long they may take to answer.
 const PATIENCE: Duration = Duration::from_millis(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+static POLLS: AtomicBool = AtomicBool::new(false);
+
+/// Sets whether tasks may be polled for the stacks of their long waits.
+pub(super) fn poll_long_waits(poll: bool) {
+    POLLS.store(poll, Ordering::Relaxed);
+}
+
+fn polls_long_waits() -> bool {
+    POLLS.load(Ordering::Relaxed)
+}
 
 /// A task that has been waiting for long, and nobody knows where.
 struct Unknown {
@@ -79,7 +91,7 @@ pub(super) fn sweep(passed: Duration) -> Duration {
         } else if record.wants_capture() {
             // It was asked before, by us or by a dump, and its next poll will tell.
             Err(NoTrace::NoAnswer)
-        } else if !run::polls_long_waits() {
+        } else if !polls_long_waits() {
             record.welcome_stack();
             let known = record.captured_ago(polls).is_some();
             let stack = known.then(|| record.captured(Clone::clone).0).flatten();

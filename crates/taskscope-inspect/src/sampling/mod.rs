@@ -147,7 +147,7 @@ pub fn start() -> bool {
 /// hanging as it does without sampling. [`Builder::no_capture`](crate::Builder::no_capture) keeps
 /// single tasks from it.
 pub fn poll_long_waits(poll: bool) {
-    run::poll_long_waits(poll);
+    long_waits::poll_long_waits(poll);
 }
 
 /// Switches sampling off. What was summed up stays; waits that began before count as they end. True

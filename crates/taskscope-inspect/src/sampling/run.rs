@@ -1,6 +1,6 @@
 //! The switch, the looks at all tasks that set the sampling rate, and the report.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,8 +23,6 @@ const QUIET: Duration = Duration::from_secs(1);
 /// charged up to the last one only: rests that grow faster than the time that is measured would
 /// lose a part of it.
 const PART_OF_QUIET: u32 = 32;
-
-static POLLS: AtomicBool = AtomicBool::new(false);
 
 struct Switch {
     on_since: Option<Instant>,
@@ -56,15 +54,6 @@ pub(super) fn start() -> bool {
     // Without the thread nobody would set the rate, and every poll would be chosen.
     stop();
     false
-}
-
-pub(super) fn poll_long_waits(poll: bool) {
-    POLLS.store(poll, Ordering::Relaxed);
-}
-
-/// Whether tasks may be polled for the stacks of their long waits.
-pub(super) fn polls_long_waits() -> bool {
-    POLLS.load(Ordering::Relaxed)
 }
 
 pub(super) fn stop() -> bool {
