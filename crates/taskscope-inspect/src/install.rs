@@ -1,4 +1,4 @@
-//! What the readers do by themselves, from the first task on: they look for long polls, and count
+//! Registers the readers with the core: from the first task on they watch for long polls, and count
 //! tasks now and then.
 
 use std::sync::Once;
@@ -6,7 +6,7 @@ use std::sync::Once;
 use crate::maintenance::{self, Job};
 use crate::{census, growth, long_jobs, poll_sampler, sampling, watchdog};
 
-/// Has the core call the readers when it is time. Called again, it does nothing.
+/// Registers the readers with the core. Called again, it does nothing.
 pub fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -1,9 +1,9 @@
-//! The thread for everything that takes long: counts of all tasks, looks at long waits, reports of
-//! survivors.
+//! The thread `taskscope-count`, for jobs that take long: counts of all tasks, long waits, reports
+//! of survivors.
 //!
-//! With a million tasks a count takes some hundred milliseconds, so nothing that must come in time
-//! is done here: the clock and the stacks of blocked threads have the watch thread of the core,
-//! deadlines of scopes have the alarm thread of `taskscope`.
+//! With a million tasks a count takes some hundred milliseconds, so nothing that must be prompt is
+//! done here: the watch thread of the core has the clock and the stacks of blocked threads, the
+//! alarm thread of `taskscope` the deadlines of scopes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -13,8 +13,8 @@ use std::time::Duration;
 /// The name of the thread, as `top -H` shows it.
 const NAME: &str = "taskscope-count";
 
-/// Does what is due, and says in how long it has to be called again; `None`: not before somebody
-/// calls [`wake`].
+/// A job: does the work if it is due, and returns the time until its next call; `None`: not before
+/// [`wake`].
 ///
 /// It may be called early, when another job is due.
 pub type LongJob = fn() -> Option<Duration>;
@@ -27,12 +27,12 @@ fn jobs() -> MutexGuard<'static, Vec<LongJob>> {
     JOBS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Adds a job, for ever.
+/// Adds a job. It is never removed.
 pub fn add(job: LongJob) {
     jobs().push(job);
 }
 
-/// Has all jobs look soon whether they are due. False: the system has no thread for them.
+/// Has all jobs called soon. Returns false if the system has no thread for them.
 pub fn wake() -> bool {
     let thread = THREAD.get_or_init(|| {
         let started = thread::Builder::new().name(NAME.into()).spawn(run);
@@ -55,7 +55,7 @@ fn run() {
     }
 }
 
-/// A job that panics is a bug, and no reason to stop the others. It is called again with them.
+/// Calls a job. One that panics has a bug; the others go on, and it is called again with them.
 fn call(job: LongJob) -> Option<Duration> {
     const AGAIN: Duration = Duration::from_secs(1);
     catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|panic| {

@@ -1,7 +1,7 @@
-//! The switch, the ten minutes that are kept, and what a census compares with.
+//! The series of censuses: its switch, the last ten minutes, and the baseline of the next one.
 //!
-//! Nobody counts under the lock: it is held to look whether a count is due, to put one away, and to
-//! copy those that are kept.
+//! Nothing is counted under the lock: it is held to check whether a count is due, to store one, and
+//! to copy the stored ones. Not here: how tasks are counted (`count.rs`).
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,14 +17,14 @@ use crate::dump::State;
 use crate::record::Hold;
 use crate::{RuntimeInfo, Verdict, maintenance};
 
-/// A census may take this part of the time.
+/// The time between two censuses is at least this many times the time that one took.
 const SHARE: u32 = 100;
 
-/// A census outside of the series compares with one that is at least so old: of a shorter time
-/// there is nothing to say.
+/// A census outside of the series compares with one that is at least this old: a shorter time says
+/// nothing.
 const LEAST: Duration = Duration::from_millis(500);
 
-/// What the next census compares with.
+/// The earlier readings that a census compares with.
 struct Baseline {
     suspects: Suspects,
     readings: Readings,
@@ -37,9 +37,10 @@ struct Kept {
 
 struct Series {
     kept: VecDeque<Kept>,
-    /// Of the last census of the series, and of the one before.
+    /// Baselines from the last census of the series and from the one before.
     baselines: [Option<Arc<Baseline>>; 2],
-    /// `None`: at once. Switching off and on again is no way around the pace.
+    /// When the next census is due; `None`: at once. Switching the series off and on again does not
+    /// bring it forward.
     due: Option<Instant>,
 }
 
@@ -51,7 +52,7 @@ static SERIES: Mutex<Series> = Mutex::new(Series {
 });
 
 fn series() -> MutexGuard<'static, Series> {
-    // Whole values are put in and taken out.
+    // Only whole values are put in and taken out.
     SERIES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -60,10 +61,10 @@ pub(super) fn start() -> bool {
     if ON.swap(true, Ordering::Relaxed) {
         return false;
     }
-    // What was read long ago says nothing of now.
+    // Readings from before the series was switched off say nothing of now.
     series.baselines = [None, None];
     drop(series);
-    // It sees to it that censuses are taken, also while there is no task.
+    // The watch thread has censuses taken, also while there is no task.
     maintenance::wake();
     true
 }
@@ -76,7 +77,7 @@ pub(super) fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
 }
 
-/// Whether the next census is due. For the upkeep thread, which must not wait.
+/// Whether the next census is due. Does not wait: called on the watch thread.
 pub(crate) fn is_due() -> bool {
     if !is_on() {
         return false;
@@ -87,7 +88,8 @@ pub(crate) fn is_due() -> bool {
     series.due.is_none_or(|due| Instant::now() >= due)
 }
 
-/// Takes the next census of the series if it is due. On the one thread that does.
+/// Takes the next census of the series if it is due. For the thread of long jobs, the only one that
+/// calls it.
 pub(crate) fn look() -> Option<Duration> {
     if !is_due() {
         return None;
@@ -111,7 +113,7 @@ pub(crate) fn look() -> Option<Duration> {
     None
 }
 
-/// What a census beside the series compares with.
+/// The baseline of a census that is not part of the series.
 fn baseline() -> Option<Arc<Baseline>> {
     let series = series();
     let old_enough = |baseline: &&Arc<Baseline>| baseline.readings.age() >= LEAST;

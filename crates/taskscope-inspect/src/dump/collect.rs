@@ -1,4 +1,6 @@
-//! The work of a dump, on the thread that called.
+//! Taking a dump: on the calling thread, or on a thread of its own.
+//!
+//! Not here: which tasks it has and how they are captured (`held.rs`).
 
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -42,7 +44,7 @@ fn collect(options: &DumpOptions) -> Dump {
         Err(why) => return without_tasks(why.tasks()),
     };
     let mut tasks: Vec<(usize, TaskDump)> = Vec::new();
-    // If it fails, there is room for some of them all the same.
+    // If this fails, there is still room for some of them.
     let _ = tasks.try_reserve_exact(held.len());
     let mut no_room = 0;
     let mut dump = held.capture(&mut |at, task| match tasks.try_reserve(1) {
@@ -58,7 +60,7 @@ fn collect(options: &DumpOptions) -> Dump {
     dump
 }
 
-/// There is no memory for any of so many.
+/// The dump when there is no memory for any of its tasks: all of them are left out.
 fn without_tasks(tasks: usize) -> Dump {
     Dump {
         taken_at: SystemTime::now(),
@@ -71,14 +73,14 @@ fn without_tasks(tasks: usize) -> Dump {
     }
 }
 
-/// Takes the dump on a thread of its own.
+/// Takes the dump on a new thread; without captures on this one if the system has no thread left.
 async fn collect_on_thread(asked: DumpOptions) -> Dump {
     let (sender, receiver) = oneshot::channel();
     let options = asked.clone();
     let started = thread::Builder::new()
         .name("taskscope-dump".into())
         .spawn(move || {
-            // A dump that nobody waits for any more is dropped here.
+            // If nobody waits any more, the dump is dropped here.
             let _ = sender.send(collect(&options));
         });
     if started.is_ok()
@@ -92,7 +94,8 @@ async fn collect_on_thread(asked: DumpOptions) -> Dump {
     })
 }
 
-/// The live tasks of those scopes, with what is known of them without asking.
+/// The live tasks of all scopes that `filter` accepts, read without asking any of them for a
+/// capture.
 #[must_use]
 pub fn of_scopes(wanted: &dyn Fn(&dyn ScopeFacts) -> bool) -> Vec<TaskDump> {
     let is_wanted = |hold: &Hold| {

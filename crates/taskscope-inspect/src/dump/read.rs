@@ -1,4 +1,5 @@
-//! From a task's record to what a dump shows of it.
+//! Reads the record of one task into a `TaskDump`. Not here: in which order records are read
+//! (`reader.rs`), the verdict (`evidence.rs`).
 
 use std::sync::Arc;
 use std::thread;
@@ -11,15 +12,15 @@ use crate::record::{Extensions, Hold, Record, Traits};
 use crate::{ScopeInfo, Verdict, capture, clock, threads};
 use taskscope_core::{NoTrace, TaskKind};
 
-/// A capture may be so many polls later than the reading of its task.
+/// Polls by which a capture may be later than the reading of its task.
 const LATER: u32 = 1024;
 
 /// Which captures count as this dump's.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Captures {
-    /// Those that were true when the dump began, and later ones.
+    /// Captures that were true when the dump began, and later ones.
     Fresh,
-    /// Any that is still true.
+    /// Every capture that is still true.
     Cached,
     /// None.
     No,
@@ -35,26 +36,26 @@ impl Captures {
     }
 }
 
-/// What a dump has to go by when it reads a record.
+/// How a dump reads a record, and what it knows from before.
 #[derive(Clone, Copy)]
 pub(super) struct Asked {
     pub(super) captures: Captures,
     /// Polls of the task when the dump began.
     pub(super) polls: u64,
-    /// How long ago that was; `None`: the task was not watched.
+    /// How long ago the dump began; `None`: the task was not watched.
     pub(super) watched: Option<Duration>,
 }
 
 impl Asked {
-    /// What is known without asking, traces left aside.
+    /// Reads the record alone, without traces.
     pub(super) const NOTHING: Asked = Asked {
         captures: Captures::No,
         polls: 0,
         watched: None,
     };
 
-    /// Whether the task was polled thousands of times a second since the dump began, by nobody's
-    /// doing but its own.
+    /// Whether the task was polled thousands of times a second since the dump began, and woken only
+    /// by itself.
     fn spins(&self, record: &Record, polls: u64) -> bool {
         self.watched.is_some_and(|watched| {
             evidence::spins(record, polls.saturating_sub(self.polls), watched)
@@ -62,7 +63,7 @@ impl Asked {
     }
 }
 
-/// The task of a record, unless it has ended meanwhile.
+/// Reads the task of a record, unless it has ended meanwhile.
 pub(super) fn read(
     hold: &Hold,
     asked: Asked,
@@ -76,7 +77,7 @@ pub(super) fn read(
     (!hold.record().is_finished()).then_some(task)
 }
 
-/// A task that has ended in the poll that a capture asked for, as it was before that.
+/// Reads a task that has ended in the extra poll of a capture, as it was before that poll.
 pub(super) fn ended_unwoken(
     hold: &Hold,
     since: u64,
@@ -90,7 +91,7 @@ pub(super) fn ended_unwoken(
         state: State::Idle {
             since: clock::between(since, moments.began),
         },
-        // Where it waited in an earlier poll, if anybody has looked.
+        // The stack of an earlier poll, if one was captured.
         trace: stack.map_or(Err(NoTrace::NotAsked), |stack| Ok(cache.of_task(&stack))),
         ..task
     }
@@ -191,28 +192,29 @@ fn trace(
     let counts = |ago: u64| match asked.captures {
         Captures::No => false,
         Captures::Cached => ago == 0,
-        // What another dump has captured since the reading is fresh, too: counted from a later
-        // poll, it is less than nothing ago.
+        // A capture that another dump took since the reading is fresh, too: counted from a later
+        // poll, its age is below zero and wraps.
         Captures::Fresh => {
             ago <= reading.polls.saturating_sub(asked.polls) || ago > u64::from(u32::MAX - LATER)
         }
     };
-    // Another dump may have the task captured at this moment, and then there is no capture until
-    // the new one is in place.
+    // Another dump may be capturing the task now. Then there is no capture until the new one is in
+    // place.
     let may_be_replaced = || {
         matches!(asked.captures, Captures::Fresh)
             && capture::may(record)
             && (reading.thread != 0 || record.thread() != 0 || record.polls() != reading.polls)
-            // The mark goes when the capture is in place. It is taken off a task whose poll blocks:
-            // that one is not waited for.
+            // The mark is cleared when the capture is in place. It is withdrawn from a task whose
+            // poll blocks, which is not waited for.
             && (record.wants_capture() || record.captured_ago(reading.polls).is_some())
     };
-    // Again if another dump's capture came in between. After a few tries the task is plainly busy.
+    // Tries again if another dump's capture came in between. After a few tries the task is plainly
+    // busy.
     for tried in 0..8 {
         let ago = match record.captured_ago(reading.polls) {
             Some(ago) if counts(ago) => ago,
             None if may_be_replaced() => {
-                // The thread that puts it in place may have lost its processor.
+                // The thread that is capturing may have lost its processor.
                 if tried > 3 && record.thread() != 0 {
                     thread::sleep(Duration::from_millis(1));
                 } else {

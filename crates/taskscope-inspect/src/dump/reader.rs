@@ -1,7 +1,7 @@
-//! Reading all tasks of a dump, one after the other: partly while captures of others are still
-//! under way.
+//! Reads all tasks of a dump, one after the other: partly while captures of others are still under
+//! way.
 //!
-//! Each task is given away as soon as it has been read. Not here: how one task is read (`read.rs`);
+//! Each task is passed on as soon as it has been read. Not here: how one task is read (`read.rs`);
 //! which are asked for captures (`request.rs`).
 
 use std::thread;
@@ -16,11 +16,11 @@ use crate::record::Hold;
 use crate::verdict::WATCH;
 use taskscope_core::NoTrace;
 
-/// Tasks that are read at a time while captures are under way, so that those who capture do not run
-/// out of work.
+/// Tasks that are read at a time while captures are under way: few, so that the threads that
+/// capture do not run out of work.
 const AHEAD: usize = 4096;
 
-/// Polls of a task in a dump that the dump's own captures explain.
+/// Polls of a task that the dump's own captures explain.
 const EXPLAINED: u64 = 3;
 
 /// Whether a task is polled more often than the dump's own captures explain.
@@ -42,18 +42,18 @@ pub(super) fn watch_moving(holds: &[Hold], polls: &[u64], started: Instant, dead
 
 pub(super) struct Reader<'a> {
     holds: &'a [Hold],
-    /// Their polls when the dump began.
+    /// Polls of each when the dump began.
     polls: &'a [u64],
     captures: Captures,
     started: Instant,
-    /// The same in raw ticks.
+    /// `started` in raw ticks.
     began: u64,
     cache: TraceCache,
-    /// Is told each task, and its place among all.
+    /// Called with each task and its place among all.
     visit: &'a mut dyn FnMut(usize, TaskDump),
-    /// The first that has not been read.
+    /// Place of the first task that has not been read.
     next: usize,
-    /// Those that have to be looked at again.
+    /// Places of the tasks that have to be read again.
     moving: Vec<usize>,
     missed: Missed,
 }
@@ -102,10 +102,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads the rest, and again what was moving.
+    /// Reads the rest, and once more the tasks that were moving.
     pub(super) fn finish(mut self, now: u64, wanted: impl Fn(&TaskDump) -> bool) -> Missed {
         let watched = self.watched();
-        // One that has ended meanwhile is no live task any more.
+        // A task that has ended meanwhile is left out.
         for at in std::mem::take(&mut self.moving) {
             if let Some(task) = self.read(at, now, watched) {
                 self.tell(at, task);
@@ -152,10 +152,9 @@ impl Missed {
             Err(NoTrace::NotAsked) => self.not_asked += 1,
             Err(NoTrace::NotAllowed) => self.not_allowed += 1,
             Err(NoTrace::Observed) => self.observed += 1,
-            // There is none to be had.
+            // A call on the blocking pool has no trace.
             Err(NoTrace::Call) => {}
-            // Not in a dump.
-            // `Ended` and `NoRoom` are for sums of time.
+            // `Ended` and `NoRoom` occur in sampling, not in a dump.
             Err(_) => {}
         }
     }

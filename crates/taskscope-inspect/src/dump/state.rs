@@ -1,9 +1,10 @@
-//! The state of a task: running, scheduled or idle. Not here: everything else of a task (`task.rs`).
+//! The state of a task: running, scheduled or idle. Not here: the other facts of a task
+//! (`task.rs`).
 
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a task was doing, and for how long.
+/// The state of a task, and since when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State {
@@ -37,7 +38,7 @@ impl State {
         }
     }
 
-    /// How long it has been so.
+    /// Time since the task came into this state.
     #[must_use]
     pub fn since(&self) -> Duration {
         match self {
@@ -52,7 +53,7 @@ impl State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ThreadInfo {
-    /// Its name.
+    /// Name of the thread.
     pub name: Arc<str>,
     /// The kernel's id, as `top -H` shows it; 0 where there is no `/proc`.
     pub os_id: u32,

@@ -1,5 +1,5 @@
-//! Where one task is suspended, in words. Not here: how they are made from return addresses
-//! (`trim.rs`).
+//! The trace of a suspended task, and how it is printed. Not here: how it is made from return
+//! addresses (`trim.rs`).
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub struct Branch {
     /// awaited. What is below it, glue of the standard library and this crate's own functions are
     /// left out.
     pub frames: Vec<Frame>,
-    /// What the leaf waits for.
+    /// The wait reason, by the leaf.
     pub wait: WaitReason,
 }
 
@@ -52,7 +52,7 @@ impl Trace {
         branches.any(|frames| frames.len() >= MAX_FRAMES)
     }
 
-    /// What the branches wait for, each kind once.
+    /// The wait reason of all branches, each kind once.
     #[must_use]
     pub fn wait_reason(&self) -> WaitReason {
         WaitReason::any(self.branches.iter().map(|branch| &branch.wait))
@@ -60,8 +60,8 @@ impl Trace {
 }
 
 impl fmt::Display for Branch {
-    /// Two lines a frame: the function, then where it is. First, whether there is more that cannot
-    /// be seen.
+    /// Two lines a frame: the function, then its file and line. A line before them says if the
+    /// trace ends at wakers of its own.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.wait.kinds.iter().any(|kind| kind.ends_trace()) {
             writeln!(

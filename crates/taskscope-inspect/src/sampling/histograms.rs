@@ -1,11 +1,10 @@
-//! How long stretches of time were: counts by length, of those that were chosen, each for all that
-//! it stands for.
+//! Histograms of the lengths of chosen stretches, each counted for all that it stands for.
 //!
-//! Unlike the totals, a length counts as a whole, also beyond
+//! Unlike in the totals, a length counts as a whole, also beyond
 //! [`LONG_STRETCH`](super::LONG_STRETCH): whether a stretch is chosen does not depend on how long
-//! it gets. Several tables, so that threads that poll do not meet; and they never wait: one that
-//! finds all tables taken counts what it had as lost. Not here: which stretches are told
-//! (`charge.rs`).
+//! it gets. There are several tables, so that threads that poll do not meet; and they never wait:
+//! one that finds all tables taken counts its stretch as lost. Not here: which stretches are
+//! recorded (`record.rs`).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
@@ -17,7 +16,7 @@ use crate::threads;
 const TABLES: usize = 16;
 const ACTIVITIES: usize = 3;
 
-/// Of one activity, with a last bucket for what is longer than all bounds.
+/// Counts of one activity, with a last bucket for lengths beyond all bounds.
 #[derive(Clone, Copy)]
 struct Counts {
     buckets: [u64; BOUNDS.len() + 1],
@@ -50,7 +49,7 @@ pub(super) fn add(activity: Activity, length: Duration, weight: SampleWeight) {
     lost();
 }
 
-/// A chosen stretch is not counted.
+/// Counts a chosen stretch as lost.
 pub(super) fn lost() {
     LOST.fetch_add(1, Ordering::Relaxed);
 }
@@ -74,7 +73,7 @@ impl Counts {
         self.sum = self.sum.saturating_add(other.sum);
     }
 
-    /// With buckets for these bounds: the last of all there are.
+    /// The histogram with these bounds, which are the last ones of [`BOUNDS`].
     fn told(&self, bounds: &[Duration]) -> Histogram {
         let skipped = BOUNDS.len() - bounds.len();
         let below: u64 = self.buckets[..skipped].iter().sum();
@@ -93,7 +92,7 @@ impl Counts {
 }
 
 fn lock(table: &'static Mutex<Table>) -> MutexGuard<'static, Table> {
-    // A stretch that was half-way counted is a sum that is wrong by one.
+    // A panic half-way leaves a sum that is wrong by one stretch.
     table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -121,7 +120,7 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// One at a time: each looks at all tables, or takes them.
+    /// One test at a time: each reads all tables, or takes them.
     static TURN: Mutex<()> = Mutex::new(());
 
     fn turn() -> MutexGuard<'static, ()> {
@@ -152,7 +151,7 @@ mod tests {
         assert_eq!((told.above, told.count()), (16, 31));
         let sum = 2 * BOUNDS[0] + 4 * (BOUNDS[0] + Duration::from_nanos(1)) + 800 * MS;
         assert_eq!(told.sum, sum + Duration::from_secs(16 * 601));
-        // What is too short for a clock of a millisecond is in the first bucket that is not.
+        // Lengths too short for a clock of a millisecond are in the first coarse bucket.
         let coarse = counts.told(COARSE_BOUNDS);
         assert_eq!(coarse.buckets[0], (COARSE_BOUNDS[0], 7));
         assert_eq!((coarse.count(), coarse.sum), (31, told.sum));

@@ -1,7 +1,7 @@
-//! What chosen polls and waits are charged with, on the threads that poll: the part of each that is
-//! not [long](super::LONG_STRETCH). Their whole lengths go to the histograms.
+//! Records chosen polls and waits, on the threads that poll. Totals get the part of each that is
+//! not [long](super::LONG_STRETCH), histograms the whole length.
 //!
-//! Not here: what is long (`long_waits.rs`).
+//! Not here: long stretches (`long_waits.rs`), which polls are chosen (the core).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +15,7 @@ use crate::clock;
 use crate::poll_sampler::{Sink, Stretch};
 use crate::record::{Meta, Record, Traits};
 
-/// Where the core's chosen stretches go: the tables of sums and the histograms.
+/// The sink of the core's chosen stretches: the tables of totals and the histograms.
 pub(crate) struct Tables;
 
 pub(crate) static TABLES: Tables = Tables;
@@ -63,7 +63,7 @@ pub(super) fn key(
     }
 }
 
-/// How often, and for how long: all that it stands for.
+/// The count and the time of all that a chosen stretch stands for.
 pub(super) fn sum(weight: SampleWeight, from: u64, to: u64) -> Sum {
     let count = weight.count();
     let time = clock::between(from, to).min(LONG_STRETCH);

@@ -1,4 +1,6 @@
-//! The switch, the looks at all tasks that set the sampling rate, and the report.
+//! The switch of sampling, the job that scans all tasks and adjusts the rate, and the report.
+//!
+//! Not here: how stretches are charged (`long_waits.rs`, `record.rs`).
 
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,22 +13,22 @@ use super::{
 use crate::dump::TraceCache;
 use crate::{clock, long_jobs, poll_sampler, pool, threads};
 
-/// How often the pace is set.
+/// How often the rate is adjusted.
 const ADJUST: Duration = Duration::from_millis(500);
 /// Every poll is chosen until it is known how many there are, or a thread has chosen too many.
 const FIRST: u8 = 0;
-/// A look may take this part of the time.
+/// The time between two scans is at least this many times the time that one took.
 const SHARE: u32 = 100;
-/// Between two looks while nobody polls, at the most.
+/// Time between two scans while no thread polls, at the most.
 const QUIET: Duration = Duration::from_secs(1);
-/// And at the most this part of the time since when nobody does. What ends before the next look is
-/// charged up to the last one only: rests that grow faster than the time that is measured would
-/// lose a part of it.
+/// It is also at the most this part of the time since when no thread polls. A stretch that ends
+/// before the next scan is charged up to the last one only: gaps that grow faster than the time
+/// that is measured would lose a part of it.
 const PART_OF_QUIET: u32 = 32;
 
 struct Switch {
     on_since: Option<Instant>,
-    /// For how long it was on before.
+    /// How long it was on before that.
     before: Duration,
 }
 
@@ -76,15 +78,15 @@ pub(super) fn sampled() -> Duration {
     switch.before + since.unwrap_or_default()
 }
 
-/// What is remembered from one look to the next.
+/// State from one scan to the next.
 struct Looks {
     looked_at: Instant,
     next: Instant,
     last_took: Duration,
-    /// Since when nobody polls.
+    /// Since when no thread polls.
     quiet_since: Option<Instant>,
     adjusted_at: Instant,
-    /// Late polls and all, then.
+    /// Numbers of late polls and of all, at that time.
     polls: [u64; 2],
 }
 
@@ -95,8 +97,8 @@ fn looks() -> MutexGuard<'static, Option<Looks>> {
     LOOKS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// For the thread of long jobs: looks at all tasks and adjusts the rate if it is time, and says
-/// when it is next.
+/// Scans all tasks and adjusts the rate if it is time. Returns the time until the next scan. For
+/// the thread of long jobs.
 pub(crate) fn look() -> Option<Duration> {
     if !is_on() {
         *looks() = None;
@@ -118,7 +120,7 @@ pub(crate) fn look() -> Option<Duration> {
     Some(looks.next.saturating_duration_since(Instant::now()))
 }
 
-/// At a random moment, on average that much later.
+/// A random moment, on average `rest` later.
 fn after(now: Instant, rest: Duration) -> Instant {
     now + rest.mul_f64(0.5 + fastrand::f64())
 }
@@ -131,7 +133,7 @@ impl Looks {
         let quiet = self
             .quiet_since
             .map_or(Duration::ZERO, |since| now.duration_since(since));
-        // One look that takes long was held up by others; many tasks make each of them take long.
+        // One scan that took long was held up by others; with many tasks each of them does.
         let rest = rest_after(took.min(self.last_took), quiet);
         self.last_took = took;
         self.next = after(Instant::now(), rest);
@@ -144,14 +146,15 @@ impl Looks {
     }
 }
 
-/// Before the next look, on average: looks take so long, and for so long nobody has polled.
+/// The average time before the next scan, if one takes this long and no thread has polled for this
+/// time.
 fn rest_after(took: Duration, quiet: Duration) -> Duration {
     LONG_STRETCH
         .max(took * SHARE)
         .max(QUIET.min(quiet / PART_OF_QUIET))
 }
 
-/// Late polls, and all.
+/// Numbers of late polls, and of all.
 fn counts() -> [u64; 2] {
     [threads::late_polls(), threads::polls()]
 }
@@ -169,15 +172,15 @@ fn adjust(before: [u64; 2], now: [u64; 2], time: Duration) {
     }
 }
 
-/// What was told last.
+/// The rows of the last report.
 fn before() -> MutexGuard<'static, Option<totals::Rows>> {
     static BEFORE: Mutex<Option<totals::Rows>> = Mutex::new(None);
     // Only ever replaced as a whole.
     BEFORE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A wait that ended between the two looks of [`report`] is in neither; it must not be missed where
-/// it was seen before.
+/// Makes no row smaller than in the last report. A wait that ended between the two readings of
+/// [`report`] is in neither of them.
 fn no_less_than_before(mut rows: totals::Rows) -> totals::Rows {
     let mut before = before();
     for (key, told) in before.take().into_iter().flatten() {
@@ -243,7 +246,7 @@ mod tests {
         let (short, second) = (Duration::from_micros(10), Duration::from_secs(1));
         assert_eq!(rest_after(short, Duration::ZERO), LONG_STRETCH);
         assert_eq!(rest_after(20 * second / 1000, Duration::ZERO), 2 * second);
-        // Of a task that sleeps alone, a few percent are missed at the most, from the first second
+        // For a task that sleeps alone, a few percent are missed at the most, from the first second
         // to the last.
         for quiet in [1, 2, 3].map(|seconds| seconds * second) {
             assert_eq!(rest_after(short, quiet), LONG_STRETCH);

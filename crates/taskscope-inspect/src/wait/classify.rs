@@ -1,4 +1,4 @@
-//! From the frames of a branch to the wait, by the rows of [`super::table`].
+//! Classifies a branch: from its frames to the wait reason, by the rows of [`super::table`].
 //!
 //! # The rule
 //!
@@ -23,11 +23,11 @@ use super::table::{KEEPERS, LIBRARIES, Row, TOKIO_KEEPER, rows};
 use super::{WaitKind, WaitReason, is_vague};
 use crate::dump::Frame;
 
-/// What the frames, leaf first, wait for. Also tells the frame that named it; those before are the
-/// library's own affair.
+/// Classifies frames, leaf first. Also returns the index of the frame that named the wait; those
+/// before it are the library's internals.
 pub(crate) fn classify(frames: &[Frame]) -> (WaitReason, usize) {
     let mut named: Option<(WaitKind, usize)> = None;
-    // The first function that is no library's.
+    // Index of the first function that is no library's.
     let mut end = frames.len();
     for (at, frame) in frames.iter().enumerate() {
         let path = path(frame);
@@ -75,7 +75,7 @@ fn by_keeper(frames: &[Frame], end: usize) -> Option<(WaitKind, usize)> {
     (nothing_else && lacks_inlined).then_some((WaitKind::MpscRecv, at))
 }
 
-/// Nobody knows it: the function that took the waker has to do.
+/// A wait that no row names: the function that took the waker stands for it.
 fn other(frames: &[Frame]) -> (WaitReason, usize) {
     let leaf = frames.iter().position(|frame| {
         let path = path(frame);
@@ -104,7 +104,7 @@ fn is_library(krate: &str) -> bool {
     LIBRARIES.contains(&krate)
 }
 
-/// A name without a path is the compiler's, such as `__rust_try`.
+/// Whether the function is the compiler's, such as `__rust_try`: a name without a path.
 fn is_glue(frame: &Frame) -> bool {
     frame.has_symbol && !frame.function.contains("::")
 }
@@ -132,7 +132,7 @@ fn rows_at(path: &str) -> impl Iterator<Item = &'static Row> {
         .copied()
 }
 
-/// What is left of a method's path in a build with nothing but line tables: the type is missing.
+/// Shortens a method's path as a build with nothing but line tables does: the type is missing.
 fn short(path: &str) -> Option<String> {
     let is_type = |part: &&str| part.starts_with(|c: char| c.is_uppercase());
     let parts: Vec<&str> = path.split("::").collect();
@@ -179,7 +179,7 @@ mod tests {
             wait(&[acquire, reserve, send, "shop::main"]),
             ("mpsc send".to_owned(), 2)
         );
-        // Its own word is left to what only passes polls on.
+        // A wrapper that only passes polls on leaves the name alone.
         let timeout = &format!("<tokio::time::timeout::Timeout<T> as {POLL}");
         assert_eq!(
             wait(&[acquire, reserve, timeout, send]),
@@ -187,7 +187,7 @@ mod tests {
         );
     }
 
-    /// What a test with the real types cannot reach: a kernel without pidfd.
+    /// Covers rows that a test with the real types cannot reach: a kernel without pidfd.
     #[test]
     fn rows_that_are_not_met_here() {
         let recv = "tokio::signal::unix::Signal::poll_recv";
@@ -199,7 +199,7 @@ mod tests {
         );
     }
 
-    /// As [`Frame`] puts them together.
+    /// Names as [`Frame`] makes them of a file and a short name.
     #[test]
     fn methods_without_their_types_are_known_too() {
         for (names, expected) in [

@@ -3,7 +3,7 @@
 use super::super::WaitKind::{self, *};
 use super::{Row, table};
 
-/// What bytes come from.
+/// Kinds that bytes are read from.
 const READABLE: &[WaitKind] = &[IoReadable, DuplexRead];
 
 table! {
