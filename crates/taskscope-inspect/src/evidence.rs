@@ -67,12 +67,12 @@ impl Reading {
 
     /// The state of the task; without the thread if it was being polled. A poll that is going on is
     /// at least `at_least` old: the watchdog may have observed more than was known at that moment.
-    pub(crate) fn state(&self, moments: Moments, seen: Duration) -> State {
+    pub(crate) fn state(&self, moments: Moments, at_least: Duration) -> State {
         let now = self.now(moments);
         if self.thread != 0 {
             State::Running {
                 thread: None,
-                since: clock::between(self.since, now).max(seen),
+                since: clock::between(self.since, now).max(at_least),
             }
         } else if self.woken_at != 0 {
             State::Scheduled {
@@ -95,7 +95,7 @@ impl Reading {
         spinning: bool,
     ) -> Verdict {
         let traits = record.traits();
-        let looks = record.extensions().and_then(Extensions::token);
+        let token = record.extensions().and_then(Extensions::token);
         verdict::of(&Evidence {
             state,
             // The wakers of an observed task are not known.
@@ -106,7 +106,7 @@ impl Reading {
             },
             spinning,
             cancelled: meta.scope.as_ref().and_then(|scope| scope.cancelled_for()),
-            saw_cancelled: looks.is_some_and(|looks| looks.saw_cancelled),
+            saw_cancelled: token.is_some_and(|token| token.saw_cancelled),
             scope_ended,
             background: traits.has(Traits::BACKGROUND),
             threshold: watchdog::threshold(),

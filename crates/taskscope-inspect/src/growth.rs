@@ -88,7 +88,7 @@ pub(crate) fn is_due() -> bool {
 }
 
 /// Counts if it is time. For the thread of long jobs, which is woken then.
-pub(crate) fn look() -> Option<Duration> {
+pub(crate) fn job() -> Option<Duration> {
     if is_due() {
         sample_growth();
     }

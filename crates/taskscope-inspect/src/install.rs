@@ -11,16 +11,16 @@ pub fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         maintenance::add_job(Job {
-            while_polled: watchdog::look,
+            while_polled: watchdog::check,
             while_quiet: None,
         });
         maintenance::add_job(Job {
             while_polled: wake_if_due,
             while_quiet: Some(wake_if_census_is_due),
         });
-        long_jobs::add(sampling::look);
-        long_jobs::add(growth::look);
-        long_jobs::add(census::look);
+        long_jobs::add(sampling::job);
+        long_jobs::add(growth::job);
+        long_jobs::add(census::job);
         poll_sampler::install(&sampling::TABLES);
     });
 }

@@ -12,14 +12,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::TaskDump;
 
 /// Tasks that are stored until they are taken: 256. Further ones are only counted.
-pub const MAX_KEPT: usize = 256;
+pub const MAX_STORED: usize = 256;
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
-static KEPT: Mutex<Vec<TaskDump>> = Mutex::new(Vec::new());
+static STORED: Mutex<Vec<TaskDump>> = Mutex::new(Vec::new());
 
-fn kept() -> MutexGuard<'static, Vec<TaskDump>> {
+fn stored() -> MutexGuard<'static, Vec<TaskDump>> {
     // Tasks are only added and taken out.
-    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
+    STORED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Number of such tasks since the process began.
@@ -39,22 +39,22 @@ pub fn count() -> u64 {
 ///     println!("{}: {}", task.site, task.verdict.meaning());
 /// }
 /// ```
-pub fn take(mut wanted: impl FnMut(&TaskDump) -> bool) -> Vec<TaskDump> {
+pub fn take(mut filter: impl FnMut(&TaskDump) -> bool) -> Vec<TaskDump> {
     // Not under the lock: `filter` is somebody else's code.
-    let all = std::mem::take(&mut *kept());
-    let (taken, mut rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|task| wanted(task));
-    let mut kept = kept();
-    rest.append(&mut kept);
-    rest.truncate(MAX_KEPT);
-    *kept = rest;
+    let all = std::mem::take(&mut *stored());
+    let (taken, mut rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|task| filter(task));
+    let mut stored = stored();
+    rest.append(&mut stored);
+    rest.truncate(MAX_STORED);
+    *stored = rest;
     taken
 }
 
 /// Stores a task that a capture has ended.
 pub(crate) fn add(task: TaskDump) {
     COUNT.fetch_add(1, Ordering::Relaxed);
-    let mut kept = kept();
-    if kept.len() < MAX_KEPT {
-        kept.push(task);
+    let mut stored = stored();
+    if stored.len() < MAX_STORED {
+        stored.push(task);
     }
 }

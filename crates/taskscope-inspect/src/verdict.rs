@@ -201,7 +201,7 @@ pub(crate) fn of(evidence: &Evidence<'_>) -> Verdict {
         }
         _ if evidence.spinning => Verdict::Spinning,
         _ if evidence.background => at_work(evidence.state),
-        state => disobedience(evidence).unwrap_or_else(|| {
+        state => judge_cancelled(evidence).unwrap_or_else(|| {
             if evidence.scope_ended {
                 Verdict::Outlived
             } else {
@@ -220,7 +220,7 @@ fn at_work(state: &State) -> Verdict {
 
 /// The verdict on how a task has taken its cancellation. `None`: it was not cancelled, or its grace
 /// is not over.
-fn disobedience(evidence: &Evidence<'_>) -> Option<Verdict> {
+fn judge_cancelled(evidence: &Evidence<'_>) -> Option<Verdict> {
     let cancelled = evidence.cancelled?;
     if evidence.saw_cancelled {
         return (cancelled >= CANCEL_GRACE).then_some(Verdict::CancelSlow);

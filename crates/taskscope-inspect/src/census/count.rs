@@ -19,7 +19,7 @@ pub(super) struct Classified {
 /// Calls `f` with every live task. Nothing is allocated for one, and no task is asked for anything.
 ///
 /// Returns how many tasks there are on each runtime, and which may be spinning.
-pub(super) fn each(
+pub(super) fn classify_all(
     spinning: &Spinning,
     mut f: impl FnMut(&Hold, &State, &Classified),
 ) -> (Tally, Suspects) {
@@ -34,11 +34,11 @@ pub(super) fn each(
         if record.is_finished() {
             continue;
         }
-        let seen = match reading.thread {
+        let observed = match reading.thread {
             0 => 0,
             _ => record.seen_in_poll(reading.polls),
         };
-        let state = reading.state(moments, clock::length(seen));
+        let state = reading.state(moments, clock::length(observed));
         if !matches!(state, State::Idle { .. }) {
             suspects.add(&hold, reading.polls);
         }

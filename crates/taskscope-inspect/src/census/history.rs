@@ -30,13 +30,13 @@ struct Baseline {
     readings: Readings,
 }
 
-struct Kept {
+struct Entry {
     at: Instant,
     census: Census,
 }
 
 struct Series {
-    kept: VecDeque<Kept>,
+    entries: VecDeque<Entry>,
     /// Baselines from the last census of the series and from the one before.
     baselines: [Option<Arc<Baseline>>; 2],
     /// When the next census is due; `None`: at once. Switching the series off and on again does not
@@ -46,7 +46,7 @@ struct Series {
 
 static ON: AtomicBool = AtomicBool::new(false);
 static SERIES: Mutex<Series> = Mutex::new(Series {
-    kept: VecDeque::new(),
+    entries: VecDeque::new(),
     baselines: [None, None],
     due: None,
 });
@@ -90,7 +90,7 @@ pub(crate) fn is_due() -> bool {
 
 /// Takes the next census of the series if it is due. For the thread of long jobs, the only one that
 /// calls it.
-pub(crate) fn look() -> Option<Duration> {
+pub(crate) fn job() -> Option<Duration> {
     if !is_due() {
         return None;
     }
@@ -104,10 +104,10 @@ pub(crate) fn look() -> Option<Duration> {
     let mut series = series();
     let older = series.baselines[0].replace(Arc::new(baseline));
     let oldest = std::mem::replace(&mut series.baselines[1], older);
-    let gone = (series.kept.len() == CENSUS_HISTORY_LEN).then(|| series.kept.pop_front());
+    let gone = (series.entries.len() == CENSUS_HISTORY_LEN).then(|| series.entries.pop_front());
     let rest = CENSUS_PERIOD.max(census.took.saturating_mul(SHARE));
     series.due = Some(Instant::now() + rest);
-    series.kept.push_back(Kept { at, census });
+    series.entries.push_back(Entry { at, census });
     drop(series);
     drop((oldest, gone, before));
     None
@@ -131,17 +131,17 @@ pub(super) fn take_by_scope(names: &mut ScopeNames) -> Breakdown {
     let counted = count_all(baseline().as_deref(), |hold, state, classified| {
         counting.add(hold, state, classified);
     });
-    counting.told(counted.census, counted.infos)
+    counting.finish(counted.census, counted.infos)
 }
 
 pub(super) fn history() -> Vec<Census> {
     let series = series();
     let now = Instant::now();
-    let aged = |kept: &Kept| Census {
-        ago: now.saturating_duration_since(kept.at),
-        ..kept.census.clone()
+    let aged = |entry: &Entry| Census {
+        ago: now.saturating_duration_since(entry.at),
+        ..entry.census.clone()
     };
-    series.kept.iter().map(aged).collect()
+    series.entries.iter().map(aged).collect()
 }
 
 struct Counted {
@@ -156,7 +156,7 @@ fn count_all(before: Option<&Baseline>, mut f: impl FnMut(&Hold, &State, &Classi
     let spinning = before.map_or_else(Spinning::default, |before| before.suspects.spinning());
     let mut by_verdict = [0; Verdict::ALL.len()];
     let mut suspects = 0;
-    let (tally, may_spin) = count::each(&spinning, |hold, state, classified| {
+    let (tally, may_spin) = count::classify_all(&spinning, |hold, state, classified| {
         by_verdict[classified.verdict as usize] += 1;
         suspects += usize::from(classified.suspect);
         f(hold, state, classified);

@@ -34,7 +34,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-pub(crate) use self::history::{is_due, look};
+pub(crate) use self::history::{is_due, job};
 pub use self::names::{Breakdown, Counts, ScopeNames};
 use crate::{Verdict, resources};
 

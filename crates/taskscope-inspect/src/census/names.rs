@@ -212,7 +212,7 @@ impl<'n> Counting<'n> {
         counts.add(state, classified.verdict, classified.suspect);
     }
 
-    pub(super) fn told(mut self, census: Census, runtimes: Vec<RuntimeInfo>) -> Breakdown {
+    pub(super) fn finish(mut self, census: Census, runtimes: Vec<RuntimeInfo>) -> Breakdown {
         let names = self.names.names.iter().cloned();
         self.by_place.resize(names.len(), Counts::default());
         Breakdown {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
 
-use super::read::{self, Asked, Captures};
+use super::read::{self, Captures, ReadContext};
 use super::trace_cache::TraceCache;
 use super::{Dump, DumpOptions, Missed, Stacks, TaskDump};
 use crate::evidence::Moments;
@@ -74,14 +74,14 @@ fn without_tasks(tasks: usize) -> Dump {
 }
 
 /// Takes the dump on a new thread; without captures on this one if the system has no thread left.
-async fn collect_on_thread(asked: DumpOptions) -> Dump {
+async fn collect_on_thread(options: DumpOptions) -> Dump {
     let (sender, receiver) = oneshot::channel();
-    let options = asked.clone();
+    let for_thread = options.clone();
     let started = thread::Builder::new()
         .name("taskscope-dump".into())
         .spawn(move || {
             // If nobody waits any more, the dump is dropped here.
-            let _ = sender.send(collect(&options));
+            let _ = sender.send(collect(&for_thread));
         });
     if started.is_ok()
         && let Ok(dump) = receiver.await
@@ -90,29 +90,29 @@ async fn collect_on_thread(asked: DumpOptions) -> Dump {
     }
     collect(&DumpOptions {
         stacks: Stacks::Cached,
-        ..asked
+        ..options
     })
 }
 
 /// The live tasks of all scopes that `filter` accepts, read without asking any of them for a
 /// capture.
 #[must_use]
-pub fn of_scopes(wanted: &dyn Fn(&dyn ScopeFacts) -> bool) -> Vec<TaskDump> {
-    let is_wanted = |hold: &Hold| {
+pub fn of_scopes(filter: &dyn Fn(&dyn ScopeFacts) -> bool) -> Vec<TaskDump> {
+    let is_selected = |hold: &Hold| {
         hold.meta()
             .scope
             .as_deref()
-            .is_some_and(|scope| wanted(scope))
+            .is_some_and(|scope| filter(scope))
     };
-    let holds = pool::live().filter(is_wanted);
+    let holds = pool::live().filter(is_selected);
     let mut cache = TraceCache::default();
     let now = clock::precise_if_in_use();
     let moments = Moments { began: now, now };
-    let asked = Asked {
+    let context = ReadContext {
         captures: Captures::Cached,
-        ..Asked::NOTHING
+        ..ReadContext::RECORD_ONLY
     };
     holds
-        .filter_map(|hold| read::read(&hold, asked, moments, &mut cache))
+        .filter_map(|hold| read::read(&hold, context, moments, &mut cache))
         .collect()
 }

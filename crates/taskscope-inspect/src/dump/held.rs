@@ -12,7 +12,7 @@ use std::time::{Instant, SystemTime};
 
 use tokio::runtime::Id;
 
-use super::read::{self, Asked, Captures};
+use super::read::{self, Captures, ReadContext};
 use super::reader::{self, Reader};
 use super::request::{self, Lines};
 use super::trace_cache::TraceCache;
@@ -89,23 +89,23 @@ impl HeldTasks {
         let started = Instant::now();
         let began = clock::precise_if_in_use();
         let mut tally = Tally::default();
-        let mut wanted = pool::live()
+        let mut selected = pool::live()
             .inspect(|hold| tally.add(hold.record()))
-            .filter(|hold| options.wants(hold, began));
+            .filter(|hold| options.selects(hold, began));
         let mut holds: Vec<Hold> = Vec::new();
         let mut left_out = 0;
-        for hold in &mut wanted {
+        for hold in &mut selected {
             if options.limit == 0 && options.verdicts.is_empty() {
                 // The dump is about the runtimes alone.
                 left_out += 1;
                 continue;
             }
             if holds.try_reserve(1).is_err() {
-                return Err(NoMemory::for_tasks(holds.len() + 1 + wanted.count()));
+                return Err(NoMemory::for_tasks(holds.len() + 1 + selected.count()));
             }
             holds.push(hold);
         }
-        drop(wanted);
+        drop(selected);
         let tasks = holds.len();
         let no_memory = |_: TryReserveError| NoMemory::for_tasks(tasks);
         let mut holds = oldest_first(holds).map_err(no_memory)?;
@@ -113,8 +113,8 @@ impl HeldTasks {
             let moments = Moments { began, now: began };
             let mut cache = TraceCache::default();
             holds.retain(|hold| {
-                let task = read::read(hold, Asked::NOTHING, moments, &mut cache);
-                task.is_some_and(|task| options.wants_verdict(task.verdict))
+                let task = read::read(hold, ReadContext::RECORD_ONLY, moments, &mut cache);
+                task.is_some_and(|task| options.selects_verdict(task.verdict))
             });
         }
         left_out += holds.len().saturating_sub(options.limit);
@@ -193,7 +193,7 @@ impl HeldTasks {
             now = Some(caught_at);
         }
         let now = now.unwrap_or_else(clock::precise_if_in_use);
-        let missed = reader.finish(now, |task| options.wants_verdict(task.verdict));
+        let missed = reader.finish(now, |task| options.selects_verdict(task.verdict));
         let mut runtimes = self.tally.runtimes();
         runtimes.retain(|info| options.runtime.is_none_or(|id| info.id == id));
         Dump {
@@ -222,14 +222,14 @@ impl HeldTasks {
             if at % BY_ONE_CLOCK == 0 {
                 moments.now = clock::precise_if_in_use();
             }
-            let asked = Asked {
+            let context = ReadContext {
                 captures,
                 polls,
                 watched: (captures == Captures::Fresh).then(|| self.started.elapsed()),
             };
-            let task = read::read(&hold, asked, moments, &mut cache);
-            let wanted = task.filter(|task| self.options.wants_verdict(task.verdict));
-            if wanted.is_some_and(|task| visit(task).is_break()) {
+            let task = read::read(&hold, context, moments, &mut cache);
+            let selected = task.filter(|task| self.options.selects_verdict(task.verdict));
+            if selected.is_some_and(|task| visit(task).is_break()) {
                 return;
             }
         }
@@ -252,7 +252,7 @@ impl HeldTasks {
     pub fn at(&self, place: usize) -> Option<TaskDump> {
         let (hold, polls) = (self.holds.get(place)?, *self.polls.get(place)?);
         let captures = Captures::of(self.options.stacks);
-        let asked = Asked {
+        let context = ReadContext {
             captures,
             polls,
             watched: (captures == Captures::Fresh).then(|| self.started.elapsed()),
@@ -261,7 +261,7 @@ impl HeldTasks {
             began: self.began,
             now: clock::precise_if_in_use(),
         };
-        read::read(hold, asked, moments, &mut TraceCache::default())
+        read::read(hold, context, moments, &mut TraceCache::default())
     }
 
     /// The tasks among these that have spawned others of them.
@@ -297,15 +297,14 @@ impl HeldTasks {
 
 impl DumpOptions {
     /// Whether the dump is about this task, as far as its record tells without a verdict.
-    fn wants(&self, hold: &Hold, now: u64) -> bool {
+    fn selects(&self, hold: &Hold, now: u64) -> bool {
         let (record, meta) = (hold.record(), hold.meta());
         let scope = meta.scope.as_ref();
         let on = |id: Id| runtime::get(record.runtime()).is_some_and(|entry| entry.id() == id);
         self.runtime.is_none_or(on)
-            && self
-                .scope
-                .as_ref()
-                .is_none_or(|wanted| scope.is_some_and(|scope| wanted.facts().contains(&**scope)))
+            && self.scope.as_ref().is_none_or(|selected| {
+                scope.is_some_and(|scope| selected.facts().contains(&**scope))
+            })
             && self
                 .scope_name
                 .as_deref()

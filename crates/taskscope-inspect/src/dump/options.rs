@@ -150,7 +150,7 @@ impl DumpOptions {
     }
 
     /// Whether tasks with this verdict are selected.
-    pub(super) fn wants_verdict(&self, verdict: Verdict) -> bool {
+    pub(super) fn selects_verdict(&self, verdict: Verdict) -> bool {
         self.verdicts.is_empty() || self.verdicts.contains(&verdict)
     }
 }

@@ -38,7 +38,7 @@ impl Captures {
 
 /// How a dump reads a record, and what it knows from before.
 #[derive(Clone, Copy)]
-pub(super) struct Asked {
+pub(super) struct ReadContext {
     pub(super) captures: Captures,
     /// Polls of the task when the dump began.
     pub(super) polls: u64,
@@ -46,9 +46,9 @@ pub(super) struct Asked {
     pub(super) watched: Option<Duration>,
 }
 
-impl Asked {
+impl ReadContext {
     /// Reads the record alone, without traces.
-    pub(super) const NOTHING: Asked = Asked {
+    pub(super) const RECORD_ONLY: ReadContext = ReadContext {
         captures: Captures::No,
         polls: 0,
         watched: None,
@@ -66,14 +66,14 @@ impl Asked {
 /// Reads the task of a record, unless it has ended meanwhile.
 pub(super) fn read(
     hold: &Hold,
-    asked: Asked,
+    context: ReadContext,
     moments: Moments,
     cache: &mut TraceCache,
 ) -> Option<TaskDump> {
     if hold.record().is_finished() {
         return None;
     }
-    let task = describe(hold, asked, moments, cache);
+    let task = describe(hold, context, moments, cache);
     (!hold.record().is_finished()).then_some(task)
 }
 
@@ -84,7 +84,7 @@ pub(super) fn ended_unwoken(
     moments: Moments,
     cache: &mut TraceCache,
 ) -> TaskDump {
-    let task = describe(hold, Asked::NOTHING, moments, cache);
+    let task = describe(hold, ReadContext::RECORD_ONLY, moments, cache);
     let stack = hold.record().captured(Clone::clone).0;
     TaskDump {
         verdict: Verdict::LostWakeup,
@@ -97,16 +97,21 @@ pub(super) fn ended_unwoken(
     }
 }
 
-fn describe(hold: &Hold, asked: Asked, moments: Moments, cache: &mut TraceCache) -> TaskDump {
+fn describe(
+    hold: &Hold,
+    context: ReadContext,
+    moments: Moments,
+    cache: &mut TraceCache,
+) -> TaskDump {
     let (record, meta) = (hold.record(), hold.meta());
     let reading = Reading::steady(record);
     let now = reading.now(moments);
     let long_poll = record.long_poll();
-    let seen = long_poll
+    let observed = long_poll
         .as_ref()
         .filter(|poll| poll.polls == reading.polls)
         .map_or(Duration::ZERO, |poll| clock::length(poll.lasted));
-    let mut state = reading.state(moments, seen);
+    let mut state = reading.state(moments, observed);
     if let State::Running { thread, .. } = &mut state {
         *thread = threads::get(reading.thread).map(|thread| {
             Box::new(ThreadInfo {
@@ -115,13 +120,13 @@ fn describe(hold: &Hold, asked: Asked, moments: Moments, cache: &mut TraceCache)
             })
         });
     }
-    let (trace, [branches_dropped, branches_cut]) = trace(record, &reading, asked, &state, cache);
+    let (trace, [branches_dropped, branches_cut]) = trace(record, &reading, context, &state, cache);
     let traits = record.traits();
     let background = traits.has(Traits::BACKGROUND);
     let scope = meta.scope_info();
     let scope_ended = scope.as_ref().and_then(ScopeInfo::ended);
-    let looks = record.extensions().and_then(Extensions::token);
-    let spinning = asked.spins(record, reading.polls);
+    let token = record.extensions().and_then(Extensions::token);
+    let spinning = context.spins(record, reading.polls);
     let verdict = reading.verdict(record, meta, &state, scope_ended.is_some(), spinning);
     let long_poll = long_poll.map(|poll| {
         Box::new(LongPoll {
@@ -133,8 +138,8 @@ fn describe(hold: &Hold, asked: Asked, moments: Moments, cache: &mut TraceCache)
     });
     let (name, labels) = match record.extensions() {
         Some(extensions) => {
-            let kept = extensions.data();
-            (kept.name.clone(), kept.labels.clone())
+            let data = extensions.data();
+            (data.name.clone(), data.labels.clone())
         }
         None => (None, Vec::new()),
     };
@@ -150,9 +155,9 @@ fn describe(hold: &Hold, asked: Asked, moments: Moments, cache: &mut TraceCache)
             .and_then(ScopeInfo::cancellation)
             .map(Box::new),
         scope_ended,
-        token_polled: looks.map(|looks| {
+        token_polled: token.map(|token| {
             let ago = |at| clock::between(at, now);
-            (ago(looks.first), ago(looks.last))
+            (ago(token.first), ago(token.last))
         }),
         scope,
         site: meta.site,
@@ -175,12 +180,12 @@ fn describe(hold: &Hold, asked: Asked, moments: Moments, cache: &mut TraceCache)
 fn trace(
     record: &Record,
     reading: &Reading,
-    asked: Asked,
+    context: ReadContext,
     state: &State,
     cache: &mut TraceCache,
 ) -> (Result<Arc<Trace>, NoTrace>, [u32; 2]) {
     let traits = record.traits();
-    let none = match (asked.captures, state) {
+    let none = match (context.captures, state) {
         _ if traits.has(Traits::BLOCKING) => NoTrace::Call,
         _ if traits.has(Traits::OBSERVED) => NoTrace::Observed,
         _ if traits.has(Traits::NO_CAPTURE) => NoTrace::NotAllowed,
@@ -189,19 +194,19 @@ fn trace(
         (Captures::Fresh, State::Running { .. }) => NoTrace::Running,
         (Captures::Fresh, _) => NoTrace::NoAnswer,
     };
-    let counts = |ago: u64| match asked.captures {
+    let counts = |ago: u64| match context.captures {
         Captures::No => false,
         Captures::Cached => ago == 0,
         // A capture that another dump took since the reading is fresh, too: counted from a later
         // poll, its age is below zero and wraps.
         Captures::Fresh => {
-            ago <= reading.polls.saturating_sub(asked.polls) || ago > u64::from(u32::MAX - LATER)
+            ago <= reading.polls.saturating_sub(context.polls) || ago > u64::from(u32::MAX - LATER)
         }
     };
     // Another dump may be capturing the task now. Then there is no capture until the new one is in
     // place.
     let may_be_replaced = || {
-        matches!(asked.captures, Captures::Fresh)
+        matches!(context.captures, Captures::Fresh)
             && capture::may(record)
             && (reading.thread != 0 || record.thread() != 0 || record.polls() != reading.polls)
             // The mark is cleared when the capture is in place. It is withdrawn from a task whose
@@ -225,7 +230,7 @@ fn trace(
             _ => break,
         };
         let (stack, missing) =
-            record.captured(|stack| cache.at_hand(stack).ok_or_else(|| stack.clone()));
+            record.captured(|stack| cache.cached(stack).ok_or_else(|| stack.clone()));
         if record.captured_ago(reading.polls) != Some(ago) {
             continue;
         }

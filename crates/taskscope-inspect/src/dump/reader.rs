@@ -7,7 +7,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::read::{self, Asked, Captures};
+use super::read::{self, Captures, ReadContext};
 use super::trace_cache::TraceCache;
 use super::{Missed, Stacks, State, TaskDump};
 use crate::clock;
@@ -97,29 +97,29 @@ impl<'a> Reader<'a> {
             if moves && self.moving.try_reserve(1).is_ok() {
                 self.moving.push(at);
             } else {
-                self.tell(at, task);
+                self.emit(at, task);
             }
         }
     }
 
     /// Reads the rest, and once more the tasks that were moving.
-    pub(super) fn finish(mut self, now: u64, wanted: impl Fn(&TaskDump) -> bool) -> Missed {
+    pub(super) fn finish(mut self, now: u64, selects: impl Fn(&TaskDump) -> bool) -> Missed {
         let watched = self.watched();
         // A task that has ended meanwhile is left out.
         for at in std::mem::take(&mut self.moving) {
             if let Some(task) = self.read(at, now, watched) {
-                self.tell(at, task);
+                self.emit(at, task);
             }
         }
         for at in self.next..self.holds.len() {
-            if let Some(task) = self.read(at, now, watched).filter(&wanted) {
-                self.tell(at, task);
+            if let Some(task) = self.read(at, now, watched).filter(&selects) {
+                self.emit(at, task);
             }
         }
         self.missed
     }
 
-    fn tell(&mut self, at: usize, task: TaskDump) {
+    fn emit(&mut self, at: usize, task: TaskDump) {
         self.missed.count(&task);
         (self.visit)(at, task);
     }
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
     }
 
     fn read(&mut self, at: usize, now: u64, watched: Option<Duration>) -> Option<TaskDump> {
-        let asked = Asked {
+        let context = ReadContext {
             captures: self.captures,
             polls: self.polls[at],
             watched,
@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
             began: self.began,
             now,
         };
-        read::read(&self.holds[at], asked, moments, &mut self.cache)
+        read::read(&self.holds[at], context, moments, &mut self.cache)
     }
 }
 

@@ -25,7 +25,7 @@ const WINDOW: usize = 256;
 const BLOCK: usize = 8192;
 
 /// How often a dump checks which tasks have answered, unless the last mark is cleared before.
-const LOOK_AGAIN: Duration = Duration::from_millis(1);
+const CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Tasks that cannot be polled before the calling thread goes on: those that it is polling itself,
 /// and all of a runtime that has no other thread.
@@ -74,7 +74,7 @@ enum Standing {
 }
 
 /// A task that has been asked for a capture.
-struct AskedTask<'a> {
+struct PendingTask<'a> {
     /// Its place among all tasks of the dump.
     at: usize,
     hold: &'a Hold,
@@ -82,7 +82,7 @@ struct AskedTask<'a> {
     polls: u64,
 }
 
-impl AskedTask<'_> {
+impl PendingTask<'_> {
     fn standing(&self, stall: Duration) -> Standing {
         let record = self.hold.record();
         if in_long_poll(record, stall) || record.is_beyond_waking() {
@@ -134,7 +134,7 @@ struct Queue<'a> {
     holds: &'a [Hold],
     /// Place of the first task that has not been asked.
     todo: u32,
-    asked: Vec<AskedTask<'a>>,
+    pending: Vec<PendingTask<'a>>,
     waiting: CaptureQueue,
     answered_at: Instant,
 }
@@ -144,7 +144,7 @@ impl<'a> Queue<'a> {
         Queue {
             holds,
             todo: END,
-            asked: Vec::new(),
+            pending: Vec::new(),
             waiting: CaptureQueue::new(runtime),
             answered_at: now,
         }
@@ -153,9 +153,9 @@ impl<'a> Queue<'a> {
     /// Checks which tasks have answered, asks more of them, gives up on a runtime that answers
     /// nothing. Returns false when all are done.
     fn advance(&mut self, now: Instant, stall: Duration, lines: &mut Lines) -> bool {
-        let (before, mut marked) = (self.asked.len(), 0);
+        let (before, mut marked) = (self.pending.len(), 0);
         let (waiting, starved) = (&self.waiting, self.waiting.is_empty());
-        self.asked.retain(|task| match task.standing(stall) {
+        self.pending.retain(|task| match task.standing(stall) {
             Standing::Done => {
                 lines.awaited[task.at] = false;
                 false
@@ -171,13 +171,13 @@ impl<'a> Queue<'a> {
                 true
             }
         });
-        if self.asked.len() < before {
+        if self.pending.len() < before {
             self.answered_at = now;
         } else if before > 0 && now.duration_since(self.answered_at) > stall {
             self.give_up();
         }
-        if self.asked.len() <= BLOCK / 2 && self.todo != END {
-            if self.asked.is_empty() {
+        if self.pending.len() <= BLOCK / 2 && self.todo != END {
+            if self.pending.is_empty() {
                 self.answered_at = now;
             }
             self.take_in(&lines.next);
@@ -193,29 +193,29 @@ impl<'a> Queue<'a> {
                 marked += 1;
             }
         }
-        !self.asked.is_empty()
+        !self.pending.is_empty()
     }
 
     fn take_in(&mut self, next: &[u32]) {
-        let from = self.asked.len();
-        while self.todo != END && self.asked.len() < BLOCK {
+        let from = self.pending.len();
+        while self.todo != END && self.pending.len() < BLOCK {
             let at = self.todo as usize;
             let hold = &self.holds[at];
-            self.asked.push(AskedTask {
+            self.pending.push(PendingTask {
                 at,
                 hold,
                 polls: hold.record().polls(),
             });
             self.todo = next[at];
         }
-        let tasks = self.asked[from..].iter().map(|task| task.hold);
+        let tasks = self.pending[from..].iter().map(|task| task.hold);
         self.waiting.push_all(tasks);
     }
 
     fn give_up(&mut self) {
         self.todo = END;
         self.waiting.clear();
-        for task in self.asked.drain(..) {
+        for task in self.pending.drain(..) {
             capture::withdraw(task.hold.record());
         }
     }
@@ -241,7 +241,7 @@ pub(super) fn for_captures(
     lines: &mut Lines,
     deadline: Instant,
     stall: Duration,
-    mut look: impl FnMut(&[bool]),
+    mut on_progress: impl FnMut(&[bool]),
 ) {
     let start = Instant::now();
     let mut queues: HashMap<u16, Queue<'_>> = HashMap::new();
@@ -282,8 +282,8 @@ pub(super) fn for_captures(
         if !busy {
             return;
         }
-        look(&lines.awaited);
-        thread::park_timeout(LOOK_AGAIN);
+        on_progress(&lines.awaited);
+        thread::park_timeout(CHECK_INTERVAL);
     }
 }
 

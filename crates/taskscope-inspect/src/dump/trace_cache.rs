@@ -25,7 +25,7 @@ pub(crate) struct TraceCache {
 impl TraceCache {
     /// The trace of a stack, if it is in the cache. Takes no time, so it may be called while others
     /// wait for the stack.
-    pub(super) fn at_hand(&self, stack: &Arc<Stack>) -> Option<Arc<Trace>> {
+    pub(super) fn cached(&self, stack: &Arc<Stack>) -> Option<Arc<Trace>> {
         match &self.last {
             Some(last) if Arc::ptr_eq(&last.stack, stack) => Some(last.clone()),
             _ => self.tasks.get(&Arc::as_ptr(stack)).cloned(),

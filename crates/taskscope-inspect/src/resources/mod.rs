@@ -145,11 +145,11 @@ pub(crate) fn collect(
 ) -> Vec<ResourceDump> {
     let mut entries = registry::entries();
     entries.retain(|entry| {
-        scope.is_none_or(|wanted| {
+        scope.is_none_or(|selected| {
             entry
                 .scope
                 .as_ref()
-                .is_some_and(|scope| wanted.facts().contains(&**scope))
+                .is_some_and(|scope| selected.facts().contains(&**scope))
         }) && runtime.is_none_or(|runtime| entry.runtime == Some(runtime))
     });
     if entries.is_empty() {

@@ -22,7 +22,7 @@ use crate::{NoTrace, capture, clock, pool};
 const CAPTURES: usize = 256;
 /// How long these may take to answer.
 const PATIENCE: Duration = Duration::from_millis(10);
-const LOOK_AGAIN: Duration = Duration::from_millis(1);
+const CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
 static POLLS: AtomicBool = AtomicBool::new(false);
 
@@ -43,7 +43,7 @@ struct Unknown {
 
 /// Scans all tasks. `passed` is the time since the last scan. Returns how long this one took,
 /// without the time of waiting for answers.
-pub(super) fn sweep(passed: Duration) -> Duration {
+pub(super) fn scan(passed: Duration) -> Duration {
     let begun = Instant::now();
     let mut waited = Duration::ZERO;
     let passed = Sum {
@@ -140,7 +140,7 @@ fn ask(unknown: &[Unknown]) -> Duration {
     }
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
-        thread::park_timeout(LOOK_AGAIN);
+        thread::park_timeout(CHECK_INTERVAL);
         if !unknown
             .iter()
             .any(|task| task.hold.record().wants_capture())

@@ -60,7 +60,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use self::record::TABLES;
-pub(crate) use self::run::look;
+pub(crate) use self::run::job;
 pub use crate::poll_sampler::Activity;
 use crate::poll_sampler::SampleWeight;
 use crate::{NoTrace, Trace};

@@ -42,7 +42,7 @@ impl Sink for Tables {
 
     fn lost_wait(&self) {
         self.lost();
-        histograms::lost();
+        histograms::record_lost();
     }
 }
 
@@ -84,17 +84,17 @@ mod tests {
         let from = clock::precise();
         let after = |interval| from + clock::ticks(interval);
         let weight = |n: u8| SampleWeight::of_code(n + 1).unwrap();
-        let told = |n, interval| {
+        let counted = |n, interval| {
             let sum = sum(weight(n), from, after(interval));
             assert_eq!(sum.count, 1 << n);
             Duration::from_nanos(sum.time)
         };
         let ten = Duration::from_millis(10);
         for (n, times) in [(0, 1), (5, 32)] {
-            let (told, expected) = (told(n, ten), ten * times);
-            assert!(told.abs_diff(expected) < expected / 100, "{told:?}");
+            let (counted, expected) = (counted(n, ten), ten * times);
+            assert!(counted.abs_diff(expected) < expected / 100, "{counted:?}");
         }
-        assert_eq!(told(3, 7 * LONG_STRETCH), 8 * LONG_STRETCH);
+        assert_eq!(counted(3, 7 * LONG_STRETCH), 8 * LONG_STRETCH);
         // Readings of two cores may be out of order.
         assert_eq!(sum(weight(5), after(ten), from).time, 0);
     }

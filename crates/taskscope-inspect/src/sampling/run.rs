@@ -79,8 +79,8 @@ pub(super) fn sampled() -> Duration {
 }
 
 /// State from one scan to the next.
-struct Looks {
-    looked_at: Instant,
+struct Scans {
+    scanned_at: Instant,
     next: Instant,
     last_took: Duration,
     /// Since when no thread polls.
@@ -91,33 +91,33 @@ struct Looks {
 }
 
 /// `None`: sampling is off.
-static LOOKS: Mutex<Option<Looks>> = Mutex::new(None);
+static SCANS: Mutex<Option<Scans>> = Mutex::new(None);
 
-fn looks() -> MutexGuard<'static, Option<Looks>> {
-    LOOKS.lock().unwrap_or_else(PoisonError::into_inner)
+fn scans() -> MutexGuard<'static, Option<Scans>> {
+    SCANS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Scans all tasks and adjusts the rate if it is time. Returns the time until the next scan. For
 /// the thread of long jobs.
-pub(crate) fn look() -> Option<Duration> {
+pub(crate) fn job() -> Option<Duration> {
     if !is_on() {
-        *looks() = None;
+        *scans() = None;
         return None;
     }
     let now = Instant::now();
-    let mut looks = looks();
-    let looks = looks.get_or_insert_with(|| Looks {
-        looked_at: now,
+    let mut scans = scans();
+    let scans = scans.get_or_insert_with(|| Scans {
+        scanned_at: now,
         next: after(now, LONG_STRETCH),
         last_took: Duration::ZERO,
         quiet_since: None,
         adjusted_at: now,
         polls: counts(),
     });
-    if looks.next <= now {
-        looks.look(now);
+    if scans.next <= now {
+        scans.scan(now);
     }
-    Some(looks.next.saturating_duration_since(Instant::now()))
+    Some(scans.next.saturating_duration_since(Instant::now()))
 }
 
 /// A random moment, on average `rest` later.
@@ -125,10 +125,10 @@ fn after(now: Instant, rest: Duration) -> Instant {
     now + rest.mul_f64(0.5 + fastrand::f64())
 }
 
-impl Looks {
-    fn look(&mut self, now: Instant) {
-        let took = long_waits::sweep(now.duration_since(self.looked_at));
-        self.looked_at = now;
+impl Scans {
+    fn scan(&mut self, now: Instant) {
+        let took = long_waits::scan(now.duration_since(self.scanned_at));
+        self.scanned_at = now;
         self.quiet_since = clock::is_asleep().then(|| self.quiet_since.unwrap_or(now));
         let quiet = self
             .quiet_since
@@ -173,39 +173,39 @@ fn adjust(before: [u64; 2], now: [u64; 2], time: Duration) {
 }
 
 /// The rows of the last report.
-fn before() -> MutexGuard<'static, Option<totals::Rows>> {
-    static BEFORE: Mutex<Option<totals::Rows>> = Mutex::new(None);
+fn last_report() -> MutexGuard<'static, Option<totals::Rows>> {
+    static LAST: Mutex<Option<totals::Rows>> = Mutex::new(None);
     // Only ever replaced as a whole.
-    BEFORE.lock().unwrap_or_else(PoisonError::into_inner)
+    LAST.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Makes no row smaller than in the last report. A wait that ended between the two readings of
 /// [`report`] is in neither of them.
-fn no_less_than_before(mut rows: totals::Rows) -> totals::Rows {
-    let mut before = before();
-    for (key, told) in before.take().into_iter().flatten() {
+fn no_less_than_reported(mut rows: totals::Rows) -> totals::Rows {
+    let mut before = last_report();
+    for (key, reported) in before.take().into_iter().flatten() {
         let sum = rows.entry(key).or_default();
-        sum.count = sum.count.max(told.count);
-        sum.time = sum.time.max(told.time);
+        sum.count = sum.count.max(reported.count);
+        sum.time = sum.time.max(reported.time);
     }
     *before = Some(rows.clone());
     rows
 }
 
 pub(super) fn histograms() -> Histograms {
-    super::histograms::all()
+    super::histograms::snapshot()
 }
 
 pub(super) fn dropped() -> Dropped {
     Dropped {
         rows: totals::LOST.load(Ordering::Relaxed),
-        histograms: super::histograms::lost_so_far(),
+        histograms: super::histograms::lost(),
         without_room: totals::WITHOUT_ROOM.load(Ordering::Relaxed),
     }
 }
 
 pub(super) fn report() -> Report {
-    let told = before().as_ref().map_or(0, totals::Rows::len);
+    let reported = last_report().as_ref().map_or(0, totals::Rows::len);
     let mut rows = totals::snapshot();
     for hold in pool::live() {
         let Some(wait) = hold.sampled_wait() else {
@@ -214,9 +214,9 @@ pub(super) fn report() -> Report {
         let until = wait.woken_at.unwrap_or_else(clock::precise);
         let sum = record::sum(wait.weight, wait.since, until);
         let key = record::key(hold.record(), hold.meta(), Activity::Waiting, wait.stack);
-        totals::add_to(&mut rows, told, key, sum);
+        totals::add_to(&mut rows, reported, key, sum);
     }
-    let rows = no_less_than_before(rows);
+    let rows = no_less_than_reported(rows);
     let mut cache = TraceCache::default();
     let rows = rows.into_iter().map(|(key, sum)| Row {
         activity: key.activity,
@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn looks_are_as_frequent_as_the_time_they_take_and_the_time_they_measure_allow() {
+    fn scans_are_as_frequent_as_the_time_they_take_and_the_time_they_measure_allow() {
         let (short, second) = (Duration::from_micros(10), Duration::from_secs(1));
         assert_eq!(rest_after(short, Duration::ZERO), LONG_STRETCH);
         assert_eq!(rest_after(20 * second / 1000, Duration::ZERO), 2 * second);

@@ -205,14 +205,14 @@ mod tests {
         taken.pop();
         add(key(), SUM);
         assert_eq!(LOST.load(Ordering::Relaxed), before + 1);
-        let kept = SUMS[TABLES - 1]
+        let removed = SUMS[TABLES - 1]
             .lock()
             .unwrap()
             .as_mut()
             .unwrap()
             .remove(&key());
         COUNT.fetch_sub(1, Ordering::Relaxed);
-        assert_eq!(kept.map(|sum| (sum.count, sum.time)), Some((1, 10)));
+        assert_eq!(removed.map(|sum| (sum.count, sum.time)), Some((1, 10)));
     }
 
     #[test]

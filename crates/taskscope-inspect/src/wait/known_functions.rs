@@ -24,7 +24,7 @@ use crate::record::probe;
 
 /// The function that stores the waker of a receiver, a timer or a `LocalSet`, which are not told
 /// apart by it.
-pub(super) const KEEPER: &str = "tokio::sync::task::atomic_waker::AtomicWaker::register_by_ref";
+pub(super) const WAKER_CELL: &str = "tokio::sync::task::atomic_waker::AtomicWaker::register_by_ref";
 
 const CLONE: &str = "<core::task::wake::Waker as core::clone::Clone>::clone";
 const TIMER: &str = "tokio::time::sleep::Sleep::poll";
@@ -50,7 +50,7 @@ fn find() -> Names {
     let receive = pin!(async move {
         receiver.recv().await;
     });
-    learn(&mut names, KEEPER, receive);
+    learn(&mut names, WAKER_CELL, receive);
 
     let semaphore = Semaphore::new(0);
     learn(
@@ -115,7 +115,7 @@ fn remember(names: &mut Names, name: &'static str, frames: &[usize]) {
             Entry::Vacant(free) => {
                 free.insert(Some(name));
             }
-            Entry::Occupied(known) if *known.get() == Some(KEEPER) && name == TIMER => {}
+            Entry::Occupied(known) if *known.get() == Some(WAKER_CELL) && name == TIMER => {}
             Entry::Occupied(mut known) => {
                 if *known.get() != Some(name) {
                     // The function that every leaf calls to clone is the standard library's, if it
@@ -130,7 +130,7 @@ fn remember(names: &mut Names, name: &'static str, frames: &[usize]) {
 #[cfg(test)]
 mod tests {
     use super::super::path::Path;
-    use super::{KEEPER, find};
+    use super::{WAKER_CELL, find};
 
     /// Compares with symbols the names that were found without them.
     #[test]
@@ -144,7 +144,7 @@ mod tests {
             );
             return;
         }
-        assert!(names.values().any(|name| *name == Some(KEEPER)));
+        assert!(names.values().any(|name| *name == Some(WAKER_CELL)));
         for module in [
             "tokio::sync::task::atomic_waker",
             "tokio::sync::batch_semaphore",

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use callstack::thread::ClaimError;
 
-pub(crate) use self::thread::{catch_late, look, threshold};
+pub(crate) use self::thread::{catch_late, check, threshold};
 use crate::verdict::BLOCKING_THRESHOLD;
 
 /// Configuration of the watchdog, which runs by itself and takes stacks of polls that take too
@@ -109,7 +109,7 @@ impl Watchdog {
     /// changed.
     pub fn install(self) -> Result<(), WatchdogError> {
         crate::install();
-        thread::install(&self).map_err(WatchdogError)
+        thread::apply(&self).map_err(WatchdogError)
     }
 }
 

@@ -31,18 +31,18 @@ static STACKS: AtomicBool = AtomicBool::new(true);
 static SIGNAL: OnceLock<Result<Signal, ClaimError>> = OnceLock::new();
 
 /// Applies the configuration to the whole process, also to polls that are going on.
-pub(super) fn install(asked: &Watchdog) -> Result<(), ClaimError> {
-    if asked.stacks {
-        let claimed = match asked.signal {
+pub(super) fn apply(config: &Watchdog) -> Result<(), ClaimError> {
+    if config.stacks {
+        let claimed = match config.signal {
             Some(number) => Signal::claim_number(number)?,
             None => Signal::claim()?,
         };
         // If it was claimed before, it was the same one: a process has one at most.
         let _ = SIGNAL.set(Ok(claimed));
     }
-    let threshold = u64::try_from(asked.threshold.as_nanos()).unwrap_or(u64::MAX);
+    let threshold = u64::try_from(config.threshold.as_nanos()).unwrap_or(u64::MAX);
     THRESHOLD.store(threshold, Ordering::Relaxed);
-    STACKS.store(asked.stacks, Ordering::Relaxed);
+    STACKS.store(config.stacks, Ordering::Relaxed);
     Ok(())
 }
 
@@ -60,7 +60,7 @@ fn is_late(record: &Record, now: u64) -> bool {
 
 /// Takes the stacks of threads that are in a poll for too long. Cheap if none is. For the watch
 /// thread.
-pub(crate) fn look() {
+pub(crate) fn check() {
     let now = clock::precise();
     let threshold = threshold();
     let is_late = |since: u64| clock::between(since, now) >= threshold;

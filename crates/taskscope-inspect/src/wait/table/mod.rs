@@ -96,11 +96,11 @@ pub(super) const LIBRARIES: &[&str] = &[
 ];
 
 /// Tokio's cell for one waker.
-pub(super) const TOKIO_KEEPER: &str = "tokio::sync::task::atomic_waker";
+pub(super) const TOKIO_WAKER_CELL: &str = "tokio::sync::task::atomic_waker";
 
 /// Modules that store a waker for another type, which is the one that waits.
-pub(super) const KEEPERS: &[&str] = &[
-    TOKIO_KEEPER,
+pub(super) const WAKER_CELLS: &[&str] = &[
+    TOKIO_WAKER_CELL,
     "futures_core::task::__internal::atomic_waker",
     "atomic_waker",
 ];
