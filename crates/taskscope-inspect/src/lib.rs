@@ -1,4 +1,4 @@
-//! The readers of tokio tasks, for tools: dumps with async stacks, what tasks wait for, why they
+//! The readers of Taskscope: dumps of tokio tasks with async stacks, what tasks wait for, why they
 //! are still alive, counts, sampled time.
 //!
 //! Use it through `taskscope`, which re-exports it. Not here: how tasks get records and how a

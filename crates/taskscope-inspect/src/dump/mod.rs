@@ -1,21 +1,23 @@
-//! One look at all tasks: which are alive, who owns them, where they wait.
+//! Dumps: which tasks are alive, who owns them, and where they wait.
 //!
 //! A dump never stops a runtime. It holds the records, asks idle tasks for a capture in small
-//! batches, waits for them on a thread of its own and at most until its deadline, and reads the
+//! batches, waits for them on a thread of its own until its deadline at the latest, and reads the
 //! records without a lock. Symbols are looked up on that thread, each address once in the life of
-//! the process. What could not be captured is counted and said. Not here: how one task is captured
-//! ([`crate::capture`]); text, HTML and profile formats beyond `Display` of a trace.
+//! the process. Captures that did not come are counted, with the reason. Not here: how one task is
+//! captured ([`crate::capture`]); text, HTML and profile formats beyond `Display` of a trace.
 
 mod collect;
 mod frame;
 mod group;
 mod held;
+mod lost_wakeups;
 mod no_memory;
 mod options;
 mod parents;
 mod read;
 mod reader;
 mod request;
+mod state;
 mod symbols;
 mod task;
 mod trace;
@@ -33,15 +35,16 @@ pub use self::held::HeldTasks;
 pub use self::no_memory::NoMemory;
 pub use self::options::{DEFAULT_DEADLINE, DEFAULT_STALL, DumpOptions, Stacks};
 pub use self::parents::Parents;
-pub use self::task::{LongPoll, State, TaskDump, ThreadInfo};
+pub use self::state::{State, ThreadInfo};
+pub use self::task::{LongPoll, TaskDump};
 pub use self::trace::{Branch, Trace};
 pub(crate) use self::trace_cache::TraceCache;
 pub use self::tree::SpawnTree;
 use crate::ResourceDump;
 use crate::runtime::RuntimeInfo;
 
-/// All live tasks that have a record, with their async stacks. The same as [`DumpOptions::capture`]
-/// of the defaults.
+/// Takes a dump of all live tasks that have a record, with their async stacks:
+/// [`DumpOptions::capture`] with the defaults.
 ///
 /// # Examples
 ///
@@ -79,12 +82,11 @@ pub async fn dump() -> Dump {
     DumpOptions::new().capture().await
 }
 
-/// One look at all tasks.
+/// All tasks as of one moment.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Dump {
-    /// When it began. All times in it are as of then; those of a task that is being polled are as
-    /// of its end.
+    /// When it began. Times are as of then; those of a task that is being polled are as of its end.
     pub taken_at: SystemTime,
     /// How long it took.
     pub took: Duration,
@@ -120,7 +122,7 @@ pub struct Missed {
 }
 
 impl Missed {
-    /// The sum.
+    /// All of them together.
     #[must_use]
     pub fn total(&self) -> usize {
         self.running
@@ -133,15 +135,15 @@ impl Missed {
 }
 
 impl Dump {
-    /// Tasks alike: same verdict, wait reason, spawn site, declaration and trace. The largest group
-    /// first, then by spawn site.
+    /// Groups tasks with the same verdict, wait reason, spawn site, declaration and trace. The
+    /// largest group is first; groups of one size are in the order of their spawn sites.
     #[must_use]
     pub fn groups(&self) -> Vec<Group<'_>> {
         group::by_likeness(&self.tasks)
     }
 
-    /// The resources by the id of the task that used them last, as far as that is known: what each
-    /// task holds.
+    /// The resources of each task by its id: those that it was the last to use, as far as that is
+    /// known.
     #[must_use]
     pub fn holdings(&self) -> HashMap<u64, Vec<&ResourceDump>> {
         let mut holdings: HashMap<u64, Vec<&ResourceDump>> = HashMap::new();

@@ -1,12 +1,12 @@
-//! Which tasks of a dump have spawned others of it, by their ids.
+//! The tasks of a dump that have spawned others of it, by their ids.
 
 use crate::Name;
 
-/// Tasks of a dump that have spawned others of it: see
+/// The tasks of a dump that have spawned others of it: see
 /// [`HeldTasks::parents`](super::HeldTasks::parents).
 #[derive(Debug, Clone)]
 pub struct Parents(
-    /// By id.
+    /// Sorted by id.
     pub(super) Vec<(u64, Option<Name>)>,
 );
 

@@ -1,5 +1,5 @@
-//! Where one task is suspended, in words. Not here: how they are made from return addresses
-//! (`trim.rs`).
+//! The trace of a suspended task, and how it is printed. Not here: how it is made from return
+//! addresses (`trim.rs`).
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub struct Branch {
     /// awaited. What is below it, glue of the standard library and this crate's own functions are
     /// left out.
     pub frames: Vec<Frame>,
-    /// The reason of the leaf's wait.
+    /// The wait reason, by the leaf.
     pub wait: WaitReason,
 }
 
@@ -52,32 +52,16 @@ impl Trace {
         branches.any(|frames| frames.len() >= MAX_FRAMES)
     }
 
-    /// The reasons of all branches, each kind once.
+    /// The wait reason of all branches, each kind once.
     #[must_use]
     pub fn wait_reason(&self) -> WaitReason {
         WaitReason::any(self.branches.iter().map(|branch| &branch.wait))
     }
 }
 
-/// A dependency's file without the directory that cargo unpacked it in, and the standard library's
-/// without its build's.
-pub(super) fn short(file: &str) -> &str {
-    let dependency = file
-        .split_once("/registry/src/")
-        .and_then(|(_, rest)| rest.split_once('/'))
-        .map(|(_, rest)| rest);
-    dependency
-        .or_else(|| {
-            file.strip_prefix("/rustc/")?
-                .split_once('/')
-                .map(|(_, rest)| rest)
-        })
-        .unwrap_or(file)
-}
-
 impl fmt::Display for Branch {
-    /// Two lines a frame: the function, then where it is. First, whether there is more that cannot
-    /// be seen.
+    /// Two lines a frame: the function, then its file and line. A line before them says if the
+    /// trace ends at wakers of its own.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.wait.kinds.iter().any(|kind| kind.ends_trace()) {
             writeln!(

@@ -1,4 +1,4 @@
-//! Tracked resources, and how a dump reads them.
+//! Tracked resources: their registry, and how a dump reads it.
 //!
 //! Each resource has one small entry of its own, which its holder writes without a lock. The
 //! registry only points at the entries.
@@ -25,7 +25,7 @@ use taskscope_core::Owner;
 /// Two stores of the time of a use are at least this far apart, in raw ticks: below a millisecond.
 const COARSE: u64 = 1 << 20;
 
-/// The entry of one resource.
+/// The registry's entry for one resource.
 struct Entry {
     kind: &'static str,
     site: &'static Location<'static>,
@@ -34,7 +34,7 @@ struct Entry {
     scope: Option<Arc<dyn Owner>>,
     runtime: Option<Id>,
     acquirer: User,
-    /// The acquirer's, if it has a record: it may have ended when a dump asks.
+    /// Name of the acquirer, if it has a record: it may have ended when a dump asks.
     name: Option<Name>,
     spawned: Option<&'static Location<'static>>,
     /// A [`User`].
@@ -43,7 +43,7 @@ struct Entry {
     used_at: AtomicU64,
 }
 
-/// The task that does something: its id, and a bit that says whether it has a record. 0: no task.
+/// A task by its id, with a bit that says whether it has a record. 0: no task.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct User(u64);
 
@@ -133,11 +133,11 @@ impl Registered {
     }
 }
 
-/// Tasks that a dump has to look for, by id: `None` until found alive.
+/// Tasks that a dump has to look up, by id: `None` until found alive.
 type Living = HashMap<u64, Option<(Option<Name>, &'static Location<'static>)>>;
 
-/// The resources that are held, oldest first; those of one scope and one runtime, if asked for.
-/// `now`: raw ticks.
+/// The resources that are held, oldest first; of one scope and one runtime, if given. `now` is in
+/// raw ticks.
 pub(crate) fn collect(
     scope: Option<&ScopeInfo>,
     runtime: Option<Id>,
@@ -145,11 +145,11 @@ pub(crate) fn collect(
 ) -> Vec<ResourceDump> {
     let mut entries = registry::entries();
     entries.retain(|entry| {
-        scope.is_none_or(|wanted| {
+        scope.is_none_or(|selected| {
             entry
                 .scope
                 .as_ref()
-                .is_some_and(|scope| wanted.facts().contains(&**scope))
+                .is_some_and(|scope| selected.facts().contains(&**scope))
         }) && runtime.is_none_or(|runtime| entry.runtime == Some(runtime))
     });
     if entries.is_empty() {
@@ -172,8 +172,8 @@ pub(crate) fn by_kind() -> Vec<(&'static str, usize)> {
     kinds.into_iter().collect()
 }
 
-/// Which of the tasks that are named in the entries are alive. One walk over the records, and only
-/// if there are resources.
+/// Finds out which tasks of the entries are alive. Walks over the records once, and only if there
+/// are resources.
 fn living(entries: &[Arc<Entry>]) -> Living {
     let users = entries
         .iter()

@@ -1,8 +1,8 @@
-//! The words for what a task waits for.
+//! Wait kinds: the words for what a task waits for.
 //!
-//! They are part of the interface: labels in profiles, fields in JSON, what people search their
-//! logs for. A kind of tokio has plain words; one of another crate begins with the crate's name.
-//! Not here: which function means which kind ([`super::table`]).
+//! The words are part of the interface: labels in profiles, fields in JSON, what people search
+//! their logs for. A kind of tokio has plain words; one of another crate begins with the crate's
+//! name. Not here: which function means which kind ([`super::table`]).
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $text:literal,)*) => {
@@ -212,9 +212,9 @@ kinds! {
     DelayQueue = "delay queue",
     /// The cancellation of a token.
     Cancelled = "token cancelled",
-    /// Its next turn: it yielded.
+    /// Its next turn, after it yielded.
     Yield = "yield",
-    /// Its next turn: it has been busy for so long that tokio made it yield.
+    /// Its next turn, after it was busy for so long that tokio made it yield.
     Budget = "budget used up",
 
     /// Nothing: no waker of the task exists.
@@ -230,8 +230,7 @@ kinds! {
 }
 
 impl WaitKind {
-    /// Whether what is awaited polls its futures with wakers of its own, so that the trace ends at
-    /// it.
+    /// Whether it polls its futures with wakers of its own, so that the trace ends at it.
     #[must_use]
     pub fn ends_trace(self) -> bool {
         matches!(

@@ -1,4 +1,5 @@
-//! Which functions mean which wait: the only place that knows other people's code by name.
+//! The tables of functions and the waits that they mean: the only place that knows other people's
+//! code by name.
 //!
 //! A row is `Kind [what it is made of]: "path"`: the path of a function, of its type, or of its
 //! module. It names a wait where nothing further in has a name yet, or what has is one of those
@@ -18,13 +19,14 @@ use super::WaitKind;
 
 pub(super) struct Row {
     pub(super) kind: WaitKind,
-    /// The kinds that may have been named before.
+    /// Kinds that a frame further in may have named before.
     pub(super) made_of: &'static [WaitKind],
     /// Paths of functions, types or modules.
     pub(super) at: &'static [&'static str],
 }
 
-/// `Kind [made, of]: "path", "path";`. A constant stands for a list that is used often.
+/// Makes the rows of a table: `Kind [made, of]: "path", "path";`. A constant stands for a list that
+/// is used often.
 macro_rules! table {
     ($($kind:ident $made_of:tt: $($path:literal),+;)*) => {
         pub(super) const ROWS: &[Row] = &[
@@ -40,8 +42,8 @@ macro_rules! table {
 }
 use table;
 
-/// In no order that matters: of all rows that match a function, those with the longest path are
-/// tried first.
+/// All rows, in no order that matters: of the rows that match a function, the one with the longest
+/// path is tried first.
 pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
     tokio::ROWS.iter().chain(others::ROWS)
 }
@@ -93,12 +95,12 @@ pub(super) const LIBRARIES: &[&str] = &[
     "taskscope_core",
 ];
 
-/// Tokio's place for one waker.
-pub(super) const TOKIO_KEEPER: &str = "tokio::sync::task::atomic_waker";
+/// Tokio's cell for one waker.
+pub(super) const TOKIO_WAKER_CELL: &str = "tokio::sync::task::atomic_waker";
 
-/// Types that keep a waker for somebody else, and do not wait themselves.
-pub(super) const KEEPERS: &[&str] = &[
-    TOKIO_KEEPER,
+/// Modules that store a waker for another type, which is the one that waits.
+pub(super) const WAKER_CELLS: &[&str] = &[
+    TOKIO_WAKER_CELL,
     "futures_core::task::__internal::atomic_waker",
     "atomic_waker",
 ];

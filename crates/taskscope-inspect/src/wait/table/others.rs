@@ -3,7 +3,7 @@
 use super::super::WaitKind::{self, *};
 use super::{Row, table};
 
-/// Sources of bytes.
+/// Kinds that bytes are read from.
 const READABLE: &[WaitKind] = &[IoReadable, DuplexRead];
 
 table! {
