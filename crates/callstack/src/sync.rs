@@ -3,7 +3,7 @@
 //! The critical sections of this crate leave a whole value behind at every step, so a thread that
 //! panics in one breaks nothing. Poisoning is taken off once, in this file.
 
-use std::sync::{LockResult, MutexGuard, PoisonError, TryLockError};
+use std::sync::{LockResult, MutexGuard, PoisonError};
 
 /// A mutex without poisoning.
 #[derive(Debug, Default)]
@@ -19,7 +19,14 @@ impl<T> Mutex<T> {
     }
 
     /// The guard, if nobody holds the lock now. Never waits.
+    #[cfg(all(
+        target_os = "linux",
+        target_pointer_width = "64",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ))]
     pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        use std::sync::TryLockError;
+
         match self.0.try_lock() {
             Ok(guard) => Some(guard),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),

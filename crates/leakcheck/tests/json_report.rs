@@ -199,8 +199,7 @@ fn without_the_variable_nothing_is_written() {
     assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
 }
 
-/// Each line is longer than what the system writes at once into a pipe, and some are longer than a
-/// page of a file.
+/// The lines are longer than what the system writes at once into a pipe, and than a page of a file.
 #[test]
 fn lines_of_many_processes_do_not_mix() {
     let report = child::directory("json_many").join("leaks.jsonl");
@@ -217,13 +216,12 @@ fn lines_of_many_processes_do_not_mix() {
     for child in children {
         assert!(!child.join().unwrap().passed);
     }
-    let mut tests: Vec<String> = lines(&report)
-        .iter()
-        .map(|line| {
-            assert!(line.to_string().len() > 4096);
-            line["test"].as_str().unwrap().to_owned()
-        })
-        .collect();
+    let lines = lines(&report);
+    // A busy machine may give a task no time for its stack, and its line is short then.
+    let long = lines.iter().filter(|line| line.to_string().len() > 4096);
+    assert!(long.count() > 40);
+    let tests = lines.iter().map(|line| line["test"].as_str().unwrap());
+    let mut tests: Vec<&str> = tests.collect();
     tests.sort();
     tests.dedup();
     assert_eq!(tests.len(), 80);

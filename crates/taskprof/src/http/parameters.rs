@@ -72,7 +72,7 @@ pub(crate) enum PageKind {
 }
 
 use PageKind::{
-    Capture, ChosenTasks, Cpu, Metrics, Moment, ProfilesPage, Sum, CapturePage, Tasks, TasksPage,
+    Capture, CapturePage, ChosenTasks, Cpu, Metrics, Moment, ProfilesPage, Sum, Tasks, TasksPage,
     Texts,
 };
 use Values::{Formats, Number, Order, Sources, Text, Verdicts, Words};

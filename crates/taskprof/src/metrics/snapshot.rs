@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use taskscope::Stats;
 use taskscope::census::{self, Breakdown};
-use taskscope::sampling::{self, Histograms, Losses};
+use taskscope::sampling::{self, Dropped, Histograms};
 
 use super::labels::{self, OfScope};
 use crate::cpu::ByScope;
@@ -27,7 +27,7 @@ pub(super) struct Snapshot {
     /// All spawn sites that only grow.
     pub(super) growing_sites: usize,
     pub(super) histograms: Histograms,
-    pub(super) losses: Losses,
+    pub(super) losses: Dropped,
     pub(super) stats: Stats,
     pub(super) cpu: ByScope,
     /// Whether it is sampled all the time.
@@ -88,7 +88,7 @@ impl Snapshot {
             growing_sites,
             // Nothing is listed smaller than before: read one after the other, as turns are taken.
             histograms: sampling::histograms(),
-            losses: sampling::losses(),
+            losses: sampling::dropped(),
             stats,
             held: held(),
             cpu,

@@ -1,12 +1,13 @@
 //! The running sampler: starts, collects, stops.
 //!
 //! [`signal`] claims the signal and puts it back; [`perf`] and [`timer`] are the two kinds of
-//! timers; [`registry`] has the threads with a timer, and what their samples stand for; [`handler`]
-//! runs on an interrupted thread; [`shared`] is the memory between the two; [`stacks`] finds the
-//! part of a thread's stack that may be read without asking the kernel.
+//! timers; [`registry`] has the threads with a timer ([`armed`]), and gives their samples credit;
+//! [`handler`] runs on an interrupted thread; [`shared`] is the memory between the two; [`stacks`]
+//! finds the part of a thread's stack that may be read without asking the kernel.
 //!
 //! Not here: how a copied stack is walked (`crate::unwind`).
 
+mod armed;
 mod clock;
 mod handler;
 mod perf;

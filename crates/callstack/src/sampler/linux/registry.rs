@@ -19,12 +19,13 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::hash::{BuildHasher as _, RandomState};
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::AsRawFd as _;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use libc::c_int;
 
+use super::armed::{Armed, Credit, Source, end, spread};
 use super::shared::{FDS, Header, SHARED};
 use super::signal::Claimed;
 use super::timer::Timer;
@@ -41,31 +42,6 @@ const FEW_THREADS: usize = 64;
 
 /// Perf events may take one in this many of the file descriptors that the process may have.
 const DESCRIPTORS_DIVISOR: u64 = 8;
-
-/// The processor time that a sample stands for.
-#[derive(Clone, Copy)]
-pub(super) struct Credit {
-    pub(super) tid: u32,
-    pub(super) periods: u64,
-    /// Nanoseconds.
-    pub(super) period: u64,
-}
-
-enum Source {
-    Perf(OwnedFd),
-    Timer(Timer),
-}
-
-struct Armed {
-    tid: u32,
-    source: Source,
-    /// Processor time when its samples began to count, in nanoseconds.
-    began: u64,
-    /// Processor time at the last update, in nanoseconds.
-    used: u64,
-    /// Processor time that its samples stand for, in nanoseconds.
-    credited: u64,
-}
 
 pub(super) struct Registry {
     signal: c_int,
@@ -347,61 +323,6 @@ impl Drop for Registry {
             end(armed.source);
         }
     }
-}
-
-impl Armed {
-    /// The thread's processor time, in nanoseconds; the last known one if the thread has ended.
-    fn now(&self) -> u64 {
-        clock::read(clock::of_thread(self.tid)).max(self.used)
-    }
-
-    fn update_used(&mut self) {
-        self.used = self.now();
-    }
-
-    /// Updates the thread. Returns its id if another thread has got that meanwhile.
-    fn replaced(&mut self) -> Option<u32> {
-        let now = clock::read(clock::of_thread(self.tid));
-        // 0: it has ended, and no other one has its number.
-        if now != 0 && now < self.used {
-            return Some(self.tid);
-        }
-        self.update_used();
-        None
-    }
-
-    /// How many periods have ended without a sample, up to the last sample at time `last`, if there
-    /// were `hits` since the thread was last credited.
-    fn missing(&mut self, hits: u64, period: u64, last: u64) -> u64 {
-        let before = self.used;
-        self.update_used();
-        let since_last = handler::now().saturating_sub(last);
-        let used_at_last = self.used.saturating_sub(since_last).max(before);
-        let used_at_last = used_at_last.saturating_sub(self.began);
-        let known = self.credited.saturating_add(hits.saturating_mul(period));
-        let beyond = used_at_last.saturating_sub(known);
-        beyond.saturating_add(period - period / 4) / period
-    }
-}
-
-/// Adds `more` periods to these samples, evenly.
-fn spread(samples: &mut [Option<Credit>], more: u64) {
-    let count = samples.len() as u64;
-    let Some(each) = more.checked_div(count) else {
-        return;
-    };
-    for (at, credit) in samples.iter_mut().flatten().enumerate() {
-        credit.periods += each + u64::from((at as u64) < more % count);
-    }
-}
-
-/// Ends a timer. A signal that is under way finds no sender.
-fn end(source: Source) {
-    if let Source::Perf(fd) = &source {
-        perf::disable(fd);
-        SHARED.by_fd[fd.as_raw_fd() as usize].store(0, Ordering::Release);
-    }
-    drop(source);
 }
 
 fn period(hz: u32) -> u64 {
