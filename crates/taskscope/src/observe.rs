@@ -40,7 +40,7 @@ pub fn observe(builder: &mut Builder) -> &mut Builder {
 /// [`Scope`](crate::Scope) that was current where it was spawned. Tasks that were spawned through this crate are seen once, as ever.
 ///
 /// This needs `--cfg tokio_unstable`, for example `RUSTFLAGS="--cfg tokio_unstable"`. Without it there is neither this type nor
-/// [`observe`]; such tasks are counted ([`RuntimeInfo::untracked`](crate::RuntimeInfo::untracked)), and every report says so.
+/// [`observe`]; such tasks are counted ([`RuntimeInfo::untracked`](crate::dump::RuntimeInfo::untracked)), and every report says so.
 ///
 /// # Examples
 ///

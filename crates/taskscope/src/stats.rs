@@ -18,7 +18,7 @@ pub struct Stats {
     pub record_bytes: usize,
     /// Deadlines of scopes, and graces before an abort, that have not come yet.
     pub scope_alarms: usize,
-    /// Scopes that have ended with live tasks and wait for these to be reported, at most [`MAX_PENDING_REPORTS`](crate::MAX_PENDING_REPORTS).
+    /// Scopes that have ended with live tasks and wait for these to be reported, at most [`MAX_PENDING_REPORTS`](crate::scope::MAX_PENDING_REPORTS).
     pub scopes_ended: usize,
     /// Scopes that ended with live tasks while so many were waiting. Nobody was told of their survivors; dumps show them all the same.
     pub scopes_unreported: u64,

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use taskscope::Stats;
 use taskscope::census::{self, Breakdown};
 use taskscope::sampling::{self, Dropped, Histograms};
+use taskscope::stats::Stats;
 
 use super::labels::{self, OfScope};
 use crate::cpu::ByScope;

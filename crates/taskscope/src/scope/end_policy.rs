@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// What happens to the tasks that are alive when their scope ends.
 ///
-/// Under every policy the tasks that are still alive [`SURVIVOR_REPORT_DELAY`](crate::SURVIVOR_REPORT_DELAY) later are reported, each once.
+/// Under every policy the tasks that are still alive [`SURVIVOR_REPORT_DELAY`](crate::scope::SURVIVOR_REPORT_DELAY) later are reported, each once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum AtEnd {

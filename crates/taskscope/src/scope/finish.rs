@@ -33,7 +33,7 @@ impl Scope {
     ///
     /// # Cancel safety
     ///
-    /// Cancelling the wait leaves the scope ended; survivors are then reported as if nobody had waited, [`SURVIVOR_REPORT_DELAY`](crate::SURVIVOR_REPORT_DELAY) later.
+    /// Cancelling the wait leaves the scope ended; survivors are then reported as if nobody had waited, [`SURVIVOR_REPORT_DELAY`](crate::scope::SURVIVOR_REPORT_DELAY) later.
     pub async fn finish(self, grace: Duration) -> Result<(), Survivors> {
         let scope = self.to_ref();
         let finishing = Finishing::new(scope.inner().clone());

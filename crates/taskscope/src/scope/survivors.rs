@@ -30,7 +30,7 @@ use crate::sync::lock;
 pub const SURVIVOR_REPORT_DELAY: Duration = Duration::from_secs(1);
 
 /// Ended scopes with live tasks that are remembered until they are reported: 16384. What is more is counted in
-/// [`Stats::scopes_unreported`](crate::Stats::scopes_unreported).
+/// [`Stats::scopes_unreported`](crate::stats::Stats::scopes_unreported).
 pub const MAX_PENDING_REPORTS: usize = 16_384;
 
 /// So much later it is looked at: other things of a second are measured by another clock, and have passed then.
