@@ -1,4 +1,5 @@
-//! Who started each tokio task, for which request, where it waits, since when, and why it has not stopped.
+//! Who started each tokio task, for which request, where it waits, since when, and why it has not
+//! stopped.
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
@@ -42,19 +43,19 @@
 //! # Without `enable`
 //!
 //! What one writes against stays, with the same names and signatures: the ways to spawn, scopes,
-//! tokens, deadlines, cancel reasons, [`AtEnd`], [`in_current_scope`], [`Tracked`], the layers. What
-//! reads tasks is not there: no dump, no watchdog, no `stats`, no `observe`. The crate depends on
-//! tokio, tokio-util and pin-project-lite alone.
+//! tokens, deadlines, cancel reasons, [`AtEnd`], [`in_current_scope`], [`Tracked`], the layers.
+//! What reads tasks is not there: no dump, no watchdog, no `stats`, no `observe`. The crate depends
+//! on tokio, tokio-util and pin-project-lite alone.
 //!
-//! A task is then tokio's own, exactly the given future, without a name or labels, and what controls
-//! tasks goes on working:
+//! A task is then tokio's own, exactly the given future, without a name or labels, and what
+//! controls tasks goes on working:
 //!
 //! * A task belongs to a scope if it was spawned by a method of the scope ([`Scope::spawn`],
 //!   [`ScopeRef::spawn`], [`Builder::scope`]). It is counted and aborted with its scope,
 //!   [`Scope::finish`] waits for it, and [`Scope::current`] finds the scope in it. For that it
 //!   carries one pointer and has one small allocation.
-//! * A task that was spawned by the plain functions inside a scope does *not* belong to it. A program
-//!   that relies on [`Scope::finish`] or [`AtEnd::Abort`] spawns by the scope.
+//! * A task that was spawned by the plain functions inside a scope does *not* belong to it. A
+//!   program that relies on [`Scope::finish`] or [`AtEnd::Abort`] spawns by the scope.
 //! * A future from [`Builder::instrument`] belongs to no scope.
 //! * Survivors of a scope are not reported; [`Survivors`] says how many there are.
 #![forbid(unsafe_code)]

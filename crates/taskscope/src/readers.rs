@@ -1,4 +1,5 @@
-//! The modules of the readers: what tools ask of tasks. The code is in `taskscope-inspect` and `taskscope-core`.
+//! The modules of the readers: what tools ask of tasks. The code is in `taskscope-inspect` and
+//! `taskscope-core`.
 
 /// All live tasks at one moment: their stacks, their wait reasons, their resources.
 pub mod dump {

@@ -1,7 +1,8 @@
-//! Everything that one writes against, called once in every way, with the feature `enable` and without it: a signature that differs does not
-//! compile.
+//! Everything that one writes against, called once in every way, with the feature `enable` and
+//! without it: a signature that differs does not compile.
 //!
-//! Not here: what it does (`control.rs`, and the other tests), names for readers, which are there with `enable` alone.
+//! Not here: what it does (`control.rs`, and the other tests), names for readers, which are there
+//! with `enable` alone.
 
 use std::borrow::Cow;
 use std::future::{pending, ready};

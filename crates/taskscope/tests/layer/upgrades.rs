@@ -1,4 +1,5 @@
-//! Upgraded connections: web sockets over HTTP/1 and HTTP/2, and a protocol of our own. Their tasks keep the scope of the request open.
+//! Upgraded connections: web sockets over HTTP/1 and HTTP/2, and a protocol of our own. Their tasks
+//! keep the scope of the request open.
 
 use axum::Router;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -132,7 +133,8 @@ async fn a_carried_scope_is_current_in_a_websockets_callback() {
     assert!(scope.unwrap().ended().is_none());
     drop(socket);
     ended(&seen).await;
-    // The control: axum's task does not know of it by itself, and goes on when the scope has ended with the response.
+    // The control: axum's task does not know of it by itself, and goes on when the scope has ended
+    // with the response.
     let (seen, mut socket, scope) = current_in_callback(false).await;
     assert_eq!(scope, None);
     assert_eq!(ended(&seen).await.1, Some(CancelReason::Ended));
@@ -271,7 +273,8 @@ async fn a_websocket_over_http2_keeps_its_scope_open_too() {
     assert_eq!(ended(&seen).await.1, Some(CancelReason::Ended));
 }
 
-/// The task that finishes an upgrade, the connection and the callback are then on different threads.
+/// The task that finishes an upgrade, the connection and the callback are then on different
+/// threads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_websockets_at_once_keep_a_scope_each() {
     let seen = Seen::default();

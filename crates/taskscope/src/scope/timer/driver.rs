@@ -1,7 +1,8 @@
 //! One tokio timer whose waker is a callback. It is polled only here, when it is set.
 //!
-//! A `Sleep` does its work in the runtime's time driver; polling only leaves a waker with it. So a waker that does something is a callback,
-//! and needs no task. It is called on the driver's thread, with no lock of tokio's held; it is also called, early, when the runtime ends.
+//! A `Sleep` does its work in the runtime's time driver; polling only leaves a waker with it. So a
+//! waker that does something is a callback, and needs no task. It is called on the driver's thread,
+//! with no lock of tokio's held; it is also called, early, when the runtime ends.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +21,8 @@ use super::Timer;
 use super::clock::{Clock, in_runtime};
 use crate::sync::lock;
 
-/// Tokio's timers reach about two years ahead. For a later time the timer fires in between and is set again.
+/// Tokio's timers reach about two years ahead. For a later time the timer fires in between and is
+/// set again.
 const FAR: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) struct SleepDriver {
@@ -41,7 +43,8 @@ impl Wake for FireWaker {
     }
 }
 
-/// Runtimes that were found to have no timers. Tokio tells by a panic only, so nobody should ask it twice.
+/// Runtimes that were found to have no timers. Tokio tells by a panic only, so nobody should ask it
+/// twice.
 static WITHOUT_TIMERS: Mutex<Vec<Id>> = Mutex::new(Vec::new());
 
 /// At most this many runtimes without timers are remembered.
@@ -64,7 +67,8 @@ impl SleepDriver {
         self.fires.load(Ordering::Relaxed)
     }
 
-    /// Has the timer fire at `at` or earlier, if there is a runtime that can do it. False: `at` has come already.
+    /// Has the timer fire at `at` or earlier, if there is a runtime that can do it. False: `at` has
+    /// come already.
     ///
     /// Only one thread at a time does this, so the lock is never waited for.
     pub(super) fn set(&self, at: Instant, clock: &Clock) -> bool {
@@ -92,11 +96,13 @@ impl SleepDriver {
         let sleep = slot.as_mut()?;
         let waits = catch_unwind(AssertUnwindSafe(|| {
             if is_new || sleep.is_elapsed() || sleep.deadline() > soon {
-                // This registers it. The first poll would, too, but panics if the runtime is ending.
+                // This registers it. The first poll would, too, but panics if the runtime is
+                // ending.
                 sleep.as_mut().reset(soon);
             }
-            // Without tokio's budget for the current task, which is not ours to spend. Polled again even if nothing has changed: a poll
-            // inside one of tokio's own task dumps leaves no waker.
+            // Without tokio's budget for the current task, which is not ours to spend. Polled again
+            // even if nothing has changed: a poll inside one of tokio's own task dumps leaves no
+            // waker.
             !sleep.is_elapsed()
                 && pin!(unconstrained(sleep.as_mut()))
                     .poll(&mut Context::from_waker(&self.waker))
@@ -114,7 +120,8 @@ impl SleepDriver {
     }
 }
 
-/// A `Sleep` of the clock's runtime, if that has timers. Where a panic cannot be caught, tokio is only asked if it must have some.
+/// A `Sleep` of the clock's runtime, if that has timers. Where a panic cannot be caught, tokio is
+/// only asked if it must have some.
 fn new_sleep(at: Instant, clock: &Clock) -> Option<Pin<Box<Sleep>>> {
     let runtime = clock.runtime()?;
     let id = runtime.id();

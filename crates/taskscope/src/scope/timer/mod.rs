@@ -1,11 +1,13 @@
 //! Alarms at a time of tokio's clock, without a task and without a timer for each.
 //!
-//! All alarms of one runtime wait in one queue. One tokio `Sleep` is set for the earliest; what polls it is no task but a waker of ours
-//! ([`driver`]), so alarms fire on the runtime's time driver, honour its pausable clock, and nobody sees a task that is not his.
-//! Three things can keep that from happening: there is no runtime, the runtime has no timers, its workers are all blocked. So a thread
-//! ([`super::alarm_thread`]) looks at every queue too, and asks the same clock: what is due by a paused clock is due, and nothing else.
-//! An alarm that is dropped leaves its queue; a queue without alarms is dropped with its hold on the runtime.
-//! Not here: what an alarm means.
+//! All alarms of one runtime wait in one queue. One tokio `Sleep` is set for the earliest; what
+//! polls it is no task but a waker of ours ([`driver`]), so alarms fire on the runtime's time
+//! driver, honour its pausable clock, and nobody sees a task that is not his. Three things can keep
+//! that from happening: there is no runtime, the runtime has no timers, its workers are all
+//! blocked. So a thread ([`super::alarm_thread`]) looks at every queue too, and asks the same
+//! clock: what is due by a paused clock is due, and nothing else. An alarm that is dropped leaves
+//! its queue; a queue without alarms is dropped with its hold on the runtime. Not here: what an
+//! alarm means.
 
 mod clock;
 mod driver;
@@ -28,7 +30,8 @@ use self::driver::SleepDriver;
 use super::alarm_thread::AlarmThread;
 use crate::sync::lock;
 
-/// How late an alarm of a runtime may be before the thread looks after it: the runtime's workers are blocked.
+/// How late an alarm of a runtime may be before the thread looks after it: the runtime's workers
+/// are blocked.
 const LATE: Duration = Duration::from_millis(100);
 
 /// What to do with the scope when the time has come.
@@ -56,8 +59,9 @@ struct Timer {
     clock: Clock,
     queue: Mutex<BTreeMap<Key, Entry>>,
     driver: SleepDriver,
-    /// Calls of `fire` that have not been answered. The one that takes it from 0 answers; the others leave, so nothing waits for anybody
-    /// here, and the driver may fire while it is being set.
+    /// Calls of `fire` that have not been answered. The one that takes it from 0 answers; the
+    /// others leave, so nothing waits for anybody here, and the driver may fire while it is being
+    /// set.
     unanswered: AtomicUsize,
 }
 
@@ -118,7 +122,8 @@ fn all() -> Vec<Arc<Timer>> {
     all
 }
 
-/// For the alarm thread: fires what is due and nobody else has fired. Returns how long it may sleep; `None`: until it is called.
+/// For the alarm thread: fires what is due and nobody else has fired. Returns how long it may
+/// sleep; `None`: until it is called.
 fn look() -> Option<Duration> {
     all().iter().filter_map(|timer| timer.look()).min()
 }
@@ -171,7 +176,8 @@ impl Timer {
         timer
     }
 
-    /// Fires what is due and sets the driver for what comes next, unless somebody is at it, who then does it again.
+    /// Fires what is due and sets the driver for what comes next, unless somebody is at it, who
+    /// then does it again.
     fn fire(&self) {
         let mut answered = 1;
         if self.unanswered.fetch_add(1, Ordering::AcqRel) != 0 {
