@@ -178,7 +178,7 @@ fn say(what: impl std::fmt::Display) {
 /// Prints one line on standard error, whatever characters a reason, a name or a path in it has.
 #[expect(clippy::print_stderr, reason = "this is what it is for")]
 fn say_line(what: impl std::fmt::Display) {
-    eprintln!("{}", taskscope::OneLine(what.to_string()));
+    eprintln!("{}", taskscope::text::OneLine(what.to_string()));
 }
 
 /// Panics at the caller's line.

@@ -286,7 +286,7 @@ async fn nothing_of_a_name_hides_or_looks_like_a_line_of_the_message() {
         );
         assert!(!message.contains("\n1. 9 tasks"), "{message}");
         // It is there, in a form that tells it from all others.
-        let shown = taskscope::Plain(name).to_string();
+        let shown = taskscope::text::Plain(name).to_string();
         assert!(
             message.contains(&format!("name       {shown}\n")),
             "{message}"

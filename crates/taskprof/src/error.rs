@@ -153,8 +153,8 @@ impl From<taskprof_format::Error> for Error {
     }
 }
 
-impl From<taskscope::NoMemory> for Error {
-    fn from(why: taskscope::NoMemory) -> Self {
+impl From<taskscope::dump::NoMemory> for Error {
+    fn from(why: taskscope::dump::NoMemory) -> Self {
         Error {
             kind: Kind::NoMemory(why.to_string()),
             source: None,

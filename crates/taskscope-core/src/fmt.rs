@@ -13,7 +13,7 @@ use crate::text::Plain;
 ///
 /// ```
 /// use std::time::Duration;
-/// use taskscope::Age;
+/// use taskscope::text::Age;
 ///
 /// assert_eq!(Age(Duration::from_millis(4520)).to_string(), "4.5s");
 /// assert_eq!(Age(Duration::from_secs(603)).to_string(), "10m03s");
@@ -50,7 +50,7 @@ pub const LISTED: usize = 8;
 /// # Examples
 ///
 /// ```
-/// use taskscope::Listed;
+/// use taskscope::text::Listed;
 ///
 /// assert_eq!(Listed(&["audit", "reaper"]).to_string(), "audit, reaper");
 /// assert!(Listed(&["task"; 10]).to_string().ends_with(", task and 2 more"));

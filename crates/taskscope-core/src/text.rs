@@ -71,7 +71,7 @@ pub const fn is_hidden(c: char) -> bool {
 /// # Examples
 ///
 /// ```
-/// use taskscope::Plain;
+/// use taskscope::text::Plain;
 ///
 /// assert_eq!(Plain("audit\n\u{1b}[31m").to_string(), r"audit\n\u{1b}[31m");
 /// assert_eq!(Plain("pay\u{202e}lla").to_string(), r"pay\u{202e}lla");

@@ -137,7 +137,7 @@ fn sample() {
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// for _ in 0..3 {
 ///     drop(taskscope::spawn(std::future::pending::<()>())); // one more each time
-///     taskscope::sample_growth();
+///     taskscope::growth::sample_growth();
 /// }
 /// let first = &taskscope::growth()[0];
 /// assert!(first.only_grows());

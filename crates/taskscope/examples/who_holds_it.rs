@@ -1,4 +1,5 @@
-//! A pool is empty: the dump names who holds its permits, since when, and what the holder waits for.
+//! A pool is empty: the dump names who holds its permits, since when, and what the holder waits
+//! for.
 //!
 //! ```text
 //! cargo run -p taskscope --example who_holds_it

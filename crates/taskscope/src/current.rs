@@ -18,7 +18,8 @@ pub(crate) fn enter_scope(scope: Arc<ScopeInner>) -> ScopeGuard {
     backend::enter_scope(scope)
 }
 
-/// Notes that the task which this thread is polling has looked at a token of `scope`, and has seen it `cancelled` or not.
+/// Notes that the task which this thread is polling has looked at a token of `scope`, and has seen
+/// it `cancelled` or not.
 pub(crate) fn token_polled(scope: &ScopeInner, cancelled: bool) {
     backend::note_token_look(|own| ScopeInner::of_owner(own)?.looked_at(scope, cancelled));
 }

@@ -12,8 +12,8 @@ use crate::backend::{Attached, TaskRef};
 
 /// Owns the permission to await a task's end, like [`tokio::task::JoinHandle`].
 ///
-/// Dropping it detaches the task: the task goes on, and from then on dumps show it as *detached* and since when, because
-/// nobody is left who could await or abort it.
+/// Dropping it detaches the task: the task goes on, and from then on dumps show it as *detached*
+/// and since when, because nobody is left who could await or abort it.
 ///
 /// # Cancel safety
 ///
@@ -37,7 +37,8 @@ impl<T> JoinHandle<T> {
         self.inner.abort();
     }
 
-    /// A handle that can abort the task and not await it. Holding one does not keep the task from being detached.
+    /// A handle that can abort the task and not await it. Holding one does not keep the task from
+    /// being detached.
     #[must_use]
     pub fn abort_handle(&self) -> AbortHandle {
         self.inner.abort_handle()

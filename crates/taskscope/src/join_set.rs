@@ -1,4 +1,5 @@
-//! A set of tasks that have records: tokio's, which also knows its tasks, to mark them as detached when it lets go of them.
+//! A set of tasks that have records: tokio's, which also knows its tasks, to mark them as detached
+//! when it lets go of them.
 //!
 //! Not here: how a task gets into a set ([`crate::InSet`]).
 
@@ -11,11 +12,14 @@ use tokio::task::{self, Id, JoinError};
 
 use crate::backend::TaskRef;
 
-/// A set of tasks that are awaited in the order in which they end: [`tokio::task::JoinSet`] with records.
+/// A set of tasks that are awaited in the order in which they end: [`tokio::task::JoinSet`] with
+/// records.
 ///
-/// Everything that tokio documents of its type holds for this one: dropping it aborts its tasks. Names and labels are given with
-/// [`Builder::in_set`](crate::Builder::in_set). When a set lets go of a task that is alive, that task is *detached* from then on: after
-/// [`detach_all`](JoinSet::detach_all), and after a drop, which cannot abort a call that is running on the blocking pool.
+/// Everything that tokio documents of its type holds for this one: dropping it aborts its tasks.
+/// Names and labels are given with [`Builder::in_set`](crate::Builder::in_set). When a set lets go
+/// of a task that is alive, that task is *detached* from then on: after
+/// [`detach_all`](JoinSet::detach_all), and after a drop, which cannot abort a call that is running
+/// on the blocking pool.
 ///
 /// # Examples
 ///
@@ -37,19 +41,21 @@ use crate::backend::TaskRef;
 ///
 /// # Overhead
 ///
-/// 16 bytes for each task in the set, in one list that grows as a `Vec` does, beside what [`spawn`](crate::spawn) costs.
+/// 16 bytes for each task in the set, in one list that grows as a `Vec` does, beside what
+/// [`spawn`](crate::spawn) costs.
 ///
 /// # Limitations
 ///
-/// Of tasks that were collected from an iterator the spawn site is in the standard library, which does not pass the caller's line on.
-/// [`extend`](Extend::extend) does.
+/// Of tasks that were collected from an iterator the spawn site is in the standard library, which
+/// does not pass the caller's line on. [`extend`](Extend::extend) does.
 pub struct JoinSet<T> {
     // Before the members: it aborts its tasks, and what is alive then is detached.
     pub(crate) inner: task::JoinSet<T>,
     pub(crate) members: Members,
 }
 
-/// The tasks of a set that nobody knows to have ended; those that have are removed when the list would grow.
+/// The tasks of a set that nobody knows to have ended; those that have are removed when the list
+/// would grow.
 #[derive(Default)]
 pub(crate) struct Members(Vec<TaskRef>);
 
@@ -141,8 +147,8 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// # Panics
     ///
-    /// If one of them has panicked, with its payload, or was aborted. The others are aborted then, as they are when this future
-    /// is dropped.
+    /// If one of them has panicked, with its payload, or was aborted. The others are aborted then,
+    /// as they are when this future is dropped.
     pub async fn join_all(self) -> Vec<T> {
         // Dropped after tokio's set.
         let _members = self.members;

@@ -1,10 +1,10 @@
 //! Tasks that other code spawns with tokio's own functions, seen through the hooks of a runtime.
 //!
-//! Only with `--cfg tokio_unstable`, because tokio has the hooks only then. There is no stand-in without it: a program that counts on
-//! its tasks being observed should not compile.
+//! Only with `--cfg tokio_unstable`, because tokio has the hooks only then. There is no stand-in
+//! without it: a program that counts on its tasks being observed should not compile.
 //!
-//! Not here: which tasks are alive (`taskscope_core::observed_tasks`), what a poll does to a record ([`crate::record`]), which spawns are our own
-//! ([`crate::spawn`]).
+//! Not here: which tasks are alive (`taskscope_core::observed_tasks`), what a poll does to a record
+//! ([`crate::record`]), which spawns are our own ([`crate::spawn`]).
 
 use std::fmt;
 use std::mem::forget;
@@ -14,7 +14,8 @@ use std::sync::Arc;
 use taskscope_core::observed_tasks::{self, Tasks};
 use tokio::runtime::{Builder, TaskMeta};
 
-/// Shows every task of a runtime that is about to be built: [`Observe::install`] without callbacks of one's own.
+/// Shows every task of a runtime that is about to be built: [`Observe::install`] without callbacks
+/// of one's own.
 ///
 /// # Examples
 ///
@@ -34,17 +35,21 @@ pub fn observe(builder: &mut Builder) -> &mut Builder {
     Observe::new().install(builder)
 }
 
-/// Shows every task of a runtime, also those that other code spawns with [`tokio::spawn`], a `JoinSet` or a `TaskTracker`.
+/// Shows every task of a runtime, also those that other code spawns with [`tokio::spawn`], a
+/// `JoinSet` or a `TaskTracker`.
 ///
-/// Dumps show such a task with its spawn location, the task that spawned it, its age, polls and busy time, and with the
-/// [`Scope`](crate::Scope) that was current where it was spawned. Tasks that were spawned through this crate are seen once, as ever.
+/// Dumps show such a task with its spawn location, the task that spawned it, its age, polls and
+/// busy time, and with the [`Scope`](crate::Scope) that was current where it was spawned. Tasks
+/// that were spawned through this crate are seen once, as ever.
 ///
-/// This needs `--cfg tokio_unstable`, for example `RUSTFLAGS="--cfg tokio_unstable"`. Without it there is neither this type nor
-/// [`observe`]; such tasks are counted ([`RuntimeInfo::untracked`](crate::RuntimeInfo::untracked)), and every report says so.
+/// This needs `--cfg tokio_unstable`, for example `RUSTFLAGS="--cfg tokio_unstable"`. Without it
+/// there is neither this type nor [`observe`]; such tasks are counted
+/// ([`RuntimeInfo::untracked`](crate::dump::RuntimeInfo::untracked)), and every report says so.
 ///
 /// # Examples
 ///
-/// Tokio has room for one callback per hook, and [`install`](Observe::install) takes all four. Hand over your own:
+/// Tokio has room for one callback per hook, and [`install`](Observe::install) takes all four. Hand
+/// over your own:
 ///
 /// ```
 /// use std::sync::Arc;
@@ -65,23 +70,28 @@ pub fn observe(builder: &mut Builder) -> &mut Builder {
 ///
 /// # Overhead
 ///
-/// A spawn costs one insertion into a hash table and one removal, a poll one look into it, each under a lock of one of 64 parts of the table:
-/// about 150 ns for a spawn with its end and 40 ns for a poll. Tasks that were spawned through this crate pay for looks that find
-/// nothing, about 65 ns and 12 ns. The table holds live tasks only, and keeps its size at the busiest moment.
+/// A spawn costs one insertion into a hash table and one removal, a poll one look into it, each
+/// under a lock of one of 64 parts of the table: about 150 ns for a spawn with its end and 40 ns
+/// for a poll. Tasks that were spawned through this crate pay for looks that find nothing, about 65
+/// ns and 12 ns. The table holds live tasks only, and keeps its size at the busiest moment.
 ///
 /// # Limitations
 ///
-/// * No stack and no wait reason: the task's polls are tokio's own, and so are its wakers. Tokio's `Handle::dump` is never called; it
-///   can lose worker threads for good. So an observed task is never `stuck` or `spinning`, and one that has been woken shows as
-///   idle until it is polled.
+/// * No stack and no wait reason: the task's polls are tokio's own, and so are its wakers. Tokio's
+///   `Handle::dump` is never called; it can lose worker threads for good. So an observed task is
+///   never `stuck` or `spinning`, and one that has been woken shows as idle until it is polled.
 /// * Its future's type, its `JoinHandle` and its wakers are not known. A scope cannot abort it.
-/// * Tokio has no hooks for tasks of a `LocalSet`, for calls on the blocking pool, `tokio::fs` among them, and for the future
-///   of `block_on`. The tasks of a `LocalSet` are not counted by tokio either.
-/// * It is shown until tokio says that it has ended, which is just after its `JoinHandle` was woken.
-/// * Until its first poll it is shown on the runtime of the code that spawned it. In a runtime that is being shut down it may not be shown.
-/// * A later call of `on_task_spawn`, `on_before_task_poll`, `on_after_task_poll` or `on_task_terminate` on the same builder
-///   replaces ours. Without the last, tasks seem to live for ever: as soon as that is noticed, no more are
-///   shown, and all are counted as untracked again.
+/// * Tokio has no hooks for tasks of a `LocalSet`, for calls on the blocking pool, `tokio::fs`
+///   among them, and for the future of `block_on`. The tasks of a `LocalSet` are not counted by
+///   tokio either.
+/// * It is shown until tokio says that it has ended, which is just after its `JoinHandle` was
+///   woken.
+/// * Until its first poll it is shown on the runtime of the code that spawned it. In a runtime that
+///   is being shut down it may not be shown.
+/// * A later call of `on_task_spawn`, `on_before_task_poll`, `on_after_task_poll` or
+///   `on_task_terminate` on the same builder replaces ours. Without the last, tasks seem to live
+///   for ever: as soon as that is noticed, no more are shown, and all are counted as untracked
+///   again.
 #[derive(Default)]
 #[must_use = "nothing is observed until `install` is called"]
 pub struct Observe {
@@ -137,8 +147,8 @@ impl Observe {
 
     /// Sets all four task hooks of the builder, in place of those that it had, and returns it.
     ///
-    /// A panic in a callback does what it would do in a callback that was given to the builder: in a hook around a poll, it
-    /// aborts the process on a multi-threaded runtime.
+    /// A panic in a callback does what it would do in a callback that was given to the builder: in
+    /// a hook around a poll, it aborts the process on a multi-threaded runtime.
     pub fn install(self, builder: &mut Builder) -> &mut Builder {
         taskscope_inspect::install();
         let tasks = Tasks::new();
@@ -149,7 +159,8 @@ impl Observe {
             on_after_poll,
             on_terminate,
         } = self;
-        // Ours is the inner pair of each two: what a callback of the user does is neither part of the task nor lost to a panic.
+        // Ours is the inner pair of each two: what a callback of the user does is neither part of
+        // the task nor lost to a panic.
         builder
             .on_task_spawn(move |meta| {
                 quietly(|| spawned.spawned(meta));

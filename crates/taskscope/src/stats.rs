@@ -10,7 +10,8 @@ use crate::scope;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Records that have memory. They are used again; the memory of those that no task needs goes back to the system after a second or two.
+    /// Records that have memory. They are used again; the memory of those that no task needs goes
+    /// back to the system after a second or two.
     pub records: usize,
     /// Records that somebody refers to: a live task, a waker that was kept, or a dump.
     pub records_in_use: usize,
@@ -18,9 +19,11 @@ pub struct Stats {
     pub record_bytes: usize,
     /// Deadlines of scopes, and graces before an abort, that have not come yet.
     pub scope_alarms: usize,
-    /// Scopes that have ended with live tasks and wait for these to be reported, at most [`MAX_PENDING_REPORTS`](crate::MAX_PENDING_REPORTS).
+    /// Scopes that have ended with live tasks and wait for these to be reported, at most
+    /// [`MAX_PENDING_REPORTS`](crate::scope::MAX_PENDING_REPORTS).
     pub scopes_ended: usize,
-    /// Scopes that ended with live tasks while so many were waiting. Nobody was told of their survivors; dumps show them all the same.
+    /// Scopes that ended with live tasks while so many were waiting. Nobody was told of their
+    /// survivors; dumps show them all the same.
     pub scopes_unreported: u64,
     /// [Tracked](crate::Tracked) values that exist.
     pub resources: usize,

@@ -1,4 +1,5 @@
-//! Locks that go on after a panic: what they protect is changed in single steps, so it is never left half done.
+//! Locks that go on after a panic: what they protect is changed in single steps, so it is never
+//! left half done.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

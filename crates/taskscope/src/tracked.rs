@@ -1,4 +1,5 @@
-//! Resources under the same ownership as tasks: a value that says, in dumps, who acquired it and who uses it.
+//! Resources under the same ownership as tasks: a value that says, in dumps, who acquired it and
+//! who uses it.
 //!
 //! Not here: where the entries are kept, and what a dump makes of them ([`crate::resources`]).
 
@@ -7,10 +8,12 @@ use std::ops::{Deref, DerefMut};
 
 use crate::backend::Registered;
 
-/// A value that dumps show for as long as it is held: the guard of a pooled connection, a permit, a lock, a file.
+/// A value that dumps show for as long as it is held: the guard of a pooled connection, a permit, a
+/// lock, a file.
 ///
-/// It knows its kind, where and when it was acquired, the scope and the task that acquired it, and the task that used it last. Use is
-/// what goes through `Deref` and `DerefMut`: a task that was given the value, and has not touched it yet, is not known.
+/// It knows its kind, where and when it was acquired, the scope and the task that acquired it, and
+/// the task that used it last. Use is what goes through `Deref` and `DerefMut`: a task that was
+/// given the value, and has not touched it yet, is not known.
 ///
 /// # Examples
 ///
@@ -42,12 +45,14 @@ use crate::backend::Registered;
 ///
 /// # Overhead
 ///
-/// One small allocation, one uncontended lock, and the same lock again at the end. A use reads two thread-locals and the coarse clock, and
-/// writes only if the task has changed or about a millisecond has passed.
+/// One small allocation, one uncontended lock, and the same lock again at the end. A use reads two
+/// thread-locals and the coarse clock, and writes only if the task has changed or about a
+/// millisecond has passed.
 ///
 /// # Limitations
 ///
-/// Dumps know what is wrapped, and nothing of what is not. A value that was leaked by `mem::forget` is shown for ever, which is the truth.
+/// Dumps know what is wrapped, and nothing of what is not. A value that was leaked by `mem::forget`
+/// is shown for ever, which is the truth.
 #[must_use = "it is shown as held until it is dropped"]
 pub struct Tracked<T> {
     // Before the entry: the resource is shown until its destructor is through.
@@ -72,7 +77,8 @@ pub fn track<T>(kind: &'static str, value: T) -> Tracked<T> {
 impl<T> Tracked<T> {
     /// A resource that has just been acquired, by the calling task and for the current scope.
     ///
-    /// Kinds group resources, so there should be few: `pg connection`, and not the connection's number.
+    /// Kinds group resources, so there should be few: `pg connection`, and not the connection's
+    /// number.
     #[track_caller]
     pub fn new(kind: &'static str, value: T) -> Tracked<T> {
         Tracked {

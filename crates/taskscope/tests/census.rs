@@ -157,7 +157,7 @@ fn the_series_is_kept_in_order_at_its_pace_and_ends_when_it_is_switched_off() {
     let kept = census::history().len();
     for _ in 0..10 {
         drop(census::take());
-        taskscope::sample_growth();
+        taskscope::growth::sample_growth();
     }
     assert!(census::history().len() <= kept + 1);
     untracked.abort();

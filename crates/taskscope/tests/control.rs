@@ -1,4 +1,5 @@
-//! Scopes, tokens and layers do the same with the feature `enable` and without it: a program does not depend on a diagnostic's switch.
+//! Scopes, tokens and layers do the same with the feature `enable` and without it: a program does
+//! not depend on a diagnostic's switch.
 
 use std::future::pending;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! A library that depends on this crate without the feature `enable` costs nobody anything: the tree of its crates.
+//! A library that depends on this crate without the feature `enable` costs nobody anything: the
+//! tree of its crates.
 
 use std::collections::BTreeSet;
 use std::process::Command;

@@ -6,7 +6,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use taskscope::{Dump, DumpOptions, NoTrace, TaskDump};
+use taskscope::{Dump, DumpOptions, TaskDump, dump::NoTrace};
 use tokio::runtime::{Builder, Runtime};
 
 /// A dump that waits for anybody who does not answer takes as long as this.

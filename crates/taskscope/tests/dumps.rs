@@ -10,8 +10,11 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use taskscope::{BLOCKING_THRESHOLD, Dump, DumpOptions, NoTrace, Stacks, State, Verdict};
-use testkit::until;
+use taskscope::{
+    Dump, DumpOptions, Stacks, Verdict,
+    dump::{NoTrace, State},
+    verdict::BLOCKING_THRESHOLD,
+};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
@@ -416,7 +419,7 @@ fn a_blocking_dump_inside_a_current_thread_runtime_comes_back_without_its_stacks
 fn a_task_that_waits_in_more_ways_than_are_kept_says_how_many_were_dropped() {
     current_thread().block_on(async {
         let mut keep = Vec::new();
-        let leaves: Vec<_> = (0..taskscope::MAX_BRANCHES + 5)
+        let leaves: Vec<_> = (0..taskscope::dump::MAX_BRANCHES + 5)
             .map(|_| {
                 let (tx, rx) = oneshot::channel::<()>();
                 keep.push(tx);
@@ -444,7 +447,7 @@ fn a_task_that_waits_in_more_ways_than_are_kept_says_how_many_were_dropped() {
         let dump = of(&Handle::current()).capture().await;
         assert_eq!(
             dump.tasks[0].trace.as_ref().unwrap().branches().len(),
-            taskscope::MAX_BRANCHES
+            taskscope::dump::MAX_BRANCHES
         );
         assert_eq!(dump.tasks[0].branches_dropped, 5);
     });

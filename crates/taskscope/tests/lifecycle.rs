@@ -1,4 +1,5 @@
-//! The life of a task and its record: spawn, poll, panic, abort, runtime shutdown. One process, so counts are by runtime.
+//! The life of a task and its record: spawn, poll, panic, abort, runtime shutdown. One process, so
+//! counts are by runtime.
 #![cfg(feature = "enable")]
 #![allow(
     clippy::async_yields_async,
@@ -533,7 +534,7 @@ fn a_task_whose_future_is_being_dropped_is_running_on_the_thread_that_drops_it()
         runtime.block_on(async { drop(task.await) });
         assert!(tasks_of(runtime.handle()).is_empty());
         let seen = tasks.pop().expect("alive until its future is gone");
-        let taskscope::State::Running {
+        let taskscope::dump::State::Running {
             thread: Some(thread),
             since,
         } = &seen.state

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use taskscope::{AtEnd, CancelReason, MAX_PENDING_REPORTS, Scope, stats};
+use taskscope::{AtEnd, CancelReason, Scope, scope::MAX_PENDING_REPORTS, stats};
 
 /// Tests of this file look at what the process holds, so they take turns.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use taskscope::{Builder, DumpOptions, NoTrace};
+use taskscope::{Builder, DumpOptions, dump::NoTrace};
 use tokio::runtime;
 use tokio::sync::oneshot;
 

@@ -8,7 +8,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use taskscope::{Dump, DumpOptions, HolderState, ResourceDump, Scope, Stacks, Tracked};
+use taskscope::{
+    Dump, DumpOptions, Scope, Stacks, Tracked,
+    dump::{HolderState, ResourceDump},
+};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
 /// Other tests of this binary have resources of their own: each test has kinds of its own.

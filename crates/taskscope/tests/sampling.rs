@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use taskscope::sampling::{self, Activity, Report, Row};
-use taskscope::{NoTrace, Scope, WaitKind};
+use taskscope::{Scope, WaitKind, dump::NoTrace};
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, mpsc, oneshot};
 

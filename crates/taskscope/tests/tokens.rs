@@ -7,7 +7,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use taskscope::{
-    CANCEL_GRACE, CancelReason, DumpOptions, Scope, ScopeRef, Stacks, TaskDump, Token, Verdict,
+    CancelReason, DumpOptions, Scope, ScopeRef, Stacks, TaskDump, Token, Verdict,
+    verdict::CANCEL_GRACE,
 };
 use tokio::sync::oneshot;
 

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use taskscope::{Builder, DumpOptions, Stacks, State, Watchdog, census, sampling};
+use taskscope::{Builder, DumpOptions, Stacks, Watchdog, census, dump::State, sampling};
 
 const TASKS: usize = 300_000;
 const ROUNDS: usize = 9;

@@ -63,7 +63,7 @@ fn a_blocked_poll_is_caught_with_the_stack_of_its_thread_while_it_is_blocked() {
     assert_eq!(task.verdict.name(), "blocking");
     let poll = task.long_poll.unwrap();
     assert!(!poll.over);
-    assert!(poll.lasted >= taskscope::BLOCKING_THRESHOLD);
+    assert!(poll.lasted >= taskscope::verdict::BLOCKING_THRESHOLD);
     let trace = poll.trace.unwrap().to_string();
     assert!(trace.contains("watchdog::block_here"), "{trace}");
     assert!(
@@ -130,7 +130,8 @@ fn a_short_poll_and_a_call_on_the_blocking_pool_are_not_caught() {
             tokio::task::yield_now().await;
             let task = named(&look(Stacks::Fresh), "call").unwrap();
             let since = task.state.since();
-            if task.state.name() == "running" && since >= 2 * taskscope::BLOCKING_THRESHOLD {
+            if task.state.name() == "running" && since >= 2 * taskscope::verdict::BLOCKING_THRESHOLD
+            {
                 break task;
             }
         };
@@ -160,9 +161,9 @@ fn a_site_that_only_grows_comes_before_one_with_more_tasks_that_does_not() {
             drop(taskscope::spawn(std::future::pending::<()>()));
         }
         let stays = line!() - 2;
-        for _ in 0..taskscope::GROWTH_MIN_SAMPLES {
+        for _ in 0..taskscope::growth::GROWTH_MIN_SAMPLES {
             drop(taskscope::spawn(std::future::pending::<()>()));
-            taskscope::sample_growth();
+            taskscope::growth::sample_growth();
         }
         let grows = line!() - 3;
         let growth: Vec<_> = taskscope::growth()

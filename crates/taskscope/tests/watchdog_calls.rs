@@ -9,7 +9,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use taskscope::{DumpOptions, LongPoll, Stacks};
+use taskscope::{DumpOptions, Stacks, dump::LongPoll};
 
 /// Long enough for the watchdog to come several times.
 const LENGTH: Duration = Duration::from_millis(600);

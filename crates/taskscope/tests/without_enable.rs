@@ -1,4 +1,5 @@
-//! Without the feature `enable` nothing is added to a task, and no thread is started until a deadline is set.
+//! Without the feature `enable` nothing is added to a task, and no thread is started until a
+//! deadline is set.
 #![cfg(not(feature = "enable"))]
 
 use std::future::{pending, ready};

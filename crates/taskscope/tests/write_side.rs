@@ -1,7 +1,8 @@
-//! Everything that one writes against, called once in every way, with the feature `enable` and without it: a signature that differs does not
-//! compile.
+//! Everything that one writes against, called once in every way, with the feature `enable` and
+//! without it: a signature that differs does not compile.
 //!
-//! Not here: what it does (`control.rs`, and the other tests), names for readers, which are there with `enable` alone.
+//! Not here: what it does (`control.rs`, and the other tests), names for readers, which are there
+//! with `enable` alone.
 
 use std::borrow::Cow;
 use std::future::{pending, ready};
@@ -11,9 +12,13 @@ use std::time::Duration;
 #[cfg(feature = "hyper")]
 use taskscope::TaskExecutor;
 use taskscope::{
-    AtEnd, Builder, CancelReason, Cancellation, Cancelled, CancelledOwned, DropGuard, DropGuardRef,
-    InCurrentScope, InSet, Instrumented, JoinHandle, JoinSet, Name, Run, RunUntilCancelled,
-    RunUntilCancelledOwned, RuntimeGuard, Scope, ScopeInfo, ScopeRef, Survivors, Token, Tracked,
+    AtEnd, Builder, CancelReason, Cancellation, InSet, Instrumented, JoinHandle, JoinSet, Name,
+    RuntimeGuard, Scope, ScopeInfo, ScopeRef, Survivors, Token, Tracked,
+    scope::{InCurrentScope, Run},
+    token::{
+        Cancelled, CancelledOwned, DropGuard, DropGuardRef, RunUntilCancelled,
+        RunUntilCancelledOwned,
+    },
 };
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinError, LocalSet};
@@ -244,8 +249,8 @@ async fn a_runtime_is_registered() {
 mod layer {
     use axum::http::{HeaderName, Request, Response};
     use taskscope::{
-        DeadlineHeader, ForwardDeadline, ForwardDeadlineLayer, LayerStats, ScopeBody, ScopeFuture,
-        ScopeLayer, ScopeService,
+        DeadlineHeader, ForwardDeadlineLayer, ScopeLayer,
+        layer::{ForwardDeadline, LayerStats, ScopeBody, ScopeFuture, ScopeService},
     };
     use tower::{Layer, Service, ServiceExt, service_fn};
 

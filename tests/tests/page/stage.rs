@@ -142,7 +142,7 @@ impl Stage {
 
     /// Waits until no task has something to do: all of them wait.
     pub(crate) fn settled(&self) {
-        use taskscope::{DumpOptions, Stacks, State};
+        use taskscope::{DumpOptions, Stacks, dump::State};
         loop {
             let dump = DumpOptions::new().stacks(Stacks::None).capture_blocking();
             let idle = |task: &taskscope::TaskDump| matches!(task.state, State::Idle { .. });

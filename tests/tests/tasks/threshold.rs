@@ -1,6 +1,6 @@
 //! Sentences about the watchdog's threshold have the one that is in force.
 
-use taskscope::{BLOCKING_THRESHOLD, Watchdog};
+use taskscope::{Watchdog, verdict::BLOCKING_THRESHOLD};
 
 use crate::service::{THRESHOLD, service};
 

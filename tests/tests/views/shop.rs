@@ -10,7 +10,7 @@ use std::sync::{Arc, Barrier, OnceLock, mpsc};
 use std::task::Poll;
 use std::time::Duration;
 
-use taskscope::{BLOCKING_THRESHOLD, CancelReason, DumpOptions, Scope, Stacks, Verdict};
+use taskscope::{CancelReason, DumpOptions, Scope, Stacks, Verdict, verdict::BLOCKING_THRESHOLD};
 use taskscope_tests::get;
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, oneshot};
@@ -115,7 +115,7 @@ pub(crate) fn shop() -> &'static Shop {
             serve_the_counter(bell.clone()),
         ));
         drop(taskscope::spawn_named("lost", pending::<()>()));
-        let (leaves, parcels): (Vec<_>, Vec<_>) = (0..taskscope::MAX_BRANCHES + 3)
+        let (leaves, parcels): (Vec<_>, Vec<_>) = (0..taskscope::dump::MAX_BRANCHES + 3)
             .map(|_| oneshot::channel())
             .unzip();
         kept.push(Box::new(leaves));
@@ -147,7 +147,7 @@ pub(crate) fn shop() -> &'static Shop {
             let settled = tasks.len() == 21
                 && tasks.iter().all(|task| match &task.state {
                     // A cancelled task has a moment before anything is said of it.
-                    taskscope::State::Idle { .. } => {
+                    taskscope::dump::State::Idle { .. } => {
                         task.scope_cancelled.is_none() || task.verdict == Verdict::CancelIgnored
                     }
                     state => {
@@ -157,7 +157,7 @@ pub(crate) fn shop() -> &'static Shop {
                 });
             if let (
                 true,
-                Some(taskscope::State::Running {
+                Some(taskscope::dump::State::Running {
                     thread: Some(thread),
                     ..
                 }),

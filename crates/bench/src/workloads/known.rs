@@ -50,7 +50,7 @@ fn spin(time: Duration) {
 }
 
 fn wait(row: &Row, kind: WaitKind) -> bool {
-    let is_it = |trace: &Arc<taskscope::Trace>| trace.wait_reason().kinds == [kind];
+    let is_it = |trace: &Arc<taskscope::dump::Trace>| trace.wait_reason().kinds == [kind];
     row.activity == Activity::Waiting && row.trace.as_ref().is_ok_and(is_it)
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use std::fs;
 use std::sync::Arc;
 
-use taskscope::Plain;
+use taskscope::text::Plain;
 
 use super::sockets::{Socket, Sockets};
 

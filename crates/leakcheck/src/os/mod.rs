@@ -17,7 +17,7 @@ use std::fmt;
 use std::thread;
 use std::time::Duration;
 
-use taskscope::{Dump, DumpOptions, Stacks, State, TaskKind};
+use taskscope::{Dump, DumpOptions, Stacks, TaskKind, dump::State};
 use tokio::runtime::Handle;
 
 pub use self::descriptors::Descriptor;
@@ -153,7 +153,10 @@ fn leave_out_known(threads: &mut Vec<OsThread>, runtime: &Handle, probe: PoolPro
 
 /// Leaves out the threads that answer a probe now.
 fn probe_pools(threads: &mut Vec<OsThread>, runtime: &Handle, dump: &Dump) {
-    let others = dump.runtimes.iter().map(taskscope::RuntimeInfo::handle);
+    let others = dump
+        .runtimes
+        .iter()
+        .map(taskscope::dump::RuntimeInfo::handle);
     let others = others.filter(|handle| handle.id() != runtime.id());
     for runtime in std::iter::once(runtime).chain(others) {
         if threads.is_empty() {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use taskscope::{Age, Plain, Quoted};
+use taskscope::text::{Age, Plain, Quoted};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::internal_threads;

@@ -6,7 +6,11 @@
 use std::io;
 
 use serde::Serialize;
-use taskscope::{Branch, Group, ResourceDump, WaitReason, text};
+use taskscope::{
+    WaitReason,
+    dump::{Branch, Group, ResourceDump},
+    text,
+};
 
 use super::text::UNTRACKED_ADVICE;
 use super::{Found, ListedEntry, Outcome};

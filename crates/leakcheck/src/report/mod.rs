@@ -14,7 +14,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use taskscope::{Dump, Group, Verdict};
+use taskscope::{Dump, Verdict, dump::Group};
 
 pub(crate) use self::listed::ListedEntry;
 use crate::os::{Descriptor, OsLeftovers, OsThread};

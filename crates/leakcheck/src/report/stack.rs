@@ -2,7 +2,7 @@
 //!
 //! Not here: how many lines a stack gets ([`super::text`]).
 
-use taskscope::{Branch, Trace};
+use taskscope::dump::{Branch, Trace};
 
 /// The fewest lines of a branch that does not fit: its heading, the innermost function, how many
 /// are left out, and the outermost function.

@@ -6,7 +6,10 @@
 
 use taskscope::heap::Held;
 use taskscope::text::bounded;
-use taskscope::{Age, Group, Listed, OneLine, ResourceDump};
+use taskscope::{
+    dump::{Group, ResourceDump},
+    text::{Age, Listed, OneLine},
+};
 
 use super::{Found, stack};
 use crate::os::{self, counted};

@@ -44,7 +44,7 @@ const SOON: Duration = Duration::from_millis(50);
 
 /// Long enough for a verdict about what a task makes of its cancellation.
 const AFTER_GRACE: Duration =
-    Duration::from_millis(taskscope::CANCEL_GRACE.as_millis() as u64 + 100);
+    Duration::from_millis(taskscope::verdict::CANCEL_GRACE.as_millis() as u64 + 100);
 
 /// Long enough that a test which waited for it would never end.
 const FOREVER: Duration = Duration::from_secs(3600);

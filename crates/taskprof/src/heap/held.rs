@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
 use taskscope::heap::Held;
-use taskscope::{Plain, TaskDump};
+use taskscope::{TaskDump, text::Plain};
 
 use super::profile::ready;
 use super::table;

@@ -7,7 +7,7 @@
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
-use taskscope::OneLine;
+use taskscope::text::OneLine;
 use taskscope::text::bounded;
 
 use crate::error::Error;

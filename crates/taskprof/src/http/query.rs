@@ -4,7 +4,7 @@
 //! Not here: which parameters there are, and their ranges (`parameters.rs`).
 
 use taskscope::text::MAX_NAME;
-use taskscope::{Quoted, Verdict};
+use taskscope::{Verdict, text::Quoted};
 
 use super::error::HttpError;
 use super::parameters::{Endpoint, Parameter, Values};

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use taskscope::Stats;
 use taskscope::census::{self, Breakdown};
 use taskscope::sampling::{self, Dropped, Histograms};
+use taskscope::stats::Stats;
 
 use super::labels::{self, ScopeCounts};
 use crate::cpu::ByScope;

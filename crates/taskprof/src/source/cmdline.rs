@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 
-use taskscope::OneLine;
+use taskscope::text::OneLine;
 
 use super::{Seconds, Source, TextView, What, always};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use taskscope::text;
-use taskscope::{DumpOptions, Plain, RuntimeInfo, Stacks};
+use taskscope::{DumpOptions, Stacks, dump::RuntimeInfo, text::Plain};
 use tokio_metrics::{RuntimeMetrics, RuntimeMonitor};
 
 use super::{Seconds, Source, TextView, What, always};

@@ -43,7 +43,11 @@ pub fn symbols(addresses: &str) -> String {
         // The lookup is one for return addresses: it subtracts one.
         let symbols = callstack::symbolize(next);
         if let Some(name) = symbols.first().and_then(|symbol| symbol.name.as_deref()) {
-            out.push_str(&format!("{:#x} {}\n", next - 1, taskscope::Plain(name)));
+            out.push_str(&format!(
+                "{:#x} {}\n",
+                next - 1,
+                taskscope::text::Plain(name)
+            ));
         }
     }
     out

@@ -7,7 +7,7 @@
 use std::time::{Duration, SystemTime};
 
 use taskscope::sampling::{self, Activity, Report, Row};
-use taskscope::{DumpOptions, NoTrace, Stacks, WaitKind};
+use taskscope::{DumpOptions, Stacks, WaitKind, dump::NoTrace};
 
 use super::{Seconds, Source, What};
 use crate::error::Error;

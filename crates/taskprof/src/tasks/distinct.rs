@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::hash::{Hash as _, Hasher as _};
 
-use taskscope::{LISTED, Listed};
+use taskscope::text::{LISTED, Listed};
 
 /// At most this many different texts are counted exactly; beyond that, the count is a lower bound.
 const MAX_COUNTED: usize = 1 << 12;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskscope::text::plain;
-use taskscope::{DumpOptions, Stacks, TaskDump, Trace, Verdict};
+use taskscope::{DumpOptions, Stacks, TaskDump, Verdict, dump::Trace};
 
 /// Stacks that are remembered at a time.
 const MAX_STACKS: usize = 8192;

@@ -9,7 +9,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use taskscope::heap::Held;
-use taskscope::{Dump, DumpOptions, HeldTasks, TaskDump, Trace, Verdict};
+use taskscope::{
+    Dump, DumpOptions, TaskDump, Verdict,
+    dump::{HeldTasks, Trace},
+};
 
 use super::filter::{KnownStacks, TaskFilter};
 use super::growing::Growing;

@@ -12,7 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskscope::heap::Held;
-use taskscope::{NoTrace, State, TaskDump, Verdict, WaitKind};
+use taskscope::{
+    TaskDump, Verdict, WaitKind,
+    dump::{NoTrace, State},
+};
 
 use super::Holds;
 use super::distinct::Distinct;
@@ -225,7 +228,10 @@ impl Groups<Likeness> {
 
 #[cfg(test)]
 mod tests {
-    use taskscope::{Age, DumpOptions, Listed};
+    use taskscope::{
+        DumpOptions,
+        text::{Age, Listed},
+    };
 
     use super::*;
 

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::panic::Location;
 
-use taskscope::{SiteGrowth, TaskDump};
+use taskscope::{TaskDump, growth::SiteGrowth};
 
 use crate::profile::Label;
 

@@ -18,8 +18,8 @@ use taskprof_format::tasks as format;
 use taskscope::heap::Held;
 use taskscope::text::{Guard, MAX_PATH, bounded};
 use taskscope::{
-    Branch, Cancellation, Dump, HeldTasks, Holder, LongPoll, ResourceDump, RuntimeInfo, ScopeInfo,
-    State, TaskDump, TaskKind, WaitReason,
+    Cancellation, Dump, ScopeInfo, TaskDump, TaskKind, WaitReason,
+    dump::{Branch, HeldTasks, Holder, LongPoll, ResourceDump, RuntimeInfo, State},
 };
 
 use super::fold::Listing;

@@ -9,7 +9,10 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use taskscope::text::{MAX_NAME, bounded};
-use taskscope::{Branch, Dump, NoTrace, ScopeInfo, TaskDump, Trace};
+use taskscope::{
+    Dump, ScopeInfo, TaskDump,
+    dump::{Branch, NoTrace, Trace},
+};
 
 use super::{Counts, Growing};
 use crate::profile::{Frame, Label, Profile, Sample, SampleType};

@@ -5,7 +5,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
-use taskscope::{Age, Dump, Holder, Listed, Plain, ResourceDump};
+use taskscope::{
+    Dump,
+    dump::{Holder, ResourceDump},
+    text::{Age, Listed, Plain},
+};
 
 /// The resources that each task used last, by its id.
 pub(super) type Holdings<'a> = HashMap<u64, Vec<&'a ResourceDump>>;

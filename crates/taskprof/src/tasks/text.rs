@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use taskscope::text::Guard;
 use taskscope::{
-    Age, CancelReason, Dump, Missed, OneLine, Plain, Quoted, State, TaskDump, TaskKind, Verdict,
+    CancelReason, Dump, TaskDump, TaskKind, Verdict,
+    dump::{Missed, State},
+    text::{Age, OneLine, Plain, Quoted},
 };
 
 use super::distinct::Distinct;

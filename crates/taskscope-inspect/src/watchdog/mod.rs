@@ -26,7 +26,7 @@ use crate::verdict::BLOCKING_THRESHOLD;
 /// use std::time::Duration;
 ///
 /// taskscope::Watchdog::new().threshold(Duration::from_millis(20)).install()?;
-/// # Ok::<(), taskscope::WatchdogError>(())
+/// # Ok::<(), taskscope::watchdog::WatchdogError>(())
 /// ```
 ///
 /// # Overhead
@@ -80,7 +80,7 @@ impl Watchdog {
     /// # Examples
     ///
     /// ```
-    /// assert_eq!(taskscope::Watchdog::active_threshold(), taskscope::BLOCKING_THRESHOLD);
+    /// assert_eq!(taskscope::Watchdog::active_threshold(), taskscope::verdict::BLOCKING_THRESHOLD);
     /// ```
     #[must_use]
     pub fn active_threshold() -> Duration {

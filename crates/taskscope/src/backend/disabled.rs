@@ -1,8 +1,10 @@
-//! Without the feature `enable`: a task is tokio's, exactly the given future. Only a task that a scope owns carries something: its scope.
+//! Without the feature `enable`: a task is tokio's, exactly the given future. Only a task that a
+//! scope owns carries something: its scope.
 //!
-//! That is control and not observation: by it [`Scope::finish`](crate::Scope::finish) waits, [`AtEnd::Abort`](crate::AtEnd::Abort)
-//! aborts, and [`Scope::current`](crate::Scope::current) finds the scope. Names and labels of tasks are dropped; nothing reads a clock while
-//! a task is polled.
+//! That is control and not observation: by it [`Scope::finish`](crate::Scope::finish) waits,
+//! [`AtEnd::Abort`](crate::AtEnd::Abort) aborts, and [`Scope::current`](crate::Scope::current)
+//! finds the scope. Names and labels of tasks are dropped; nothing reads a clock while a task is
+//! polled.
 
 mod words;
 
@@ -70,7 +72,8 @@ fn get<T: ?Sized>(slot: &'static Slot<T>) -> Option<Arc<T>> {
     slot.try_with(|slot| slot.try_borrow().ok()?.clone()).ok()?
 }
 
-/// Puts a value into a slot. The caller drops what was there: that may be the last reference to a scope.
+/// Puts a value into a slot. The caller drops what was there: that may be the last reference to a
+/// scope.
 fn swap<T: ?Sized>(slot: &'static Slot<T>, value: Option<Arc<T>>) -> Option<Arc<T>> {
     slot.try_with(|slot| std::mem::replace(&mut *slot.try_borrow_mut().ok()?, value))
         .ok()?
@@ -194,7 +197,8 @@ impl<F: Future> Future for Owned<F> {
     }
 }
 
-/// The declarations that a [`Builder`](crate::Builder) has collected: nothing but the scope that was asked for.
+/// The declarations that a [`Builder`](crate::Builder) has collected: nothing but the scope that
+/// was asked for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Declared {
     owner: Option<Arc<dyn Owner>>,
@@ -236,7 +240,8 @@ pub(crate) fn started<H: Spawned>(task: &Record, handle: H) -> (H, TaskRef) {
     (handle, TaskRef)
 }
 
-/// Spawns a future or a function, by an expression in which its name means that future, with its scope if one was asked for.
+/// Spawns a future or a function, by an expression in which its name means that future, with its
+/// scope if one was asked for.
 ///
 /// Gives tokio's handle and a [`TaskRef`]. See `enabled.rs`, which also looks at the runtime.
 macro_rules! launch {
@@ -259,10 +264,12 @@ macro_rules! launch {
 }
 pub(crate) use launch;
 
-// ---- the interface, with nothing behind it --------------------------------------------------------------------------
+// ---- the interface, with nothing behind it
+// --------------------------------------------------------------------------
 
 pin_project! {
-    /// A future without a record, exactly as large as the given one: see [`instrument`](crate::instrument).
+    /// A future without a record, exactly as large as the given one: see
+    /// [`instrument`](crate::instrument).
     #[must_use = "futures do nothing unless awaited"]
     pub struct Instrumented<F> {
         #[pin]
@@ -338,18 +345,20 @@ impl Registered {
     pub(crate) fn used(&self) {}
 }
 
-/// Keeps a runtime in every dump while it has no task with a record. Without the feature `enable` it holds nothing.
+/// Keeps a runtime in every dump while it has no task with a record. Without the feature `enable`
+/// it holds nothing.
 #[derive(Debug, Clone)]
 #[must_use = "the runtime is forgotten again when the guard is dropped"]
 pub struct RuntimeGuard(());
 
-/// Makes a runtime known before its first task with a record. Without the feature `enable` it does nothing.
+/// Makes a runtime known before its first task with a record. Without the feature `enable` it does
+/// nothing.
 pub fn register_runtime(_: &Handle) -> RuntimeGuard {
     RuntimeGuard(())
 }
 
-/// The clock of scopes: nanoseconds since its first use. Nothing is timed but the end and the cancellation of scopes, so it may cost a
-/// system call.
+/// The clock of scopes: nanoseconds since its first use. Nothing is timed but the end and the
+/// cancellation of scopes, so it may cost a system call.
 pub(crate) mod clock {
     use std::sync::LazyLock;
     use std::time::{Duration, Instant};

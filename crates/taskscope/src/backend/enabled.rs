@@ -1,6 +1,8 @@
-//! With the feature `enable`: a task has a record of `taskscope-core`, and what reads records is installed with the first one.
+//! With the feature `enable`: a task has a record of `taskscope-core`, and what reads records is
+//! installed with the first one.
 //!
-//! Not here: the record itself and what a poll does to it (`taskscope-core`); which scope owns a task (`scope/`).
+//! Not here: the record itself and what a poll does to it (`taskscope-core`); which scope owns a
+//! task (`scope/`).
 
 use std::any::type_name;
 use std::future::Future;
@@ -31,8 +33,9 @@ pub(crate) fn with_current<R>(f: impl FnOnce(&Record, Option<&Arc<dyn Owner>>) -
     record::with_current(|record, meta| f(record, meta.scope.as_ref()))
 }
 
-/// Notes that the current task has looked at a token. `saw` is asked with the scope that owns the task: did it learn that this scope is
-/// cancelled? `None`: the token says nothing about that scope.
+/// Notes that the current task has looked at a token. `saw` is asked with the scope that owns the
+/// task: did it learn that this scope is cancelled? `None`: the token says nothing about that
+/// scope.
 pub(crate) fn note_token_look(saw: impl FnOnce(&dyn Owner) -> Option<bool>) {
     record::with_current(|record, meta| {
         if let Some(saw) = meta.scope.as_deref().and_then(saw) {
@@ -118,7 +121,8 @@ impl Declared {
         Instrumented::new(future, guard)
     }
 
-    /// Makes the record. The guard ends the task again if tokio's spawn function panics or refuses it.
+    /// Makes the record. The guard ends the task again if tokio's spawn function panics or refuses
+    /// it.
     #[inline]
     #[track_caller]
     pub(crate) fn begin<F>(self, _: &F, on: On<'_>, traits: Traits) -> TaskGuard {
@@ -250,10 +254,12 @@ impl LocalCount {
     }
 }
 
-/// Spawns a future or a function, by an expression in which its name means that future with a record.
+/// Spawns a future or a function, by an expression in which its name means that future with a
+/// record.
 ///
-/// Gives tokio's handle and a [`TaskRef`]. A macro and not a function, because the expression is compiled for another type of future
-/// than the one that was given. `on`: the runtime, a case of [`On`]; `disabled.rs` never looks at it.
+/// Gives tokio's handle and a [`TaskRef`]. A macro and not a function, because the expression is
+/// compiled for another type of future than the one that was given. `on`: the runtime, a case of
+/// [`On`]; `disabled.rs` never looks at it.
 macro_rules! launch {
     ($declared:expr, call on $on:ident $(($handle:expr))?, |$call:ident| $spawn:expr) => {{
         use $crate::backend::enabled as backend;

@@ -1,7 +1,9 @@
-//! The one switch of this crate: what a task carries with the feature `enable` (`enabled.rs`) and without it (`disabled.rs`).
+//! The one switch of this crate: what a task carries with the feature `enable` (`enabled.rs`) and
+//! without it (`disabled.rs`).
 //!
-//! Everything else of the write side is written once, against the names below. Not here: what is known of a scope, which differs, too
-//! (`scope/inner/`); what tools read, which is not there at all without `enable`.
+//! Everything else of the write side is written once, against the names below. Not here: what is
+//! known of a scope, which differs, too (`scope/inner/`); what tools read, which is not there at
+//! all without `enable`.
 
 #[cfg(not(feature = "enable"))]
 pub(crate) mod disabled;

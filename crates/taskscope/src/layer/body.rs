@@ -1,7 +1,8 @@
 //! The response body that keeps its request's scope open, and how it knows that it is over.
 //!
-//! A server is free to drop a body without asking it for its end, once it has what it needs. That must not look like a client that
-//! has gone, so every way in which a body can be complete is known here.
+//! A server is free to drop a body without asking it for its end, once it has what it needs. That
+//! must not look like a client that has gone, so every way in which a body can be complete is known
+//! here.
 
 use std::fmt;
 use std::pin::Pin;

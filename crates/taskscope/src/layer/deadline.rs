@@ -1,6 +1,8 @@
-//! The two headers that carry a deadline from hop to hop: how they are read, and how they are written.
+//! The two headers that carry a deadline from hop to hop: how they are read, and how they are
+//! written.
 //!
-//! Pure functions over texts. Not here: which headers a layer looks at, and what becomes of a time that was read.
+//! Pure functions over texts. Not here: which headers a layer looks at, and what becomes of a time
+//! that was read.
 
 use std::time::Duration;
 
@@ -8,18 +10,21 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// A header that says how long its sender will wait for an answer.
 ///
-/// Both hold a length of time and no point in time, so clocks need not agree. What a hop takes to arrive is not taken off.
+/// Both hold a length of time and no point in time, so clocks need not agree. What a hop takes to
+/// arrive is not taken off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DeadlineHeader {
-    /// `grpc-timeout`, as [gRPC over HTTP/2] has it: one to eight digits and a unit, `H` hours, `M` minutes, `S` seconds, `m` milliseconds,
-    /// `u` microseconds or `n` nanoseconds. `1500m` is a second and a half.
+    /// `grpc-timeout`, as [gRPC over HTTP/2] has it: one to eight digits and a unit, `H` hours, `M`
+    /// minutes, `S` seconds, `m` milliseconds, `u` microseconds or `n` nanoseconds. `1500m` is a
+    /// second and a half.
     ///
     /// [gRPC over HTTP/2]: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
     Grpc,
-    /// `x-request-timeout`, which no standard describes. Here: a decimal number, up to ten digits before the point and nine after it,
-    /// and a unit, `s`, `ms` or `us`; without a unit, seconds. `2`, `0.5`, `1.5s` and `1500ms` are times. `m` is none, because
-    /// `grpc-timeout` means milliseconds by it and people mean minutes.
+    /// `x-request-timeout`, which no standard describes. Here: a decimal number, up to ten digits
+    /// before the point and nine after it, and a unit, `s`, `ms` or `us`; without a unit, seconds.
+    /// `2`, `0.5`, `1.5s` and `1500ms` are times. `m` is none, because `grpc-timeout` means
+    /// milliseconds by it and people mean minutes.
     Request,
 }
 
@@ -62,8 +67,8 @@ impl DeadlineHeader {
         }
     }
 
-    /// Writes a time, rounded down to what the header can say. No time at all is written as the shortest there is, because zero
-    /// means "no limit" to some who read it.
+    /// Writes a time, rounded down to what the header can say. No time at all is written as the
+    /// shortest there is, because zero means "no limit" to some who read it.
     ///
     /// # Examples
     ///
@@ -101,7 +106,8 @@ impl DeadlineHeader {
         if stated.is_some_and(|stated| stated <= remaining) {
             return;
         }
-        // Digits and a unit are a legal value; if they ever are not, the message goes out as it was.
+        // Digits and a unit are a legal value; if they ever are not, the message goes out as it
+        // was.
         if let Ok(value) = HeaderValue::try_from(self.format(remaining)) {
             headers.insert(self.name(), value);
         }

@@ -9,15 +9,20 @@ use tower_service::Service;
 use super::DeadlineHeader;
 use crate::Scope;
 
-/// Writes what is left of the current scope's deadline into each outgoing request, so that a timeout crosses hops.
+/// Writes what is left of the current scope's deadline into each outgoing request, so that a
+/// timeout crosses hops.
 ///
-/// Put it around an HTTP or gRPC client. The scope is that of the code which calls the client, see [`Scope::current`].
-/// A server with [`ScopeLayer::deadline_header`](crate::ScopeLayer::deadline_header) takes it from there; so does any gRPC server.
+/// Put it around an HTTP or gRPC client. The scope is that of the code which calls the client, see
+/// [`Scope::current`]. A server with
+/// [`ScopeLayer::deadline_header`](crate::ScopeLayer::deadline_header) takes it from there; so does
+/// any gRPC server.
 ///
 /// * No scope, or none with a deadline: the request goes out as it is.
-/// * The request has the header, with a shorter time: it stays. A longer one, or one that is no time, is replaced.
-/// * Nothing is left: the header has the shortest time that it can say. The request is sent, because whether work that is too late
-///   should still be tried is for the caller to say; the scope has been cancelled.
+/// * The request has the header, with a shorter time: it stays. A longer one, or one that is no
+///   time, is replaced.
+/// * Nothing is left: the header has the shortest time that it can say. The request is sent,
+///   because whether work that is too late should still be tried is for the caller to say; the
+///   scope has been cancelled.
 ///
 /// The time is rounded down, so the next hop never believes that it has more than this one.
 ///

@@ -7,7 +7,8 @@ use crate::backend::ScopeGuard;
 use crate::current;
 use crate::scope::{Scope, ScopeInner};
 
-/// Ends the request's scope when it is dropped; without [`RequestGuard::complete`], because the client has gone.
+/// Ends the request's scope when it is dropped; without [`RequestGuard::complete`], because the
+/// client has gone.
 pub(super) struct RequestGuard {
     /// `None` once it has ended.
     scope: Option<Scope>,
@@ -53,8 +54,8 @@ pub(super) fn complete(guard: &mut Option<RequestGuard>) {
     }
 }
 
-/// A poll inside the scope. If it panics, the scope ends: somebody further out may catch the panic, and drop what has been
-/// polled later, as if the client had gone.
+/// A poll inside the scope. If it panics, the scope ends: somebody further out may catch the panic,
+/// and drop what has been polled later, as if the client had gone.
 pub(super) struct Inside<'a> {
     guard: &'a mut Option<RequestGuard>,
     _current: Option<ScopeGuard>,

@@ -1,9 +1,11 @@
 //! One scope for each HTTP request: tower layers.
 //!
-//! The scope is open from the request's head until the response body has ended or is dropped, whichever comes first. A guard that travels with the request is what ends it, so streaming answers keep their
-//! scope, and a client that goes away ends it at once.
+//! The scope is open from the request's head until the response body has ended or is dropped,
+//! whichever comes first. A guard that travels with the request is what ends it, so streaming
+//! answers keep their scope, and a client that goes away ends it at once.
 //!
-//! Not here: what a deadline does when it comes ([`crate::scope`]), retries, answers such as `504 Gateway Timeout`.
+//! Not here: what a deadline does when it comes ([`crate::scope`]), retries, answers such as
+//! `504 Gateway Timeout`.
 
 mod body;
 mod deadline;
@@ -33,15 +35,18 @@ use crate::{AtEnd, Builder, ScopeRef};
 /// The name of every request's record: which request it is says the scope.
 const RECORD: &str = "request";
 
-/// Opens a [`Scope`](crate::Scope) for each request, named `METHOD route`, such as `GET /orders/{id}`.
+/// Opens a [`Scope`](crate::Scope) for each request, named `METHOD route`, such as
+/// `GET /orders/{id}`.
 ///
-/// Put it around axum's routes with `Router::layer`: there axum has matched the route. A request that matched none is named
-/// `METHOD (no route)`, so that names stay few whatever clients ask for. Elsewhere say with [`ScopeLayer::route`] what the route is.
+/// Put it around axum's routes with `Router::layer`: there axum has matched the route. A request
+/// that matched none is named `METHOD (no route)`, so that names stay few whatever clients ask for.
+/// Elsewhere say with [`ScopeLayer::route`] what the route is.
 ///
 /// The scope has the labels `request_id` and, if axum's `ConnectInfo<SocketAddr>` is there, `peer`.
 ///
-/// The request itself has a record, too, until its response begins: dumps show a handler that waits like a task named `request`, of the
-/// kind [`TaskKind::Driven`](crate::TaskKind::Driven), spawned at the line of [`ScopeLayer::new`], and what it spawns has it as parent.
+/// The request itself has a record, too, until its response begins: dumps show a handler that waits
+/// like a task named `request`, of the kind [`TaskKind::Driven`](crate::TaskKind::Driven), spawned
+/// at the line of [`ScopeLayer::new`], and what it spawns has it as parent.
 ///
 /// # Examples
 ///
@@ -64,16 +69,20 @@ const RECORD: &str = "request";
 ///
 /// # Deadlines
 ///
-/// None, unless [`ScopeLayer::deadline_header`] or [`ScopeLayer::default_timeout`] asks for one. Time counts from the moment at which the
-/// request's head has been read and the layer is called. At the deadline the scope's token fires with
-/// [`CancelReason::Deadline`](crate::CancelReason::Deadline), and that is all: nothing is aborted and no answer is made up. Whoever wants a
-/// `504` selects on the token, or puts a timeout layer inside of this one.
+/// None, unless [`ScopeLayer::deadline_header`] or [`ScopeLayer::default_timeout`] asks for one.
+/// Time counts from the moment at which the request's head has been read and the layer is called.
+/// At the deadline the scope's token fires with
+/// [`CancelReason::Deadline`](crate::CancelReason::Deadline), and that is all: nothing is aborted
+/// and no answer is made up. Whoever wants a `504` selects on the token, or puts a timeout layer
+/// inside of this one.
 ///
 /// # Upgraded connections
 ///
-/// The response to an upgrade is a head without a body, so the scope ends with it. Whoever goes on with the connection, such as a WebSocket,
-/// keeps the scope open by [`in_current_scope`](crate::in_current_scope), called in the handler that upgrades: the scope then ends with
-/// the task that has the connection, and what that task spawns belongs to the request.
+/// The response to an upgrade is a head without a body, so the scope ends with it. Whoever goes on
+/// with the connection, such as a WebSocket, keeps the scope open by
+/// [`in_current_scope`](crate::in_current_scope), called in the handler that upgrades: the scope
+/// then ends with the task that has the connection, and what that task spawns belongs to the
+/// request.
 ///
 /// ```
 /// # #[cfg(feature = "axum")] {
@@ -94,25 +103,30 @@ const RECORD: &str = "request";
 /// # }
 /// ```
 ///
-/// A handler that awaits hyper's `OnUpgrade` itself spawns that task by [`Scope::spawn`](crate::Scope::spawn) of a guard, and moves the
-/// guard into it: `Scope::current().and_then(|scope| scope.guard())`.
+/// A handler that awaits hyper's `OnUpgrade` itself spawns that task by
+/// [`Scope::spawn`](crate::Scope::spawn) of a guard, and moves the guard into it:
+/// `Scope::current().and_then(|scope| scope.guard())`.
 ///
 /// # Cancel safety
 ///
 /// When hyper drops the handler or the body because the client has gone, the scope ends with
-/// [`CancelReason::ClientGone`](crate::CancelReason::ClientGone); its token is cancelled if the policy says so.
+/// [`CancelReason::ClientGone`](crate::CancelReason::ClientGone); its token is cancelled if the
+/// policy says so.
 ///
 /// # Overhead
 ///
-/// Under a microsecond a request for the scope with its labels, some 0.2 us for the record, and 0.15 us each time that the request waits,
-/// beside an empty handler behind axum's routes (0.7 us) on the machine of the benchmarks.
+/// Under a microsecond a request for the scope with its labels, some 0.2 us for the record, and
+/// 0.15 us each time that the request waits, beside an empty handler behind axum's routes (0.7 us)
+/// on the machine of the benchmarks.
 ///
 /// # Limitations
 ///
-/// What happens after the response has begun is the body's: a body that waits is not in dumps, only its scope stays open.
+/// What happens after the response has begun is the body's: a body that waits is not in dumps, only
+/// its scope stays open.
 ///
-/// The layer sees that it was dropped, and not by whom. A timeout layer outside of this one that gives up, or a server that is torn down
-/// with requests in flight, looks like a client that has gone.
+/// The layer sees that it was dropped, and not by whom. A timeout layer outside of this one that
+/// gives up, or a server that is torn down with requests in flight, looks like a client that has
+/// gone.
 #[derive(Debug, Clone)]
 #[must_use = "a layer does nothing until it is put around a service"]
 pub struct ScopeLayer {
@@ -184,23 +198,28 @@ impl ScopeLayer {
         }
     }
 
-    /// Says what happens to tasks that are alive when a request ends. The default is [`AtEnd::Report`].
+    /// Says what happens to tasks that are alive when a request ends. The default is
+    /// [`AtEnd::Report`].
     pub fn at_end(mut self, policy: AtEnd) -> ScopeLayer {
         self.config.at_end = policy;
         self
     }
 
-    /// Opens the scopes below this one: they are cancelled with it, and inherit its deadline. The default is scopes without a parent.
+    /// Opens the scopes below this one: they are cancelled with it, and inherit its deadline. The
+    /// default is scopes without a parent.
     ///
-    /// A scope for the whole server, cancelled with [`CancelReason::Shutdown`](crate::CancelReason::Shutdown), tells every request at once.
+    /// A scope for the whole server, cancelled with
+    /// [`CancelReason::Shutdown`](crate::CancelReason::Shutdown), tells every request at once.
     pub fn parent(mut self, scope: &ScopeRef) -> ScopeLayer {
         self.config.parent = Some(scope.clone());
         self
     }
 
-    /// Takes the route from this function instead of from axum. `None`: the request matched no route.
+    /// Takes the route from this function instead of from axum. `None`: the request matched no
+    /// route.
     ///
-    /// The answers become names, which group scopes: return one of a fixed set, and never the path as the client sent it.
+    /// The answers become names, which group scopes: return one of a fixed set, and never the path
+    /// as the client sent it.
     ///
     /// # Examples
     ///
@@ -222,23 +241,27 @@ impl ScopeLayer {
 
     /// Takes the request id from this header. The default is `x-request-id`.
     ///
-    /// An id that is empty, longer than [`MAX_REQUEST_ID`], or has anything but visible ASCII in it is refused and counted, and one is made up,
-    /// as for a request without an id. Ids that are made up are unique in the process, and hard to guess.
+    /// An id that is empty, longer than [`MAX_REQUEST_ID`], or has anything but visible ASCII in it
+    /// is refused and counted, and one is made up, as for a request without an id. Ids that are
+    /// made up are unique in the process, and hard to guess.
     pub fn request_id_header(mut self, name: HeaderName) -> ScopeLayer {
         self.config.id_header = name;
         self
     }
 
-    /// Puts the request id into the response, under the same header, unless the response has one. The default is not to.
+    /// Puts the request id into the response, under the same header, unless the response has one.
+    /// The default is not to.
     pub fn answer_request_id(mut self) -> ScopeLayer {
         self.config.id_in_response = true;
         self
     }
 
-    /// Takes the scope's deadline from this header of the request. Called for both headers, the shorter time counts.
-    /// The default is neither: a client that may set deadlines can also set ones that are too short.
+    /// Takes the scope's deadline from this header of the request. Called for both headers, the
+    /// shorter time counts. The default is neither: a client that may set deadlines can also set
+    /// ones that are too short.
     ///
-    /// A value that is no time is ignored and counted in [`LayerStats::malformed_deadlines`]. Zero is a deadline that is over.
+    /// A value that is no time is ignored and counted in [`LayerStats::malformed_deadlines`]. Zero
+    /// is a deadline that is over.
     pub fn deadline_header(mut self, header: DeadlineHeader) -> ScopeLayer {
         if !self.config.deadline_headers.contains(&header) {
             self.config.deadline_headers.push(header);

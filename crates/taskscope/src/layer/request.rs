@@ -1,6 +1,7 @@
 //! What a request's head says: the scope's name, its labels and its deadline.
 //!
-//! Everything here is the client's word. It becomes a label or a time within bounds, and never a name or a panic.
+//! Everything here is the client's word. It becomes a label or a time within bounds, and never a
+//! name or a panic.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};

@@ -18,10 +18,11 @@ pub(super) fn accept(value: &HeaderValue) -> Option<&str> {
     legal.then(|| value.to_str().ok()).flatten()
 }
 
-/// An id that no other request of this process has, and with all likelihood none of another one. No system call, no lock.
+/// An id that no other request of this process has, and with all likelihood none of another one. No
+/// system call, no lock.
 ///
-/// Sixteen digits that are hashed from the count with keys of this process, and the count itself: who sees one id
-/// cannot tell the next.
+/// Sixteen digits that are hashed from the count with keys of this process, and the count itself:
+/// who sees one id cannot tell the next.
 pub(super) fn make_up() -> String {
     static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     static MADE: AtomicU64 = AtomicU64::new(0);

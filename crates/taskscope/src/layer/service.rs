@@ -112,8 +112,8 @@ pin_project! {
     /// The response future of [`ScopeService`].
     #[must_use = "futures do nothing unless awaited"]
     pub struct ScopeFuture<F> {
-        // Before the guard: what the future holds is dropped before the scope ends.
-        // `None` once it has ended: whoever holds on to this future keeps no record of a request that is answered.
+        // Before the guard: what the future holds is dropped before the scope ends. `None` once it
+        // has ended: whoever holds on to this future keeps no record of a request that is answered.
         #[pin]
         future: Option<Instrumented<F>>,
         guard: Option<RequestGuard>,

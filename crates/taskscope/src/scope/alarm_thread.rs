@@ -1,7 +1,8 @@
-//! The thread for alarms of scopes that no runtime answers in time: there is none, it has no timers, or its workers are blocked.
+//! The thread for alarms of scopes that no runtime answers in time: there is none, it has no
+//! timers, or its workers are blocked.
 //!
-//! It starts when an alarm is set, sleeps until it is time, and ends when none is left. It does nothing else, so that it comes in
-//! time; what it wakes are tasks that wait for a token.
+//! It starts when an alarm is set, sleeps until it is time, and ends when none is left. It does
+//! nothing else, so that it comes in time; what it wakes are tasks that wait for a token.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -75,7 +76,8 @@ impl AlarmThread {
         }
     }
 
-    /// Sleeps until it is time. False: there was nothing to do for a while, and the thread counts as ended.
+    /// Sleeps until it is time. False: there was nothing to do for a while, and the thread counts
+    /// as ended.
     fn sleep(&self, next: Option<Duration>) -> bool {
         let next = next.map(|time| Instant::now() + time.min(LONGEST));
         let mut state = self.state();

@@ -18,14 +18,15 @@ use taskscope_inspect::{
 impl Scope {
     /// Ends the scope, waits up to `grace` for its tasks to end, and names those that did not.
     ///
-    /// The scope counts as ended from the call on, and [`AtEnd`](crate::AtEnd) is applied then. To have tasks asked to stop under the default
-    /// policy, call [`Scope::cancel`] first. Other guards of the same scope keep it open until they are gone.
-    /// The calling task is not waited for, should it belong to the scope itself.
+    /// The scope counts as ended from the call on, and [`AtEnd`](crate::AtEnd) is applied then. To
+    /// have tasks asked to stop under the default policy, call [`Scope::cancel`] first. Other
+    /// guards of the same scope keep it open until they are gone. The calling task is not waited
+    /// for, should it belong to the scope itself.
     ///
     /// # Errors
     ///
-    /// [`Survivors`], with a dump of every task that is still alive. Each is also reported as a `tracing` event with target
-    /// `taskscope::leak`, unless it has been before.
+    /// [`Survivors`], with a dump of every task that is still alive. Each is also reported as a
+    /// `tracing` event with target `taskscope::leak`, unless it has been before.
     ///
     /// # Panics
     ///
@@ -33,7 +34,8 @@ impl Scope {
     ///
     /// # Cancel safety
     ///
-    /// Cancelling the wait leaves the scope ended; survivors are then reported as if nobody had waited, [`SURVIVOR_REPORT_DELAY`](crate::SURVIVOR_REPORT_DELAY) later.
+    /// Cancelling the wait leaves the scope ended; survivors are then reported as if nobody had
+    /// waited, [`SURVIVOR_REPORT_DELAY`](crate::scope::SURVIVOR_REPORT_DELAY) later.
     pub async fn finish(self, grace: Duration) -> Result<(), Survivors> {
         let scope = self.to_ref();
         let finishing = Finishing::new(scope.inner().clone());

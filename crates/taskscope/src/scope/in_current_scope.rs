@@ -1,4 +1,5 @@
-//! Taking the current scope along into a callback that other code runs, later and in a task of its own.
+//! Taking the current scope along into a callback that other code runs, later and in a task of its
+//! own.
 
 use std::fmt;
 use std::future::Future;
@@ -10,10 +11,11 @@ use pin_project_lite::pin_project;
 use super::Scope;
 use crate::current;
 
-/// Wraps a callback so that it runs inside the scope which is current now, and keeps that scope open until it has ended.
+/// Wraps a callback so that it runs inside the scope which is current now, and keeps that scope
+/// open until it has ended.
 ///
-/// For libraries that spawn a task with plain `tokio::spawn` and call back from there, such as axum's `WebSocket`s. Without a current scope, or
-/// if that has ended, the callback runs as it is.
+/// For libraries that spawn a task with plain `tokio::spawn` and call back from there, such as
+/// axum's `WebSocket`s. Without a current scope, or if that has ended, the callback runs as it is.
 ///
 /// # Examples
 ///

@@ -1,6 +1,8 @@
-//! The state that a scope's guards, references, tokens and tasks share: its place in the tree, its cancellation, its deadline, its tasks.
+//! The state that a scope's guards, references, tokens and tasks share: its place in the tree, its
+//! cancellation, its deadline, its tasks.
 //!
-//! Not here: what happens when the last guard is gone (`inner/end.rs`); what those who only read are told (`inner/info_enabled.rs`).
+//! Not here: what happens when the last guard is gone (`inner/end.rs`); what those who only read
+//! are told (`inner/info_enabled.rs`).
 
 mod end;
 #[cfg(not(feature = "enable"))]
@@ -37,7 +39,8 @@ pub(super) struct Cause {
     reason: CancelReason,
     /// Raw ticks.
     at: u64,
-    /// Whether `at` is the time of the cancellation and not just the first time that somebody noticed.
+    /// Whether `at` is the time of the cancellation and not just the first time that somebody
+    /// noticed.
     exact: bool,
 }
 
@@ -133,10 +136,11 @@ impl ScopeInner {
         at_my_depth.is_some_and(|scope| std::ptr::eq(scope, self))
     }
 
-    /// Whether a task of this scope that looks at a token of `other` looks at a token of its own, and if so, whether it learns that this
-    /// scope is cancelled. `cancelled`: what it saw.
+    /// Whether a task of this scope that looks at a token of `other` looks at a token of its own,
+    /// and if so, whether it learns that this scope is cancelled. `cancelled`: what it saw.
     ///
-    /// Tokens of scopes above and below count, too. Not one that cannot tell: a scope above goes on when this one is cancelled.
+    /// Tokens of scopes above and below count, too. Not one that cannot tell: a scope above goes on
+    /// when this one is cancelled.
     pub(crate) fn looked_at(&self, other: &ScopeInner, cancelled: bool) -> Option<bool> {
         let same_line = other.is_above(self) || self.is_above(other);
         match (cancelled, same_line && self.token.is_cancelled()) {
@@ -186,7 +190,8 @@ impl ScopeInner {
         }
     }
 
-    // ---- cancellation -----------------------------------------------------------------------------------------------
+    // ---- cancellation
+    // -----------------------------------------------------------------------------------------------
 
     pub(crate) fn cancel(&self, reason: CancelReason) {
         if !self.token.is_cancelled() {
@@ -200,7 +205,8 @@ impl ScopeInner {
         self.deadline.release();
     }
 
-    /// What cancelled this scope: the scope that it began at, which is this one or above, and what that keeps of it.
+    /// What cancelled this scope: the scope that it began at, which is this one or above, and what
+    /// that keeps of it.
     pub(super) fn cause(&self) -> Option<(&ScopeInner, Cause)> {
         let is_cancelled = self.token.is_cancelled();
         if !is_cancelled && self.cause.get().is_none() {
@@ -235,7 +241,8 @@ impl ScopeInner {
         Some((reason, cause.exact.then(|| ago(cause.at))))
     }
 
-    // ---- deadline ---------------------------------------------------------------------------------------------------
+    // ---- deadline
+    // ---------------------------------------------------------------------------------------------------
 
     /// The earliest deadline of this scope and those above.
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -266,7 +273,8 @@ impl ScopeInner {
         Some(deadline.saturating_duration_since(timer::now()))
     }
 
-    // ---- tasks ------------------------------------------------------------------------------------------------------
+    // ---- tasks
+    // ------------------------------------------------------------------------------------------------------
 
     pub(crate) fn task_started(&self) {
         for scope in self.chain() {
@@ -352,7 +360,8 @@ impl Owner for ScopeInner {
 }
 
 impl Drop for ScopeInner {
-    /// A chain of scopes is taken apart in a loop: dropped one inside the other, a deep one would overflow the stack.
+    /// A chain of scopes is taken apart in a loop: dropped one inside the other, a deep one would
+    /// overflow the stack.
     fn drop(&mut self) {
         let mut above = self.parent.take();
         while let Some(mut scope) = above.and_then(Arc::into_inner) {

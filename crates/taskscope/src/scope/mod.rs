@@ -1,8 +1,9 @@
 //! Who owns a task: a tree of scopes, each with a name, labels and a cancellation token.
 //!
-//! [`Scope`] is the owner's guard: the scope ends when the last clone of it is dropped. Tasks and [`ScopeRef`]s only refer to a
-//! scope and do not keep it open, else a leaked task would keep its own evidence from being seen.
-//! Not here: which requests get a scope ([`crate::ScopeLayer`]), what a survivor is called ([`crate::Verdict`]), the token ([`crate::Token`]).
+//! [`Scope`] is the owner's guard: the scope ends when the last clone of it is dropped. Tasks and
+//! [`ScopeRef`]s only refer to a scope and do not keep it open, else a leaked task would keep its
+//! own evidence from being seen. Not here: which requests get a scope ([`crate::ScopeLayer`]), what
+//! a survivor is called ([`crate::Verdict`]), the token ([`crate::Token`]).
 
 mod alarm_thread;
 mod deadline;
@@ -40,13 +41,15 @@ use crate::backend::CancelReason;
 use crate::current;
 
 #[cfg(feature = "enable")]
-/// For `stats`: deadlines that are set, ended scopes that wait for their report, and those for which there was no room.
+/// For `stats`: deadlines that are set, ended scopes that wait for their report, and those for
+/// which there was no room.
 pub(crate) fn counts() -> (usize, usize, u64) {
     let (waiting, unreported) = survivors::counts();
     (timer::count(), waiting, unreported)
 }
 
-/// The owner of a unit of work: everything spawned inside belongs to it, and should be gone soon after it ends.
+/// The owner of a unit of work: everything spawned inside belongs to it, and should be gone soon
+/// after it ends.
 ///
 /// # Examples
 ///
@@ -75,7 +78,8 @@ impl Scope {
         Scope { inner }
     }
 
-    /// Opens a scope without a parent. Its name is cut to [`MAX_NAME`](crate::text::MAX_NAME) characters.
+    /// Opens a scope without a parent. Its name is cut to [`MAX_NAME`](crate::text::MAX_NAME)
+    /// characters.
     pub fn new(name: impl Into<Arc<str>>) -> Scope {
         Scope::counted(ScopeInner::open(name.into(), None))
     }
@@ -85,19 +89,21 @@ impl Scope {
         self.to_ref().child(name)
     }
 
-    /// The innermost scope that the running code works for: that of the [`Scope::run`] it is in, or of its task.
+    /// The innermost scope that the running code works for: that of the [`Scope::run`] it is in, or
+    /// of its task.
     pub fn current() -> Option<ScopeRef> {
         current::scope().map(ScopeRef::from_inner)
     }
 
-    /// Adds a label, for example a request id. A key that was there gets the new value. Both are cut to
-    /// [`MAX_NAME`](crate::text::MAX_NAME) characters.
+    /// Adds a label, for example a request id. A key that was there gets the new value. Both are
+    /// cut to [`MAX_NAME`](crate::text::MAX_NAME) characters.
     pub fn label(self, key: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> Scope {
         self.inner.set_label(key.into(), value.into());
         self
     }
 
-    /// Says what happens to tasks that are alive when the scope ends. The default is [`AtEnd::Report`].
+    /// Says what happens to tasks that are alive when the scope ends. The default is
+    /// [`AtEnd::Report`].
     pub fn at_end(self, policy: AtEnd) -> Scope {
         self.inner.set_at_end(policy);
         self
@@ -111,10 +117,12 @@ impl Scope {
         }
     }
 
-    /// Cancels the scope at this time, with [`CancelReason::Deadline`], and with it all scopes below.
+    /// Cancels the scope at this time, with [`CancelReason::Deadline`], and with it all scopes
+    /// below.
     ///
-    /// A deadline can only get shorter: a later one than the scope, or one above it, has already is ignored. One that has
-    /// passed cancels at once. It holds as long as anything knows the scope: a guard, a reference, a token, a live task.
+    /// A deadline can only get shorter: a later one than the scope, or one above it, has already is
+    /// ignored. One that has passed cancels at once. It holds as long as anything knows the scope:
+    /// a guard, a reference, a token, a live task.
     ///
     /// # Examples
     ///
@@ -137,14 +145,17 @@ impl Scope {
     ///
     /// # Overhead
     ///
-    /// An entry in a queue, and for the earliest deadline of a runtime one timer. No task and no thread for each.
+    /// An entry in a queue, and for the earliest deadline of a runtime one timer. No task and no
+    /// thread for each.
     ///
     /// # Limitations
     ///
-    /// Inside a runtime the deadline counts by that runtime's clock, which tests can pause. While all its workers are blocked, a
-    /// thread of this crate fires deadlines, up to a tenth of a second late. That thread also serves deadlines that are set outside of a
-    /// runtime, or in one without timers. Tokio tells only by a panic that a runtime has no timers; it is caught, but the panic
-    /// hook prints it, once for each such runtime. After the end of its runtime a deadline counts by the real clock.
+    /// Inside a runtime the deadline counts by that runtime's clock, which tests can pause. While
+    /// all its workers are blocked, a thread of this crate fires deadlines, up to a tenth of a
+    /// second late. That thread also serves deadlines that are set outside of a runtime, or in one
+    /// without timers. Tokio tells only by a panic that a runtime has no timers; it is caught, but
+    /// the panic hook prints it, once for each such runtime. After the end of its runtime a
+    /// deadline counts by the real clock.
     pub fn deadline(self, at: Instant) -> Scope {
         self.inner.set_deadline(at);
         self
@@ -156,7 +167,8 @@ impl Scope {
         self.inner.name()
     }
 
-    /// Runs a future inside this scope: what it spawns belongs here. The future itself is no task and gets no record.
+    /// Runs a future inside this scope: what it spawns belongs here. The future itself is no task
+    /// and gets no record.
     ///
     /// # Cancel safety
     ///

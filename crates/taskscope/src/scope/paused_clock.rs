@@ -4,8 +4,9 @@ use std::sync::mpsc;
 
 use super::timer;
 
-/// Keeps a paused clock where it is until dropped. It would jump to the next timer while the dump is taken on a thread of its own, and the
-/// survivors would be gone. Tokio's clock does not jump while a blocking call is under way.
+/// Keeps a paused clock where it is until dropped. It would jump to the next timer while the dump
+/// is taken on a thread of its own, and the survivors would be gone. Tokio's clock does not jump
+/// while a blocking call is under way.
 pub(super) struct ClockStopped {
     _ends_the_call: Option<mpsc::Sender<()>>,
 }

@@ -1,4 +1,5 @@
-//! A reference to a scope that does not keep it open: what tasks, dumps and whoever only wants to know have.
+//! A reference to a scope that does not keep it open: what tasks, dumps and whoever only wants to
+//! know have.
 
 use std::fmt;
 use std::future::Future;
@@ -46,14 +47,15 @@ impl ScopeRef {
         self.inner.parent().cloned().map(ScopeRef::from_inner)
     }
 
-    /// The id of the record of the request that opened this scope, as in [`TaskDump::id`](crate::TaskDump::id). `None` if
-    /// the scope was not opened by `ScopeLayer`.
+    /// The id of the record of the request that opened this scope, as in
+    /// [`TaskDump::id`](crate::TaskDump::id). `None` if the scope was not opened by `ScopeLayer`.
     #[must_use]
     pub fn request(&self) -> Option<u64> {
         self.inner.request()
     }
 
-    /// Opens a scope below this one. See [`Scope::child`]. Below a scope that has ended, it counts as ended, too.
+    /// Opens a scope below this one. See [`Scope::child`]. Below a scope that has ended, it counts
+    /// as ended, too.
     pub fn child(&self, name: impl Into<Arc<str>>) -> Scope {
         Scope::counted(ScopeInner::open(name.into(), Some(self.inner.clone())))
     }
@@ -87,15 +89,16 @@ impl ScopeRef {
         self.inner.ended()
     }
 
-    /// Why this scope, or the one above it that ended first, ended: [`CancelReason::ClientGone`] if the client of a request went away,
-    /// [`CancelReason::Ended`] otherwise. `None`: all are open. Whether tasks were asked to stop then is what [`ScopeRef::cancelled`] says.
+    /// Why this scope, or the one above it that ended first, ended: [`CancelReason::ClientGone`] if
+    /// the client of a request went away, [`CancelReason::Ended`] otherwise. `None`: all are open.
+    /// Whether tasks were asked to stop then is what [`ScopeRef::cancelled`] says.
     #[must_use]
     pub fn end_reason(&self) -> Option<CancelReason> {
         self.inner.end_reason()
     }
 
-    /// Why, and how long ago, the token was cancelled. The time is missing if somebody cancelled the raw token directly.
-    /// [`ScopeRef::cancellation`] tells more.
+    /// Why, and how long ago, the token was cancelled. The time is missing if somebody cancelled
+    /// the raw token directly. [`ScopeRef::cancellation`] tells more.
     #[must_use]
     pub fn cancelled(&self) -> Option<(CancelReason, Option<Duration>)> {
         self.inner.cancelled()
@@ -107,7 +110,8 @@ impl ScopeRef {
         self.inner.cancellation()
     }
 
-    /// When the token will be cancelled, unless that happens before: the earliest deadline of this scope and those above.
+    /// When the token will be cancelled, unless that happens before: the earliest deadline of this
+    /// scope and those above.
     ///
     /// An instant of the clock of the runtime that it was set in, which tests can pause.
     #[must_use]
@@ -115,7 +119,8 @@ impl ScopeRef {
         self.inner.deadline()
     }
 
-    /// The time until [`ScopeRef::deadline`], by the clock of the current runtime; zero if it has passed. `None`: there is no deadline.
+    /// The time until [`ScopeRef::deadline`], by the clock of the current runtime; zero if it has
+    /// passed. `None`: there is no deadline.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
         self.inner.remaining()

@@ -1,9 +1,10 @@
-//! Reports of tasks that are still alive a while after their scope ended: each once, whoever reports it.
+//! Reports of tasks that are still alive a while after their scope ended: each once, whoever
+//! reports it.
 //!
-//! A scope that ends with live tasks is put in a queue with the `tracing` dispatcher of that moment. The thread of
-//! long jobs inspects it after [`SURVIVOR_REPORT_DELAY`]: most tasks have just been about to end. It polls nobody's
-//! task for it.
-//! Not here: the wait for tasks ([`super::finish`]), what a survivor is called ([`crate::Verdict`]).
+//! A scope that ends with live tasks is put in a queue with the `tracing` dispatcher of that
+//! moment. The thread of long jobs reads it when [`SURVIVOR_REPORT_DELAY`] is over: most tasks have
+//! just been about to end. It polls nobody's task for it. Not here: the wait for tasks
+//! ([`super::finish`]), what a survivor is called ([`crate::Verdict`]).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -30,20 +31,21 @@ use crate::sync::lock;
 /// Under [`AtEnd::Abort`](crate::AtEnd::Abort) it counts from the abort.
 pub const SURVIVOR_REPORT_DELAY: Duration = Duration::from_secs(1);
 
-/// Ended scopes with live tasks that are remembered until they are reported: 16384. What is more is counted in
-/// [`Stats::scopes_unreported`](crate::Stats::scopes_unreported).
+/// Ended scopes with live tasks that are remembered until they are reported: 16384. What is more is
+/// counted in [`Stats::scopes_unreported`](crate::stats::Stats::scopes_unreported).
 pub const MAX_PENDING_REPORTS: usize = 16_384;
 
-/// So much later it is looked at: other things of a second are measured by another clock, and have passed then.
+/// So much later it is looked at: other things of a second are measured by another clock, and have
+/// passed then.
 const SLACK: Duration = Duration::from_millis(20);
 
-/// Reports take a look at all tasks. Between two of them is so many times what the last one took, within these limits: the first one
-/// looks up symbols, too, and takes much longer than the rest.
+/// Reports take a look at all tasks. Between two of them is so many times what the last one took,
+/// within these limits: the first one looks up symbols, too, and takes much longer than the rest.
 const REST: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// With so many in the queue, those whose tasks have ended meanwhile are removed.
+/// With so many in the queue, a look is taken for those whose tasks have ended meanwhile.
 const CROWDED: usize = MAX_PENDING_REPORTS / 2;
 
 struct Ended {
@@ -67,7 +69,8 @@ pub(super) fn counts() -> (usize, u64) {
     (queue().len(), UNREPORTED.load(Ordering::Relaxed))
 }
 
-/// Remembers a scope that has ended with live tasks. `grace`: what they were given before an abort. False: it will not be reported.
+/// Remembers a scope that has ended with live tasks. `grace`: what they were given before an abort.
+/// False: it will not be reported.
 pub(super) fn ended(scope: &Weak<ScopeInner>, grace: Duration) -> bool {
     static NUMBERS: AtomicU64 = AtomicU64::new(0);
     let wait = grace.saturating_add(SURVIVOR_REPORT_DELAY + SLACK);
@@ -100,7 +103,8 @@ pub(super) fn ended(scope: &Weak<ScopeInner>, grace: Duration) -> bool {
     has_room
 }
 
-/// For the thread of long jobs: reports what is due. Returns how long it may look away; `None`: until it is called.
+/// For the thread of long jobs: reports what is due. Returns how long it may look away; `None`:
+/// until it is called.
 fn look() -> Option<Duration> {
     let started = Instant::now();
     let mut rest_until = lock(&REST_UNTIL);
@@ -150,7 +154,8 @@ fn look() -> Option<Duration> {
     next.map(|next| next.saturating_duration_since(now).max(rest))
 }
 
-/// Reports the survivors of some scopes, in their order. Returns how long it took to look at all tasks.
+/// Reports the survivors of some scopes, in their order. Returns how long it took to look at all
+/// tasks.
 fn report_all(due: &[(Arc<ScopeInner>, Dispatch)]) -> Duration {
     if due.is_empty() {
         return Duration::ZERO;
@@ -201,7 +206,8 @@ fn report_all(due: &[(Arc<ScopeInner>, Dispatch)]) -> Duration {
     took
 }
 
-/// The survivors of each scope, and what they hold together. Empty if nothing that they hold is sampled.
+/// The survivors of each scope, and what they hold together. Empty if nothing that they hold is
+/// sampled.
 struct Holdings {
     by_place: BTreeMap<usize, Holding>,
 }
@@ -241,8 +247,9 @@ impl Holding {
 
 /// Whether this thread has no subscriber, although others have one.
 ///
-/// `tracing` asks the thread that comes to an event first, if there is one subscriber only, and remembers the answer for all threads: one
-/// that has none would silence the reports for everybody. As long as nobody has one, nothing is remembered.
+/// `tracing` asks the thread that comes to an event first, if there is one subscriber only, and
+/// remembers the answer for all threads: one that has none would silence the reports for everybody.
+/// As long as nobody has one, nothing is remembered.
 fn is_unheard() -> bool {
     LevelFilter::current() >= LevelFilter::WARN
         && get_default(|dispatch| dispatch.is::<NoSubscriber>())

@@ -1,7 +1,8 @@
 //! The live tasks of a scope and of those below it: how many, and, only where it is needed, which.
 //!
-//! Counting is all that happens to a task of an ordinary scope. Abort handles are kept under [`AtEnd::Abort`](crate::AtEnd::Abort) alone, and
-//! the numbers of reported tasks only after a report; both go when their task ends.
+//! Counting is all that happens to a task of an ordinary scope. Abort handles are kept under
+//! [`AtEnd::Abort`](crate::AtEnd::Abort) alone, and the numbers of reported tasks only after a
+//! report; both go when their task ends.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -76,7 +77,8 @@ impl Tasks {
             // Outside the lock: this can be the last reference to the task's memory.
             drop(handle);
         }
-        // Sequentially consistent with `until_at_most`: either we see that it waits or it sees that we are gone.
+        // Sequentially consistent with `until_at_most`: either we see that it waits or it sees that
+        // we are gone.
         let before = self.live.fetch_sub(1, Ordering::SeqCst);
         if before == 1 && self.knows.load(Ordering::SeqCst) {
             self.forget_reports();
@@ -86,7 +88,8 @@ impl Tasks {
         }
     }
 
-    /// A report that races with the end of its task leaves a number behind; it goes with the last task.
+    /// A report that races with the end of its task leaves a number behind; it goes with the last
+    /// task.
     fn forget_reports(&self) {
         self.known(|known| {
             if self.live() == 0 {
@@ -119,7 +122,8 @@ impl Tasks {
                 return Err(handle);
             }
             let old = known.handles.insert(key(record), handle);
-            // A task marks its end before it takes the lock in `ended`: it finds the handle, or we see the mark.
+            // A task marks its end before it takes the lock in `ended`: it finds the handle, or we
+            // see the mark.
             let late = if record.is_ending() {
                 known.forget(record)
             } else {

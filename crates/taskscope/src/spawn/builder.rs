@@ -1,6 +1,8 @@
-//! Declares a task before it is spawned: its name, its labels, its owner; and spawns it in every way that tokio has.
+//! Declares a task before it is spawned: its name, its labels, its owner; and spawns it in every
+//! way that tokio has.
 //!
-//! Not here: what becomes of the declarations (`backend/`), the short functions for ordinary tasks (`spawn/mod.rs`).
+//! Not here: what becomes of the declarations (`backend/`), the short functions for ordinary tasks
+//! (`spawn/mod.rs`).
 
 #[cfg(feature = "hyper")]
 mod executor;
@@ -55,14 +57,15 @@ impl Builder {
 
     /// Gives the task a name that dumps show.
     ///
-    /// Names group tasks, so give the same name to tasks of the same kind; what differs belongs in labels.
+    /// Names group tasks, so give the same name to tasks of the same kind; what differs belongs in
+    /// labels.
     pub fn name(mut self, name: impl Into<Name>) -> Builder {
         self.declared.name(name.into());
         self
     }
 
-    /// Adds a label that dumps show with this task. A key that was there gets the new value. Both are cut to
-    /// [`MAX_NAME`](crate::text::MAX_NAME) characters.
+    /// Adds a label that dumps show with this task. A key that was there gets the new value. Both
+    /// are cut to [`MAX_NAME`](crate::text::MAX_NAME) characters.
     ///
     /// What is common to all tasks of a request belongs on its [`Scope`](crate::Scope).
     pub fn label(mut self, key: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> Builder {
@@ -76,7 +79,8 @@ impl Builder {
         self
     }
 
-    /// Makes this scope the owner, instead of the current one: a `&Scope`, a `&ScopeRef` or a `ScopeRef`.
+    /// Makes this scope the owner, instead of the current one: a `&Scope`, a `&ScopeRef` or a
+    /// `ScopeRef`.
     pub fn scope(self, scope: impl Into<ScopeRef>) -> Builder {
         self.owned_by(scope.into().inner().clone())
     }
@@ -93,7 +97,8 @@ impl Builder {
         self
     }
 
-    /// Declares that no dump may poll the task for its trace: see the limitations of [`spawn`](crate::spawn).
+    /// Declares that no dump may poll the task for its trace: see the limitations of
+    /// [`spawn`](crate::spawn).
     ///
     /// Dumps show everything else of it, and say why its trace is missing.
     pub fn no_capture(mut self) -> Builder {
@@ -138,7 +143,8 @@ impl Builder {
         JoinHandle::new(handle, task)
     }
 
-    /// Spawns a `!Send` task on a `LocalSet`, from wherever that is at hand: [`LocalSet::spawn_local`] with a record.
+    /// Spawns a `!Send` task on a `LocalSet`, from wherever that is at hand:
+    /// [`LocalSet::spawn_local`] with a record.
     #[track_caller]
     pub fn spawn_local_on<F>(self, local_set: &LocalSet, future: F) -> JoinHandle<F::Output>
     where
@@ -150,7 +156,8 @@ impl Builder {
         JoinHandle::new(handle, task)
     }
 
-    /// Spawns a `!Send` task on a `LocalRuntime`, from outside of it: [`LocalRuntime::spawn_local`] with a record.
+    /// Spawns a `!Send` task on a `LocalRuntime`, from outside of it: [`LocalRuntime::spawn_local`]
+    /// with a record.
     #[track_caller]
     pub fn spawn_local_on_runtime<F>(
         self,
@@ -176,8 +183,8 @@ impl Builder {
         JoinHandle::new(handle, task)
     }
 
-    /// Runs a function on the blocking pool of a handle's runtime: [`Handle::spawn_blocking`] with a record.
-    /// See [`spawn_blocking`](crate::spawn_blocking).
+    /// Runs a function on the blocking pool of a handle's runtime: [`Handle::spawn_blocking`] with
+    /// a record. See [`spawn_blocking`](crate::spawn_blocking).
     #[track_caller]
     pub fn spawn_blocking_on<F, R>(self, handle: &Handle, function: F) -> JoinHandle<R>
     where
@@ -193,7 +200,8 @@ impl Builder {
         InSet::new(self, set)
     }
 
-    /// An executor whose tasks are all declared like this one. See [`TaskExecutor`](crate::TaskExecutor).
+    /// An executor whose tasks are all declared like this one. See
+    /// [`TaskExecutor`](crate::TaskExecutor).
     #[cfg(feature = "hyper")]
     #[track_caller]
     pub fn executor(self) -> TaskExecutor {

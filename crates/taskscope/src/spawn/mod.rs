@@ -16,7 +16,8 @@ use crate::join::JoinHandle;
 
 /// Spawns a task on the current runtime: [`tokio::spawn`] with a record.
 ///
-/// The task belongs to the current [`Scope`](crate::Scope), if there is one. Everything that tokio documents of its function holds for this one.
+/// The task belongs to the current [`Scope`](crate::Scope), if there is one. Everything that tokio
+/// documents of its function holds for this one.
 ///
 /// # Examples
 ///
@@ -34,14 +35,16 @@ use crate::join::JoinHandle;
 ///
 /// # Overhead
 ///
-/// The record is reused memory of less than 160 bytes, the future grows by one pointer. Nothing is allocated once the pool of
-/// records is warm. The first call in a process starts a thread that keeps a clock while tasks are polled, and calibrates a
-/// time-stamp counter, which takes about 0.6 ms. What it costs in practice: `scripts/bench` in the repository.
+/// The record is reused memory of less than 160 bytes, the future grows by one pointer. Nothing is
+/// allocated once the pool of records is warm. The first call in a process starts a thread that
+/// keeps a clock while tasks are polled, and calibrates a time-stamp counter, which takes about 0.6
+/// ms. What it costs in practice: `scripts/bench` in the repository.
 ///
 /// # Limitations
 ///
-/// Any task may be polled once more than its leaf futures asked for, when somebody takes a dump with stacks.
-/// The contract of `Future` allows that at any time; a future that takes every poll for an event breaks it.
+/// Any task may be polled once more than its leaf futures asked for, when somebody takes a dump
+/// with stacks. The contract of `Future` allows that at any time; a future that takes every poll
+/// for an event breaks it.
 #[track_caller]
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
@@ -53,7 +56,8 @@ where
 
 /// Spawns a task under a name that dumps show. See [`spawn`].
 ///
-/// Names group tasks, so give the same name to tasks of the same kind; what differs belongs in the scope's labels.
+/// Names group tasks, so give the same name to tasks of the same kind; what differs belongs in the
+/// scope's labels.
 #[track_caller]
 pub fn spawn_named<F>(name: impl Into<Name>, future: F) -> JoinHandle<F::Output>
 where
@@ -65,8 +69,8 @@ where
 
 /// Spawns a task that is meant to live as long as the process or the runtime. See [`spawn`].
 ///
-/// It belongs to no scope, and neither a leak check nor a dump calls it a leak. Use it for accept loops, reapers
-/// and workers; a task that waits for a request is none.
+/// It belongs to no scope, and neither a leak check nor a dump calls it a leak. Use it for accept
+/// loops, reapers and workers; a task that waits for a request is none.
 #[track_caller]
 pub fn background<F>(name: impl Into<Name>, future: F) -> JoinHandle<F::Output>
 where
@@ -76,8 +80,8 @@ where
     Builder::new().name(name).background().spawn(future)
 }
 
-/// Spawns a task that may be `!Send` on the current `LocalSet` or `LocalRuntime`: [`tokio::task::spawn_local`] with a
-/// record. See [`spawn`].
+/// Spawns a task that may be `!Send` on the current `LocalSet` or `LocalRuntime`:
+/// [`tokio::task::spawn_local`] with a record. See [`spawn`].
 ///
 /// # Panics
 ///
@@ -103,9 +107,9 @@ where
 
 /// Runs a function on the blocking pool: [`tokio::task::spawn_blocking`] with a record.
 ///
-/// Dumps show the call with its scope, its thread and for how long it has been running, or waiting for a thread; whoever awaits it waits
-/// for `blocking pool`. It is never `blocking`: that is
-/// what the pool is for. Tasks that it spawns belong to the same scope.
+/// Dumps show the call with its scope, its thread and for how long it has been running, or waiting
+/// for a thread; whoever awaits it waits for `blocking pool`. It is never `blocking`: that is what
+/// the pool is for. Tasks that it spawns belong to the same scope.
 ///
 /// # Examples
 ///
@@ -123,8 +127,8 @@ where
 ///
 /// # Limitations
 ///
-/// Like tokio's, a call that has begun cannot be aborted, and one that is aborted in the queue stays there until its turn. It has no
-/// async stack.
+/// Like tokio's, a call that has begun cannot be aborted, and one that is aborted in the queue
+/// stays there until its turn. It has no async stack.
 #[track_caller]
 pub fn spawn_blocking<F, R>(function: F) -> JoinHandle<R>
 where
@@ -134,10 +138,12 @@ where
     Builder::new().spawn_blocking(function)
 }
 
-/// Gives a record to a future that somebody else drives: the root of `block_on`, a task of another executor, one branch of a `join!`.
+/// Gives a record to a future that somebody else drives: the root of `block_on`, a task of another
+/// executor, one branch of a `join!`.
 ///
-/// Dumps show it like a task, with an id of its own kind (above 2^52, where tokio's ids never get) and, if it is first polled inside a
-/// tokio runtime, that runtime. What it spawns has it as parent.
+/// Dumps show it like a task, with an id of its own kind (above 2^52, where tokio's ids never get)
+/// and, if it is first polled inside a tokio runtime, that runtime. What it spawns has it as
+/// parent.
 ///
 /// # Examples
 ///

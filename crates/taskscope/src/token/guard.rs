@@ -36,7 +36,8 @@ impl Drop for DropGuard {
     }
 }
 
-/// Cancels a borrowed token when it is dropped, unless it was disarmed. From [`Token::drop_guard_ref`].
+/// Cancels a borrowed token when it is dropped, unless it was disarmed. From
+/// [`Token::drop_guard_ref`].
 #[derive(Debug)]
 #[must_use = "dropping the guard cancels the token"]
 pub struct DropGuardRef<'a> {

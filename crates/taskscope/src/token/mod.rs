@@ -1,8 +1,9 @@
 //! The cancellation token of a scope: tokio-util's, which also knows which task looked at it.
 //!
-//! Whether a task that does not stop has ignored its cancellation or is slow to obey it are different bugs. So every look at a token is
-//! noted with the task that this thread is polling ([`crate::current::token_polled`]).
-//! Not here: reasons and deadlines of a cancellation; they are the scope's.
+//! Whether a task that does not stop has ignored its cancellation or is slow to obey it are
+//! different bugs. So every look at a token is noted with the task that this thread is polling
+//! ([`crate::current::token_polled`]). Not here: reasons and deadlines of a cancellation; they are
+//! the scope's.
 
 mod guard;
 mod wait;
@@ -20,11 +21,13 @@ use crate::backend::CancelReason;
 use crate::current;
 use crate::scope::{ScopeInner, ScopeRef};
 
-/// Tells tasks to stop: tokio-util's [`CancellationToken`], which also notes which task looked at it.
+/// Tells tasks to stop: tokio-util's [`CancellationToken`], which also notes which task looked at
+/// it.
 ///
-/// It has everything that the wrapped type has, with the same meaning. What it adds: a task that is polled while it calls
-/// [`is_cancelled`](Token::is_cancelled), or polls one of the futures here, has *looked at its token*, if the token is one of its scope, of a
-/// scope above or of one below. Reports then call it `cancel slow` and not `cancel ignored`.
+/// It has everything that the wrapped type has, with the same meaning. What it adds: a task that is
+/// polled while it calls [`is_cancelled`](Token::is_cancelled), or polls one of the futures here,
+/// has *looked at its token*, if the token is one of its scope, of a scope above or of one below.
+/// Reports then call it `cancel slow` and not `cancel ignored`.
 ///
 /// # Examples
 ///
@@ -86,8 +89,8 @@ impl Token {
         }
     }
 
-    /// Cancels this token and its children. That of a scope cancels the scope, as [`Scope::cancel`](crate::Scope::cancel) does with
-    /// [`CancelReason::Explicit`].
+    /// Cancels this token and its children. That of a scope cancels the scope, as
+    /// [`Scope::cancel`](crate::Scope::cancel) does with [`CancelReason::Explicit`].
     pub fn cancel(&self) {
         match &self.scope {
             Some(scope) if !self.child => scope.cancel(CancelReason::Explicit),
@@ -121,9 +124,11 @@ impl Token {
         CancelledOwned::new(self)
     }
 
-    /// Runs a future until it is ready or the token is cancelled; in the latter case it is dropped, and the result is `None`.
+    /// Runs a future until it is ready or the token is cancelled; in the latter case it is dropped,
+    /// and the result is `None`.
     ///
-    /// A token that is cancelled already does not let the future start. Later, a future that is ready wins over the cancellation.
+    /// A token that is cancelled already does not let the future start. Later, a future that is
+    /// ready wins over the cancellation.
     ///
     /// # Cancel safety
     ///
@@ -161,8 +166,8 @@ impl Token {
     ///
     /// # Limitations
     ///
-    /// Nobody sees who looks at the raw token: a task that only looks at that one is called `cancel ignored`. Cancelling it cancels the scope
-    /// without leaving a time behind.
+    /// Nobody sees who looks at the raw token: a task that only looks at that one is called
+    /// `cancel ignored`. Cancelling it cancels the scope without leaving a time behind.
     #[must_use]
     pub fn as_inner(&self) -> &CancellationToken {
         &self.raw

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use taskscope::{DumpOptions, NoTrace, TaskDump, Verdict};
+use taskscope::{DumpOptions, TaskDump, Verdict, dump::NoTrace};
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc, oneshot};
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::thread;
 
-use taskscope::{NoTrace, Verdict};
+use taskscope::{Verdict, dump::NoTrace};
 
 use crate::times::times;
 use crate::ways::{

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
 use taskscope::DeadlineHeader::{Grpc, Request};
-use taskscope::{LayerStats, Scope, ScopeLayer};
+use taskscope::{Scope, ScopeLayer, layer::LayerStats};
 
 use super::support::{call, read_until, send, send_with, serve};
 

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::routing::{any, get};
-use taskscope::{AtEnd, CancelReason, MAX_REQUEST_ID, Scope, ScopeLayer};
+use taskscope::{AtEnd, CancelReason, Scope, ScopeLayer, layer::MAX_REQUEST_ID};
 
 use super::support::{Seen, call, ended, label, note, read_until, send, send_with, serve};
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use taskscope::{AtEnd, CancelReason, Scope, ScopeBody, ScopeLayer, ScopeRef};
+use taskscope::{AtEnd, CancelReason, Scope, ScopeLayer, ScopeRef, layer::ScopeBody};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::time::Instant;
 
-use taskscope::{DumpOptions, RuntimeInfo, Scope, TaskKind, observe};
+use taskscope::{DumpOptions, Scope, TaskKind, dump::RuntimeInfo, observe};
 use tokio::runtime::Handle;
 use tokio::task::{JoinSet, yield_now};
 

@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::mpsc;
 use std::time::Instant;
 
-use taskscope::{DumpOptions, NoTrace, Scope, Stacks, TaskKind, Verdict, WaitKind, observe};
+use taskscope::{DumpOptions, Scope, Stacks, TaskKind, Verdict, WaitKind, dump::NoTrace, observe};
 use tokio::runtime::{Builder, Handle, LocalOptions};
 use tokio::sync::oneshot;
 use tokio::task::{JoinSet, LocalSet, yield_now};
@@ -97,7 +97,7 @@ fn polls_and_busy_time_are_counted_and_a_long_poll_is_blocking() {
         until(&runtime, "the poll has ended", || {
             let task = &tasks_of(runtime.handle())[0];
             // Its wait began when that poll ended.
-            let long = taskscope::BLOCKING_THRESHOLD / 2;
+            let long = taskscope::verdict::BLOCKING_THRESHOLD / 2;
             task.verdict == Verdict::Idle
                 && task.busy >= long
                 && task.state.since() + long <= task.age

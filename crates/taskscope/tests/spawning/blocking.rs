@@ -4,7 +4,11 @@ use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
-use taskscope::{BLOCKING_THRESHOLD, NoTrace, Scope, State, TaskKind, Verdict};
+use taskscope::{
+    Scope, TaskKind, Verdict,
+    dump::{NoTrace, State},
+    verdict::BLOCKING_THRESHOLD,
+};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::support::{named, until};

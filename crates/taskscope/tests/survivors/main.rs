@@ -6,7 +6,7 @@ mod log;
 use std::future::pending;
 use std::time::Duration;
 
-use taskscope::{AtEnd, SURVIVOR_REPORT_DELAY, Scope, spawn_named};
+use taskscope::{AtEnd, Scope, scope::SURVIVOR_REPORT_DELAY, spawn_named};
 use tokio::sync::oneshot;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};

@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use taskscope::{DumpOptions, JoinHandle, TaskDump, Trace};
+use taskscope::{DumpOptions, JoinHandle, TaskDump, dump::Trace};
 use tokio::runtime::Builder;
 
 /// Makes a test of each row, `name: words = (what must stay alive meanwhile, future);`.

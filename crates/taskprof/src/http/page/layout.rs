@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use maud::{DOCTYPE, Markup, html};
 use taskscope::text::lines;
-use taskscope::{Age, OneLine, Plain, Verdict, Watchdog};
+use taskscope::{
+    Verdict, Watchdog,
+    text::{Age, OneLine, Plain},
+};
 
 use super::links::Links;
 

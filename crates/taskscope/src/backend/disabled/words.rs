@@ -5,7 +5,8 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// Cuts a name to the length that it has with the feature `enable`; there it also says how much is missing.
+/// Cuts a name to the length that it has with the feature `enable`; there it also says how much is
+/// missing.
 pub(crate) fn bounded_name(name: Arc<str>) -> Arc<str> {
     const MAX_NAME: usize = 256;
     match name.char_indices().nth(MAX_NAME) {
@@ -89,7 +90,8 @@ pub enum CancelReason {
     Explicit,
     /// The scope's deadline has passed.
     Deadline,
-    /// The scope ended, and its policy is [`AtEnd::Cancel`](crate::AtEnd::Cancel) or [`AtEnd::Abort`](crate::AtEnd::Abort).
+    /// The scope ended, and its policy is [`AtEnd::Cancel`](crate::AtEnd::Cancel) or
+    /// [`AtEnd::Abort`](crate::AtEnd::Abort).
     Ended,
     /// The client went away before its answer was complete.
     ClientGone,

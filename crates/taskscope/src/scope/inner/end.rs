@@ -1,6 +1,8 @@
-//! The end of a scope: what is done to its tasks, when they are aborted, and which are left to be reported.
+//! The end of a scope: what is done to its tasks, when they are aborted, and which are left to be
+//! reported.
 //!
-//! Not here: the policies (`scope/end_policy.rs`), the reports (`scope/survivors.rs`), the wait for tasks (`scope/finish.rs`).
+//! Not here: the policies (`scope/end_policy.rs`), the reports (`scope/survivors.rs`), the wait for
+//! tasks (`scope/finish.rs`).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -57,7 +59,8 @@ impl ScopeInner {
         self.queue_survivors();
     }
 
-    /// Has the tasks that are alive reported when they have had their time, unless somebody waits for them.
+    /// Has the tasks that are alive reported when they have had their time, unless somebody waits
+    /// for them.
     pub(super) fn queue_survivors(&self) {
         if self.tasks() == 0 || self.is_finishing() || self.queued.swap(true, Ordering::SeqCst) {
             return;
@@ -71,7 +74,8 @@ impl ScopeInner {
         }
     }
 
-    /// Whether the scope, which was queued, has survivors to be reported. From a `true` on it is queued again by its next task.
+    /// Whether the scope, which was queued, has survivors to be reported. From a `true` on it is
+    /// queued again by its next task.
     #[cfg(feature = "enable")]
     pub(in crate::scope) fn take_survivors(&self) -> bool {
         self.queued.store(false, Ordering::SeqCst);
@@ -113,7 +117,8 @@ impl ScopeInner {
         self.abort.release();
     }
 
-    /// Drops a guard for want of a client. Under a policy that cancels, other guards do not keep the token from being cancelled.
+    /// Drops a guard for want of a client. Under a policy that cancels, other guards do not keep
+    /// the token from being cancelled.
     #[cfg(feature = "tower")]
     pub(in crate::scope) fn client_gone(&self, guard: Scope) {
         // Released by the end that follows.
@@ -155,7 +160,8 @@ impl ScopeInner {
     }
 }
 
-/// A call of `finish` that waits. If it is cancelled, the survivors are reported as if nobody had waited.
+/// A call of `finish` that waits. If it is cancelled, the survivors are reported as if nobody had
+/// waited.
 pub(in crate::scope) struct Finishing {
     scope: Arc<ScopeInner>,
     reported: bool,

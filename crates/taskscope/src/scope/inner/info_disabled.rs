@@ -1,4 +1,5 @@
-//! What those who only read may know of a scope without the feature `enable`: the same, from the scope itself.
+//! What those who only read may know of a scope without the feature `enable`: the same, from the
+//! scope itself.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -75,7 +76,8 @@ impl ScopeInfo {
         self.0.end_reason()
     }
 
-    /// Why, and how long ago, the token was cancelled. The time is missing if somebody cancelled the raw token directly.
+    /// Why, and how long ago, the token was cancelled. The time is missing if somebody cancelled
+    /// the raw token directly.
     #[must_use]
     pub fn cancelled(&self) -> Option<(CancelReason, Option<Duration>)> {
         self.0.cancelled()
@@ -87,13 +89,15 @@ impl ScopeInfo {
         self.0.cancellation()
     }
 
-    /// When the token will be cancelled, unless that happens before: the earliest deadline of this scope and those above.
+    /// When the token will be cancelled, unless that happens before: the earliest deadline of this
+    /// scope and those above.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.0.deadline()
     }
 
-    /// The time until [`ScopeInfo::deadline`], by the clock of the current runtime; zero if it has passed.
+    /// The time until [`ScopeInfo::deadline`], by the clock of the current runtime; zero if it has
+    /// passed.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
         self.0.remaining()
@@ -105,7 +109,8 @@ impl ScopeInfo {
         self.0.tasks()
     }
 
-    /// The id of the record of the request that opened this scope. Without the feature `enable` there is none.
+    /// The id of the record of the request that opened this scope. Without the feature `enable`
+    /// there is none.
     #[must_use]
     pub fn request(&self) -> Option<u64> {
         self.0.request()
@@ -133,7 +138,8 @@ impl Hash for ScopeInfo {
     }
 }
 
-/// A cancellation as one scope sees it. From [`ScopeRef::cancellation`](crate::ScopeRef::cancellation).
+/// A cancellation as one scope sees it. From
+/// [`ScopeRef::cancellation`](crate::ScopeRef::cancellation).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Cancellation {
@@ -143,7 +149,8 @@ pub struct Cancellation {
     pub root: CancelReason,
     /// The scope that the cancellation began at.
     pub scope: ScopeInfo,
-    /// How long ago it began. `None` if somebody cancelled the raw token, which leaves no time behind.
+    /// How long ago it began. `None` if somebody cancelled the raw token, which leaves no time
+    /// behind.
     pub ago: Option<Duration>,
 }
 

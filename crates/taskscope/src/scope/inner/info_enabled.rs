@@ -1,4 +1,5 @@
-//! What those who only read may know of a scope, such as dumps: its answers to `taskscope-core`'s questions.
+//! What those who only read may know of a scope, such as dumps: its answers to `taskscope-core`'s
+//! questions.
 
 use std::any::Any;
 use std::sync::Arc;

@@ -44,15 +44,16 @@ impl Clock {
     }
 }
 
-/// Whether the clock of the current runtime is the real one. One that was paused at some time shows an instant that is not now.
+/// Whether the clock of the current runtime is the real one. One that was paused at some time shows
+/// an instant that is not now.
 pub(in crate::scope) fn is_real() -> bool {
     let before = std::time::Instant::now();
     let now = Instant::now().into_std();
     before <= now && now <= std::time::Instant::now()
 }
 
-/// This moment by the clock of the current runtime, if there is one. Never panics, as tokio's own function does on a thread that is
-/// too far gone.
+/// This moment by the clock of the current runtime, if there is one. Never panics, as tokio's own
+/// function does on a thread that is too far gone.
 pub(in crate::scope) fn now() -> Instant {
     match Handle::try_current() {
         Err(error) if error.is_thread_local_destroyed() => real(),

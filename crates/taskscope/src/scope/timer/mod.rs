@@ -1,11 +1,13 @@
 //! Alarms at a time of tokio's clock, without a task and without a timer for each.
 //!
-//! All alarms of one runtime wait in one queue. One tokio `Sleep` is set for the earliest; what polls it is no task but a waker of ours
-//! ([`driver`]), so alarms fire on the runtime's time driver, honour its pausable clock, and nobody sees a task that is not his.
-//! Three things can keep that from happening: there is no runtime, the runtime has no timers, its workers are all blocked. So a thread
-//! ([`super::alarm_thread`]) looks at every queue too, and asks the same clock: what is due by a paused clock is due, and nothing else.
-//! An alarm that is dropped leaves its queue; a queue without alarms is dropped with its hold on the runtime.
-//! Not here: what an alarm means.
+//! All alarms of one runtime wait in one queue. One tokio `Sleep` is set for the earliest; what
+//! polls it is no task but a waker of ours ([`driver`]), so alarms fire on the runtime's time
+//! driver, honour its pausable clock, and nobody sees a task that is not his. Three things can keep
+//! that from happening: there is no runtime, the runtime has no timers, its workers are all
+//! blocked. So a thread ([`super::alarm_thread`]) looks at every queue too, and asks the same
+//! clock: what is due by a paused clock is due, and nothing else. An alarm that is dropped leaves
+//! its queue; a queue without alarms is dropped with its hold on the runtime. Not here: what an
+//! alarm means.
 
 mod clock;
 mod driver;
@@ -24,11 +26,12 @@ use self::clock::Clock;
 #[cfg(feature = "enable")]
 pub(super) use self::clock::is_real as clock_is_real;
 pub(super) use self::clock::now;
-use self::driver::Bell;
+use self::driver::SleepDriver;
 use super::alarm_thread::AlarmThread;
 use crate::sync::lock;
 
-/// How late an alarm of a runtime may be before the thread looks after it: the runtime's workers are blocked.
+/// How late an alarm of a runtime may be before the thread looks after it: the runtime's workers
+/// are blocked.
 const LATE: Duration = Duration::from_millis(100);
 
 /// What to do with the scope when the time has come.
@@ -55,10 +58,11 @@ struct Timer {
     runtime: Option<Id>,
     clock: Clock,
     queue: Mutex<BTreeMap<Key, Entry>>,
-    bell: Bell,
-    /// Rings that have not been answered. Whoever takes it from 0 answers; the others leave, so nothing waits for anybody here, and the
-    /// bell may ring while it is being set.
-    rings: AtomicUsize,
+    driver: SleepDriver,
+    /// Calls of `fire` that have not been answered. The one that takes it from 0 answers; the
+    /// others leave, so nothing waits for anybody here, and the driver may fire while it is being
+    /// set.
+    unanswered: AtomicUsize,
 }
 
 static THREAD: AlarmThread = AlarmThread::new("taskscope-alarm", look);
@@ -92,7 +96,7 @@ impl Alarm {
         queue.insert(key, (scope, call));
         drop(queue);
         if first {
-            timer.ring();
+            timer.fire();
         }
         Alarm { timer, key }
     }
@@ -118,7 +122,8 @@ fn all() -> Vec<Arc<Timer>> {
     all
 }
 
-/// For the keeper: fires what is due and nobody else has fired. Returns how long it may look away; `None`: until it is called.
+/// For the alarm thread: fires what is due and nobody else has fired. Returns how long it may
+/// sleep; `None`: until it is called.
 fn look() -> Option<Duration> {
     all().iter().filter_map(|timer| timer.look()).min()
 }
@@ -129,10 +134,10 @@ impl Timer {
             let clock = Clock::of(runtime);
             Timer {
                 runtime: runtime.map(Handle::id),
-                bell: Bell::new(timer.clone()),
+                driver: SleepDriver::new(timer.clone()),
                 clock,
                 queue: Mutex::new(BTreeMap::new()),
-                rings: AtomicUsize::new(0),
+                unanswered: AtomicUsize::new(0),
             }
         });
         lock(&TIMERS).push(Arc::downgrade(&timer));
@@ -171,16 +176,17 @@ impl Timer {
         timer
     }
 
-    /// Fires what is due and sets the bell for what comes next, unless somebody is at it, who then does it again.
-    fn ring(&self) {
+    /// Fires what is due and sets the driver for what comes next, unless somebody is at it, who
+    /// then does it again.
+    fn fire(&self) {
         let mut answered = 1;
-        if self.rings.fetch_add(1, Ordering::AcqRel) != 0 {
+        if self.unanswered.fetch_add(1, Ordering::AcqRel) != 0 {
             return;
         }
         loop {
-            // What rings below is a scope's token: its wakers are other people's code.
+            // What is told below is a scope's token: its wakers are other people's code.
             let _ = catch_unwind(AssertUnwindSafe(|| self.answer()));
-            let left = self.rings.fetch_sub(answered, Ordering::AcqRel) - answered;
+            let left = self.unanswered.fetch_sub(answered, Ordering::AcqRel) - answered;
             if left == 0 {
                 return;
             }
@@ -201,9 +207,9 @@ impl Timer {
         let Some(first) = self.first() else {
             return;
         };
-        if !self.bell.set(first, &self.clock) {
+        if !self.driver.set(first, &self.clock) {
             // Due by now.
-            self.rings.fetch_add(1, Ordering::AcqRel);
+            self.unanswered.fetch_add(1, Ordering::AcqRel);
             return;
         }
         THREAD.look_in(self.look_in(first));
@@ -219,22 +225,26 @@ impl Timer {
         (first.key().0 <= now).then(|| first.remove())
     }
 
-    /// When the keeper should look after an alarm at `first`.
+    /// When the alarm thread should look after an alarm at `first`.
     fn look_in(&self, first: Instant) -> Duration {
         let left = first.saturating_duration_since(self.clock.now());
-        if self.bell.rings() { left + LATE } else { left }
+        if self.driver.fires() {
+            left + LATE
+        } else {
+            left
+        }
     }
 
     fn look(&self) -> Option<Duration> {
         let first = self.first()?;
         let late = self.clock.now().checked_duration_since(first);
-        let patience = if self.bell.rings() {
+        let patience = if self.driver.fires() {
             LATE
         } else {
             Duration::ZERO
         };
         if late.is_some_and(|late| late >= patience) {
-            self.ring();
+            self.fire();
         }
         Some(self.look_in(self.first()?))
     }

@@ -12,12 +12,14 @@ use crate::Name;
 
 /// Spawns what hyper spawns as tasks with records, where one would give it a `TokioExecutor`.
 ///
-/// Its tasks have the spawn site where the executor was made: hyper's own lines would tell nothing. Parent and scope are those of the
-/// task that makes hyper spawn.
+/// Its tasks have the spawn site where the executor was made: hyper's own lines would tell nothing.
+/// Parent and scope are those of the task that makes hyper spawn.
 ///
-/// * For a server's connection builder the tasks are requests (one each stream of HTTP/2): give them a name and nothing else.
-/// * For a client, the tasks are connections and the housekeeping of their pool. They outlive the request that opened them and would be
-///   taken for its leaks: declare them [`background`](Builder::background).
+/// * For a server's connection builder the tasks are requests (one each stream of HTTP/2): give
+///   them a name and nothing else.
+/// * For a client, the tasks are connections and the housekeeping of their pool. They outlive the
+///   request that opened them and would be taken for its leaks: declare them
+///   [`background`](Builder::background).
 ///
 /// # Examples
 ///
@@ -39,14 +41,16 @@ use crate::Name;
 ///
 /// # Limitations
 ///
-/// Nobody awaits these tasks: all of them are *detached* from the start, which is no sign of a leak here.
+/// Nobody awaits these tasks: all of them are *detached* from the start, which is no sign of a leak
+/// here.
 #[derive(Clone)]
 pub struct TaskExecutor {
     builder: Builder,
 }
 
 impl TaskExecutor {
-    /// An executor whose tasks have this name. [`Builder::executor`] is for everything else that can be declared.
+    /// An executor whose tasks have this name. [`Builder::executor`] is for everything else that
+    /// can be declared.
     #[track_caller]
     pub fn new(name: impl Into<Name>) -> TaskExecutor {
         Builder::new().name(name).executor()

@@ -142,7 +142,8 @@ impl<T: 'static> JoinSet<T> {
         Builder::new().in_set(self).spawn_on(task, handle)
     }
 
-    /// Spawns a `!Send` task on the current `LocalSet` or `LocalRuntime`. See [`spawn_local`](crate::spawn_local).
+    /// Spawns a `!Send` task on the current `LocalSet` or `LocalRuntime`. See
+    /// [`spawn_local`](crate::spawn_local).
     #[track_caller]
     pub fn spawn_local<F>(&mut self, task: F) -> AbortHandle
     where
@@ -170,7 +171,8 @@ impl<T: 'static> JoinSet<T> {
         Builder::new().in_set(self).spawn_blocking(function)
     }
 
-    /// Runs a function on the blocking pool of a handle's runtime. See [`Builder::spawn_blocking_on`].
+    /// Runs a function on the blocking pool of a handle's runtime. See
+    /// [`Builder::spawn_blocking_on`].
     #[track_caller]
     pub fn spawn_blocking_on<F>(&mut self, function: F, handle: &Handle) -> AbortHandle
     where

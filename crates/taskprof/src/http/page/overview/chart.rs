@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 use taskscope::census::Census;
-use taskscope::{SiteGrowth, Verdict};
+use taskscope::{Verdict, growth::SiteGrowth};
 
 /// Seconds that the chart covers.
 pub(super) const SPAN: u64 = 600;

@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use maud::{Markup, html};
-use taskscope::{Age, Plain};
+use taskscope::text::{Age, Plain};
 
 use super::model::MAX_ROWS;
 use crate::cpu::{RETENTION, Recent};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 use taskscope::census::WorkerLoad;
-use taskscope::{SiteGrowth, TaskDump, Verdict};
+use taskscope::{TaskDump, Verdict, growth::SiteGrowth};
 
 use super::chart::{self, chart, spark};
 use super::cpu;

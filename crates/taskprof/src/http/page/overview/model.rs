@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use taskscope::census::{self, Census};
 use taskscope::heap::Held;
-use taskscope::{SiteGrowth, State, TaskDump, Verdict};
+use taskscope::{TaskDump, Verdict, dump::State, growth::SiteGrowth};
 
 use crate::cpu::Recent;
 use crate::error::Error;

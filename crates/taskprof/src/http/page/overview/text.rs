@@ -5,7 +5,10 @@
 use std::fmt::{self, Write as _};
 
 use taskscope::text::lines;
-use taskscope::{Age, OneLine, Plain, Verdict};
+use taskscope::{
+    Verdict,
+    text::{Age, OneLine, Plain},
+};
 
 use super::cpu;
 use super::model::{MAX_ROWS, Overview};

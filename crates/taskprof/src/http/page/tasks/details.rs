@@ -8,7 +8,8 @@ use std::time::SystemTime;
 use maud::{Markup, html};
 use taskscope::heap::Held;
 use taskscope::{
-    Branch, CancelReason, LongPoll, ResourceDump, ScopeInfo, State, TaskDump, TaskKind,
+    CancelReason, ScopeInfo, TaskDump, TaskKind,
+    dump::{Branch, LongPoll, ResourceDump, State},
 };
 
 use super::filter::label;

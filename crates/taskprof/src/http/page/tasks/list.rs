@@ -230,8 +230,8 @@ fn ended(at: usize) -> Markup {
 /// The activity of a task, in few words.
 fn doing(task: &TaskDump, stacks: &mut KnownStacks) -> String {
     match task.state {
-        taskscope::State::Running { .. } => "running".to_owned(),
-        taskscope::State::Scheduled { .. } => "about to run".to_owned(),
+        taskscope::dump::State::Running { .. } => "running".to_owned(),
+        taskscope::dump::State::Scheduled { .. } => "about to run".to_owned(),
         _ => match &*stacks.wait(task) {
             "unknown" => "waiting".to_owned(),
             wait => wait.to_owned(),

@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use taskscope::{HeldTasks, TaskDump};
+use taskscope::{TaskDump, dump::HeldTasks};
 
 use super::filter::{Choices, MatchCollector, Matches, ORDER_BYTES};
 use super::query::{Grouping, ROWS, TaskQuery};
