@@ -4,9 +4,9 @@
 //! Captures that many have asked for together end together. Without permits, as many threads would
 //! then look up names and write answers at once, and the application's own threads would be a few
 //! among dozens for that moment: its slowest requests show it. While there is a line, the next one
-//! also rests before it begins: however many ask, they get some thirty permits a second, and a tenth
-//! of a processor while the work takes less than 28 ms. Whoever asks alone does not wait.
-//! Not here: how many may wait (`http/admission.rs`), the nice value of a thread (`thread.rs`).
+//! also rests before it begins: however many ask, they get some thirty permits a second, and a
+//! tenth of a processor while the work takes less than 28 ms. Whoever asks alone does not wait. Not
+//! here: how many may wait (`http/admission.rs`), the nice value of a thread (`thread.rs`).
 
 use std::future::Future;
 use std::pin::pin;

@@ -124,9 +124,9 @@ fn live(key: TaskKey) -> Option<TaskFacts> {
 /// Reads a record that the caller holds.
 fn of(hold: &Hold, ended: bool) -> TaskFacts {
     let (record, meta) = (hold.record(), hold.meta());
-    let (name, labels) = match record.side() {
-        Some(side) => {
-            let kept = side.kept();
+    let (name, labels) = match record.extensions() {
+        Some(extensions) => {
+            let kept = extensions.data();
             (kept.name.clone(), kept.labels.clone())
         }
         None => (None, Vec::new()),

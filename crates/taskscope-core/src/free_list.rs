@@ -5,17 +5,17 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::record::{Record, RecordCell};
+use crate::record::{AtomicRecordPtr, Record};
 use crate::sync::atomic::AtomicU32;
 
 pub(crate) struct FreeList {
-    first: RecordCell,
+    first: AtomicRecordPtr,
     count: AtomicU32,
 }
 
 impl FreeList {
     /// An empty one, of a null and a zero.
-    pub(crate) const fn of(first: RecordCell, count: AtomicU32) -> FreeList {
+    pub(crate) const fn of(first: AtomicRecordPtr, count: AtomicU32) -> FreeList {
         FreeList { first, count }
     }
 

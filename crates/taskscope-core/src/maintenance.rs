@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::{attribution, clock, pool, runtime, threads};
 
 /// The name of the thread, as `top -H` shows it.
-pub const NAME: &str = "taskscope";
+pub(crate) const NAME: &str = "taskscope-watch";
 
 /// Ticks of the clock between two looks for polls that take too long.
 const WATCH: u32 = 8;
@@ -23,7 +23,7 @@ const TRIM: u32 = 16 * LOOK;
 /// Looks without any poll before the thread sleeps.
 const QUIET_LOOKS: u32 = 4;
 /// How long it sleeps at the most: a poll that began at the very moment when it fell asleep must not be overlooked for ever.
-const NAP: Duration = Duration::from_secs(1);
+const LONGEST_IDLE: Duration = Duration::from_secs(1);
 
 /// What somebody else wants done now and then. It must be short: what takes long wakes a thread of its own.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +50,7 @@ fn each_job(of: impl Fn(&Job) -> Option<fn()>) {
     let mut at = 0;
     while let Some(job) = jobs().get(at).copied() {
         if let Some(job) = of(&job) {
-            chore(job);
+            run_job(job);
         }
         at += 1;
     }
@@ -87,9 +87,9 @@ fn run() {
         if !tick.is_multiple_of(LOOK) {
             continue;
         }
-        chore(runtime::sweep);
+        run_job(runtime::sweep);
         if tick.is_multiple_of(TRIM) {
-            chore(pool::trim);
+            run_job(pool::trim);
         }
         let now = threads::polls();
         quiet = if now == polls && !threads::any_polls() {
@@ -99,19 +99,19 @@ fn run() {
         };
         polls = now;
         if quiet >= QUIET_LOOKS {
-            sleep();
+            idle();
             quiet = 0;
         }
     }
 }
 
 /// Until somebody reads the clock.
-fn sleep() {
+fn idle() {
     clock::fall_asleep();
     while clock::is_asleep() {
-        thread::park_timeout(NAP);
-        chore(runtime::sweep);
-        chore(pool::trim);
+        thread::park_timeout(LONGEST_IDLE);
+        run_job(runtime::sweep);
+        run_job(pool::trim);
         each_job(|job| job.while_quiet);
         if threads::any_polls() {
             // A poll that began just before: nobody would wake us for it.
@@ -120,7 +120,7 @@ fn sleep() {
     }
 }
 
-/// A chore that panics is a bug of ours, and no reason to stop the clock of the whole process.
-fn chore(chore: fn()) {
-    let _ = catch_unwind(AssertUnwindSafe(chore));
+/// A job that panics is a bug of ours, and no reason to stop the clock of the whole process.
+fn run_job(job: fn()) {
+    let _ = catch_unwind(AssertUnwindSafe(job));
 }

@@ -16,7 +16,7 @@
 use std::sync::atomic::{AtomicU32 as Plain, AtomicU64, Ordering};
 
 use crate::free_list::FreeList;
-use crate::record::{Record, RecordCell};
+use crate::record::{AtomicRecordPtr, Record};
 use crate::sync::atomic::AtomicU32;
 
 /// The most pages that a segment has.
@@ -100,7 +100,7 @@ impl Pages {
     pub(crate) fn new(usable: std::ops::Range<usize>) -> Pages {
         let pages = Pages {
             pages: std::array::from_fn(|_| Page {
-                free: FreeList::of(RecordCell::new(), AtomicU32::new(0)),
+                free: FreeList::of(AtomicRecordPtr::new(), AtomicU32::new(0)),
                 out: AtomicU32::new(0),
                 serial: Plain::new(0),
             }),

@@ -37,7 +37,7 @@ pub struct Stretch<'a> {
     /// Its facts of birth.
     pub meta: &'a Meta,
     /// How many stretches it stands for.
-    pub stands_for: StandsFor,
+    pub weight: SampleWeight,
     /// Where the task waited.
     pub stack: Result<Arc<Stack>, NoTrace>,
     /// Raw ticks.
@@ -66,13 +66,13 @@ pub fn install(sink: &'static dyn Sink) {
 }
 
 /// A task was woken, or spawned, and polled so much later.
-pub(crate) fn delayed(record: &Record, meta: &Meta, stands_for: StandsFor, from: u64, to: u64) {
+pub(crate) fn delayed(record: &Record, meta: &Meta, weight: SampleWeight, from: u64, to: u64) {
     let stack = Err(NoTrace::Running);
     add(Stretch {
         activity: Activity::Scheduled,
         record,
         meta,
-        stands_for,
+        weight,
         stack,
         from,
         to,
@@ -80,13 +80,13 @@ pub(crate) fn delayed(record: &Record, meta: &Meta, stands_for: StandsFor, from:
 }
 
 /// A poll took so long.
-pub(crate) fn ran(record: &Record, meta: &Meta, stands_for: StandsFor, from: u64, to: u64) {
+pub(crate) fn ran(record: &Record, meta: &Meta, weight: SampleWeight, from: u64, to: u64) {
     let stack = Err(NoTrace::Running);
     add(Stretch {
         activity: Activity::Running,
         record,
         meta,
-        stands_for,
+        weight,
         stack,
         from,
         to,
@@ -97,7 +97,7 @@ pub(crate) fn ran(record: &Record, meta: &Meta, stands_for: StandsFor, from: u64
 pub(crate) fn waited(
     record: &Record,
     meta: &Meta,
-    stands_for: StandsFor,
+    weight: SampleWeight,
     stack: Result<Arc<Stack>, NoTrace>,
     from: u64,
     to: u64,
@@ -106,7 +106,7 @@ pub(crate) fn waited(
         activity: Activity::Waiting,
         record,
         meta,
-        stands_for,
+        weight,
         stack,
         from,
         to,
@@ -169,23 +169,23 @@ pub fn switch_off() {
 }
 
 /// What a poll would stand for that is chosen now: a late one, and another one.
-pub fn now() -> [Option<StandsFor>; 2] {
-    [LATE, OTHERS].map(|kind| StandsFor::of_code(CONTROL[kind].load(Ordering::Relaxed) as u8))
+pub fn now() -> [Option<SampleWeight>; 2] {
+    [LATE, OTHERS].map(|kind| SampleWeight::of_code(CONTROL[kind].load(Ordering::Relaxed) as u8))
 }
 
 /// How many polls, or waits, one that was chosen stands for: a power of two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StandsFor(u8);
+pub struct SampleWeight(u8);
 
-impl StandsFor {
+impl SampleWeight {
     /// In six bits, and never 0.
     pub fn code(self) -> u8 {
         self.0 + 1
     }
 
     /// `None` for 0.
-    pub fn of_code(code: u8) -> Option<StandsFor> {
-        code.checked_sub(1).map(StandsFor)
+    pub fn of_code(code: u8) -> Option<SampleWeight> {
+        code.checked_sub(1).map(SampleWeight)
     }
 
     pub fn count(self) -> u64 {
@@ -195,7 +195,7 @@ impl StandsFor {
 
 /// What one thread knows. Written by that thread alone.
 #[derive(Debug)]
-pub struct Pace {
+pub struct Draws {
     /// The number of the next poll that is chosen; `u64::MAX`: none.
     due: AtomicU64,
     /// The n it was drawn with.
@@ -208,9 +208,9 @@ pub struct Pace {
     random: AtomicU64,
 }
 
-impl Pace {
-    pub const fn new() -> Pace {
-        Pace {
+impl Draws {
+    pub const fn new() -> Draws {
+        Draws {
             due: AtomicU64::new(u64::MAX),
             drawn_with: AtomicU8::new(0),
             control: AtomicU64::new(0),
@@ -225,18 +225,18 @@ impl Pace {
     }
 
     /// The thread begins the poll with this number. The answer is what it stands for, if it is chosen.
-    pub fn step(&self, poll: u64) -> Option<StandsFor> {
+    pub fn step(&self, poll: u64) -> Option<SampleWeight> {
         self.step_by(poll, CONTROL[OTHERS].load(Ordering::Relaxed))
     }
 
-    fn step_by(&self, poll: u64, control: u64) -> Option<StandsFor> {
-        let Some(StandsFor(n)) = StandsFor::of_code(control as u8) else {
+    fn step_by(&self, poll: u64, control: u64) -> Option<SampleWeight> {
+        let Some(SampleWeight(n)) = SampleWeight::of_code(control as u8) else {
             self.due.store(u64::MAX, Ordering::Relaxed);
             self.control.store(control, Ordering::Relaxed);
             return None;
         };
         let due = self.due() <= poll;
-        let mut chosen = due.then(|| StandsFor(self.drawn_with.load(Ordering::Relaxed)));
+        let mut chosen = due.then(|| SampleWeight(self.drawn_with.load(Ordering::Relaxed)));
         let mut count = self.chosen.load(Ordering::Relaxed);
         let changed = self.control.load(Ordering::Relaxed) != control;
         if changed {
@@ -256,7 +256,7 @@ impl Pace {
             if first {
                 wait -= 1;
                 if wait == 0 {
-                    chosen = Some(StandsFor(n));
+                    chosen = Some(SampleWeight(n));
                     count += 1;
                     wait = self.draw(n);
                 }
@@ -280,16 +280,16 @@ impl Pace {
 
 /// The late polls of one thread. Written by that thread alone.
 #[derive(Debug)]
-pub struct Late {
+pub struct LatePolls {
     begun: AtomicU64,
-    pace: Pace,
+    draws: Draws,
 }
 
-impl Late {
-    pub const fn new() -> Late {
-        Late {
+impl LatePolls {
+    pub const fn new() -> LatePolls {
+        LatePolls {
             begun: AtomicU64::new(0),
-            pace: Pace::new(),
+            draws: Draws::new(),
         }
     }
 
@@ -300,13 +300,13 @@ impl Late {
     /// The thread begins a late poll. The answer is what it stands for, if it is chosen.
     #[cold]
     #[inline(never)]
-    pub fn step(&self) -> Option<StandsFor> {
+    pub fn step(&self) -> Option<SampleWeight> {
         let control = CONTROL[LATE].load(Ordering::Relaxed);
         let begun = self.begun.load(Ordering::Relaxed);
         self.begun.store(begun.wrapping_add(1), Ordering::Relaxed);
-        let news = self.pace.control.load(Ordering::Relaxed) != control;
-        if news || begun >= self.pace.due() {
-            self.pace.step_by(begun, control)
+        let news = self.draws.control.load(Ordering::Relaxed) != control;
+        if news || begun >= self.draws.due() {
+            self.draws.step_by(begun, control)
         } else {
             None
         }
@@ -345,8 +345,8 @@ mod tests {
         (epoch << 8) | u64::from(n + 1)
     }
 
-    fn seeded() -> Pace {
-        let pace = Pace::new();
+    fn seeded() -> Draws {
+        let pace = Draws::new();
         pace.random.store(7, Ordering::Relaxed);
         pace
     }
@@ -356,10 +356,10 @@ mod tests {
         let pace = seeded();
         assert_eq!(pace.step_by(0, control(1, 3)), None);
         let due = pace.due();
-        assert_eq!(pace.step_by(due, control(2, 0)), Some(StandsFor(3)));
+        assert_eq!(pace.step_by(due, control(2, 0)), Some(SampleWeight(3)));
         // From then on the new one.
         assert_eq!(pace.due(), due + 1);
-        assert_eq!(pace.step_by(due + 1, control(2, 0)), Some(StandsFor(0)));
+        assert_eq!(pace.step_by(due + 1, control(2, 0)), Some(SampleWeight(0)));
     }
 
     #[test]
@@ -373,7 +373,7 @@ mod tests {
         assert_eq!(pace.step_by(6, 2 << 8), None);
         assert_eq!(pace.due(), u64::MAX);
         // On again: this poll is the first that has a chance.
-        assert_eq!(pace.step_by(7, control(3, 0)), Some(StandsFor(0)));
+        assert_eq!(pace.step_by(7, control(3, 0)), Some(SampleWeight(0)));
         assert_eq!(pace.due(), 8);
     }
 
@@ -385,8 +385,8 @@ mod tests {
         for poll in 0..POLLS {
             let epoch = poll / 100_000 + 1;
             let n = [0, 5, 2, 9][epoch as usize % 4];
-            if let Some(stands_for) = pace.step_by(poll, control(epoch, n)) {
-                told += stands_for.count();
+            if let Some(weight) = pace.step_by(poll, control(epoch, n)) {
+                told += weight.count();
                 chosen += 1;
             }
         }
@@ -398,12 +398,12 @@ mod tests {
 
     #[test]
     fn of_each_kind_of_poll_there_is_a_number_of_its_own_that_is_never_zero_and_fits() {
-        assert_eq!(StandsFor::of_code(0), None);
+        assert_eq!(SampleWeight::of_code(0), None);
         for n in 0..=LEAST {
-            let stands_for = StandsFor(n);
-            assert_eq!(StandsFor::of_code(stands_for.code()), Some(stands_for));
-            assert_eq!(stands_for.count(), 1 << n);
-            assert!((1..64).contains(&stands_for.code()));
+            let weight = SampleWeight(n);
+            assert_eq!(SampleWeight::of_code(weight.code()), Some(weight));
+            assert_eq!(weight.count(), 1 << n);
+            assert!((1..64).contains(&weight.code()));
         }
     }
 }

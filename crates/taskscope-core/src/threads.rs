@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::free_list::FreeList;
-use crate::poll_sampler::{Late, Pace, StandsFor};
-use crate::record::{Hold, Record, RecordCell, Traits};
+use crate::poll_sampler::{Draws, LatePolls, SampleWeight};
+use crate::record::{AtomicRecordPtr, Hold, Record, Traits};
 use crate::sync::atomic::AtomicU32;
 use crate::{clock, pool, text};
 
@@ -35,14 +35,14 @@ pub struct Slot {
     /// Never 0.
     index: u16,
     /// The task that the thread is polling; the innermost one, if polls are nested.
-    task: RecordCell,
+    task: AtomicRecordPtr,
     /// Polls begun. Written by the thread alone, as is all that follows.
     polls: AtomicU64,
     /// The number of the poll in which the thread next has something to do besides.
     look_at: AtomicU64,
     /// Of all polls, and of those that come late after the one before.
-    pace: Pace,
-    late: Late,
+    draws: Draws,
+    late: LatePolls,
     /// The index of the runtime that the thread looked up last, and below it how often runtimes had been removed then.
     runtime: AtomicU64,
     /// The same of the runtime that it was last seen to work for: code can look up others, to spawn there.
@@ -63,14 +63,14 @@ impl Slot {
     const fn new(index: u16) -> Slot {
         Slot {
             index,
-            task: RecordCell::new(),
+            task: AtomicRecordPtr::new(),
             polls: AtomicU64::new(0),
             look_at: AtomicU64::new(0),
-            pace: Pace::new(),
-            late: Late::new(),
+            draws: Draws::new(),
+            late: LatePolls::new(),
             runtime: AtomicU64::new(0),
             works_for: AtomicU64::new(0),
-            free: FreeList::of(RecordCell::new(), AtomicU32::new(0)),
+            free: FreeList::of(AtomicRecordPtr::new(), AtomicU32::new(0)),
         }
     }
 
@@ -123,7 +123,7 @@ impl Slot {
     /// The thread polls this task now. `late`: the clock has moved since the task was last polled. The answer is what the poll stands for, if
     /// sampling chooses it.
     #[inline]
-    pub(crate) fn begin_poll(&self, record: &'static Record, late: bool) -> Option<StandsFor> {
+    pub(crate) fn begin_poll(&self, record: &'static Record, late: bool) -> Option<SampleWeight> {
         self.task.set(Some(record));
         let polls = self.polls.load(Ordering::Relaxed);
         self.polls.store(polls.wrapping_add(1), Ordering::Relaxed);
@@ -137,14 +137,14 @@ impl Slot {
 
     #[cold]
     #[inline(never)]
-    fn look(&self, polls: u64) -> Option<StandsFor> {
+    fn look(&self, polls: u64) -> Option<SampleWeight> {
         if polls.is_multiple_of(ADVANCE) {
             clock::advance();
         }
-        let chosen = self.pace.step(polls);
+        let chosen = self.draws.step(polls);
         let advance = (polls | (ADVANCE - 1)).saturating_add(1);
         self.look_at
-            .store(advance.min(self.pace.due()), Ordering::Relaxed);
+            .store(advance.min(self.draws.due()), Ordering::Relaxed);
         chosen
     }
 
@@ -315,7 +315,7 @@ pub fn polls() -> u64 {
     })
 }
 
-/// Late polls begun on all threads while sampling is on. Only good to see how fast it moves.
+/// LatePolls polls begun on all threads while sampling is on. Only good to see how fast it moves.
 pub fn late_polls() -> u64 {
     table()
         .slots

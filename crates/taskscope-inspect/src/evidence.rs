@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::dump::State;
-use crate::record::{Meta, Record, Side, Traits};
+use crate::record::{Extensions, Meta, Record, Traits};
 use crate::verdict::{self, Evidence, SPINNING_RATE, WATCH};
 use crate::{Verdict, clock, watchdog};
 
@@ -91,7 +91,7 @@ impl Reading {
         spinning: bool,
     ) -> Verdict {
         let traits = record.traits();
-        let looks = record.side().and_then(Side::token);
+        let looks = record.extensions().and_then(Extensions::token);
         verdict::of(&Evidence {
             state,
             // Nothing is known of the wakers of a task that others spawned.

@@ -82,10 +82,12 @@ pub(crate) fn is_due() -> bool {
         .is_none_or(|at| at.elapsed() >= GROWTH_PERIOD)
 }
 
-pub(crate) fn sample_if_due() {
+/// For the thread of long jobs, which is woken when it is time.
+pub(crate) fn look() -> Option<Duration> {
     if is_due() {
         sample_growth();
     }
+    None
 }
 
 /// Counts the tasks of each spawn site now, beside the counts that are made every [`GROWTH_PERIOD`] while tasks are polled.

@@ -3,7 +3,7 @@
 use std::sync::Once;
 
 use crate::maintenance::{self, Job};
-use crate::{counting, poll_sampler, sampling, watchdog};
+use crate::{long_jobs, poll_sampler, sampling, watchdog};
 
 /// Has the core call the readers when it is time. Called again, it does nothing.
 pub fn install() {
@@ -14,8 +14,8 @@ pub fn install() {
             while_quiet: None,
         });
         maintenance::add_job(Job {
-            while_polled: counting::look,
-            while_quiet: Some(counting::look_while_quiet),
+            while_polled: long_jobs::look,
+            while_quiet: Some(long_jobs::look_while_quiet),
         });
         poll_sampler::install(&sampling::TABLES);
     });

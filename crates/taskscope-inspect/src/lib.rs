@@ -6,12 +6,12 @@
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::unwrap_used))]
 
 pub mod census;
-mod counting;
 mod dump;
 mod evidence;
 mod growth;
 pub mod heap;
 mod install;
+pub mod long_jobs;
 pub mod lost_wakeups;
 pub mod resources;
 pub mod sampling;
@@ -24,7 +24,9 @@ use taskscope_core::{
     capture, clock, current, ids, maintenance, poll_sampler, pool, record, runtime, text, threads,
 };
 
-pub use self::census::{CENSUS_PERIOD, CENSUS_RUNTIMES, CENSUSES, Census, RuntimeLoad, WorkerLoad};
+pub use self::census::{
+    CENSUS_HISTORY_LEN, CENSUS_PERIOD, CENSUS_RUNTIMES, Census, RuntimeLoad, WorkerLoad,
+};
 pub use self::dump::{
     Branch, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, Group, HeldTasks, LongPoll,
     Missed, NoMemory, Parents, SpawnTree, Stacks, State, TaskDump, ThreadInfo, Trace, dump,

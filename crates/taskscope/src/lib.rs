@@ -85,12 +85,12 @@ pub use taskscope_core::{
 };
 #[cfg(feature = "enable")]
 pub use taskscope_inspect::{
-    BLOCKING_THRESHOLD, Branch, CANCEL_GRACE, CENSUS_PERIOD, CENSUS_RUNTIMES, CENSUSES, Census,
-    DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, GROWTH_MIN_SAMPLES, GROWTH_PERIOD,
-    GROWTH_SAMPLES, Group, HeldTasks, Holder, HolderState, LongPoll, Missed, NoMemory, Parents,
-    ResourceDump, RuntimeLoad, SPINNING_RATE, SiteGrowth, SpawnTree, Stacks, State, TaskDump,
-    ThreadInfo, Trace, Verdict, WaitKind, WaitReason, Watchdog, WatchdogError, WorkerLoad, census,
-    dump, growth, heap, lost_wakeups, sample_growth, sampling,
+    BLOCKING_THRESHOLD, Branch, CANCEL_GRACE, CENSUS_HISTORY_LEN, CENSUS_PERIOD, CENSUS_RUNTIMES,
+    Census, DEFAULT_DEADLINE, DEFAULT_STALL, Dump, DumpOptions, Frame, GROWTH_MIN_SAMPLES,
+    GROWTH_PERIOD, GROWTH_SAMPLES, Group, HeldTasks, Holder, HolderState, LongPoll, Missed,
+    NoMemory, Parents, ResourceDump, RuntimeLoad, SPINNING_RATE, SiteGrowth, SpawnTree, Stacks,
+    State, TaskDump, ThreadInfo, Trace, Verdict, WaitKind, WaitReason, Watchdog, WatchdogError,
+    WorkerLoad, census, dump, growth, heap, lost_wakeups, sample_growth, sampling,
 };
 
 pub use self::backend::{CancelReason, Instrumented, Name, RuntimeGuard, register_runtime};

@@ -74,7 +74,7 @@ fn every_wait_and_every_poll_of_a_few_tasks_is_counted_with_its_whole_length() {
         }
     });
     let all = since(&before);
-    let losses = sampling::losses();
+    let losses = sampling::dropped();
     assert_eq!(losses.rows + losses.without_room, 0, "{losses:?}");
     assert_eq!(losses.histograms, 0, "{losses:?}");
 

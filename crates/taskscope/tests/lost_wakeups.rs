@@ -93,7 +93,7 @@ fn sampling_does_not_heal_a_lost_wake_up_unless_it_is_told_to_poll() {
     let polls = flag.polls.load(Ordering::SeqCst);
     flag.set.store(true, Ordering::SeqCst);
     // Looked at again and again.
-    until(|| waited(line) > 5 * sampling::LONG);
+    until(|| waited(line) > 5 * sampling::LONG_STRETCH);
     assert!(!task.is_finished());
     assert_eq!(flag.polls.load(Ordering::SeqCst), polls);
     // The control.
@@ -112,7 +112,7 @@ fn the_stack_of_a_long_wait_is_taken_in_the_next_poll_that_the_task_gets() {
     let line = line!() + 1;
     let task = waits_for(&runtime, "waits", &flag);
     sampling::start();
-    until(|| waited(line) > 2 * sampling::LONG);
+    until(|| waited(line) > 2 * sampling::LONG_STRETCH);
     let polls = flag.polls.load(Ordering::SeqCst);
     flag.waker().unwrap().wake();
     until(|| flag.polls.load(Ordering::SeqCst) > polls);
@@ -122,7 +122,7 @@ fn the_stack_of_a_long_wait_is_taken_in_the_next_poll_that_the_task_gets() {
             row.site.line() == line
                 && row.trace.is_ok()
                 && !row.earlier
-                && row.time > 2 * sampling::LONG
+                && row.time > 2 * sampling::LONG_STRETCH
         })
     });
     flag.set.store(true, Ordering::SeqCst);

@@ -78,7 +78,7 @@ fn a_wait_that_goes_on_is_reported_with_its_stack_its_spawn_site_and_its_scope()
     let task = scope.spawn(waits_for_a_message(receiver));
     let line = line!() - 1;
     let row = await_row(line, |row| {
-        is_waiting_for(row, WaitKind::MpscRecv) && row.time > 2 * sampling::LONG
+        is_waiting_for(row, WaitKind::MpscRecv) && row.time > 2 * sampling::LONG_STRETCH
     });
     assert_eq!(row.scope.as_deref(), Some("GET /waits"));
     assert!(row.future.contains("waits_for_a_message"), "{}", row.future);
@@ -155,13 +155,13 @@ fn a_long_poll_is_running_time_while_it_lasts_and_the_task_behind_it_is_schedule
     let blocks = taskscope::spawn(async move { ended.recv().unwrap() });
     let line = line!() - 1;
     let blocked = await_row(line, |row| {
-        row.activity == Activity::Running && row.time > sampling::LONG
+        row.activity == Activity::Running && row.time > sampling::LONG_STRETCH
     });
     assert_eq!(blocked.trace.unwrap_err(), NoTrace::Running);
     let behind = taskscope::spawn(async {});
     let line = line!() - 1;
     await_row(line, |row| {
-        row.activity == Activity::Scheduled && row.time > sampling::LONG
+        row.activity == Activity::Scheduled && row.time > sampling::LONG_STRETCH
     });
     end.send(()).unwrap();
     runtime.block_on(async { (blocks.await.unwrap(), behind.await.unwrap()) });
@@ -193,7 +193,7 @@ fn a_long_wait_is_not_polled_and_charged_all_the_same() {
         .no_capture()
         .spawn(counted(polls[1].clone(), ended));
     let shy_line = line!() - 1;
-    let many_looks = 5 * sampling::LONG;
+    let many_looks = 5 * sampling::LONG_STRETCH;
     await_row(line, |row| {
         row.activity == Activity::Waiting && row.time > many_looks
     });
@@ -247,7 +247,12 @@ fn the_report_says_for_how_long_and_how_closely_it_was_looked() {
     assert!(!sampling::start(), "it was on");
     let report = sampling::report();
     assert!(report.sampled > Duration::ZERO);
-    assert!(report.one_in.iter().all(|one_in| one_in.is_power_of_two()));
+    assert!(
+        report
+            .sampling_rate
+            .iter()
+            .all(|one_in| one_in.is_power_of_two())
+    );
     let here: &Location<'_> = Location::caller();
     assert!(rows(&report, here.line()).is_empty());
 }

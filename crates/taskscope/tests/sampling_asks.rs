@@ -55,7 +55,7 @@ fn a_wait_whose_runtime_takes_its_time_is_asked_once_and_its_answer_counts_when_
             row.site.line() == line
                 && row.activity == Activity::Waiting
                 && row.trace.is_ok()
-                && row.time > 10 * sampling::LONG
+                && row.time > 10 * sampling::LONG_STRETCH
         };
         sampling::report().rows.iter().any(told)
     });

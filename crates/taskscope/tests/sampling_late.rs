@@ -26,7 +26,7 @@ fn a_task_that_waits_is_not_lost_among_those_that_only_yield() {
     });
     // Until they are so many that few are chosen.
     let begun = Instant::now();
-    while sampling::report().one_in[1] < 8 {
+    while sampling::report().sampling_rate[1] < 8 {
         assert!(begun.elapsed() < Duration::from_secs(60));
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -41,7 +41,7 @@ fn a_task_that_waits_is_not_lost_among_those_that_only_yield() {
     let line = line!() - 6;
     runtime.block_on(sleeper).unwrap();
     let report = sampling::report();
-    assert!(report.one_in[1] >= 8, "{:?}", report.one_in);
+    assert!(report.sampling_rate[1] >= 8, "{:?}", report.sampling_rate);
     let waits = |row: &&sampling::Row| {
         row.site.line() == line && row.activity == Activity::Waiting && row.trace.is_ok()
     };

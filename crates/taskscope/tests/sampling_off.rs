@@ -30,7 +30,10 @@ fn what_happens_while_sampling_is_off_is_not_in_the_report_and_what_happened_bef
         let report = sampling::report();
         assert!(!sampling::is_on());
         assert!(report.rows.is_empty(), "{:?}", report.rows);
-        assert_eq!((report.one_in, report.sampled), ([0, 0], Duration::ZERO));
+        assert_eq!(
+            (report.sampling_rate, report.sampled),
+            ([0, 0], Duration::ZERO)
+        );
 
         assert!(sampling::start());
         taskscope::spawn(work()).await.unwrap();
@@ -48,6 +51,6 @@ fn what_happens_while_sampling_is_off_is_not_in_the_report_and_what_happened_bef
         assert_eq!(of_line(&report, off_again).count(), 0);
         let after = of_line(&report, while_on).map(|row| row.count).sum::<u64>();
         assert_eq!(after, before.iter().map(|(_, count, _)| count).sum::<u64>());
-        assert_eq!(report.one_in, [0, 0]);
+        assert_eq!(report.sampling_rate, [0, 0]);
     });
 }

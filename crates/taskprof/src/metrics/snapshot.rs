@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use taskscope::Stats;
 use taskscope::census::{self, Breakdown};
-use taskscope::sampling::{self, Histograms, Losses};
+use taskscope::sampling::{self, Dropped, Histograms};
 
 use super::labels::{self, ScopeCounts};
 use crate::cpu::ByScope;
@@ -29,7 +29,7 @@ pub(super) struct Snapshot {
     /// The number of all spawn sites that only grow.
     pub(super) growing_sites: usize,
     pub(super) histograms: Histograms,
-    pub(super) losses: Losses,
+    pub(super) losses: Dropped,
     pub(super) stats: Stats,
     pub(super) cpu: ByScope,
     /// Whether the CPU is sampled all the time.
@@ -90,7 +90,7 @@ impl Snapshot {
             growing_sites,
             // Read after the others, so that no counter goes back between two scrapes.
             histograms: sampling::histograms(),
-            losses: sampling::losses(),
+            losses: sampling::dropped(),
             stats,
             held: held(),
             cpu,

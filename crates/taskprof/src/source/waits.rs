@@ -165,12 +165,12 @@ fn sample(row: &Row) -> Sample {
 /// Sentences about how the numbers were estimated, and what is missing.
 fn comments(report: &Report) -> Vec<String> {
     let sampled = report.sampled.as_secs_f64();
-    let mut comments = vec![match report.one_in {
+    let mut comments = vec![match report.sampling_rate {
         [0, 0] => format!("summed up over {sampled:.1} s; sampling is off now"),
         [late, others] => format!(
             "summed up over {sampled:.1} s; estimated from 1 poll in {late} of those that come a millisecond or more after the task's \
              last, 1 in {others} of the others, and all that lasts longer than {} ms",
-            sampling::LONG.as_millis()
+            sampling::LONG_STRETCH.as_millis()
         ),
     }];
     let nothing = DumpOptions::new().stacks(Stacks::None).limit(0);
@@ -197,7 +197,7 @@ fn comments(report: &Report) -> Vec<String> {
         comments.push(format!(
             "waits longer than {} ms whose place is not known, because no task is polled for its stack: {earlier:.1} s are charged to where the \
              same tasks waited before (label stack), {nowhere:.1} s to the spawn site alone; taskscope::sampling::poll_long_waits(true) has them asked",
-            sampling::LONG.as_millis()
+            sampling::LONG_STRETCH.as_millis()
         ));
     }
     if report.lost > 0 {

@@ -31,7 +31,7 @@ use std::thread::Thread;
 
 use callstack::{Completeness, Stack};
 
-pub use self::queue::Feed;
+pub use self::queue::CaptureQueue;
 use crate::pending_captures;
 use crate::record::{Hold, Identity, Missing, Record, Traits};
 use crate::sync::atomic::AtomicUsize;
@@ -69,7 +69,7 @@ pub fn may(record: &Record) -> bool {
 /// A poll with a capture has ended well: takes the mark away, and has the next task captured.
 pub(crate) fn answered(record: &Record) {
     withdraw(record);
-    queue::pull(record.runtime());
+    queue::next_of(record.runtime());
 }
 
 /// Takes the mark away, if it is set. The caller holds the record.

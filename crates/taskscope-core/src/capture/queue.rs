@@ -16,7 +16,7 @@ const PASSED_OVER: usize = 16;
 
 struct Entry {
     /// Whose.
-    feed: u64,
+    queue: u64,
     runtime: u16,
     /// The next one last.
     records: Vec<&'static Record>,
@@ -32,36 +32,36 @@ fn entries() -> MutexGuard<'static, Vec<Entry>> {
 
 /// The tasks of one runtime that one dump wants.
 #[derive(Debug)]
-pub struct Feed(u64);
+pub struct CaptureQueue(u64);
 
-impl Feed {
-    pub fn new(runtime: u16) -> Feed {
-        let feed = NUMBERS.fetch_add(1, Ordering::Relaxed);
+impl CaptureQueue {
+    pub fn new(runtime: u16) -> CaptureQueue {
+        let queue = NUMBERS.fetch_add(1, Ordering::Relaxed);
         entries().push(Entry {
-            feed,
+            queue,
             runtime,
             records: Vec::new(),
         });
-        Feed(feed)
+        CaptureQueue(queue)
     }
 
     fn with<R>(&self, f: impl FnOnce(&mut Vec<&'static Record>) -> R) -> R {
         let mut entries = entries();
-        let mine = entries.iter_mut().find(|entry| entry.feed == self.0);
+        let mine = entries.iter_mut().find(|entry| entry.queue == self.0);
         match mine {
             Some(entry) => f(&mut entry.records),
-            // It is there until the feed is dropped.
+            // It is there until the queue is dropped.
             None => f(&mut Vec::new()),
         }
     }
 
     /// Puts a task in.
-    pub fn put(&self, task: &Hold) {
+    pub fn push(&self, task: &Hold) {
         self.with(|records| records.push(task.get()));
     }
 
     /// The same for many, the first of which is to be the first one out.
-    pub fn put_all<'a>(&self, more: impl DoubleEndedIterator<Item = &'a Hold>) {
+    pub fn push_all<'a>(&self, more: impl DoubleEndedIterator<Item = &'a Hold>) {
         let mut more: Vec<_> = more.rev().map(Hold::get).collect();
         self.with(|records| {
             more.append(records);
@@ -70,7 +70,7 @@ impl Feed {
     }
 
     /// Takes the next one out that is still in use.
-    pub fn take(&self) -> Option<Hold> {
+    pub fn pop(&self) -> Option<Hold> {
         while let Some(record) = self.with(Vec::pop) {
             if let Some(hold) = record.try_hold() {
                 return Some(hold);
@@ -89,10 +89,10 @@ impl Feed {
     }
 }
 
-impl Drop for Feed {
+impl Drop for CaptureQueue {
     fn drop(&mut self) {
         let mut entries = entries();
-        let mine = entries.iter().position(|entry| entry.feed == self.0);
+        let mine = entries.iter().position(|entry| entry.queue == self.0);
         let mine = mine.map(|at| entries.swap_remove(at));
         drop(entries);
         drop(mine);
@@ -100,7 +100,7 @@ impl Drop for Feed {
 }
 
 /// This thread has just captured a task of that runtime: it marks the next one.
-pub(super) fn pull(runtime: u16) {
+pub(super) fn next_of(runtime: u16) {
     for _ in 0..PASSED_OVER {
         let mut entries = match ENTRIES.try_lock() {
             Ok(entries) => entries,

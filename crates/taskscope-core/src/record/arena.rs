@@ -6,7 +6,7 @@
 //! ```text
 //!  2 MiB, aligned          1 MiB
 //!  ├─ header ─┬─ pages ────┼─ the same places again ─────────┤
-//!     Segment    records     what few tasks have (`Side`), at the same distance from each record
+//!     Segment    records     what few tasks have (`Extensions`), at the same distance from each record
 //! ```
 //!
 //! The pages of a segment can be [discarded](Segment::discard): the system takes their memory, and they read as zeros. Zeros are a free
@@ -18,7 +18,7 @@ use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
 
-use super::{Record, Side};
+use super::{Extensions, Record};
 use crate::pages::{MOST_PAGES, PageSet, Pages, each};
 
 /// Of records, and again of what is beside them.
@@ -26,8 +26,8 @@ const HALF: usize = 1 << 20;
 const SEGMENT: usize = 2 * HALF;
 
 // What is beside a record has as much room, and so the same index.
-const _: () = assert!(size_of::<Side>() <= size_of::<Record>());
-const _: () = assert!(align_of::<Side>() <= align_of::<Record>());
+const _: () = assert!(size_of::<Extensions>() <= size_of::<Record>());
+const _: () = assert!(align_of::<Extensions>() <= align_of::<Record>());
 const _: () = assert!(HALF.is_multiple_of(MOST_PAGES));
 
 /// The beginning of a segment.
@@ -152,7 +152,7 @@ impl Segment {
 }
 
 /// The place beside a record for what few tasks have. Only whoever makes it may write there.
-pub(super) fn beside(record: &Record) -> *mut Side {
+pub(super) fn beside(record: &Record) -> *mut Extensions {
     let address = ptr::from_ref(record).addr() + HALF;
     ptr::with_exposed_provenance_mut(address)
 }

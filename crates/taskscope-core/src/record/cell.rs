@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use super::Record;
 
 /// A place for a record that others may look at, such as the one that a thread is polling.
-pub(crate) struct RecordCell(AtomicPtr<Record>);
+pub(crate) struct AtomicRecordPtr(AtomicPtr<Record>);
 
-impl RecordCell {
-    pub(crate) const fn new() -> RecordCell {
-        RecordCell(AtomicPtr::new(std::ptr::null_mut()))
+impl AtomicRecordPtr {
+    pub(crate) const fn new() -> AtomicRecordPtr {
+        AtomicRecordPtr(AtomicPtr::new(std::ptr::null_mut()))
     }
 
     #[inline]

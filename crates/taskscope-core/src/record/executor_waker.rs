@@ -26,18 +26,18 @@ use crate::sync::hint;
 const SET: *mut Waker = ptr::without_provenance_mut(1);
 const SETTING: *mut Waker = ptr::without_provenance_mut(2);
 
-pub(super) struct Inner {
+pub(super) struct ExecutorWaker {
     word: AtomicPtr<Waker>,
     kept: UnsafeCell<Option<Waker>>,
 }
 
 // SAFETY: `kept` follows the protocol above, and a `Waker` may be used from any thread.
-unsafe impl Sync for Inner {}
+unsafe impl Sync for ExecutorWaker {}
 
-impl Inner {
+impl ExecutorWaker {
     #[cfg(taskscope_loom)]
-    pub(super) fn new() -> Inner {
-        Inner {
+    pub(super) fn new() -> ExecutorWaker {
+        ExecutorWaker {
             word: AtomicPtr::new(ptr::null_mut()),
             kept: UnsafeCell::new(None),
         }

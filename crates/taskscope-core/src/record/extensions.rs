@@ -38,7 +38,7 @@ pub struct LongPoll {
 pub type Label = (Arc<str>, Arc<str>);
 
 #[derive(Debug, Default)]
-pub struct Kept {
+pub struct ExtensionData {
     pub name: Option<Name>,
     pub labels: Vec<Label>,
     pub missing: Missing,
@@ -47,8 +47,8 @@ pub struct Kept {
 }
 
 #[derive(Debug, Default)]
-pub struct Side {
-    kept: Mutex<Kept>,
+pub struct Extensions {
+    data: Mutex<ExtensionData>,
     /// Raw ticks when the task first looked at a token of its scope; 0 if it has not.
     token_first: AtomicU64,
     /// Raw ticks when it last did.
@@ -65,10 +65,10 @@ pub struct TokenLooks {
     pub saw_cancelled: bool,
 }
 
-impl Side {
+impl Extensions {
     /// Nothing of the user's is dropped or called under this lock.
-    pub fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn data(&self) -> MutexGuard<'_, ExtensionData> {
+        self.data.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The task has looked at a token, and seen that its scope is cancelled or not. Only the thread that polls it calls this.
@@ -93,10 +93,10 @@ impl Side {
     }
 
     /// Empties it for the next task. The caller drops what was in it.
-    pub(super) fn clear(&self) -> Kept {
+    pub(super) fn clear(&self) -> ExtensionData {
         self.token_first.store(0, Ordering::Relaxed);
         self.token_last.store(0, Ordering::Relaxed);
         self.saw_cancelled.store(false, Ordering::Relaxed);
-        std::mem::take(&mut *self.kept())
+        std::mem::take(&mut *self.data())
     }
 }

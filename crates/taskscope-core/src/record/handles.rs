@@ -6,8 +6,9 @@ use std::process::abort;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::life::ENDING;
 use super::state::Ref;
-use super::{ENDING, Meta, Record, Traits};
+use super::{Meta, Record, Traits};
 use crate::{Owner, attribution, capture, clock, pool, threads};
 
 /// One holder's reference to a record.
@@ -92,7 +93,7 @@ impl TaskGuard {
     pub fn depart(&self) {
         if self.0.thread() == 0 {
             let now = clock::coarse();
-            self.0.end_chosen_wait_by_drop(now);
+            self.0.end_sampled_wait_by_drop(now);
             self.0.begin_drop(threads::slot().index(), now);
         }
     }

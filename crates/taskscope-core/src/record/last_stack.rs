@@ -9,7 +9,7 @@
 //!   so a stack is not dropped under its reader.
 //! * Readers wait for each other. Whoever polls the task waits for nobody: it gives up what it found, and the dump asks again.
 //!
-//! Not here: of which poll the stack is; captures that lack something ([`super::Side`]).
+//! Not here: of which poll the stack is; captures that lack something ([`super::Extensions`]).
 
 use std::mem::ManuallyDrop;
 use std::ptr;

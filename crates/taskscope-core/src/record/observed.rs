@@ -12,8 +12,9 @@ use std::cell::Cell;
 use std::mem::{ManuallyDrop, forget};
 
 use super::poll::LOCAL;
-use super::sampled::Special;
-use super::{Begun, Hold, Record};
+use super::polling::Begun;
+use super::sampled::PollFlags;
+use super::{Hold, Record};
 use crate::threads::{self, Slot};
 use crate::{clock, poll_sampler, runtime};
 
@@ -27,7 +28,7 @@ struct Open {
     outer: Option<&'static Record>,
     scoped: bool,
     slot: &'static Slot,
-    special: Special,
+    special: PollFlags,
 }
 
 struct Stack {
@@ -94,9 +95,9 @@ impl Open {
         // SAFETY: no waker is lent, and `hold` holds the record until the poll ends.
         let begun = unsafe { record.begin_poll(None, slot.index(), now) };
         let chosen = slot.begin_poll(record, poll_sampler::is_late(begun.was_since, now));
-        let mut special = Special::new(false);
-        if let Some(stands_for) = chosen {
-            special = record.choose(&begun, special, now, stands_for);
+        let mut special = PollFlags::new(false);
+        if let Some(weight) = chosen {
+            special = record.choose(&begun, special, now, weight);
         }
         let (outer, scoped) = LOCAL.with(|local| {
             (
@@ -125,10 +126,10 @@ impl Open {
     fn end(self) {
         let record = self.hold.0;
         let now = clock::coarse();
-        if self.special.is_chosen() {
+        if self.special.is_sampled() {
             // Of a task that has ended nobody asks how it waits.
             let suspended = !record.is_finished();
-            record.end_chosen_poll(&self.begun, self.special, suspended, now);
+            record.end_sampled_poll(&self.begun, self.special, suspended, now);
         }
         record.end_poll(&self.begun, now);
         let innermost = LOCAL.with(|local| {

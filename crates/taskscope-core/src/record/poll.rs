@@ -10,8 +10,9 @@ use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use super::sampled::Special;
-use super::{Begun, Meta, Record, TaskGuard, Traits};
+use super::polling::Begun;
+use super::sampled::PollFlags;
+use super::{Meta, Record, TaskGuard, Traits};
 use crate::threads::{self, Slot};
 use crate::{Owner, capture, clock, ids, poll_sampler, runtime};
 
@@ -122,7 +123,7 @@ struct Guard {
     outer: Option<&'static Record>,
     scoped: bool,
     slot: &'static Slot,
-    special: Special,
+    special: PollFlags,
 }
 
 impl Guard {
@@ -137,9 +138,9 @@ impl Guard {
         let begun = unsafe { record.begin_poll(waker, slot.index(), now) };
         let late = poll_sampler::is_late(begun.was_since, now);
         let chosen = slot.begin_poll(record, late);
-        let mut special = Special::new(record.wants_capture());
-        if let Some(stands_for) = chosen {
-            special = record.choose(&begun, special, now, stands_for);
+        let mut special = PollFlags::new(record.wants_capture());
+        if let Some(weight) = chosen {
+            special = record.choose(&begun, special, now, weight);
         }
         if late && record.takes_welcome() && begun.was_woken() && capture::may(record) {
             special = special.with_capture();
@@ -188,7 +189,7 @@ impl Guard {
         } else if suspended {
             self.record.end_poll(&self.begun, clock::coarse());
         } else {
-            self.record.end_chosen_wait_by_end(&self.begun);
+            self.record.end_sampled_wait_by_end(&self.begun);
         }
     }
 
@@ -196,14 +197,14 @@ impl Guard {
     #[inline(never)]
     fn end_special(&self, suspended: bool) {
         let now = clock::coarse();
-        if self.special.is_chosen() {
+        if self.special.is_sampled() {
             self.record
-                .end_chosen_poll(&self.begun, self.special, suspended, now);
+                .end_sampled_poll(&self.begun, self.special, suspended, now);
         }
         if suspended {
             self.record.end_poll(&self.begun, now);
         } else {
-            self.record.end_chosen_wait_by_end(&self.begun);
+            self.record.end_sampled_wait_by_end(&self.begun);
         }
         if self.special.is_marked() {
             if suspended {

@@ -11,9 +11,11 @@ use std::sync::atomic::Ordering;
 use callstack::Stack;
 
 use super::last_stack::Busy;
-use super::{Begun, CHOSEN, Hold, Meta, Record, Traits};
+use super::life::CHOSEN;
+use super::polling::Begun;
+use super::{Hold, Meta, Record, Traits};
 use crate::NoTrace;
-use crate::poll_sampler::{self, StandsFor};
+use crate::poll_sampler::{self, SampleWeight};
 use crate::{capture, clock};
 
 /// Keeps the other bits of the flags.
@@ -21,24 +23,24 @@ const OTHERS: u8 = (1 << CHOSEN) - 1;
 
 /// What is special about a poll, in a byte: mostly nothing.
 #[derive(Clone, Copy)]
-pub(super) struct Special(u8);
+pub(super) struct PollFlags(u8);
 
-impl Special {
+impl PollFlags {
     /// A dump wants a capture.
     const MARKED: u8 = 1 << 7;
     /// Sampling wants one.
     const CAPTURES: u8 = 1 << 6;
     /// What it stands for, if it was chosen; else 0.
-    const CODE: u8 = Special::CAPTURES - 1;
+    const CODE: u8 = PollFlags::CAPTURES - 1;
 
     #[inline]
-    pub(super) fn new(marked: bool) -> Special {
-        Special(u8::from(marked) << 7)
+    pub(super) fn new(marked: bool) -> PollFlags {
+        PollFlags(u8::from(marked) << 7)
     }
 
     /// Captures its stack, besides whatever else it is.
-    pub(super) fn with_capture(self) -> Special {
-        Special(self.0 | Special::CAPTURES)
+    pub(super) fn with_capture(self) -> PollFlags {
+        PollFlags(self.0 | PollFlags::CAPTURES)
     }
 
     #[inline]
@@ -48,29 +50,29 @@ impl Special {
 
     #[inline]
     pub(super) fn is_marked(self) -> bool {
-        self.0 & Special::MARKED != 0
+        self.0 & PollFlags::MARKED != 0
     }
 
     /// Whether the poll captures its stack.
     #[inline]
     pub(super) fn captures(self) -> bool {
-        self.0 & (Special::MARKED | Special::CAPTURES) != 0
+        self.0 & (PollFlags::MARKED | PollFlags::CAPTURES) != 0
     }
 
-    pub(super) fn is_chosen(self) -> bool {
-        self.0 & Special::CODE != 0
+    pub(super) fn is_sampled(self) -> bool {
+        self.0 & PollFlags::CODE != 0
     }
 
-    fn chosen(self, stands_for: StandsFor, captures: bool) -> Special {
-        let captures = if captures { Special::CAPTURES } else { 0 };
-        Special(self.0 | stands_for.code() | captures)
+    fn chosen(self, weight: SampleWeight, captures: bool) -> PollFlags {
+        let captures = if captures { PollFlags::CAPTURES } else { 0 };
+        PollFlags(self.0 | weight.code() | captures)
     }
 }
 
 /// A chosen wait that is still going on.
 #[derive(Debug)]
 pub struct Wait {
-    pub stands_for: StandsFor,
+    pub weight: SampleWeight,
     /// Raw ticks: when it began, and when it was ended by a wake that no poll has answered yet.
     pub since: u64,
     pub woken_at: Option<u64>,
@@ -84,35 +86,35 @@ impl Record {
     pub(super) fn choose(
         &'static self,
         begun: &Begun,
-        special: Special,
+        special: PollFlags,
         now: u64,
-        stands_for: StandsFor,
-    ) -> Special {
+        weight: SampleWeight,
+    ) -> PollFlags {
         let delayed = begun.was_woken().then_some((begun.woken_at, now));
         if let (Some((from, to)), Some(meta)) = (delayed, self.polled_meta()) {
-            poll_sampler::delayed(self, meta, stands_for, from, to);
+            poll_sampler::delayed(self, meta, weight, from, to);
         }
         self.since.store(clock::precise(), Ordering::Relaxed);
         // A poll that only a dump asked for begins no wait.
-        special.chosen(stands_for, begun.was_woken() && capture::may(self))
+        special.chosen(weight, begun.was_woken() && capture::may(self))
     }
 
     /// A poll that was chosen is about to end. `suspended`: the task goes on. `now` is the coarse clock's.
     #[cold]
     #[inline(never)]
-    pub(super) fn end_chosen_poll(
+    pub(super) fn end_sampled_poll(
         &'static self,
         begun: &Begun,
-        special: Special,
+        special: PollFlags,
         suspended: bool,
         now: u64,
     ) {
-        let code = special.0 & Special::CODE;
-        let (Some(stands_for), Some(meta)) = (StandsFor::of_code(code), self.polled_meta()) else {
+        let code = special.0 & PollFlags::CODE;
+        let (Some(weight), Some(meta)) = (SampleWeight::of_code(code), self.polled_meta()) else {
             return;
         };
         let (from, to) = (self.since.load(Ordering::Relaxed), clock::precise());
-        poll_sampler::ran(self, meta, stands_for, from, to);
+        poll_sampler::ran(self, meta, weight, from, to);
         // What follows goes by the coarse clock again.
         let busy = self.busy.load(Ordering::Relaxed) + to.saturating_sub(from);
         self.busy.store(busy, Ordering::Relaxed);
@@ -126,7 +128,7 @@ impl Record {
         if !waits {
             return;
         }
-        if special.0 & Special::CAPTURES != 0 && self.captured_ago(self.polls()) != Some(0) {
+        if special.0 & PollFlags::CAPTURES != 0 && self.captured_ago(self.polls()) != Some(0) {
             // A dump was reading the stack before.
             poll_sampler::lost_wait();
             return;
@@ -149,7 +151,7 @@ impl Record {
 
     /// A poll begins while a chosen wait goes on.
     #[cold]
-    pub(super) fn end_chosen_wait(&'static self, now: u64) {
+    pub(super) fn end_sampled_wait(&'static self, now: u64) {
         let since = self.since.load(Ordering::Relaxed);
         let woken_at = self.woken_at.load(Ordering::Relaxed);
         if woken_at != 0 {
@@ -163,7 +165,7 @@ impl Record {
 
     /// The future is dropped without a poll.
     #[inline]
-    pub(super) fn end_chosen_wait_by_drop(&'static self, now: u64) {
+    pub(super) fn end_sampled_wait_by_drop(&'static self, now: u64) {
         if self.flags.load(Ordering::Relaxed) >> CHOSEN != 0 {
             let since = self.since.load(Ordering::Relaxed);
             let woken_at = self.woken_at.load(Ordering::Relaxed);
@@ -173,7 +175,7 @@ impl Record {
 
     /// The task ends in a poll, at the end of which a chosen wait still goes on: nothing but a dump had asked for that poll, and the task ended in it.
     #[inline]
-    pub(super) fn end_chosen_wait_by_end(&'static self, begun: &Begun) {
+    pub(super) fn end_sampled_wait_by_end(&'static self, begun: &Begun) {
         if self.flags.load(Ordering::Relaxed) >> CHOSEN != 0 {
             self.charge_wait(begun.was_since, self.since.load(Ordering::Relaxed));
         }
@@ -182,7 +184,7 @@ impl Record {
     fn charge_wait(&'static self, since: u64, until: u64) {
         let code = self.flags.load(Ordering::Relaxed) >> CHOSEN;
         self.set_chosen(0);
-        let (Some(stands_for), Some(meta)) = (StandsFor::of_code(code), self.polled_meta()) else {
+        let (Some(weight), Some(meta)) = (SampleWeight::of_code(code), self.polled_meta()) else {
             return;
         };
         let stack = if capture::may(self) {
@@ -197,7 +199,7 @@ impl Record {
         } else {
             Err(self.no_capture())
         };
-        poll_sampler::waited(self, meta, stands_for, stack, since, until);
+        poll_sampler::waited(self, meta, weight, stack, since, until);
     }
 
     /// Why the task is never captured.
@@ -215,10 +217,10 @@ impl Record {
 
 impl Hold {
     /// The chosen wait of the task that is going on, if there is one and the task does not move at this very moment.
-    pub fn chosen_wait(&self) -> Option<Wait> {
+    pub fn sampled_wait(&self) -> Option<Wait> {
         let record = self.record();
         let polls = record.polls();
-        let stands_for = StandsFor::of_code(record.flags.load(Ordering::Acquire) >> CHOSEN)?;
+        let weight = SampleWeight::of_code(record.flags.load(Ordering::Acquire) >> CHOSEN)?;
         let since = record.since();
         let woken_at = record.woken_at();
         let stack = if capture::may(record) {
@@ -228,7 +230,7 @@ impl Hold {
         };
         let steady = record.thread() == 0 && record.polls() == polls;
         steady.then_some(Wait {
-            stands_for,
+            weight,
             since,
             woken_at: (woken_at != 0).then_some(woken_at),
             stack,

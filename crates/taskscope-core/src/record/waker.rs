@@ -62,7 +62,7 @@ unsafe fn clone_plain(data: *const ()) -> RawWaker {
     // SAFETY: called with our own data, by the vtable's contract; the caller has or borrows the waker.
     unsafe {
         let record = record(data);
-        record.inner.keep();
+        record.executor.keep();
         record.state.retain(Ref::Waker);
     }
     RawWaker::new(data, &PLAIN)

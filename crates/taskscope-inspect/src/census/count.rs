@@ -10,7 +10,7 @@ use crate::verdict::is_suspect;
 use crate::{clock, pool};
 
 /// What a look at one record has told.
-pub(super) struct Seen {
+pub(super) struct Classified {
     pub(super) verdict: Verdict,
     pub(super) suspect: bool,
 }
@@ -20,7 +20,7 @@ pub(super) struct Seen {
 /// The answer is how many there are on each runtime, and who may be spinning.
 pub(super) fn each(
     spinning: &Spinning,
-    mut f: impl FnMut(&Hold, &State, &Seen),
+    mut f: impl FnMut(&Hold, &State, &Classified),
 ) -> (Tally, Suspects) {
     let mut tally = Tally::default();
     let mut suspects = Suspects::new();
@@ -48,7 +48,7 @@ pub(super) fn each(
             record.traits().has(Traits::BACKGROUND),
             scope_ended,
         );
-        f(&hold, &state, &Seen { verdict, suspect });
+        f(&hold, &state, &Classified { verdict, suspect });
     }
     (tally, suspects)
 }

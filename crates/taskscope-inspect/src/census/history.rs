@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::count::Seen;
+use super::count::Classified;
 use super::load::{self, Readings};
 use super::names::Counting;
 use super::spinning::{Spinning, Suspects};
-use super::{Breakdown, CENSUS_PERIOD, CENSUSES, Census, ScopeNames, count};
+use super::{Breakdown, CENSUS_HISTORY_LEN, CENSUS_PERIOD, Census, ScopeNames, count};
 use crate::dump::State;
 use crate::record::Hold;
 use crate::{RuntimeInfo, Verdict, maintenance};
@@ -86,9 +86,9 @@ pub(crate) fn is_due() -> bool {
 }
 
 /// Takes the next census of the series if it is due. On the one thread that does.
-pub(crate) fn take_if_due() {
+pub(crate) fn look() -> Option<Duration> {
     if !is_due() {
-        return;
+        return None;
     }
     let before = series().baselines[0].clone();
     let Counted {
@@ -100,12 +100,13 @@ pub(crate) fn take_if_due() {
     let mut series = series();
     let older = series.baselines[0].replace(Arc::new(baseline));
     let oldest = std::mem::replace(&mut series.baselines[1], older);
-    let gone = (series.kept.len() == CENSUSES).then(|| series.kept.pop_front());
+    let gone = (series.kept.len() == CENSUS_HISTORY_LEN).then(|| series.kept.pop_front());
     let rest = CENSUS_PERIOD.max(census.took.saturating_mul(SHARE));
     series.due = Some(Instant::now() + rest);
     series.kept.push_back(Kept { at, census });
     drop(series);
     drop((oldest, gone, before));
+    None
 }
 
 /// What a census beside the series compares with.
@@ -123,8 +124,8 @@ pub(super) fn take() -> Census {
 
 pub(super) fn take_by_scope(names: &mut ScopeNames) -> Breakdown {
     let mut counting = Counting::new(names);
-    let counted = count_all(baseline().as_deref(), |hold, state, seen| {
-        counting.add(hold, state, seen);
+    let counted = count_all(baseline().as_deref(), |hold, state, classified| {
+        counting.add(hold, state, classified);
     });
     counting.told(counted.census, counted.infos)
 }
@@ -146,15 +147,15 @@ struct Counted {
     baseline: Baseline,
 }
 
-fn count_all(before: Option<&Baseline>, mut f: impl FnMut(&Hold, &State, &Seen)) -> Counted {
+fn count_all(before: Option<&Baseline>, mut f: impl FnMut(&Hold, &State, &Classified)) -> Counted {
     let (taken_at, at) = (SystemTime::now(), Instant::now());
     let spinning = before.map_or_else(Spinning::default, |before| before.suspects.spinning());
     let mut by_verdict = [0; Verdict::ALL.len()];
     let mut suspects = 0;
-    let (tally, may_spin) = count::each(&spinning, |hold, state, seen| {
-        by_verdict[seen.verdict as usize] += 1;
-        suspects += usize::from(seen.suspect);
-        f(hold, state, seen);
+    let (tally, may_spin) = count::each(&spinning, |hold, state, classified| {
+        by_verdict[classified.verdict as usize] += 1;
+        suspects += usize::from(classified.suspect);
+        f(hold, state, classified);
     });
     let loads = load::read(&tally, before.map(|before| &before.readings));
     let census = Census {

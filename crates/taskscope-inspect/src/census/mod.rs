@@ -29,7 +29,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-pub(crate) use self::history::{is_due, take_if_due};
+pub(crate) use self::history::{is_due, look};
 pub use self::names::{Breakdown, Counts, ScopeNames};
 use crate::{Verdict, resources};
 
@@ -37,7 +37,7 @@ use crate::{Verdict, resources};
 pub const CENSUS_PERIOD: Duration = Duration::from_secs(2);
 
 /// Censuses that are kept: 300, so ten minutes.
-pub const CENSUSES: usize = 300;
+pub const CENSUS_HISTORY_LEN: usize = 300;
 
 /// Runtimes that a census tells of: 64. A program with more of them learns how many were left out.
 pub const CENSUS_RUNTIMES: usize = 64;
@@ -106,7 +106,7 @@ pub fn resources() -> Vec<(&'static str, usize)> {
     resources::by_kind()
 }
 
-/// The series: the censuses that are kept, oldest first, [`CENSUSES`] at the most.
+/// The series: the censuses that are kept, oldest first, [`CENSUS_HISTORY_LEN`] at the most.
 #[must_use]
 pub fn history() -> Vec<Census> {
     history::history()
@@ -127,7 +127,7 @@ pub struct Census {
     pub suspects: usize,
     /// Tasks without a record, on all runtimes that are known.
     pub untracked: usize,
-    /// The runtimes that have a task with a record, or that are [watched](crate::watch); [`CENSUS_RUNTIMES`] at the most.
+    /// The runtimes that have a task with a record, or that are [watched](crate::register_runtime); [`CENSUS_RUNTIMES`] at the most.
     pub runtimes: Vec<RuntimeLoad>,
     /// Runtimes beyond that.
     pub runtimes_left_out: usize,
@@ -180,7 +180,7 @@ pub struct RuntimeLoad {
     pub untracked: usize,
     /// Tasks in the global queue. Those in the workers' own queues are not in it.
     pub global_queue: usize,
-    /// The time that [`WorkerLoad::busy`] and [`WorkerLoad::in_one_poll`] are about: since the census before in which the runtime was seen. Zero: there was none.
+    /// The time that [`WorkerLoad::busy`] and [`WorkerLoad::in_one_poll`] are about: since the census before in which the runtime was classified. Zero: there was none.
     pub over: Duration,
     /// Its workers, in tokio's order.
     pub workers: Vec<WorkerLoad>,

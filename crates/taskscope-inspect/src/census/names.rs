@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Census;
-use super::count::Seen;
+use super::count::Classified;
 use crate::State;
 use crate::record::Hold;
 use crate::{RuntimeInfo, Verdict};
@@ -182,8 +182,8 @@ impl<'n> Counting<'n> {
         }
     }
 
-    pub(super) fn add(&mut self, hold: &Hold, state: &State, seen: &Seen) {
-        self.all.add(state, seen.verdict, seen.suspect);
+    pub(super) fn add(&mut self, hold: &Hold, state: &State, classified: &Classified) {
+        self.all.add(state, classified.verdict, classified.suspect);
         let counts = match &hold.meta().scope {
             None => &mut self.without_scope,
             Some(scope) => {
@@ -206,7 +206,7 @@ impl<'n> Counting<'n> {
                 }
             }
         };
-        counts.add(state, seen.verdict, seen.suspect);
+        counts.add(state, classified.verdict, classified.suspect);
     }
 
     pub(super) fn told(mut self, census: Census, runtimes: Vec<RuntimeInfo>) -> Breakdown {

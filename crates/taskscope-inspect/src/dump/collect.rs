@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::held::HeldTasks;
 use super::read::{self, Asked, Captures};
-use super::trace_cache::Known;
+use super::trace_cache::TraceCache;
 use super::{Dump, DumpOptions, Missed, Stacks, TaskDump, reader};
 use crate::evidence::Moments;
 use crate::record::Hold;
@@ -54,7 +54,7 @@ fn without_tasks(tasks: usize) -> Dump {
 }
 
 /// Takes the dump on a thread of its own.
-pub(super) async fn apart(asked: DumpOptions) -> Dump {
+pub(super) async fn on_thread(asked: DumpOptions) -> Dump {
     let (sender, receiver) = oneshot::channel();
     let options = asked.clone();
     let started = thread::Builder::new()
@@ -92,9 +92,9 @@ pub(super) fn keep_lost_wakeups(holds: &[Hold], since: &[u64], began: u64) {
     // Whoever had just made a task ready is about to wake it.
     thread::sleep(WAKE_FOLLOWS);
     let moments = Moments { began, now: began };
-    let mut known = Known::default();
+    let mut cache = TraceCache::default();
     for (hold, since) in holds.iter().zip(since).filter(|(hold, _)| ended(hold)) {
-        lost_wakeups::add(read::ended_unwoken(hold, *since, moments, &mut known));
+        lost_wakeups::add(read::ended_unwoken(hold, *since, moments, &mut cache));
     }
 }
 
@@ -118,7 +118,7 @@ pub fn of_scopes(wanted: &dyn Fn(&dyn ScopeFacts) -> bool) -> Vec<TaskDump> {
             .is_some_and(|scope| wanted(scope))
     };
     let holds = pool::live().filter(is_wanted);
-    let mut known = Known::default();
+    let mut cache = TraceCache::default();
     let now = clock::precise_if_in_use();
     let moments = Moments { began: now, now };
     let asked = Asked {
@@ -126,6 +126,6 @@ pub fn of_scopes(wanted: &dyn Fn(&dyn ScopeFacts) -> bool) -> Vec<TaskDump> {
         ..Asked::NOTHING
     };
     holds
-        .filter_map(|hold| read::read(&hold, asked, moments, &mut known))
+        .filter_map(|hold| read::read(&hold, asked, moments, &mut cache))
         .collect()
 }

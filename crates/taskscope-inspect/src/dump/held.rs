@@ -13,7 +13,7 @@ use tokio::runtime::Id;
 use super::read::{self, Asked, Captures};
 use super::reader::Reader;
 use super::request::{self, Lines};
-use super::trace_cache::Known;
+use super::trace_cache::TraceCache;
 use super::{Dump, DumpOptions, NoMemory, Parents, Stacks, TaskDump};
 use crate::ResourceDump;
 use crate::evidence::Moments;
@@ -81,9 +81,9 @@ impl HeldTasks {
         let mut holds = oldest_first(holds).map_err(no_memory)?;
         if !options.verdicts.is_empty() {
             let moments = Moments { began, now: began };
-            let mut known = Known::default();
+            let mut cache = TraceCache::default();
             holds.retain(|hold| {
-                let task = read::read(hold, Asked::NOTHING, moments, &mut known);
+                let task = read::read(hold, Asked::NOTHING, moments, &mut cache);
                 task.is_some_and(|task| options.wants_verdict(task.verdict))
             });
         }
@@ -179,7 +179,7 @@ impl HeldTasks {
     /// For a second look, after [`capture`](Self::capture): what has changed since is shown as it is now.
     pub fn read(self, visit: &mut dyn FnMut(TaskDump) -> ControlFlow<()>) {
         let captures = Captures::of(self.options.stacks);
-        let mut known = Known::default();
+        let mut cache = TraceCache::default();
         let mut moments = Moments {
             began: self.began,
             now: self.began,
@@ -193,7 +193,7 @@ impl HeldTasks {
                 polls,
                 watched: (captures == Captures::Fresh).then(|| self.started.elapsed()),
             };
-            let task = read::read(&hold, asked, moments, &mut known);
+            let task = read::read(&hold, asked, moments, &mut cache);
             let wanted = task.filter(|task| self.options.wants_verdict(task.verdict));
             if wanted.is_some_and(|task| visit(task).is_break()) {
                 return;
@@ -224,7 +224,7 @@ impl HeldTasks {
             began: self.began,
             now: clock::precise_if_in_use(),
         };
-        read::read(hold, asked, moments, &mut Known::default())
+        read::read(hold, asked, moments, &mut TraceCache::default())
     }
 
     /// Those of them that have spawned others of them.

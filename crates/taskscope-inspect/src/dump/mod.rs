@@ -34,7 +34,7 @@ pub use self::options::{DEFAULT_DEADLINE, DEFAULT_STALL, DumpOptions, Stacks};
 pub use self::parents::Parents;
 pub use self::task::{LongPoll, State, TaskDump, ThreadInfo};
 pub use self::trace::{Branch, Trace};
-pub(crate) use self::trace_cache::Known;
+pub(crate) use self::trace_cache::TraceCache;
 pub use self::tree::SpawnTree;
 use crate::ResourceDump;
 use crate::runtime::RuntimeInfo;
@@ -90,7 +90,7 @@ pub struct Dump {
     pub resources: Vec<ResourceDump>,
     /// Tasks beyond the [limit](DumpOptions::limit).
     pub left_out: usize,
-    /// The runtimes that these tasks belong to, and those being [watched](crate::watch).
+    /// The runtimes that these tasks belong to, and those being [watched](crate::register_runtime).
     pub runtimes: Vec<RuntimeInfo>,
     /// Stacks that are missing, by reason.
     pub missed: Missed,

@@ -148,7 +148,7 @@ impl DumpOptions {
     /// The work happens on a thread of its own. If the system has no thread left, tasks are not asked for captures,
     /// and the dump says so by its `not_asked` count.
     pub async fn capture(self) -> Dump {
-        collect::apart(self).await
+        collect::on_thread(self).await
     }
 
     /// Takes the dump on the calling thread.

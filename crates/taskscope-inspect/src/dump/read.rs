@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::trace_cache::Known;
+use super::trace_cache::TraceCache;
 use super::{LongPoll, Stacks, State, TaskDump, ThreadInfo, Trace};
 use crate::evidence::{self, Moments, Reading};
-use crate::record::{Hold, Record, Side, Traits};
+use crate::record::{Extensions, Hold, Record, Traits};
 use crate::{ScopeInfo, Verdict, capture, clock, threads};
 use taskscope_core::{NoTrace, TaskKind};
 
@@ -66,12 +66,12 @@ pub(super) fn read(
     hold: &Hold,
     asked: Asked,
     moments: Moments,
-    known: &mut Known,
+    cache: &mut TraceCache,
 ) -> Option<TaskDump> {
     if hold.record().is_finished() {
         return None;
     }
-    let task = describe(hold, asked, moments, known);
+    let task = describe(hold, asked, moments, cache);
     (!hold.record().is_finished()).then_some(task)
 }
 
@@ -80,9 +80,9 @@ pub(super) fn ended_unwoken(
     hold: &Hold,
     since: u64,
     moments: Moments,
-    known: &mut Known,
+    cache: &mut TraceCache,
 ) -> TaskDump {
-    let task = describe(hold, Asked::NOTHING, moments, known);
+    let task = describe(hold, Asked::NOTHING, moments, cache);
     let stack = hold.record().captured(Clone::clone).0;
     TaskDump {
         verdict: Verdict::LostWakeup,
@@ -90,12 +90,12 @@ pub(super) fn ended_unwoken(
             since: clock::between(since, moments.began),
         },
         // Where it waited in an earlier poll, if anybody has looked.
-        trace: stack.map_or(Err(NoTrace::NotAsked), |stack| Ok(known.of_task(&stack))),
+        trace: stack.map_or(Err(NoTrace::NotAsked), |stack| Ok(cache.of_task(&stack))),
         ..task
     }
 }
 
-fn describe(hold: &Hold, asked: Asked, moments: Moments, known: &mut Known) -> TaskDump {
+fn describe(hold: &Hold, asked: Asked, moments: Moments, cache: &mut TraceCache) -> TaskDump {
     let (record, meta) = (hold.record(), hold.meta());
     let reading = Reading::steady(record);
     let now = reading.now(moments);
@@ -113,12 +113,12 @@ fn describe(hold: &Hold, asked: Asked, moments: Moments, known: &mut Known) -> T
             })
         });
     }
-    let (trace, [branches_dropped, branches_cut]) = trace(record, &reading, asked, &state, known);
+    let (trace, [branches_dropped, branches_cut]) = trace(record, &reading, asked, &state, cache);
     let traits = record.traits();
     let background = traits.has(Traits::BACKGROUND);
     let scope = meta.scope_info();
     let scope_ended = scope.as_ref().and_then(ScopeInfo::ended);
-    let looks = record.side().and_then(Side::token);
+    let looks = record.extensions().and_then(Extensions::token);
     let spinning = asked.spins(record, reading.polls);
     let verdict = reading.verdict(record, meta, &state, scope_ended.is_some(), spinning);
     let long_poll = long_poll.map(|poll| {
@@ -126,12 +126,12 @@ fn describe(hold: &Hold, asked: Asked, moments: Moments, known: &mut Known) -> T
             ago: clock::between(poll.seen_at, now),
             lasted: clock::length(poll.lasted),
             over: poll.polls != reading.polls || reading.thread == 0,
-            trace: poll.stack.map(|stack| known.of_thread(&stack)),
+            trace: poll.stack.map(|stack| cache.of_thread(&stack)),
         })
     });
-    let (name, labels) = match record.side() {
-        Some(side) => {
-            let kept = side.kept();
+    let (name, labels) = match record.extensions() {
+        Some(extensions) => {
+            let kept = extensions.data();
             (kept.name.clone(), kept.labels.clone())
         }
         None => (None, Vec::new()),
@@ -155,7 +155,7 @@ fn describe(hold: &Hold, asked: Asked, moments: Moments, known: &mut Known) -> T
         scope,
         site: meta.site,
         future: (meta.future)(),
-        runtime: known.runtime(record.runtime()),
+        runtime: cache.runtime(record.runtime()),
         parent: (meta.parent != 0).then_some(meta.parent),
         age: clock::between(meta.spawned_at, now),
         busy: clock::length(record.busy()),
@@ -175,7 +175,7 @@ fn trace(
     reading: &Reading,
     asked: Asked,
     state: &State,
-    known: &mut Known,
+    cache: &mut TraceCache,
 ) -> (Result<Arc<Trace>, NoTrace>, [u32; 2]) {
     let traits = record.traits();
     let none = match (asked.captures, state) {
@@ -219,14 +219,14 @@ fn trace(
             _ => break,
         };
         let (stack, missing) =
-            record.captured(|stack| known.at_hand(stack).ok_or_else(|| stack.clone()));
+            record.captured(|stack| cache.at_hand(stack).ok_or_else(|| stack.clone()));
         if record.captured_ago(reading.polls) != Some(ago) {
             continue;
         }
         let missing = [missing.dropped, missing.cut];
         return match stack {
             Some(Ok(trace)) => (Ok(trace), missing),
-            Some(Err(stack)) => (Ok(known.of_task(&stack)), missing),
+            Some(Err(stack)) => (Ok(cache.of_task(&stack)), missing),
             None => (Err(NoTrace::NoWaker), missing),
         };
     }

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::read::{self, Asked, Captures};
-use super::trace_cache::Known;
+use super::trace_cache::TraceCache;
 use super::{Missed, Stacks, State, TaskDump};
 use crate::clock;
 use crate::evidence::Moments;
@@ -31,7 +31,7 @@ pub(super) struct Reader<'a> {
     started: Instant,
     /// The same in raw ticks.
     began: u64,
-    known: Known,
+    cache: TraceCache,
     /// Is told each task, and its place among all.
     visit: &'a mut dyn FnMut(usize, TaskDump),
     /// The first that has not been read.
@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
             captures: Captures::of(stacks),
             started,
             began,
-            known: Known::default(),
+            cache: TraceCache::default(),
             visit,
             next: 0,
             moving: Vec::new(),
@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
             began: self.began,
             now,
         };
-        read::read(&self.holds[at], asked, moments, &mut self.known)
+        read::read(&self.holds[at], asked, moments, &mut self.cache)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Asking tasks for captures, and waiting for the answers, on the thread of a dump.
 //!
-//! Of each runtime, [`WINDOW`] tasks are marked at a time. The rest waits in a [`Feed`], from which the threads of the runtime take
+//! Of each runtime, [`WINDOW`] tasks are marked at a time. The rest waits in a [`CaptureQueue`], from which the threads of the runtime take
 //! the next one whenever they have captured one: so a runtime that has something else to do sets the pace, and none of its
 //! threads is woken for each task.
 //!
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::capture::{self, Feed, Waiter};
+use crate::capture::{self, CaptureQueue, Waiter};
 use crate::record::{self, Hold, Record};
 use crate::{clock, runtime, threads};
 
@@ -130,7 +130,7 @@ struct Queue<'a> {
     /// The first that has not been asked.
     todo: u32,
     asked: Vec<AskedTask<'a>>,
-    feed: Feed,
+    waiting: CaptureQueue,
     answered_at: Instant,
 }
 
@@ -140,7 +140,7 @@ impl<'a> Queue<'a> {
             holds,
             todo: END,
             asked: Vec::new(),
-            feed: Feed::new(runtime),
+            waiting: CaptureQueue::new(runtime),
             answered_at: now,
         }
     }
@@ -148,7 +148,7 @@ impl<'a> Queue<'a> {
     /// Sees who has answered, asks more, gives up on a runtime that answers nothing. False: all done.
     fn advance(&mut self, now: Instant, stall: Duration, lines: &mut Lines) -> bool {
         let (before, mut marked) = (self.asked.len(), 0);
-        let (feed, starved) = (&self.feed, self.feed.is_empty());
+        let (waiting, starved) = (&self.waiting, self.waiting.is_empty());
         self.asked.retain(|task| match task.standing(stall) {
             Standing::Done => {
                 lines.awaited[task.at] = false;
@@ -160,7 +160,7 @@ impl<'a> Queue<'a> {
             }
             Standing::Unmarked => {
                 if starved {
-                    feed.put(task.hold);
+                    waiting.push(task.hold);
                 }
                 true
             }
@@ -177,7 +177,7 @@ impl<'a> Queue<'a> {
             self.take_in(&lines.next);
         }
         while marked < WINDOW {
-            let Some(hold) = self.feed.take() else {
+            let Some(hold) = self.waiting.pop() else {
                 break;
             };
             let record = hold.record();
@@ -203,12 +203,12 @@ impl<'a> Queue<'a> {
             self.todo = next[at];
         }
         let tasks = self.asked[from..].iter().map(|task| task.hold);
-        self.feed.put_all(tasks);
+        self.waiting.push_all(tasks);
     }
 
     fn give_up(&mut self) {
         self.todo = END;
-        self.feed.clear();
+        self.waiting.clear();
         for task in self.asked.drain(..) {
             capture::withdraw(task.hold.record());
         }

@@ -11,9 +11,9 @@ use crate::runtime;
 /// So many traces are remembered at a time.
 const MAX_TRACES: usize = 8192;
 
-/// Known by stack: thousands of tasks share a few.
+/// TraceCache by stack: thousands of tasks share a few.
 #[derive(Default)]
-pub(crate) struct Known {
+pub(crate) struct TraceCache {
     tasks: HashMap<*const Stack, Arc<Trace>>,
     threads: HashMap<*const Stack, Arc<Trace>>,
     /// The last of `tasks` that was asked for: the next task mostly has the same.
@@ -22,7 +22,7 @@ pub(crate) struct Known {
     runtime: Option<(u16, u64)>,
 }
 
-impl Known {
+impl TraceCache {
     /// The trace of a stack, if it is at hand. Takes no time: for a stack that others wait for.
     pub(super) fn at_hand(&self, stack: &Arc<Stack>) -> Option<Arc<Trace>> {
         match &self.last {

@@ -1,6 +1,6 @@
 //! How long stretches of time were: counts by length, of those that were chosen, each for all that it stands for.
 //!
-//! Unlike the totals, a length counts as a whole, also beyond [`LONG`](super::LONG): whether a stretch is chosen does not depend on how long it gets.
+//! Unlike the totals, a length counts as a whole, also beyond [`LONG_STRETCH`](super::LONG_STRETCH): whether a stretch is chosen does not depend on how long it gets.
 //! Several tables, so that threads that poll do not meet; and they never wait: one that finds all tables taken counts what it had as lost.
 //! Not here: which stretches are told (`charge.rs`).
 
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
-use super::{Activity, BOUNDS, COARSE_BOUNDS, Histogram, Histograms, StandsFor};
+use super::{Activity, BOUNDS, COARSE_BOUNDS, Histogram, Histograms, SampleWeight};
 use crate::threads;
 
 const TABLES: usize = 16;
@@ -33,7 +33,7 @@ static COUNTS: [Mutex<Table>; TABLES] = [const { Mutex::new(EMPTY) }; TABLES];
 static LOST: AtomicU64 = AtomicU64::new(0);
 
 /// Counts a stretch, on a thread that must not wait.
-pub(super) fn add(activity: Activity, length: Duration, stands_for: StandsFor) {
+pub(super) fn add(activity: Activity, length: Duration, weight: SampleWeight) {
     let first = usize::from(threads::slot().index());
     for table in 0..TABLES {
         let mut table = match COUNTS[(first + table) % TABLES].try_lock() {
@@ -41,7 +41,7 @@ pub(super) fn add(activity: Activity, length: Duration, stands_for: StandsFor) {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => continue,
         };
-        table[activity as usize].add(length, stands_for.count());
+        table[activity as usize].add(length, weight.count());
         return;
     }
     lost();
@@ -125,8 +125,8 @@ mod tests {
         TURN.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn once() -> StandsFor {
-        StandsFor::of_code(1).unwrap()
+    fn once() -> SampleWeight {
+        SampleWeight::of_code(1).unwrap()
     }
 
     #[test]
@@ -174,8 +174,8 @@ mod tests {
                     threads.spawn(move || {
                         for time in 0..TIMES {
                             let length = Duration::from_micros(time * (thread + 1));
-                            let stands_for = StandsFor::of_code((time % 20) as u8 + 1).unwrap();
-                            add(Activity::Running, length, stands_for);
+                            let weight = SampleWeight::of_code((time % 20) as u8 + 1).unwrap();
+                            add(Activity::Running, length, weight);
                         }
                     })
                 })

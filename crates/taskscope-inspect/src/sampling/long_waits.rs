@@ -1,6 +1,6 @@
-//! One look at all tasks: whoever has been at the same thing for longer than [`LONG`] is charged with the time since the last look.
+//! One look at all tasks: whoever has been at the same thing for longer than [`LONG_STRETCH`] is charged with the time since the last look.
 //!
-//! The moments of looks are random ([`super::run`]), so a stretch of time is charged with its length beyond [`LONG`], on average exactly.
+//! The moments of looks are random ([`super::run`]), so a stretch of time is charged with its length beyond [`LONG_STRETCH`], on average exactly.
 //! Not here: stretches that are shorter (`charge.rs`).
 
 use std::mem::forget;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use callstack::Stack;
 
 use super::totals::{Key, Rows, Sum};
-use super::{Activity, LONG, record, run, totals};
+use super::{Activity, LONG_STRETCH, record, run, totals};
 use crate::record::Hold;
 use crate::{NoTrace, capture, clock, pool};
 
@@ -37,7 +37,7 @@ pub(super) fn sweep(passed: Duration) -> Duration {
         time: u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX),
     };
     let now = clock::precise();
-    let is_long = |since: u64| clock::between(since, now) >= LONG;
+    let is_long = |since: u64| clock::between(since, now) >= LONG_STRETCH;
     let mut rows = Rows::new();
     let mut unknown = Vec::new();
     for hold in pool::live() {
@@ -71,7 +71,7 @@ pub(super) fn sweep(passed: Duration) -> Duration {
             Err(NoTrace::NoWaker)
         } else if record.captured_ago(polls) == Some(0) {
             record.captured(Clone::clone).0.ok_or(NoTrace::NoWaker)
-        } else if let Some(wait) = hold.chosen_wait() {
+        } else if let Some(wait) = hold.sampled_wait() {
             wait.stack
         } else if record.wants_capture() {
             // It was asked before, by us or by a dump, and its next poll will tell.

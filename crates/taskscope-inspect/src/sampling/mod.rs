@@ -6,14 +6,14 @@
 //!
 //! # How it measures
 //!
-//! Every stretch of time that a task spends waiting, scheduled or running is cut in two at [`LONG`]:
+//! Every stretch of time that a task spends waiting, scheduled or running is cut in two at [`LONG_STRETCH`]:
 //!
-//! * **Up to [`LONG`]**: one poll in 2^n is chosen at random, n such that about [`POLLS_PER_SECOND`] are chosen in the process. It is timed, and it
+//! * **Up to [`LONG_STRETCH`]**: one poll in 2^n is chosen at random, n such that about [`POLLS_PER_SECOND`] are chosen in the process. It is timed, and it
 //!   captures its async stack, in place: no poll of the task is added, but its future is polled twice in it if a leaf was left behind meanwhile,
 //!   as in a dump ([`Builder::no_capture`](crate::Builder::no_capture) keeps a task from that). The delay before it, its length, and the wait after it count 2^n times each.
 //!   Polls that come late (a millisecond or more after the task's last one) have an n of their own: the few tasks that really wait must not be lost among
 //!   millions of polls of those that do not.
-//! * **Beyond [`LONG`]**: a thread looks at all tasks about every [`LONG`], at random moments. Whoever has been at the same thing for longer than [`LONG`] is
+//! * **Beyond [`LONG_STRETCH`]**: a thread looks at all tasks about every [`LONG_STRETCH`], at random moments. Whoever has been at the same thing for longer than [`LONG_STRETCH`] is
 //!   charged with the time since the last look. If its stack is not known, its last known one stands for it ([`Row::earlier`]), or its spawn site alone;
 //!   its next poll then captures the stack, whenever that comes. No task is polled for it, unless [`poll_long_waits`] says so.
 //!
@@ -48,12 +48,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use self::record::TABLES;
+pub(crate) use self::run::look;
 pub use crate::poll_sampler::Activity;
-use crate::poll_sampler::StandsFor;
+use crate::poll_sampler::SampleWeight;
 use crate::{NoTrace, Trace};
 
 /// What takes longer is looked at by a thread, one by one: 100 ms.
-pub const LONG: Duration = Duration::from_millis(100);
+pub const LONG_STRETCH: Duration = Duration::from_millis(100);
 
 /// About how many polls are chosen in a second, in the whole process, of each of two kinds: 1,000.
 pub const POLLS_PER_SECOND: u32 = 1000;
@@ -114,7 +115,7 @@ pub const COARSE_BOUNDS: &[Duration] = BOUNDS.split_at(7).1;
 ///
 /// # Overhead
 ///
-/// See the [module](self). A thread `taskscope-time`, which wakes ten times a second while tasks are being polled, and more and more rarely while none is: once a second after half a minute.
+/// See the [module](self). The thread `taskscope-count` wakes ten times a second for it while tasks are polled, and more and more rarely while none is: once a second after half a minute.
 ///
 /// No task is polled that would not be polled otherwise: see [`poll_long_waits`].
 pub fn start() -> bool {
@@ -122,7 +123,7 @@ pub fn start() -> bool {
     run::start()
 }
 
-/// Whether a task that waits for longer than [`LONG`] in a place that is not known is polled once more, as by a dump. The default is no.
+/// Whether a task that waits for longer than [`LONG_STRETCH`] in a place that is not known is polled once more, as by a dump. The default is no.
 ///
 /// With it, every long wait is charged to its own stack. But a poll that nothing has asked for can change what a program does: a task whose wake-up was lost
 /// would go on after 100 ms, instead of hanging as it does without sampling. [`Builder::no_capture`](crate::Builder::no_capture) keeps single tasks from it.
@@ -185,8 +186,8 @@ pub fn histograms() -> Histograms {
 
 /// What could not be kept, since the process began. Cheap.
 #[must_use]
-pub fn losses() -> Losses {
-    run::losses()
+pub fn dropped() -> Dropped {
+    run::dropped()
 }
 
 /// Stretches of time by length, each counted as a whole when it ended: estimates, like all that is sampled.
@@ -227,7 +228,7 @@ impl Histogram {
 /// What could not be kept of the polls and waits that were chosen. Each stood for as many as others do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct Losses {
+pub struct Dropped {
     /// Those that no row has: [`Report::lost`].
     pub rows: u64,
     /// Those that no histogram has.
@@ -269,7 +270,7 @@ pub struct Report {
     /// For how long sampling has been on, in all.
     pub sampled: Duration,
     /// Of so many polls one is chosen at the moment: of those that come late, and of the others. 0 if sampling is off.
-    pub one_in: [u64; 2],
+    pub sampling_rate: [u64; 2],
     /// Polls that were chosen in vain, because a dump or another thread was in the way. Each stands for as many as others do.
     pub lost: u64,
 }

@@ -1,4 +1,4 @@
-//! What chosen polls and waits are charged with, on the threads that poll: the part of each that is not [long](super::LONG). Their whole lengths go to the histograms.
+//! What chosen polls and waits are charged with, on the threads that poll: the part of each that is not [long](super::LONG_STRETCH). Their whole lengths go to the histograms.
 //!
 //! Not here: what is long (`long_waits.rs`).
 
@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use callstack::Stack;
 
 use super::totals::Sum;
-use super::{Activity, LONG, StandsFor, histograms, totals};
+use super::{Activity, LONG_STRETCH, SampleWeight, histograms, totals};
 use crate::NoTrace;
 use crate::clock;
 use crate::poll_sampler::{Sink, Stretch};
@@ -25,14 +25,14 @@ impl Sink for Tables {
             activity,
             record,
             meta,
-            stands_for,
+            weight,
             stack,
             from,
             to,
         } = stretch;
         let key = key(record, meta, activity, stack);
-        histograms::add(activity, clock::between(from, to), stands_for);
-        totals::add(key, sum(stands_for, from, to));
+        histograms::add(activity, clock::between(from, to), weight);
+        totals::add(key, sum(weight, from, to));
     }
 
     fn lost(&self) {
@@ -63,9 +63,9 @@ pub(super) fn key(
 }
 
 /// How often, and for how long: all that it stands for.
-pub(super) fn sum(stands_for: StandsFor, from: u64, to: u64) -> Sum {
-    let count = stands_for.count();
-    let time = clock::between(from, to).min(LONG);
+pub(super) fn sum(weight: SampleWeight, from: u64, to: u64) -> Sum {
+    let count = weight.count();
+    let time = clock::between(from, to).min(LONG_STRETCH);
     Sum {
         count,
         time: (time.as_nanos() as u64).saturating_mul(count),
@@ -82,9 +82,9 @@ mod tests {
     fn time_counts_for_all_that_it_stands_for_and_only_up_to_what_is_long() {
         let from = clock::precise();
         let after = |interval| from + clock::ticks(interval);
-        let stands_for = |n: u8| StandsFor::of_code(n + 1).unwrap();
+        let weight = |n: u8| SampleWeight::of_code(n + 1).unwrap();
         let told = |n, interval| {
-            let sum = sum(stands_for(n), from, after(interval));
+            let sum = sum(weight(n), from, after(interval));
             assert_eq!(sum.count, 1 << n);
             Duration::from_nanos(sum.time)
         };
@@ -93,8 +93,8 @@ mod tests {
             let (told, expected) = (told(n, ten), ten * times);
             assert!(told.abs_diff(expected) < expected / 100, "{told:?}");
         }
-        assert_eq!(told(3, 7 * LONG), 8 * LONG);
+        assert_eq!(told(3, 7 * LONG_STRETCH), 8 * LONG_STRETCH);
         // Readings of two cores may be out of order.
-        assert_eq!(sum(stands_for(5), after(ten), from).time, 0);
+        assert_eq!(sum(weight(5), after(ten), from).time, 0);
     }
 }

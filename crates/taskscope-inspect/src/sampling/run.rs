@@ -1,20 +1,16 @@
 //! The switch, the thread that looks and sets the poll_sampler, and the report.
 
-use std::mem::forget;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use super::{
-    Activity, Histograms, LONG, Losses, POLLS_PER_SECOND, Report, Row, long_waits, record, totals,
+    Activity, Dropped, Histograms, LONG_STRETCH, POLLS_PER_SECOND, Report, Row, long_waits, record,
+    totals,
 };
-use crate::dump::Known;
-use crate::{clock, poll_sampler, pool, threads};
+use crate::dump::TraceCache;
+use crate::{clock, long_jobs, poll_sampler, pool, threads};
 
-/// The name of the thread, as `top -H` shows it.
-const NAME: &str = "taskscope-time";
 /// How often the pace is set.
 const ADJUST: Duration = Duration::from_millis(500);
 /// Every poll is chosen until it is known how many there are, or a thread has chosen too many.
@@ -33,14 +29,11 @@ struct Switch {
     on_since: Option<Instant>,
     /// For how long it was on before.
     before: Duration,
-    /// `None`: not started.
-    thread: Option<Thread>,
 }
 
 static SWITCH: Mutex<Switch> = Mutex::new(Switch {
     on_since: None,
     before: Duration::ZERO,
-    thread: None,
 });
 
 fn switch() -> MutexGuard<'static, Switch> {
@@ -53,19 +46,15 @@ pub(super) fn start() -> bool {
     if switch.on_since.is_some() {
         return false;
     }
-    if switch.thread.is_none() {
-        // Without the thread nobody would set the poll_sampler, and every poll would be chosen.
-        let Ok(started) = thread::Builder::new().name(NAME.into()).spawn(run) else {
-            return false;
-        };
-        switch.thread = Some(started.thread().clone());
-    }
     switch.on_since = Some(Instant::now());
     poll_sampler::set([FIRST; 2]);
-    if let Some(thread) = &switch.thread {
-        thread.unpark();
+    drop(switch);
+    if long_jobs::wake() {
+        return true;
     }
-    true
+    // Without the thread nobody would set the rate, and every poll would be chosen.
+    stop();
+    false
 }
 
 pub(super) fn poll_long_waits(poll: bool) {
@@ -97,49 +86,78 @@ pub(super) fn sampled() -> Duration {
     switch.before + since.unwrap_or_default()
 }
 
-fn run() {
-    loop {
-        if !is_on() {
-            thread::park();
-            continue;
-        }
-        // A bug of ours must not end the thread: then long waits would be missing from all reports to come.
-        catch_unwind(AssertUnwindSafe(sample)).unwrap_or_else(forget);
-    }
+/// What is remembered from one look to the next.
+struct Looks {
+    looked_at: Instant,
+    next: Instant,
+    last_took: Duration,
+    /// Since when nobody polls.
+    quiet_since: Option<Instant>,
+    adjusted_at: Instant,
+    /// Late polls and all, then.
+    polls: [u64; 2],
 }
 
-/// Looks and adjusts until sampling is switched off.
-fn sample() {
-    let mut looked_at = Instant::now();
-    let mut rest = LONG;
-    let mut last_took = Duration::ZERO;
-    let mut quiet_since = None;
-    let (mut adjusted_at, mut polls) = (looked_at, counts());
-    loop {
-        thread::park_timeout(rest.mul_f64(0.5 + fastrand::f64()));
-        if !is_on() {
-            return;
-        }
-        let now = Instant::now();
-        let took = long_waits::sweep(now.duration_since(looked_at));
-        looked_at = now;
-        quiet_since = clock::is_asleep().then(|| quiet_since.unwrap_or(now));
-        let quiet = quiet_since.map_or(Duration::ZERO, |since| now.duration_since(since));
+/// `None`: sampling is off.
+static LOOKS: Mutex<Option<Looks>> = Mutex::new(None);
+
+fn looks() -> MutexGuard<'static, Option<Looks>> {
+    LOOKS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// For the thread of long jobs: looks at all tasks and adjusts the rate if it is time, and says when it is next.
+pub(crate) fn look() -> Option<Duration> {
+    if !is_on() {
+        *looks() = None;
+        return None;
+    }
+    let now = Instant::now();
+    let mut looks = looks();
+    let looks = looks.get_or_insert_with(|| Looks {
+        looked_at: now,
+        next: after(now, LONG_STRETCH),
+        last_took: Duration::ZERO,
+        quiet_since: None,
+        adjusted_at: now,
+        polls: counts(),
+    });
+    if looks.next <= now {
+        looks.look(now);
+    }
+    Some(looks.next.saturating_duration_since(Instant::now()))
+}
+
+/// At a random moment, on average that much later.
+fn after(now: Instant, rest: Duration) -> Instant {
+    now + rest.mul_f64(0.5 + fastrand::f64())
+}
+
+impl Looks {
+    fn look(&mut self, now: Instant) {
+        let took = long_waits::sweep(now.duration_since(self.looked_at));
+        self.looked_at = now;
+        self.quiet_since = clock::is_asleep().then(|| self.quiet_since.unwrap_or(now));
+        let quiet = self
+            .quiet_since
+            .map_or(Duration::ZERO, |since| now.duration_since(since));
         // One look that takes long was held up by others; many tasks make each of them take long.
-        rest = rest_after(took.min(last_took), quiet);
-        last_took = took;
-        let since = now.duration_since(adjusted_at);
+        let rest = rest_after(took.min(self.last_took), quiet);
+        self.last_took = took;
+        self.next = after(Instant::now(), rest);
+        let since = now.duration_since(self.adjusted_at);
         if since >= ADJUST {
-            let before = std::mem::replace(&mut polls, counts());
-            adjust(before, polls, since);
-            adjusted_at = now;
+            let before = std::mem::replace(&mut self.polls, counts());
+            adjust(before, self.polls, since);
+            self.adjusted_at = now;
         }
     }
 }
 
 /// Before the next look, on average: looks take so long, and for so long nobody has polled.
 fn rest_after(took: Duration, quiet: Duration) -> Duration {
-    LONG.max(took * SHARE).max(QUIET.min(quiet / PART_OF_QUIET))
+    LONG_STRETCH
+        .max(took * SHARE)
+        .max(QUIET.min(quiet / PART_OF_QUIET))
 }
 
 /// Late polls, and all.
@@ -183,8 +201,8 @@ pub(super) fn histograms() -> Histograms {
     super::histograms::all()
 }
 
-pub(super) fn losses() -> Losses {
-    Losses {
+pub(super) fn dropped() -> Dropped {
+    Dropped {
         rows: totals::LOST.load(Ordering::Relaxed),
         histograms: super::histograms::lost_so_far(),
         without_room: totals::WITHOUT_ROOM.load(Ordering::Relaxed),
@@ -193,21 +211,21 @@ pub(super) fn losses() -> Losses {
 
 pub(super) fn report() -> Report {
     let told = before().as_ref().map_or(0, totals::Rows::len);
-    let mut rows = totals::all();
+    let mut rows = totals::snapshot();
     for hold in pool::live() {
-        let Some(wait) = hold.chosen_wait() else {
+        let Some(wait) = hold.sampled_wait() else {
             continue;
         };
         let until = wait.woken_at.unwrap_or_else(clock::precise);
-        let sum = record::sum(wait.stands_for, wait.since, until);
+        let sum = record::sum(wait.weight, wait.since, until);
         let key = record::key(hold.record(), hold.meta(), Activity::Waiting, wait.stack);
-        totals::tell(&mut rows, told, key, sum);
+        totals::add_to(&mut rows, told, key, sum);
     }
     let rows = no_less_than_before(rows);
-    let mut known = Known::default();
+    let mut cache = TraceCache::default();
     let rows = rows.into_iter().map(|(key, sum)| Row {
         activity: key.activity,
-        trace: key.stack.map(|stack| known.of_task(&stack)),
+        trace: key.stack.map(|stack| cache.of_task(&stack)),
         site: key.site,
         future: (key.future)(),
         scope: key.scope,
@@ -219,7 +237,7 @@ pub(super) fn report() -> Report {
     Report {
         rows: rows.collect(),
         sampled: sampled(),
-        one_in: poll_sampler::now().map(|n| n.map_or(0, poll_sampler::StandsFor::count)),
+        sampling_rate: poll_sampler::now().map(|n| n.map_or(0, poll_sampler::SampleWeight::count)),
         lost: totals::LOST.load(Ordering::Relaxed),
     }
 }
@@ -231,11 +249,11 @@ mod tests {
     #[test]
     fn looks_are_as_frequent_as_the_time_they_take_and_the_time_they_measure_allow() {
         let (short, second) = (Duration::from_micros(10), Duration::from_secs(1));
-        assert_eq!(rest_after(short, Duration::ZERO), LONG);
+        assert_eq!(rest_after(short, Duration::ZERO), LONG_STRETCH);
         assert_eq!(rest_after(20 * second / 1000, Duration::ZERO), 2 * second);
         // Of a task that sleeps alone, a few percent are missed at the most, from the first second to the last.
         for quiet in [1, 2, 3].map(|seconds| seconds * second) {
-            assert_eq!(rest_after(short, quiet), LONG);
+            assert_eq!(rest_after(short, quiet), LONG_STRETCH);
         }
         for quiet in [5, 10, 30, 3600].map(|seconds| seconds * second) {
             assert!(rest_after(short, quiet) <= quiet / 32);

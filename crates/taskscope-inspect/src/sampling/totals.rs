@@ -146,14 +146,14 @@ fn put(mut rows: MutexGuard<'_, Option<Rows>>, key: Key, more: Sum) -> Option<Ke
 }
 
 /// Adds to rows that are told, and not kept; `others` are told besides. What would be one row too many goes where it will go when it is kept.
-pub(super) fn tell(rows: &mut Rows, others: usize, key: Key, more: Sum) {
+pub(super) fn add_to(rows: &mut Rows, others: usize, key: Key, more: Sum) {
     let has_room = rows.len().max(others) < MAX_ROWS || rows.contains_key(&key);
     let key = if has_room { key } else { key.without_room() };
     rows.entry(key).or_default().add(more);
 }
 
 /// All rows, added up.
-pub(super) fn all() -> Rows {
+pub(super) fn snapshot() -> Rows {
     let mut all = Rows::new();
     for table in &SUMS {
         let rows = lock(table).clone();
@@ -225,16 +225,16 @@ mod tests {
         };
         let mut rows = Rows::new();
         for scope in 0..MAX_ROWS + 100 {
-            tell(&mut rows, 0, key(scope), SUM);
+            add_to(&mut rows, 0, key(scope), SUM);
         }
         assert_eq!(rows.len(), MAX_ROWS + 1);
         // One that has a row keeps it.
-        tell(&mut rows, 0, key(0), SUM);
+        add_to(&mut rows, 0, key(0), SUM);
         assert_eq!(rows[&key(0)].count, 2);
         assert_eq!(rows[&key(0).without_room()].count, 100);
         // So many were told before.
         let mut rows = Rows::new();
-        tell(&mut rows, MAX_ROWS, key(0), SUM);
+        add_to(&mut rows, MAX_ROWS, key(0), SUM);
         assert!(rows.contains_key(&key(0).without_room()));
     }
 
@@ -315,7 +315,7 @@ mod tests {
         for _ in 0..2 {
             (0..keys).for_each(|scope| add(key(scope), SUM));
         }
-        let all = all();
+        let all = snapshot();
         assert!(all.len() <= MAX_ROWS + 1, "{}", all.len());
         let without_room: Vec<_> = all
             .iter()

@@ -1,15 +1,13 @@
-//! The watchdog's thread.
+//! How stacks of blocked threads are taken, on the watch thread of the core.
 //!
-//! The upkeep thread notices a poll that takes too long; a thread of its own takes the native stack of the thread that is blocked, while it is
-//! blocked, once for each such poll, and keeps it with the task. So a dump that comes later still shows what blocked. A thread that is in a system
-//! call is not interrupted: the call could return early.
+//! It notices a poll that takes too long, and takes the native stack of the thread while it is blocked, once for each such poll, and
+//! keeps it with the task. So a dump that comes later still shows what blocked. A thread that is in a system call is not
+//! interrupted: the call could return early.
 //!
-//! The thread does nothing else, so that it comes in time. Not here: counts ([`crate::count`]).
+//! The watch thread does nothing that takes long, so that it comes in time. Not here: counts ([`crate::long_jobs`]).
 
-use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use callstack::thread::{self, ClaimError, Signal, Tid};
@@ -27,14 +25,9 @@ const ANSWER: Duration = Duration::from_millis(100);
 /// How long one round of stacks may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The name of the thread, as `top -H` shows it.
-const NAME: &str = "taskscope-dog";
-
 static THRESHOLD: AtomicU64 = AtomicU64::new(BLOCKING_THRESHOLD.as_nanos() as u64);
 static STACKS: AtomicBool = AtomicBool::new(true);
 static SIGNAL: OnceLock<Result<Signal, ClaimError>> = OnceLock::new();
-/// `None` if the system would not give us a thread.
-static THREAD: OnceLock<Option<Thread>> = OnceLock::new();
 
 /// Has it as it was asked to be.
 pub(super) fn install(asked: &Watchdog) -> Result<(), ClaimError> {
@@ -64,32 +57,14 @@ fn is_late(record: &Record, now: u64) -> bool {
         && clock::between(record.since(), now) >= threshold()
 }
 
-/// For the upkeep thread: has the other thread look if there is anything to see. Cheap.
+/// For the watch thread: takes the stacks of threads that are in a poll for too long. Cheap if none is.
 pub(crate) fn look() {
     let now = clock::precise();
     let threshold = threshold();
     let is_late = |since: u64| clock::between(since, now) >= threshold;
     let polling = threads::polling();
     if polling.iter().filter_map(Polling::since).any(is_late) {
-        wake();
-    }
-}
-
-fn wake() {
-    let thread = THREAD.get_or_init(|| {
-        let started = std::thread::Builder::new().name(NAME.into()).spawn(run);
-        started.ok().map(|handle| handle.thread().clone())
-    });
-    if let Some(thread) = thread {
-        thread.unpark();
-    }
-}
-
-fn run() {
-    loop {
-        std::thread::park();
-        // A bug of ours is no reason to go blind.
-        let _ = catch_unwind(|| catch_late(clock::precise(), Instant::now() + PATIENCE));
+        catch_late(now, Instant::now() + PATIENCE);
     }
 }
 
@@ -114,6 +89,8 @@ pub(crate) fn catch_late(by: u64, deadline: Instant) {
             continue;
         }
         let stack = take_stack(polling.os_id, left.min(ANSWER));
+        // The clock has waited meanwhile.
+        clock::advance();
         let same = record.polls() == polls && record.thread() == polling.index;
         record.set_long_poll(LongPoll {
             polls,

@@ -36,7 +36,9 @@ pub(crate) fn with_current<R>(f: impl FnOnce(&Record, Option<&Arc<dyn Owner>>) -
 pub(crate) fn note_token_look(saw: impl FnOnce(&dyn Owner) -> Option<bool>) {
     record::with_current(|record, meta| {
         if let Some(saw) = meta.scope.as_deref().and_then(saw) {
-            record.side_or_new().token_polled(clock::coarse(), saw);
+            record
+                .extensions_or_new()
+                .token_polled(clock::coarse(), saw);
         }
     });
 }

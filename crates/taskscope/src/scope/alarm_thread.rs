@@ -1,7 +1,7 @@
-//! Threads that do for scopes what no runtime can be relied on to do: one for alarms that a blocked runtime leaves unanswered, one for reports of
-//! survivors, which run the application's `tracing` subscriber and must not keep the other from its work.
+//! The thread for alarms of scopes that no runtime answers in time: there is none, it has no timers, or its workers are blocked.
 //!
-//! Such a thread starts when something is to be done later, sleeps until then, and ends when nothing is left.
+//! It starts when an alarm is set, sleeps until it is time, and ends when none is left. It does nothing else, so that it comes in
+//! time; what it wakes are tasks that wait for a token.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -17,7 +17,7 @@ const LINGER: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 /// A thread that is there when it is needed.
-pub(super) struct Keeper {
+pub(super) struct AlarmThread {
     /// The thread's name, as `top -H` shows it.
     name: &'static str,
     /// Does what is due. Returns how long it may look away; `None`: until it is called.
@@ -34,9 +34,9 @@ struct State {
     asked: Option<Instant>,
 }
 
-impl Keeper {
-    pub(super) const fn new(name: &'static str, look: fn() -> Option<Duration>) -> Keeper {
-        Keeper {
+impl AlarmThread {
+    pub(super) const fn new(name: &'static str, look: fn() -> Option<Duration>) -> AlarmThread {
+        AlarmThread {
             name,
             look,
             state: Mutex::new(State {

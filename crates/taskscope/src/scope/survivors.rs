@@ -1,14 +1,15 @@
 //! Reports of tasks that are still alive a while after their scope ended: each once, whoever reports it.
 //!
-//! A scope that ends with live tasks is put in a queue with the `tracing` dispatcher of that moment. The keeper looks at it when
-//! [`SURVIVOR_REPORT_DELAY`] is over: most tasks have just been about to end. It polls nobody's task for it.
+//! A scope that ends with live tasks is put in a queue with the `tracing` dispatcher of that moment. The thread of
+//! long jobs inspects it after [`SURVIVOR_REPORT_DELAY`]: most tasks have just been about to end. It polls nobody's
+//! task for it.
 //! Not here: the wait for tasks ([`super::finish`]), what a survivor is called ([`crate::Verdict`]).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Once, Weak};
 use std::time::{Duration, Instant};
 
 use tracing::Dispatch;
@@ -16,12 +17,11 @@ use tracing::dispatcher::{get_default, with_default};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::NoSubscriber;
 
-use super::alarm_thread::Keeper;
 use super::inner::ScopeInner;
 use taskscope_core::scope_info::ScopeFacts;
 use taskscope_core::text::plain;
 use taskscope_inspect::heap::{self, Held};
-use taskscope_inspect::{TaskDump, of_scopes};
+use taskscope_inspect::{TaskDump, long_jobs, of_scopes};
 
 use crate::sync::lock;
 
@@ -34,7 +34,7 @@ pub const SURVIVOR_REPORT_DELAY: Duration = Duration::from_secs(1);
 /// [`Stats::scopes_unreported`](crate::Stats::scopes_unreported).
 pub const MAX_PENDING_REPORTS: usize = 16_384;
 
-/// So much later the keeper looks: other things of a second are measured by another clock, and have passed then.
+/// So much later it is looked at: other things of a second are measured by another clock, and have passed then.
 const SLACK: Duration = Duration::from_millis(20);
 
 /// Reports take a look at all tasks. Between two of them is so many times what the last one took, within these limits: the first one
@@ -43,7 +43,7 @@ const REST: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// With so many in the queue the keeper looks for those whose tasks have ended meanwhile.
+/// With so many in the queue, those whose tasks have ended meanwhile are removed.
 const CROWDED: usize = MAX_PENDING_REPORTS / 2;
 
 struct Ended {
@@ -53,7 +53,8 @@ struct Ended {
 
 type Queue = BTreeMap<(Instant, u64), Ended>;
 
-static KEEPER: Keeper = Keeper::new("taskscope-leak", look);
+/// No report before this moment.
+static REST_UNTIL: Mutex<Option<Instant>> = Mutex::new(None);
 static QUEUE: Mutex<Queue> = Mutex::new(BTreeMap::new());
 static UNREPORTED: AtomicU64 = AtomicU64::new(0);
 
@@ -90,23 +91,32 @@ pub(super) fn ended(scope: &Weak<ScopeInner>, grace: Duration) -> bool {
         UNREPORTED.fetch_add(1, Ordering::Relaxed);
     }
     drop(queue);
-    if first {
-        KEEPER.look_in(wait);
-    }
-    if length >= CROWDED {
-        KEEPER.look_in(PAUSE);
+    if first || length >= CROWDED {
+        static ADDED: Once = Once::new();
+        ADDED.call_once(|| long_jobs::add(look));
+        // If the system has no thread to give, the next call tries again.
+        long_jobs::wake();
     }
     has_room
 }
 
-/// For the keeper: reports what is due. Returns how long it may look away; `None`: until it is called.
+/// For the thread of long jobs: reports what is due. Returns how long it may look away; `None`: until it is called.
 fn look() -> Option<Duration> {
     let started = Instant::now();
+    let mut rest_until = lock(&REST_UNTIL);
+    if let Some(rest) = rest_until.and_then(|until| until.checked_duration_since(started))
+        && !rest.is_zero()
+    {
+        return (!queue().is_empty()).then_some(rest);
+    }
+    *rest_until = None;
     let mut due = Vec::new();
     let mut seen = Vec::new();
+    let mut looked = false;
     let next = {
         let mut queue = queue();
         if queue.len() >= CROWDED {
+            looked = true;
             queue.retain(|_, ended| {
                 let Some(scope) = ended.scope.upgrade() else {
                     return false;
@@ -128,9 +138,16 @@ fn look() -> Option<Duration> {
         .filter_map(|ended| Some((ended.scope.upgrade()?, ended.dispatch)))
         .filter(|(scope, _)| scope.take_survivors())
         .collect();
+    looked |= !due.is_empty();
     let took = report_all(&due);
-    let rest = took.saturating_mul(REST).clamp(PAUSE, LONGEST_PAUSE);
-    next.map(|next| next.saturating_duration_since(Instant::now()).max(rest))
+    let now = Instant::now();
+    let rest = if looked {
+        took.saturating_mul(REST).clamp(PAUSE, LONGEST_PAUSE)
+    } else {
+        Duration::ZERO
+    };
+    *rest_until = Some(now + rest);
+    next.map(|next| next.saturating_duration_since(now).max(rest))
 }
 
 /// Reports the survivors of some scopes, in their order. Returns how long it took to look at all tasks.

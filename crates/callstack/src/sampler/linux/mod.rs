@@ -2,8 +2,8 @@
 //!
 //! [`signal`] claims the signal and puts it back; [`perf`] and [`timer`] are the two kinds of
 //! timers; [`registry`] has the threads with a timer ([`armed`]), and gives their samples credit;
-//! [`handler`] runs on an interrupted thread; [`shared`] is the memory between the two; [`stacks`] finds the
-//! part of a thread's stack that may be read without asking the kernel.
+//! [`handler`] runs on an interrupted thread; [`shared`] is the memory between the two; [`stacks`]
+//! finds the part of a thread's stack that may be read without asking the kernel.
 //!
 //! Not here: how a copied stack is walked (`crate::unwind`).
 

@@ -25,7 +25,7 @@ use self::clock::Clock;
 pub(super) use self::clock::is_real as clock_is_real;
 pub(super) use self::clock::now;
 use self::driver::Bell;
-use super::alarm_thread::Keeper;
+use super::alarm_thread::AlarmThread;
 use crate::sync::lock;
 
 /// How late an alarm of a runtime may be before the thread looks after it: the runtime's workers are blocked.
@@ -61,7 +61,7 @@ struct Timer {
     rings: AtomicUsize,
 }
 
-static KEEPER: Keeper = Keeper::new("taskscope-timer", look);
+static THREAD: AlarmThread = AlarmThread::new("taskscope-alarm", look);
 
 static TIMERS: Mutex<Vec<Weak<Timer>>> = Mutex::new(Vec::new());
 
@@ -206,7 +206,7 @@ impl Timer {
             self.rings.fetch_add(1, Ordering::AcqRel);
             return;
         }
-        KEEPER.look_in(self.look_in(first));
+        THREAD.look_in(self.look_in(first));
     }
 
     fn first(&self) -> Option<Instant> {

@@ -6,16 +6,17 @@ use std::task::Waker;
 use loom::thread;
 
 use super::executor;
-use super::waker::Identity;
 use super::{Record, Ref};
-use crate::{check, pool};
+use crate::models::check;
+use crate::pool;
+use crate::record::waker::Identity;
 
 /// A published record of a task that has been polled once, and a waker of it.
 fn suspended(record: &'static Record, meta: u32) -> Waker {
     record.publish(meta);
     let executor = executor::waker(&Arc::default());
     // SAFETY: the borrow ends before `executor` does.
-    assert!(unsafe { record.inner.lend(&executor) });
+    assert!(unsafe { record.executor.lend(&executor) });
     record.with_waker(Identity::Capturing, Waker::clone)
 }
 

@@ -3,9 +3,10 @@
 use loom::thread;
 
 use super::Record;
-use super::last_stack::LastStack;
 use super::stack::{Stack, Watch, stack};
-use crate::{check, pool};
+use crate::models::check;
+use crate::pool;
+use crate::record::last_stack::LastStack;
 
 fn leaked() -> &'static LastStack<Stack> {
     Box::leak(Box::new(LastStack::new()))

@@ -1,7 +1,7 @@
 //! The slots of threads, one for each of loom's.
 
-use crate::free::FreeList;
-use crate::record::RecordCell;
+use crate::free_list::FreeList;
+use crate::record::AtomicRecordPtr;
 use crate::sync::atomic::AtomicU32;
 
 pub(crate) struct Slot(FreeList);
@@ -17,7 +17,7 @@ impl Slot {
 }
 
 loom::thread_local! {
-    static SLOT: &'static Slot = Box::leak(Box::new(Slot(FreeList::of(RecordCell::new(), AtomicU32::new(0)))));
+    static SLOT: &'static Slot = Box::leak(Box::new(Slot(FreeList::of(AtomicRecordPtr::new(), AtomicU32::new(0)))));
 }
 
 pub(crate) fn slot() -> &'static Slot {

@@ -4,8 +4,8 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::Record;
-use crate::check;
-use crate::marks;
+use crate::models::check;
+use crate::pending_captures;
 use crate::sync::atomic::AtomicUsize;
 
 /// What `capture::request` does. True: no mark was left by it.
@@ -13,17 +13,17 @@ fn request(count: &AtomicUsize, record: &'static Record) -> u32 {
     let Some(hold) = record.try_hold() else {
         return 0;
     };
-    u32::from(marks::set(count, || hold.0.state.request()).last)
+    u32::from(pending_captures::set(count, || hold.0.state.request()).last)
 }
 
 /// What `capture::withdraw` does, with a hold.
 fn withdraw(count: &AtomicUsize, record: &'static Record) -> u32 {
-    u32::from(record.state.withdraw() && marks::count_off(count))
+    u32::from(record.state.withdraw() && pending_captures::count_off(count))
 }
 
 /// What the drop of a `TaskGuard` does.
 fn finish(count: &AtomicUsize, record: &'static Record) -> u32 {
-    u32::from(record.finish().requested && marks::count_off(count))
+    u32::from(record.finish().requested && pending_captures::count_off(count))
 }
 
 fn settled(count: &AtomicUsize, record: &'static Record) {
@@ -60,7 +60,7 @@ fn a_dump_that_gives_up_and_a_poll_and_the_end_take_a_mark_away_once() {
             let count = Arc::clone(&count);
             thread::spawn(move || match record.try_hold() {
                 Some(hold) => {
-                    let asked = marks::set(&count, || hold.0.state.request());
+                    let asked = pending_captures::set(&count, || hold.0.state.request());
                     u32::from(asked.last) + withdraw(&count, record)
                 }
                 None => 0,

@@ -1,13 +1,4 @@
-//! A record with nothing in it but what its protocols are about. It follows `taskscope::record::Record` step by step.
-
-#[path = "../../../taskscope/src/record/inner.rs"]
-mod inner;
-#[path = "../../../taskscope/src/record/last_stack.rs"]
-mod last_stack;
-#[path = "../../../taskscope/src/record/state.rs"]
-mod state;
-#[path = "../../../taskscope/src/record/waker.rs"]
-mod waker;
+//! A record with nothing in it but what its protocols are about. It follows the real one step by step.
 
 mod arena;
 mod executor;
@@ -21,19 +12,18 @@ mod waking;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
-use self::inner::Inner;
-use self::last_stack::LastStack;
 use self::stack::Stack;
-use self::state::{End, Ref, State};
+use super::executor_waker::ExecutorWaker;
+use super::last_stack::LastStack;
+use super::state::{End, Ref, State};
 use crate::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64};
 use crate::sync::cell::UnsafeCell;
 
 pub(crate) use self::arena::Segment;
-pub(crate) use self::state::Request;
 
 pub(crate) struct Record {
-    state: State,
-    inner: Inner,
+    pub(super) state: State,
+    pub(super) executor: ExecutorWaker,
     serial: AtomicU32,
     detached_at: AtomicU64,
     /// While this record is free, the next free one.
@@ -53,7 +43,7 @@ impl Record {
     pub(crate) fn new() -> Record {
         Record {
             state: State::new(),
-            inner: Inner::new(),
+            executor: ExecutorWaker::new(),
             serial: AtomicU32::new(0),
             detached_at: AtomicU64::new(0),
             last_stack: LastStack::new(),
@@ -71,7 +61,7 @@ impl Record {
         assert!(!self.state.is_in_use());
         self.serial.store(serial, Ordering::Relaxed);
         // SAFETY: checked by loom.
-        unsafe { self.inner.renew() };
+        unsafe { self.executor.renew() };
         // SAFETY: as above.
         self.meta.with_mut(|cell| unsafe { *cell = 0 });
     }
@@ -102,7 +92,7 @@ impl Record {
         self.state.try_hold().then(|| Hold(self))
     }
 
-    fn release(&'static self, reference: Ref) {
+    pub(super) fn release(&'static self, reference: Ref) {
         if self.state.release(reference) {
             self.recycle();
         }
@@ -122,7 +112,7 @@ impl Record {
 
     fn recycle(&'static self) {
         // SAFETY: checked by loom.
-        let (waker, stack) = unsafe { (self.inner.take(), self.last_stack.take()) };
+        let (waker, stack) = unsafe { (self.executor.take(), self.last_stack.take()) };
         // SAFETY: as above.
         let meta = self.meta.with_mut(|cell| unsafe { cell.replace(0) });
         assert_ne!(meta, 0, "recycled once");
@@ -144,9 +134,9 @@ impl Record {
         self.meta.with(|cell| unsafe { *cell })
     }
 
-    unsafe fn wake(&'static self) {
+    pub(super) unsafe fn wake(&'static self) {
         // SAFETY: as the caller promises.
-        unsafe { self.inner.wake() };
+        unsafe { self.executor.wake() };
     }
 
     pub(crate) fn next(&self) -> Option<&'static Record> {
@@ -174,11 +164,11 @@ impl Drop for Hold {
     }
 }
 
-pub(crate) struct RecordCell(AtomicPtr<Record>);
+pub(crate) struct AtomicRecordPtr(AtomicPtr<Record>);
 
-impl RecordCell {
-    pub(crate) fn new() -> RecordCell {
-        RecordCell(AtomicPtr::new(std::ptr::null_mut()))
+impl AtomicRecordPtr {
+    pub(crate) fn new() -> AtomicRecordPtr {
+        AtomicRecordPtr(AtomicPtr::new(std::ptr::null_mut()))
     }
 
     pub(crate) fn set(&self, record: Option<&'static Record>) {

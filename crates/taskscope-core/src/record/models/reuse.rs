@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use loom::thread;
 
 use super::{Hold, Record};
-use crate::{check, pool, threads};
+use crate::models::check;
+use crate::{pool, threads};
 
 /// What `TaskRef::hold` does.
 fn hold(record: &'static Record, serial: u32) -> Option<Hold> {

@@ -9,8 +9,8 @@ use loom::thread;
 
 use super::Record;
 use super::executor::{self, Seen};
-use super::waker::Identity;
-use crate::check;
+use crate::models::check;
+use crate::record::waker::Identity;
 
 /// A waker of ours that two threads borrow from one poll. The poll does not end before they have been joined.
 #[derive(Clone, Copy)]
@@ -28,7 +28,7 @@ fn poll(
     record.publish(7);
     let executor = executor::waker(seen);
     // SAFETY: both threads are done before `executor` ends.
-    assert!(unsafe { record.inner.lend(&executor) });
+    assert!(unsafe { record.executor.lend(&executor) });
     let (mine, theirs) = record.with_waker(identity, |waker| {
         // SAFETY: the other thread is joined in here.
         let borrowed = Borrowed(unsafe { &*std::ptr::from_ref(waker) });
@@ -53,7 +53,7 @@ fn poll(
     record.finish();
     other.join().unwrap();
     assert_eq!(record.recycled(), 1);
-    assert!(record.inner.kept().is_none());
+    assert!(record.executor.kept().is_none());
     let (clones, drops) = (&seen.clones, &seen.drops);
     assert_eq!(
         drops.load(Ordering::Relaxed),
@@ -117,7 +117,7 @@ fn a_dump_that_wakes_finds_the_waker_whole_or_none() {
         });
         let executor = executor::waker(&seen);
         // SAFETY: the borrow ends before `executor` does.
-        assert!(unsafe { record.inner.lend(&executor) });
+        assert!(unsafe { record.executor.lend(&executor) });
         drop(record.with_waker(Identity::Plain, Waker::clone));
         drop(executor);
         record.finish();

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use loom::thread;
 
+use crate::models::check;
 use crate::record::Record;
-use crate::{check, pool, threads};
+use crate::{pool, threads};
 
 fn addresses(records: impl IntoIterator<Item = &'static Record>) -> HashSet<usize> {
     let records: Vec<_> = records
