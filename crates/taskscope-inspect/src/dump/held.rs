@@ -72,7 +72,7 @@ impl DumpOptions {
     /// let mut detached = 0;
     /// let dump = held.capture(&mut |_, task| detached += usize::from(task.detached.is_some()));
     /// assert_eq!((detached, dump.untracked()), (0, 0));
-    /// # Ok::<(), taskscope::NoMemory>(())
+    /// # Ok::<(), taskscope::dump::NoMemory>(())
     /// ```
     ///
     /// # Overhead
