@@ -1,35 +1,24 @@
-//! Which scope this thread is working for.
+//! The scope that this thread works for, and the task's looks at its token.
 //!
-//! Not here: where that is kept, and which task the thread is polling (`taskscope-core`).
+//! Not here: where that is kept, and which task the thread is polling (`backend/`).
 
 use std::sync::Arc;
 
-use taskscope_core::{clock, current, record};
-
-pub(crate) use taskscope_core::current::ScopeGuard;
-
+use crate::backend::{self, ScopeGuard};
 use crate::scope::ScopeInner;
 
 /// The scope that a task spawned now belongs to.
 #[inline]
 pub(crate) fn scope() -> Option<Arc<ScopeInner>> {
-    ScopeInner::shared_of_facts(current::scope()?)
+    ScopeInner::shared_of_owner(backend::current_scope()?)
 }
 
 /// Makes a scope current until the guard is dropped.
 pub(crate) fn enter_scope(scope: Arc<ScopeInner>) -> ScopeGuard {
-    current::enter_scope(scope)
+    backend::enter_scope(scope)
 }
 
-/// The task that this thread is polling has looked at a token of `scope`, and has seen it `cancelled` or not.
+/// Notes that the task which this thread is polling has looked at a token of `scope`, and has seen it `cancelled` or not.
 pub(crate) fn token_polled(scope: &ScopeInner, cancelled: bool) {
-    record::with_current(|record, meta| {
-        let own = meta.scope.as_deref();
-        let own = own.and_then(|own| ScopeInner::of_facts(own));
-        if let Some(saw) = own.and_then(|own| own.looked_at(scope, cancelled)) {
-            record
-                .extensions_or_new()
-                .token_polled(clock::coarse(), saw);
-        }
-    });
+    backend::note_token_look(|own| ScopeInner::of_owner(own)?.looked_at(scope, cancelled));
 }

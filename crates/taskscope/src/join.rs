@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use tokio::task::{self, AbortHandle, JoinError};
 
-use crate::record::{Attached, TaskRef};
+use crate::backend::{Attached, TaskRef};
 
 /// Owns the permission to await a task's end, like [`tokio::task::JoinHandle`].
 ///

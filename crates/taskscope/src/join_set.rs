@@ -7,16 +7,14 @@ use std::future::Future;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::task::{Context, Poll};
 
-use tokio::runtime::Handle;
-use tokio::task::{self, AbortHandle, Id, JoinError, LocalSet};
+use tokio::task::{self, Id, JoinError};
 
-use crate::Builder;
-use crate::record::TaskRef;
+use crate::backend::TaskRef;
 
 /// A set of tasks that are awaited in the order in which they end: [`tokio::task::JoinSet`] with records.
 ///
 /// Everything that tokio documents of its type holds for this one: dropping it aborts its tasks. Names and labels are given with
-/// [`Builder::in_set`]. When a set lets go of a task that is alive, that task is *detached* from then on: after
+/// [`Builder::in_set`](crate::Builder::in_set). When a set lets go of a task that is alive, that task is *detached* from then on: after
 /// [`detach_all`](JoinSet::detach_all), and after a drop, which cannot abort a call that is running on the blocking pool.
 ///
 /// # Examples
@@ -56,7 +54,6 @@ pub struct JoinSet<T> {
 pub(crate) struct Members(Vec<TaskRef>);
 
 impl Members {
-    #[cfg(feature = "enable")]
     pub(crate) fn add(&mut self, task: TaskRef) {
         if self.0.len() == self.0.capacity() {
             self.0.retain(|task| task.is_alive());
@@ -107,66 +104,6 @@ impl<T> JoinSet<T> {
 }
 
 impl<T: 'static> JoinSet<T> {
-    /// Spawns a task on the current runtime. See [`spawn`](crate::spawn).
-    #[track_caller]
-    pub fn spawn<F>(&mut self, task: F) -> AbortHandle
-    where
-        F: Future<Output = T> + Send + 'static,
-        T: Send,
-    {
-        Builder::new().in_set(self).spawn(task)
-    }
-
-    /// Spawns a task on the runtime of a handle. See [`spawn_on`](crate::spawn_on).
-    #[track_caller]
-    pub fn spawn_on<F>(&mut self, task: F, handle: &Handle) -> AbortHandle
-    where
-        F: Future<Output = T> + Send + 'static,
-        T: Send,
-    {
-        Builder::new().in_set(self).spawn_on(task, handle)
-    }
-
-    /// Spawns a `!Send` task on the current `LocalSet` or `LocalRuntime`. See [`spawn_local`](crate::spawn_local).
-    #[track_caller]
-    pub fn spawn_local<F>(&mut self, task: F) -> AbortHandle
-    where
-        F: Future<Output = T> + 'static,
-    {
-        Builder::new().in_set(self).spawn_local(task)
-    }
-
-    /// Spawns a `!Send` task on a `LocalSet`. See [`Builder::spawn_local_on`].
-    #[track_caller]
-    pub fn spawn_local_on<F>(&mut self, task: F, local_set: &LocalSet) -> AbortHandle
-    where
-        F: Future<Output = T> + 'static,
-    {
-        Builder::new().in_set(self).spawn_local_on(task, local_set)
-    }
-
-    /// Runs a function on the blocking pool. See [`spawn_blocking`](crate::spawn_blocking).
-    #[track_caller]
-    pub fn spawn_blocking<F>(&mut self, function: F) -> AbortHandle
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send,
-    {
-        Builder::new().in_set(self).spawn_blocking(function)
-    }
-
-    /// Runs a function on the blocking pool of a handle's runtime. See [`Builder::spawn_blocking_on`].
-    #[track_caller]
-    pub fn spawn_blocking_on<F>(&mut self, function: F, handle: &Handle) -> AbortHandle
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send,
-    {
-        Builder::new()
-            .in_set(self)
-            .spawn_blocking_on(function, handle)
-    }
-
     /// Waits until one of the tasks has ended; `None` if the set is empty.
     ///
     /// # Cancel safety

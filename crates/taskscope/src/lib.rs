@@ -49,7 +49,7 @@
 //!   scopes, [`Watchdog::install`] does nothing and succeeds. Nothing is reported of tasks that outlive their scope.
 //!
 //! What controls goes on working, because a program must not depend on a diagnostic's switch: scopes, tokens, deadlines, cancel reasons,
-//! [`AtEnd`], [`carry`], the layers.
+//! [`AtEnd`], [`in_current_scope`], the layers.
 //!
 //! * A task belongs to a scope if it was spawned by a method of the scope ([`Scope::spawn`], [`ScopeRef::spawn`], [`Builder::scope`]). It is
 //!   counted and aborted with its scope, [`Scope::finish`] waits for it, and [`Scope::current`] finds the scope in it. For that it carries
@@ -62,58 +62,26 @@
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::unwrap_used))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(not(feature = "enable"))]
-#[path = "off/clock.rs"]
-mod clock;
-#[cfg_attr(not(feature = "enable"), path = "off/current.rs")]
+mod backend;
 mod current;
-#[cfg(not(feature = "enable"))]
-#[path = "off/fmt.rs"]
-mod fmt;
-#[cfg(not(feature = "enable"))]
-#[path = "off/instrument.rs"]
-mod instrument;
 mod join;
 mod join_set;
 #[cfg(feature = "tower")]
 mod layer;
-#[cfg(not(feature = "enable"))]
-#[path = "off/name.rs"]
-mod name;
-#[cfg(tokio_unstable)]
+#[cfg(all(feature = "enable", tokio_unstable))]
 mod observe;
-#[cfg(not(feature = "enable"))]
-#[path = "off/record.rs"]
-mod record;
-#[cfg(not(feature = "enable"))]
-#[path = "off/resources.rs"]
-mod resources;
-#[cfg(not(feature = "enable"))]
-#[path = "off/runtime.rs"]
-mod runtime;
 mod scope;
-#[cfg(not(feature = "enable"))]
-#[path = "off/scope_info.rs"]
-mod scope_info;
 mod spawn;
 #[cfg(feature = "enable")]
 mod stats;
-#[cfg(not(feature = "enable"))]
-#[path = "off/text.rs"]
-pub mod text;
+mod sync;
 mod token;
 mod tracked;
 
 #[cfg(feature = "enable")]
-use taskscope_core::{clock, ids, instrument, record, runtime, scope_info};
-#[cfg(feature = "enable")]
-use taskscope_inspect::resources;
-
-#[cfg(feature = "enable")]
 pub use taskscope_core::{
-    Age, CancelReason, Cancellation, LISTED, Listed, MAX_BRANCHES, Name, NoTrace, OneLine, Plain,
-    Quoted, RuntimeGuard, RuntimeInfo, ScopeInfo, Stack, TaskKind, attribution, register_runtime,
-    text,
+    Age, LISTED, Listed, MAX_BRANCHES, NoTrace, OneLine, Plain, Quoted, RuntimeInfo, Stack,
+    TaskKind, attribution, text,
 };
 #[cfg(feature = "enable")]
 pub use taskscope_inspect::{
@@ -125,9 +93,7 @@ pub use taskscope_inspect::{
     WorkerLoad, census, dump, growth, heap, lost_wakeups, sample_growth, sampling,
 };
 
-#[cfg(not(feature = "enable"))]
-pub use self::fmt::{Age, LISTED, Listed};
-pub use self::instrument::Instrumented;
+pub use self::backend::{CancelReason, Instrumented, Name, RuntimeGuard, register_runtime};
 pub use self::join::JoinHandle;
 pub use self::join_set::JoinSet;
 #[cfg(feature = "tower")]
@@ -135,17 +101,14 @@ pub use self::layer::{
     DeadlineHeader, ForwardDeadline, ForwardDeadlineLayer, LayerStats, MAX_REQUEST_ID, ScopeBody,
     ScopeFuture, ScopeLayer, ScopeService,
 };
-#[cfg(not(feature = "enable"))]
-pub use self::name::Name;
-#[cfg(tokio_unstable)]
+#[cfg(all(feature = "enable", tokio_unstable))]
 pub use self::observe::{Observe, observe};
-#[cfg(not(feature = "enable"))]
-pub use self::runtime::{RuntimeGuard, register_runtime};
 pub use self::scope::{
-    AtEnd, Carry, ENDED_SCOPES, ForeignScope, Run, SETTLE, Scope, ScopeRef, Survivors, carry,
+    AtEnd, Cancellation, ForeignScope, InCurrentScope, Run, Scope, ScopeInfo, ScopeRef, Survivors,
+    in_current_scope,
 };
-#[cfg(not(feature = "enable"))]
-pub use self::scope_info::{CancelReason, Cancellation, ScopeInfo};
+#[cfg(feature = "enable")]
+pub use self::scope::{MAX_PENDING_REPORTS, SURVIVOR_REPORT_DELAY};
 #[cfg(feature = "hyper")]
 pub use self::spawn::TaskExecutor;
 pub use self::spawn::{
@@ -154,8 +117,6 @@ pub use self::spawn::{
 };
 #[cfg(feature = "enable")]
 pub use self::stats::{Stats, stats};
-#[cfg(not(feature = "enable"))]
-pub use self::text::{OneLine, Plain, Quoted};
 pub use self::token::{
     Cancelled, CancelledOwned, DropGuard, DropGuardRef, RunUntilCancelled, RunUntilCancelledOwned,
     Token,
@@ -163,6 +124,6 @@ pub use self::token::{
 pub use self::tracked::{Tracked, track};
 
 /// The examples of the README, compiled.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "enable"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

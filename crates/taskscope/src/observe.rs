@@ -6,21 +6,13 @@
 //! Not here: which tasks are alive (`taskscope_core::observed_tasks`), what a poll does to a record ([`crate::record`]), which spawns are our own
 //! ([`crate::spawn`]).
 
-#[cfg(not(feature = "enable"))]
-#[path = "off/observed.rs"]
-mod tasks;
-
 use std::fmt;
 use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use taskscope_core::observed_tasks::{self, Tasks};
 use tokio::runtime::{Builder, TaskMeta};
-
-#[cfg(feature = "enable")]
-use taskscope_core::observed_tasks as tasks;
-
-use self::tasks::Tasks;
 
 /// Shows every task of a runtime that is about to be built: [`Observe::install`] without callbacks of one's own.
 ///
@@ -148,7 +140,6 @@ impl Observe {
     /// A panic in a callback does what it would do in a callback that was given to the builder: in a hook around a poll, it
     /// aborts the process on a multi-threaded runtime.
     pub fn install(self, builder: &mut Builder) -> &mut Builder {
-        #[cfg(feature = "enable")]
         taskscope_inspect::install();
         let tasks = Tasks::new();
         let (spawned, begins, ends) = (tasks.clone(), tasks.clone(), tasks);
@@ -169,7 +160,7 @@ impl Observe {
                 quietly(|| begins.poll_begins(meta));
             })
             .on_after_task_poll(move |meta| {
-                quietly(|| tasks::poll_ended(meta));
+                quietly(|| observed_tasks::poll_ended(meta));
                 call(&on_after_poll, meta);
             })
             .on_task_terminate(move |meta| {

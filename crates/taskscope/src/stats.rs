@@ -1,9 +1,10 @@
 //! What this crate itself holds, for tests and for people who want to know what it costs.
 
-use taskscope_core::pool;
+use taskscope_core::record::Record;
+use taskscope_core::{RuntimeInfo, pool, runtime};
+use taskscope_inspect::resources;
 
-use crate::record::Record;
-use crate::{RuntimeInfo, resources, runtime, scope};
+use crate::scope;
 
 /// What this crate holds right now.
 #[derive(Debug, Clone)]
@@ -17,7 +18,7 @@ pub struct Stats {
     pub record_bytes: usize,
     /// Deadlines of scopes, and graces before an abort, that have not come yet.
     pub scope_alarms: usize,
-    /// Scopes that have ended with live tasks and wait for these to be reported, at most [`ENDED_SCOPES`](crate::ENDED_SCOPES).
+    /// Scopes that have ended with live tasks and wait for these to be reported, at most [`MAX_PENDING_REPORTS`](crate::MAX_PENDING_REPORTS).
     pub scopes_ended: usize,
     /// Scopes that ended with live tasks while so many were waiting. Nobody was told of their survivors; dumps show them all the same.
     pub scopes_unreported: u64,

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use crate::resources::Registered;
+use crate::backend::Registered;
 
 /// A value that dumps show for as long as it is held: the guard of a pooled connection, a permit, a lock, a file.
 ///

@@ -1,5 +1,5 @@
 //! The policy that aborts: who is aborted, and when.
-
+#![cfg(feature = "enable")]
 #![allow(
     clippy::async_yields_async,
     reason = "a handle is what the scope's future returns"

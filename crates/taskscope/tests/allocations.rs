@@ -2,6 +2,7 @@
 //! in the future.
 //!
 //! Its own binary, because it counts the allocations of one thread with a global allocator.
+#![cfg(feature = "enable")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

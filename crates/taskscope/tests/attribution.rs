@@ -1,4 +1,5 @@
 //! The task of a sample: what a sampler's key says while the task lives and after it has ended.
+#![cfg(feature = "enable")]
 
 use std::sync::mpsc;
 

@@ -1,4 +1,5 @@
 //! What a dump shows, what it leaves alone, and what it says of that which it could not see.
+#![cfg(feature = "enable")]
 
 mod support;
 
@@ -10,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use taskscope::{BLOCKING_THRESHOLD, Dump, DumpOptions, NoTrace, Stacks, State, Verdict};
+use testkit::until;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
@@ -28,13 +30,6 @@ fn of(runtime: &Handle) -> DumpOptions {
 async fn settle() {
     for _ in 0..5 {
         tokio::task::yield_now().await;
-    }
-}
-
-/// Waits on a plain thread until a condition holds that other threads bring about.
-fn until(mut condition: impl FnMut() -> bool) {
-    while !condition() {
-        std::thread::yield_now();
     }
 }
 

@@ -1,4 +1,5 @@
 //! Tasks that were declared never to be captured.
+#![cfg(feature = "enable")]
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,5 +1,5 @@
 //! Tracked resources: who acquired them, who uses them, and for how long they are shown.
-
+#![cfg(feature = "enable")]
 #![allow(
     clippy::async_yields_async,
     reason = "a handle that leaves the scope unawaited is what is looked at"

@@ -1,5 +1,5 @@
 //! Scopes: who owns a task, and what the end and the cancellation of the owner mean.
-
+#![cfg(feature = "enable")]
 #![allow(
     clippy::async_yields_async,
     reason = "a handle is what the scope's future returns"

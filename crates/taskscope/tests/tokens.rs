@@ -1,4 +1,5 @@
 //! Tokens: they mean what tokio-util's mean, and every look at one is known.
+#![cfg(feature = "enable")]
 
 use std::future::pending;
 use std::panic::{RefUnwindSafe, UnwindSafe};

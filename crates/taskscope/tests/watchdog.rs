@@ -1,4 +1,5 @@
 //! Polls that take too long, and spawn sites that only grow.
+#![cfg(feature = "enable")]
 
 use std::sync::mpsc;
 use std::time::Duration;

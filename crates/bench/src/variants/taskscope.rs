@@ -3,11 +3,9 @@
 //!
 //! Without the feature `enable` of this package, the same code is the variant "taskscope, off".
 
-use std::fmt::Write;
 use std::future::Future;
-use std::time::{Duration, Instant};
 
-use taskscope::{DumpOptions, JoinHandle, Scope};
+use taskscope::{JoinHandle, Scope};
 
 use super::{Dumped, Variant};
 
@@ -70,6 +68,7 @@ impl Variant for Sampling {
     type Join<T: Send + 'static> = JoinHandle<T>;
 
     fn set_up() {
+        #[cfg(feature = "enable")]
         taskscope::sampling::start();
     }
 
@@ -88,14 +87,20 @@ impl Variant for Sampling {
     }
 }
 
-/// With fresh stacks, grouped, and each distinct stack written once, as the endpoint does it. There
-/// are none if nothing observes.
+/// There are no dumps if nothing observes.
+#[cfg(not(feature = "enable"))]
 fn dump() -> Option<Dumped> {
-    if cfg!(not(feature = "enable")) {
-        return None;
-    }
+    None
+}
+
+/// With fresh stacks, grouped, and each distinct stack written once, as the endpoint does it.
+#[cfg(feature = "enable")]
+fn dump() -> Option<Dumped> {
+    use std::fmt::Write;
+    use std::time::{Duration, Instant};
+
     let began = Instant::now();
-    let dump = DumpOptions::new()
+    let dump = taskscope::DumpOptions::new()
         .deadline(Duration::from_secs(60))
         .capture_blocking();
     let captured = Instant::now();

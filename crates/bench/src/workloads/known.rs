@@ -21,20 +21,6 @@ use crate::worker::Values;
 /// Tasks that do nothing but yield, millions of times a second.
 const YIELDING: usize = 8;
 
-/// The kinds of sums: the name in figures, and a description.
-pub(crate) const KINDS: [(&str, &str); 7] = [
-    ("short", "`block`: sleeps of 7 ms"),
-    ("long", "`block`: sleeps of 430 ms"),
-    ("open", "`block`: one wait that goes on since the beginning"),
-    (
-        "lock",
-        "`lock`: three tasks and a mutex that each keeps for 3 ms",
-    ),
-    ("sched", "`sched`: a worker that polls for 3 ms at a time"),
-    ("bursts", "`busy`: polls of 0.7 ms"),
-    ("hogs", "`busy`: polls of 150 ms"),
-];
-
 /// A sum of time that tasks have seen.
 #[derive(Clone, Default)]
 struct Seen(Arc<AtomicU64>);

@@ -6,6 +6,7 @@ mod clean_check;
 mod dump;
 pub(crate) mod http;
 mod idle;
+#[cfg(feature = "enable")]
 mod known;
 mod parked;
 mod ping_pong;
@@ -19,11 +20,32 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::clean_check::{clean_check, first_check};
 pub(crate) use self::dump::dump;
 pub(crate) use self::idle::idle;
-pub(crate) use self::known::{KINDS, known};
+#[cfg(feature = "enable")]
+pub(crate) use self::known::known;
 pub(crate) use self::parked::Kinds;
 pub(crate) use self::ping_pong::ping_pong;
 pub(crate) use self::self_wake::self_wake;
 pub(crate) use self::spawn::spawn;
+
+/// The kinds of sums of `known`: the name in figures, and a description.
+pub(crate) const KINDS: [(&str, &str); 7] = [
+    ("short", "`block`: sleeps of 7 ms"),
+    ("long", "`block`: sleeps of 430 ms"),
+    ("open", "`block`: one wait that goes on since the beginning"),
+    (
+        "lock",
+        "`lock`: three tasks and a mutex that each keeps for 3 ms",
+    ),
+    ("sched", "`sched`: a worker that polls for 3 ms at a time"),
+    ("bursts", "`busy`: polls of 0.7 ms"),
+    ("hogs", "`busy`: polls of 150 ms"),
+];
+
+/// Nothing is sampled without the feature `enable`.
+#[cfg(not(feature = "enable"))]
+pub(crate) async fn known(_: u64, _: bool) -> crate::worker::Values {
+    crate::worker::Values::default()
+}
 
 /// The name of a workload, in commands and reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::thread;
 
-use crate::current::{self, ScopeGuard};
+use crate::backend::ScopeGuard;
+use crate::current;
 use crate::scope::{Scope, ScopeInner};
 
 /// Ends the request's scope when it is dropped; without [`RequestGuard::complete`], because the client has gone.

@@ -1,7 +1,6 @@
 //! One scope for each HTTP request: tower layers.
 //!
-//! The scope is open from the request's head until the response body has ended or is dropped, whichever comes first, or, after an
-//! upgrade, until the connection is dropped. A guard that travels with the request is what ends it, so streaming answers keep their
+//! The scope is open from the request's head until the response body has ended or is dropped, whichever comes first. A guard that travels with the request is what ends it, so streaming answers keep their
 //! scope, and a client that goes away ends it at once.
 //!
 //! Not here: what a deadline does when it comes ([`crate::scope`]), retries, answers such as `504 Gateway Timeout`.
@@ -13,8 +12,6 @@ mod guard;
 mod request;
 mod request_id;
 mod service;
-#[cfg(feature = "hyper")]
-mod upgrade;
 
 use std::fmt;
 use std::panic::Location;
@@ -74,9 +71,31 @@ const RECORD: &str = "request";
 ///
 /// # Upgraded connections
 ///
-/// The scope of a request that becomes a WebSocket, or any other upgraded connection, stays open until that connection is dropped (feature
-/// `hyper`, part of `axum`). Axum runs a WebSocket's callback in a task of its own, outside of the scope; [`carry`](crate::carry) takes the
-/// scope along, so that tasks spawned by the callback belong to the request.
+/// The response to an upgrade is a head without a body, so the scope ends with it. Whoever goes on with the connection, such as a WebSocket,
+/// keeps the scope open by [`in_current_scope`](crate::in_current_scope), called in the handler that upgrades: the scope then ends with
+/// the task that has the connection, and what that task spawns belongs to the request.
+///
+/// ```
+/// # #[cfg(feature = "axum")] {
+/// use axum::extract::ws::{WebSocket, WebSocketUpgrade};
+/// use axum::response::Response;
+///
+/// async fn handler(upgrade: WebSocketUpgrade) -> Response {
+///     upgrade.on_upgrade(taskscope::in_current_scope(chat))
+/// }
+///
+/// async fn chat(mut socket: WebSocket) {
+///     while let Some(Ok(message)) = socket.recv().await {
+///         if socket.send(message).await.is_err() {
+///             return;
+///         }
+///     }
+/// }
+/// # }
+/// ```
+///
+/// A handler that awaits hyper's `OnUpgrade` itself spawns that task by [`Scope::spawn`](crate::Scope::spawn) of a guard, and moves the
+/// guard into it: `Scope::current().and_then(|scope| scope.guard())`.
 ///
 /// # Cancel safety
 ///
@@ -112,7 +131,6 @@ struct Config {
     deadline_headers: Vec<DeadlineHeader>,
     max_timeout: Option<Duration>,
     default_timeout: Option<Duration>,
-    keep_upgrades: bool,
     /// What the record of each request begins with.
     record: Builder,
 }
@@ -138,7 +156,6 @@ impl Config {
             deadline_headers: Vec::new(),
             max_timeout: None,
             default_timeout: None,
-            keep_upgrades: true,
             record: Builder::new().name(RECORD).at(Location::caller()),
         }
     }
@@ -238,15 +255,6 @@ impl ScopeLayer {
     /// Gives requests that ask for no time this one. The default is no deadline.
     pub fn default_timeout(mut self, timeout: Duration) -> ScopeLayer {
         self.config.default_timeout = Some(timeout);
-        self
-    }
-
-    /// Ends the scope of an upgraded connection with its response, and leaves hyper's `Upgraded` as it is.
-    ///
-    /// The default is to put a guard around the connection. It passes all bytes through, but `Upgraded::downcast` no longer finds the type of
-    /// the socket: this is for those who need that.
-    pub fn plain_upgrades(mut self) -> ScopeLayer {
-        self.config.keep_upgrades = false;
         self
     }
 

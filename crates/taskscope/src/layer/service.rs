@@ -13,10 +13,8 @@ use tower_service::Service;
 
 use super::body::ScopeBody;
 use super::guard::{Inside, RequestGuard, complete};
-#[cfg(feature = "hyper")]
-use super::upgrade::Upgrade;
 use super::{Config, Counters, request};
-use crate::instrument::Instrumented;
+use crate::backend::Instrumented;
 
 /// The service of [`ScopeLayer`](crate::ScopeLayer).
 #[derive(Debug, Clone)]
@@ -50,21 +48,11 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        #[cfg_attr(
-            not(feature = "hyper"),
-            expect(unused_mut, reason = "nothing to replace")
-        )]
-        let (mut parts, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let (scope, id) = request::open_scope(&parts, &self.config, &self.stats);
         let answer = Answer {
             head: parts.method == Method::HEAD,
             connect: parts.method == Method::CONNECT,
-            #[cfg(feature = "hyper")]
-            upgrade: self
-                .config
-                .keep_upgrades
-                .then(|| Upgrade::intercept(&mut parts.extensions))
-                .flatten(),
             id: self
                 .config
                 .id_in_response
@@ -92,8 +80,6 @@ where
 struct Answer {
     head: bool,
     connect: bool,
-    #[cfg(feature = "hyper")]
-    upgrade: Option<Box<Upgrade>>,
     /// The request id, if the response should have it.
     id: Option<(Arc<Config>, Arc<str>)>,
 }
@@ -162,15 +148,7 @@ where
             }
         };
         this.answer.write_id(&mut response);
-        let status = response.status();
-        #[cfg(feature = "hyper")]
-        if this.answer.is_upgrade(status)
-            && let Some(upgrade) = this.answer.upgrade.take()
-            && let Some(guard) = this.guard.take()
-        {
-            upgrade.keep_open(guard);
-        }
-        let over = this.answer.is_bodiless(status);
+        let over = this.answer.is_bodiless(response.status());
         let (parts, body) = response.into_parts();
         let body = ScopeBody::new(body, &parts.headers, this.guard.take(), over);
         Poll::Ready(Ok(Response::from_parts(parts, body)))

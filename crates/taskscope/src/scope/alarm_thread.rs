@@ -4,9 +4,11 @@
 //! time; what it wakes are tasks that wait for a token.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::sync::{lock, wait_timeout};
 
 /// How long the thread stays when it has nothing to do.
 const LINGER: Duration = Duration::from_secs(1);
@@ -47,7 +49,7 @@ impl AlarmThread {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Has the thread look in this time, or earlier.
@@ -87,11 +89,10 @@ impl AlarmThread {
                 return true;
             }
             state.wakes_at = Some(wake);
-            let waited = self.asked.wait_timeout(state, wake - now);
-            let (again, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            let (again, timed_out) = wait_timeout(&self.asked, state, wake - now);
             state = again;
             state.wakes_at = None;
-            if timeout.timed_out() && due.is_none() && state.asked.is_none() {
+            if timed_out && due.is_none() && state.asked.is_none() {
                 state.running = false;
                 return false;
             }

@@ -1,10 +1,11 @@
 //! The deadline that was set on one scope, and its alarm.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use tokio::time::Instant;
 
 use super::timer::Alarm;
+use crate::sync::lock;
 
 /// Boxed, because most scopes have none.
 #[derive(Default)]
@@ -18,7 +19,7 @@ struct Set {
 
 impl Deadline {
     fn lock(&self) -> MutexGuard<'_, Option<Box<Set>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     pub(super) fn get(&self) -> Option<Instant> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// What happens to the tasks that are alive when their scope ends.
 ///
-/// Under every policy the tasks that are still alive [`SETTLE`](crate::SETTLE) later are reported, each once.
+/// Under every policy the tasks that are still alive [`SURVIVOR_REPORT_DELAY`](crate::SURVIVOR_REPORT_DELAY) later are reported, each once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum AtEnd {
@@ -24,15 +24,6 @@ pub enum AtEnd {
         grace: Duration,
     },
 }
-
-/// How long after the end of a scope its tasks may still be ending before they are reported: 1 s.
-///
-/// Under [`AtEnd::Abort`](crate::AtEnd::Abort) it counts from the abort.
-pub const SETTLE: Duration = Duration::from_secs(1);
-
-/// Ended scopes with live tasks that are remembered until they are reported: 16384. What is more is counted in
-/// [`Stats::scopes_unreported`](crate::Stats::scopes_unreported).
-pub const ENDED_SCOPES: usize = 16_384;
 
 /// An [`AtEnd`] that can be read and set from any thread: 0 and 1 for the first two, else 2 + the grace in nanoseconds.
 #[derive(Debug, Default)]

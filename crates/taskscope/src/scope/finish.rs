@@ -5,15 +5,15 @@ use std::fmt;
 use std::time::Duration;
 
 use super::inner::Finishing;
+use super::inner::ScopeInner;
 use super::{Scope, ScopeRef};
+use crate::backend::with_current;
+
 #[cfg(feature = "enable")]
-use crate::heap;
-#[cfg(feature = "enable")]
-use crate::heap::Held;
-use crate::record;
-use crate::scope_info::ScopeFacts;
-#[cfg(feature = "enable")]
-use crate::{Dump, DumpOptions};
+use taskscope_inspect::{
+    Dump, DumpOptions,
+    heap::{self, Held},
+};
 
 impl Scope {
     /// Ends the scope, waits up to `grace` for its tasks to end, and names those that did not.
@@ -33,14 +33,14 @@ impl Scope {
     ///
     /// # Cancel safety
     ///
-    /// Cancelling the wait leaves the scope ended; survivors are then reported as if nobody had waited, [`SETTLE`](crate::SETTLE) later.
+    /// Cancelling the wait leaves the scope ended; survivors are then reported as if nobody had waited, [`SURVIVOR_REPORT_DELAY`](crate::SURVIVOR_REPORT_DELAY) later.
     pub async fn finish(self, grace: Duration) -> Result<(), Survivors> {
         let scope = self.to_ref();
         let finishing = Finishing::new(scope.inner().clone());
         drop(self);
-        let own = record::with_current(|_, meta| {
-            let own = meta.scope.as_deref();
-            own.is_some_and(|own| scope.inner().contains(own))
+        let own = with_current(|_, own| {
+            let own = own.and_then(|own| ScopeInner::of_owner(&**own));
+            own.is_some_and(|own| scope.inner().is_above(own))
         });
         let left = usize::from(own.unwrap_or(false));
         let done = scope.inner().until_at_most(left);
@@ -75,7 +75,7 @@ impl Survivors {
     #[cfg(feature = "enable")]
     async fn of(scope: &ScopeRef, _: usize) -> Option<Survivors> {
         let _still = super::paused_clock::ClockStopped::new();
-        let caller = record::with_current(|record, _| record.id());
+        let caller = with_current(|task, _| task.id());
         let mut dump = DumpOptions::new().scope(scope).capture().await;
         dump.tasks.retain(|task| caller != Some(task.id));
         for task in &dump.tasks {

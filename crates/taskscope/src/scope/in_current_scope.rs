@@ -23,7 +23,7 @@ use crate::current;
 /// use axum::response::Response;
 ///
 /// async fn handler(upgrade: WebSocketUpgrade) -> Response {
-///     upgrade.on_upgrade(taskscope::carry(chat))
+///     upgrade.on_upgrade(taskscope::in_current_scope(chat))
 /// }
 ///
 /// async fn chat(socket: WebSocket) {
@@ -36,7 +36,7 @@ use crate::current;
 /// # Cancel safety
 ///
 /// The scope's guard is dropped with the future, or with the callback if that is never called.
-pub fn carry<A, C, F>(callback: C) -> impl FnOnce(A) -> Carry<F> + use<A, C, F>
+pub fn in_current_scope<A, C, F>(callback: C) -> impl FnOnce(A) -> InCurrentScope<F> + use<A, C, F>
 where
     C: FnOnce(A) -> F,
     F: Future,
@@ -49,14 +49,14 @@ where
                 .map(|scope| current::enter_scope(scope.inner()));
             callback(argument)
         };
-        Carry { future, scope }
+        InCurrentScope { future, scope }
     }
 }
 
 pin_project! {
-    /// The future of a callback that was wrapped by [`carry`].
+    /// The future of a callback that was wrapped by [`in_current_scope`].
     #[must_use = "futures do nothing unless awaited"]
-    pub struct Carry<F> {
+    pub struct InCurrentScope<F> {
         // Before the guard: what the future holds is dropped before the scope ends.
         #[pin]
         future: F,
@@ -64,7 +64,7 @@ pin_project! {
     }
 }
 
-impl<F: Future> Future for Carry<F> {
+impl<F: Future> Future for InCurrentScope<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -77,9 +77,9 @@ impl<F: Future> Future for Carry<F> {
     }
 }
 
-impl<F> fmt::Debug for Carry<F> {
+impl<F> fmt::Debug for InCurrentScope<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Carry")
+        f.debug_struct("InCurrentScope")
             .field("scope", &self.scope)
             .finish_non_exhaustive()
     }

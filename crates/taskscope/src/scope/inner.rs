@@ -1,27 +1,35 @@
-//! What a scope's guards, references, tokens and tasks share.
+//! The state that a scope's guards, references, tokens and tasks share: its place in the tree, its cancellation, its deadline, its tasks.
+//!
+//! Not here: what happens when the last guard is gone (`inner/end.rs`); what those who only read are told (`inner/info_enabled.rs`).
+
+mod end;
+#[cfg(not(feature = "enable"))]
+mod info_disabled;
+#[cfg(feature = "enable")]
+mod info_enabled;
 
 use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-#[cfg(feature = "tower")]
-use super::Scope;
 use super::deadline::Deadline;
 use super::end_policy::{AtEnd, Policy};
-use super::survivors;
 use super::tasks::Tasks;
-use super::timer::{self, Alarm, Call};
-use crate::record::Record;
-use crate::scope_info::{CancelReason, Cancellation, ScopeFacts, ScopeInfo};
-use crate::{clock, record, text};
+use super::timer::{self, Alarm, Alarmed, Call};
+use crate::backend::{CancelReason, Owner, Record, bounded_name, clock};
+use crate::sync::lock;
+
+pub(super) use self::end::Finishing;
+#[cfg(not(feature = "enable"))]
+pub use self::info_disabled::{Cancellation, ScopeInfo};
 #[cfg(feature = "enable")]
-use taskscope_core::Owner;
+pub use self::info_enabled::{Cancellation, ScopeInfo};
 
 /// What a scope keeps of its own cancellation.
 #[derive(Debug, Clone, Copy)]
@@ -65,17 +73,13 @@ pub(crate) struct ScopeInner {
     request: AtomicU64,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 fn ago(at: u64) -> Duration {
     clock::between(at, clock::precise())
 }
 
 impl ScopeInner {
     pub(crate) fn open(name: Arc<str>, parent: Option<Arc<ScopeInner>>) -> Arc<ScopeInner> {
-        let name = text::name(name);
+        let name = bounded_name(name);
         let token = parent
             .as_ref()
             .map_or_else(CancellationToken::new, |parent| parent.token.child_token());
@@ -108,16 +112,16 @@ impl ScopeInner {
         std::iter::successors(Some(self), |scope| scope.parent.as_deref())
     }
 
-    /// The scope that tells these facts. `None`: it is not one of this crate.
-    pub(crate) fn of_facts(scope: &dyn ScopeFacts) -> Option<&ScopeInner> {
-        let scope: &dyn Any = scope;
-        scope.downcast_ref()
+    /// The scope that is this owner. `None`: it is not one of this crate.
+    pub(crate) fn of_owner(owner: &dyn Owner) -> Option<&ScopeInner> {
+        let owner: &dyn Any = owner;
+        owner.downcast_ref()
     }
 
     /// The same, with a reference of its own.
-    pub(crate) fn shared_of_facts(scope: Arc<dyn ScopeFacts>) -> Option<Arc<ScopeInner>> {
-        let scope: Arc<dyn Any + Send + Sync> = scope;
-        scope.downcast().ok()
+    pub(crate) fn shared_of_owner(owner: Arc<dyn Owner>) -> Option<Arc<ScopeInner>> {
+        let owner: Arc<dyn Any + Send + Sync> = owner;
+        owner.downcast().ok()
     }
 
     /// Whether `scope` is this one or below it.
@@ -133,7 +137,6 @@ impl ScopeInner {
     /// scope is cancelled. `cancelled`: what it saw.
     ///
     /// Tokens of scopes above and below count, too. Not one that cannot tell: a scope above goes on when this one is cancelled.
-    #[cfg(feature = "enable")]
     pub(crate) fn looked_at(&self, other: &ScopeInner, cancelled: bool) -> Option<bool> {
         let same_line = other.is_above(self) || self.is_above(other);
         match (cancelled, same_line && self.token.is_cancelled()) {
@@ -175,7 +178,7 @@ impl ScopeInner {
     }
 
     pub(crate) fn set_label(&self, key: Arc<str>, value: Arc<str>) {
-        let (key, value) = (text::name(key), text::name(value));
+        let (key, value) = (bounded_name(key), bounded_name(value));
         let mut labels = lock(&self.labels);
         match labels.iter_mut().find(|(existing, _)| *existing == key) {
             Some((_, existing)) => *existing = value,
@@ -249,7 +252,7 @@ impl ScopeInner {
             return;
         }
         let alarm =
-            (!self.token.is_cancelled()).then(|| Alarm::set(at, &self.this, Call::Deadline));
+            (!self.token.is_cancelled()).then(|| Alarm::set(at, self.this.clone(), Call::Deadline));
         self.deadline.set(at, alarm);
         if self.token.is_cancelled() {
             // Before or while it was set: nobody else will put the alarm away.
@@ -257,146 +260,10 @@ impl ScopeInner {
         }
     }
 
-    /// An alarm of this scope rings.
-    pub(super) fn alarm(&self, call: Call) {
-        match call {
-            Call::Deadline => self.cancel(CancelReason::Deadline),
-            Call::Abort => self.abort_now(),
-        }
-    }
-
-    // ---- end --------------------------------------------------------------------------------------------------------
-
-    pub(crate) fn set_at_end(&self, policy: AtEnd) {
-        self.at_end.set(policy);
-    }
-
-    pub(crate) fn guard_added(&self) {
-        self.guards.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Adds a guard, unless the scope has ended.
-    pub(crate) fn try_add_guard(&self) -> bool {
-        let add = |guards: usize| (guards > 0).then_some(guards + 1);
-        self.guards
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add)
-            .is_ok()
-    }
-
-    pub(crate) fn guard_dropped(&self) {
-        if self.guards.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.end();
-        }
-    }
-
-    fn end(&self) {
-        self.ended_at.store(clock::coarse(), Ordering::SeqCst);
-        let policy = self.at_end.get();
-        if policy != AtEnd::Report {
-            self.cancel(self.own_end_reason());
-        }
-        if let AtEnd::Abort { grace } = policy {
-            record::with_current(|own, _| self.tasks.exempt(own));
-            self.abort_in(grace);
-        }
-        self.queue_survivors();
-    }
-
-    /// Has the tasks that are alive reported when they have had their time, unless somebody waits for them.
-    fn queue_survivors(&self) {
-        if self.tasks() == 0 || self.is_finishing() || self.queued.swap(true, Ordering::SeqCst) {
-            return;
-        }
-        let grace = match self.at_end.get() {
-            AtEnd::Abort { grace } => grace,
-            _ => Duration::ZERO,
-        };
-        if !survivors::ended(&self.this, grace) {
-            self.queued.store(false, Ordering::SeqCst);
-        }
-    }
-
-    /// Whether the scope, which was queued, has survivors to be reported. From a `true` on it is queued again by its next task.
-    #[cfg(feature = "enable")]
-    pub(super) fn take_survivors(&self) -> bool {
-        self.queued.store(false, Ordering::SeqCst);
-        self.tasks() > 0
-    }
-
-    /// Whether the scope, which is queued, need not be any more.
-    #[cfg(feature = "enable")]
-    pub(super) fn may_leave_queue(&self) -> bool {
-        if self.tasks() > 0 {
-            return false;
-        }
-        self.queued.store(false, Ordering::SeqCst);
-        // A task that started meanwhile relied on the queue, or queues the scope itself, or both.
-        self.tasks() == 0
-    }
-
-    /// Aborts the tasks after the grace, if there are any.
-    fn abort_in(&self, grace: Duration) {
-        if self.tasks() == 0 && !self.tasks.has_handles() {
-            return;
-        }
-        if grace.is_zero() {
-            self.abort_now();
-        } else if let Some(at) = timer::now().checked_add(grace)
-            && self.abort.get().is_none()
-        {
-            self.abort
-                .set(at, Some(Alarm::set(at, &self.this, Call::Abort)));
-            if self.tasks.are_aborted() {
-                // While it was set: nobody else will put the alarm away.
-                self.abort.release();
-            }
-        }
-    }
-
-    fn abort_now(&self) {
-        self.tasks.abort_all();
-        self.abort.release();
-    }
-
-    /// Drops a guard for want of a client. Under a policy that cancels, other guards do not keep the token from being cancelled.
-    #[cfg(feature = "tower")]
-    pub(super) fn client_gone(&self, guard: Scope) {
-        // Released by the end that follows.
-        self.client_gone.store(true, Ordering::Relaxed);
-        // First: whoever is woken by the token finds the scope ended.
-        drop(guard);
-        if self.at_end.get() != AtEnd::Report {
-            self.cancel(CancelReason::ClientGone);
-        }
-    }
-
-    /// Of this scope and those above, the one that ended first, and when, in raw ticks.
-    fn first_ended(&self) -> Option<(&ScopeInner, u64)> {
-        self.chain()
-            .map(|scope| (scope, scope.ended_at.load(Ordering::Acquire)))
-            .filter(|&(_, at)| at != 0)
-            .min_by_key(|&(_, at)| at)
-    }
-
-    pub(crate) fn ended(&self) -> Option<Duration> {
-        self.first_ended().map(|(_, at)| ago(at))
-    }
-
-    pub(crate) fn end_reason(&self) -> Option<CancelReason> {
-        let (scope, _) = self.first_ended()?;
-        Some(scope.own_end_reason())
-    }
-
-    fn own_end_reason(&self) -> CancelReason {
-        if self.client_gone.load(Ordering::Relaxed) {
-            CancelReason::ClientGone
-        } else {
-            CancelReason::Ended
-        }
-    }
-
-    pub(super) fn is_finishing(&self) -> bool {
-        self.finishing.load(Ordering::SeqCst) > 0
+    /// The time until the deadline, by the clock of the current runtime.
+    pub(crate) fn remaining(&self) -> Option<Duration> {
+        let deadline = self.deadline()?;
+        Some(deadline.saturating_duration_since(timer::now()))
     }
 
     // ---- tasks ------------------------------------------------------------------------------------------------------
@@ -452,12 +319,20 @@ impl ScopeInner {
     }
 
     #[cfg(feature = "enable")]
-    pub(super) fn first_report(&self, number: u64) -> bool {
+    pub(in crate::scope) fn first_report(&self, number: u64) -> bool {
         self.tasks.first_report(number)
     }
 }
 
-#[cfg(feature = "enable")]
+impl Alarmed for ScopeInner {
+    fn alarm(&self, call: Call) {
+        match call {
+            Call::Deadline => self.cancel(CancelReason::Deadline),
+            Call::Abort => self.abort_now(),
+        }
+    }
+}
+
 impl Owner for ScopeInner {
     fn task_started(&self) {
         ScopeInner::task_started(self);
@@ -473,109 +348,6 @@ impl Owner for ScopeInner {
 
     fn adopt(&self, task: &Record, handle: &dyn Fn() -> AbortHandle) {
         ScopeInner::adopt(self, task, handle);
-    }
-}
-
-impl ScopeFacts for ScopeInner {
-    fn name(&self) -> &Arc<str> {
-        &self.name
-    }
-
-    fn labels(&self) -> Vec<(Arc<str>, Arc<str>)> {
-        ScopeInner::labels(self)
-    }
-
-    fn parent(&self) -> Option<Arc<dyn ScopeFacts>> {
-        let parent = self.parent.clone()?;
-        Some(parent)
-    }
-
-    fn contains(&self, scope: &dyn ScopeFacts) -> bool {
-        ScopeInner::of_facts(scope).is_some_and(|scope| self.is_above(scope))
-    }
-
-    fn is_within(&self, name: &str) -> bool {
-        self.chain().any(|scope| &*scope.name == name)
-    }
-
-    fn age(&self) -> Duration {
-        ScopeInner::age(self)
-    }
-
-    fn ended(&self) -> Option<Duration> {
-        ScopeInner::ended(self)
-    }
-
-    fn has_ended(&self) -> bool {
-        self.chain()
-            .any(|scope| scope.ended_at.load(Ordering::Acquire) != 0)
-    }
-
-    fn end_reason(&self) -> Option<CancelReason> {
-        ScopeInner::end_reason(self)
-    }
-
-    fn cancelled(&self) -> Option<(CancelReason, Option<Duration>)> {
-        ScopeInner::cancelled(self)
-    }
-
-    fn cancelled_for(&self) -> Option<Duration> {
-        self.cause().map(|(_, cause)| ago(cause.at))
-    }
-
-    fn cancellation(self: Arc<Self>) -> Option<Cancellation> {
-        let (reason, ago) = ScopeInner::cancelled(&self)?;
-        let (root, cause) = self.cause()?;
-        let scope = ScopeInfo::new(root.this.upgrade()?);
-        Some(Cancellation::new(reason, cause.reason, scope, ago))
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        ScopeInner::deadline(self)
-    }
-
-    fn remaining(&self) -> Option<Duration> {
-        let deadline = ScopeInner::deadline(self)?;
-        Some(deadline.saturating_duration_since(timer::now()))
-    }
-
-    fn tasks(&self) -> usize {
-        ScopeInner::tasks(self)
-    }
-
-    fn request(&self) -> Option<u64> {
-        ScopeInner::request(self)
-    }
-}
-
-/// A call of `finish` that waits. If it is cancelled, the survivors are reported as if nobody had waited.
-pub(super) struct Finishing {
-    scope: Arc<ScopeInner>,
-    reported: bool,
-}
-
-impl Finishing {
-    pub(super) fn new(scope: Arc<ScopeInner>) -> Finishing {
-        scope.finishing.fetch_add(1, Ordering::SeqCst);
-        Finishing {
-            scope,
-            reported: false,
-        }
-    }
-
-    /// There are no survivors that have not been reported.
-    pub(super) fn done(mut self) {
-        self.reported = true;
-    }
-}
-
-impl Drop for Finishing {
-    fn drop(&mut self) {
-        let last = self.scope.finishing.fetch_sub(1, Ordering::SeqCst) == 1;
-        let ended = self.scope.ended_at.load(Ordering::SeqCst) != 0;
-        if last && ended && !self.reported {
-            self.scope.queue_survivors();
-        }
     }
 }
 

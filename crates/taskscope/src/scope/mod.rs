@@ -14,7 +14,8 @@ mod inner;
 mod paused_clock;
 mod reference;
 mod run;
-#[cfg_attr(not(feature = "enable"), path = "../off/survivors.rs")]
+mod spawn;
+#[cfg(feature = "enable")]
 mod survivors;
 mod tasks;
 mod timer;
@@ -26,13 +27,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub use self::end_policy::{AtEnd, ENDED_SCOPES, SETTLE};
+pub use self::end_policy::AtEnd;
 pub use self::finish::Survivors;
-pub use self::in_current_scope::{Carry, carry};
+pub use self::in_current_scope::{InCurrentScope, in_current_scope};
 pub(crate) use self::inner::ScopeInner;
+pub use self::inner::{Cancellation, ScopeInfo};
 pub use self::reference::{ForeignScope, ScopeRef};
 pub use self::run::Run;
-use crate::{Builder, CancelReason, JoinHandle, Token, current};
+#[cfg(feature = "enable")]
+pub use self::survivors::{MAX_PENDING_REPORTS, SURVIVOR_REPORT_DELAY};
+use crate::backend::CancelReason;
+use crate::current;
 
 #[cfg(feature = "enable")]
 /// For `stats`: deadlines that are set, ended scopes that wait for their report, and those for which there was no room.
@@ -149,22 +154,6 @@ impl Scope {
     #[must_use]
     pub fn name(&self) -> &str {
         self.inner.name()
-    }
-
-    /// The token that tasks of this scope should heed.
-    #[must_use]
-    pub fn token(&self) -> Token {
-        Token::of(self.inner.clone())
-    }
-
-    /// Spawns a task that belongs to this scope. See [`spawn`](crate::spawn).
-    #[track_caller]
-    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        Builder::new().owned_by(self.inner.clone()).spawn(future)
     }
 
     /// Runs a future inside this scope: what it spawns belongs here. The future itself is no task and gets no record.

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Run, Scope, ScopeInner};
-use crate::scope_info::ScopeFacts;
-use crate::{Builder, CancelReason, Cancellation, JoinHandle, ScopeInfo, Token};
+use super::Scope;
+use super::inner::{Cancellation, ScopeInfo, ScopeInner};
+use super::run::Run;
+use crate::backend::CancelReason;
 
 /// A reference to a scope. It does not keep the scope open.
 #[derive(Clone)]
@@ -69,22 +70,6 @@ impl ScopeRef {
         added.then(|| Scope::counted(self.inner.clone()))
     }
 
-    /// See [`Scope::token`].
-    #[must_use]
-    pub fn token(&self) -> Token {
-        Token::of(self.inner.clone())
-    }
-
-    /// See [`Scope::spawn`].
-    #[track_caller]
-    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        Builder::new().owned_by(self.inner.clone()).spawn(future)
-    }
-
     /// See [`Scope::cancel`].
     pub fn cancel(&self, reason: CancelReason) {
         self.inner.cancel(reason);
@@ -119,7 +104,7 @@ impl ScopeRef {
     /// Why the token was cancelled, where that began, and how long ago. `None`: it was not.
     #[must_use]
     pub fn cancellation(&self) -> Option<Cancellation> {
-        self.inner.clone().cancellation()
+        self.inner.cancellation()
     }
 
     /// When the token will be cancelled, unless that happens before: the earliest deadline of this scope and those above.
@@ -151,13 +136,13 @@ impl From<&ScopeRef> for ScopeRef {
 
 impl From<ScopeRef> for ScopeInfo {
     fn from(scope: ScopeRef) -> ScopeInfo {
-        ScopeInfo::new(scope.inner)
+        scope.inner.info()
     }
 }
 
 impl From<&ScopeRef> for ScopeInfo {
     fn from(scope: &ScopeRef) -> ScopeInfo {
-        ScopeInfo::new(scope.inner.clone())
+        scope.inner.clone().info()
     }
 }
 
@@ -172,15 +157,15 @@ impl TryFrom<&ScopeInfo> for ScopeRef {
 
     /// The scope that a dump has shown, to act on it.
     fn try_from(scope: &ScopeInfo) -> Result<ScopeRef, ForeignScope> {
-        let inner = ScopeInner::shared_of_facts(scope.facts().clone());
+        let inner = ScopeInner::of_info(scope);
         inner.map(ScopeRef::from_inner).ok_or(ForeignScope)
     }
 }
 
 impl PartialEq<ScopeInfo> for ScopeRef {
     fn eq(&self, other: &ScopeInfo) -> bool {
-        let other: *const dyn ScopeFacts = Arc::as_ptr(other.facts());
-        std::ptr::addr_eq(other, Arc::as_ptr(&self.inner))
+        let this = ScopeInfo::from(self);
+        this == *other
     }
 }
 

@@ -1,14 +1,15 @@
 //! Reports of tasks that are still alive a while after their scope ended: each once, whoever reports it.
 //!
-//! A scope that ends with live tasks is put in a queue with the `tracing` dispatcher of that moment. The thread of long jobs looks at it when
-//! [`SETTLE`] is over: most tasks have just been about to end. It polls nobody's task for it.
+//! A scope that ends with live tasks is put in a queue with the `tracing` dispatcher of that moment. The thread of
+//! long jobs inspects it after [`SURVIVOR_REPORT_DELAY`]: most tasks have just been about to end. It polls nobody's
+//! task for it.
 //! Not here: the wait for tasks ([`super::finish`]), what a survivor is called ([`crate::Verdict`]).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Once, Weak};
 use std::time::{Duration, Instant};
 
 use tracing::Dispatch;
@@ -16,14 +17,22 @@ use tracing::dispatcher::{get_default, with_default};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::NoSubscriber;
 
-use super::ScopeInner;
-use super::{ENDED_SCOPES, SETTLE};
-use taskscope_inspect::{long_jobs, of_scopes};
+use super::inner::ScopeInner;
+use taskscope_core::scope_info::ScopeFacts;
+use taskscope_core::text::plain;
+use taskscope_inspect::heap::{self, Held};
+use taskscope_inspect::{TaskDump, long_jobs, of_scopes};
 
-use crate::TaskDump;
-use crate::heap::{self, Held};
-use crate::scope_info::ScopeFacts;
-use crate::text::plain;
+use crate::sync::lock;
+
+/// How long after the end of a scope its tasks may still be ending before they are reported: 1 s.
+///
+/// Under [`AtEnd::Abort`](crate::AtEnd::Abort) it counts from the abort.
+pub const SURVIVOR_REPORT_DELAY: Duration = Duration::from_secs(1);
+
+/// Ended scopes with live tasks that are remembered until they are reported: 16384. What is more is counted in
+/// [`Stats::scopes_unreported`](crate::Stats::scopes_unreported).
+pub const MAX_PENDING_REPORTS: usize = 16_384;
 
 /// So much later it is looked at: other things of a second are measured by another clock, and have passed then.
 const SLACK: Duration = Duration::from_millis(20);
@@ -34,8 +43,8 @@ const REST: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// With so many in the queue, a look is taken for those whose tasks have ended meanwhile.
-const CROWDED: usize = ENDED_SCOPES / 2;
+/// With so many in the queue, those whose tasks have ended meanwhile are removed.
+const CROWDED: usize = MAX_PENDING_REPORTS / 2;
 
 struct Ended {
     scope: Weak<ScopeInner>,
@@ -50,7 +59,7 @@ static QUEUE: Mutex<Queue> = Mutex::new(BTreeMap::new());
 static UNREPORTED: AtomicU64 = AtomicU64::new(0);
 
 fn queue() -> MutexGuard<'static, Queue> {
-    QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&QUEUE)
 }
 
 /// Scopes that wait to be reported, and those that never will be, for want of room.
@@ -61,7 +70,7 @@ pub(super) fn counts() -> (usize, u64) {
 /// Remembers a scope that has ended with live tasks. `grace`: what they were given before an abort. False: it will not be reported.
 pub(super) fn ended(scope: &Weak<ScopeInner>, grace: Duration) -> bool {
     static NUMBERS: AtomicU64 = AtomicU64::new(0);
-    let wait = grace.saturating_add(SETTLE + SLACK);
+    let wait = grace.saturating_add(SURVIVOR_REPORT_DELAY + SLACK);
     let Some(due) = Instant::now().checked_add(wait) else {
         return false;
     };
@@ -74,7 +83,7 @@ pub(super) fn ended(scope: &Weak<ScopeInner>, grace: Duration) -> bool {
     let first = queue
         .first_key_value()
         .is_none_or(|(first, _)| due < first.0);
-    let has_room = length < ENDED_SCOPES;
+    let has_room = length < MAX_PENDING_REPORTS;
     if has_room {
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         queue.insert((due, number), ended);
@@ -94,7 +103,7 @@ pub(super) fn ended(scope: &Weak<ScopeInner>, grace: Duration) -> bool {
 /// For the thread of long jobs: reports what is due. Returns how long it may look away; `None`: until it is called.
 fn look() -> Option<Duration> {
     let started = Instant::now();
-    let mut rest_until = REST_UNTIL.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut rest_until = lock(&REST_UNTIL);
     if let Some(rest) = rest_until.and_then(|until| until.checked_duration_since(started))
         && !rest.is_zero()
     {

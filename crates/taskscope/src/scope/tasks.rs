@@ -5,12 +5,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use crate::record::Record;
+use crate::backend::Record;
+use crate::sync::lock;
 
 #[derive(Default)]
 pub(super) struct Tasks {
@@ -55,7 +56,7 @@ fn key(record: &Record) -> usize {
 
 impl Tasks {
     fn lock(&self) -> MutexGuard<'_, Option<Box<Known>>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
 
     /// Calls `f` with what is known; a lock that is held while nothing but `f` runs.

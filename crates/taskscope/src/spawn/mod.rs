@@ -2,23 +2,17 @@
 //!
 //! Not here: what is declared beforehand ([`Builder`]), sets of tasks ([`crate::JoinSet`]).
 
-#[cfg_attr(not(feature = "enable"), path = "../off/builder.rs")]
 mod builder;
-#[cfg(feature = "hyper")]
-mod executor;
-#[cfg_attr(not(feature = "enable"), path = "../off/in_set.rs")]
-mod in_set;
 
 use std::future::Future;
 
 use tokio::runtime::Handle;
 
-pub use self::builder::Builder;
 #[cfg(feature = "hyper")]
-pub use self::executor::TaskExecutor;
-pub use self::in_set::InSet;
-use crate::instrument::Instrumented;
-use crate::{JoinHandle, Name};
+pub use self::builder::TaskExecutor;
+pub use self::builder::{Builder, InSet};
+use crate::backend::{Instrumented, Name};
+use crate::join::JoinHandle;
 
 /// Spawns a task on the current runtime: [`tokio::spawn`] with a record.
 ///

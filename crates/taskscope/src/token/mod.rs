@@ -16,8 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::guard::{DropGuard, DropGuardRef};
 pub use self::wait::{Cancelled, CancelledOwned, RunUntilCancelled, RunUntilCancelledOwned};
-use crate::scope::ScopeInner;
-use crate::{CancelReason, ScopeRef, current};
+use crate::backend::CancelReason;
+use crate::current;
+use crate::scope::{ScopeInner, ScopeRef};
 
 /// Tells tasks to stop: tokio-util's [`CancellationToken`], which also notes which task looked at it.
 ///

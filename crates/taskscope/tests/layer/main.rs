@@ -1,6 +1,6 @@
 //! A scope for each request, over real sockets: its name and labels, its deadline, and each way in
 //! which it ends.
-#![cfg(feature = "axum")]
+#![cfg(all(feature = "enable", feature = "axum"))]
 
 mod deadlines;
 mod ends;

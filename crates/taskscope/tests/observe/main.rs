@@ -4,7 +4,7 @@
 //! Each irregularity of tokio's hooks is a test. One process, so everything is asked of one runtime
 //! or one scope.
 
-#![cfg(tokio_unstable)]
+#![cfg(all(feature = "enable", tokio_unstable))]
 #![allow(
     clippy::async_yields_async,
     reason = "a handle that leaves the runtime unawaited is what is tested"

@@ -4,7 +4,7 @@
 //! end told to its handle, each record and stack freed.
 //!
 //! `TASKSCOPE_STRESS_SECONDS` says for how long; [`SECONDS`] if it is not set.
-
+#![cfg(feature = "enable")]
 #![expect(clippy::print_stdout, reason = "how much there was of everything")]
 
 mod dice;

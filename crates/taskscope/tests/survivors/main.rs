@@ -1,11 +1,12 @@
 //! Survivors of a scope: each is reported once, whoever does it.
+#![cfg(feature = "enable")]
 
 mod log;
 
 use std::future::pending;
 use std::time::Duration;
 
-use taskscope::{AtEnd, SETTLE, Scope, spawn_named};
+use taskscope::{AtEnd, SURVIVOR_REPORT_DELAY, Scope, spawn_named};
 use tokio::sync::oneshot;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -44,7 +45,7 @@ async fn whoever_is_alive_a_while_after_the_end_is_reported_although_nobody_asks
     assert_eq!(fields["scope"], "GET /orders/{id}");
     assert_eq!(fields["verdict"], "outlived");
     assert!(fields["loc.file"].ends_with("tests/survivors/log.rs"));
-    assert!(fields["age_ms"].parse::<u128>().unwrap() >= SETTLE.as_millis());
+    assert!(fields["age_ms"].parse::<u128>().unwrap() >= SURVIVOR_REPORT_DELAY.as_millis());
 }
 
 #[tokio::test]

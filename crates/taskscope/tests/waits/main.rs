@@ -1,5 +1,6 @@
 //! Every leaf that people wait on is named, through the real type and with the user's own async
 //! function in the trace.
+#![cfg(feature = "enable")]
 
 mod pool;
 mod row;

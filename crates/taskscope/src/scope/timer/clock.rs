@@ -1,9 +1,11 @@
 //! The clock of a runtime, readable from any thread; after the runtime's end, the real one.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use tokio::runtime::Handle;
 use tokio::time::Instant;
+
+use crate::sync::lock;
 
 pub(super) struct Clock(Mutex<Option<Handle>>);
 
@@ -13,7 +15,7 @@ impl Clock {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Handle>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     pub(super) fn runtime(&self) -> Option<Handle> {

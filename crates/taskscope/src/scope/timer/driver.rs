@@ -7,7 +7,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Wake, Waker};
 use std::thread::panicking;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Timer;
 use super::clock::{Clock, in_runtime};
+use crate::sync::lock;
 
 /// Tokio's timers reach about two years ahead. Whoever wants more is called in between and sets the bell again.
 const FAR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -47,9 +48,7 @@ static WITHOUT_TIMERS: Mutex<Vec<Id>> = Mutex::new(Vec::new());
 const REMEMBERED: usize = 64;
 
 fn without_timers() -> MutexGuard<'static, Vec<Id>> {
-    WITHOUT_TIMERS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
+    lock(&WITHOUT_TIMERS)
 }
 
 impl Bell {
@@ -69,7 +68,7 @@ impl Bell {
     ///
     /// Only one thread at a time does this, so the lock is never waited for.
     pub(super) fn set(&self, at: Instant, clock: &Clock) -> bool {
-        let mut slot = self.sleep.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = lock(&self.sleep);
         let set = self.try_set(&mut slot, at, clock);
         self.rings.store(set.is_some(), Ordering::Relaxed);
         set.unwrap_or_else(|| {

@@ -14,7 +14,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, Weak};
 use std::time::Duration;
 
 use tokio::runtime::{Handle, Id};
@@ -25,8 +25,8 @@ use self::clock::Clock;
 pub(super) use self::clock::is_real as clock_is_real;
 pub(super) use self::clock::now;
 use self::driver::Bell;
-use super::ScopeInner;
 use super::alarm_thread::AlarmThread;
+use crate::sync::lock;
 
 /// How late an alarm of a runtime may be before the thread looks after it: the runtime's workers are blocked.
 const LATE: Duration = Duration::from_millis(100);
@@ -40,8 +40,14 @@ pub(super) enum Call {
     Abort,
 }
 
+/// A scope, as an alarm knows it.
+pub(super) trait Alarmed: Send + Sync {
+    /// The time has come.
+    fn alarm(&self, call: Call);
+}
+
 type Key = (Instant, u64);
-type Entry = (Weak<ScopeInner>, Call);
+type Entry = (Weak<dyn Alarmed>, Call);
 
 /// The alarms of one clock.
 struct Timer {
@@ -67,10 +73,6 @@ thread_local! {
     static LAST: RefCell<Weak<Timer>> = const { RefCell::new(Weak::new()) };
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// An alarm that is set. Dropping it takes it back.
 pub(super) struct Alarm {
     timer: Arc<Timer>,
@@ -79,7 +81,7 @@ pub(super) struct Alarm {
 
 impl Alarm {
     /// Sets an alarm by the clock of the current runtime, or by the real one outside of any.
-    pub(super) fn set(at: Instant, scope: &Weak<ScopeInner>, call: Call) -> Alarm {
+    pub(super) fn set(at: Instant, scope: Weak<dyn Alarmed>, call: Call) -> Alarm {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let timer = Timer::current();
         let key = (at, NUMBERS.fetch_add(1, Ordering::Relaxed));
@@ -87,7 +89,7 @@ impl Alarm {
         let first = queue
             .first_key_value()
             .is_none_or(|(first, _)| key < *first);
-        queue.insert(key, (scope.clone(), call));
+        queue.insert(key, (scope, call));
         drop(queue);
         if first {
             timer.ring();

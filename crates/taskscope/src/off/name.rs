@@ -1,1 +1,0 @@
-../../../taskscope-core/src/name.rs

@@ -1,1 +1,0 @@
-../../../taskscope-core/src/scope_info.rs
