@@ -15,6 +15,7 @@ use taskscope::{
     dump::{NoTrace, State},
     verdict::BLOCKING_THRESHOLD,
 };
+use testkit::until;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
