@@ -133,7 +133,8 @@ impl Drop for Counted {
     }
 }
 
-/// Guards, children and tasks come and go on all threads while the scope ends; whoever was spawned is gone in the end.
+/// Guards, children and tasks come and go on all threads while the scope ends; whoever was spawned
+/// is gone in the end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_scope_that_ends_while_its_tasks_spawn_others_loses_none_of_them() {
     fn grow(scope: Scope, depth: u32, counts: Arc<[Arc<AtomicUsize>; 2]>) {

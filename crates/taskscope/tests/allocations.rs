@@ -1,4 +1,5 @@
-//! What the wrapper costs in memory: nothing beyond the record, which is used again, and a pointer in the future.
+//! What the wrapper costs in memory: nothing beyond the record, which is used again, and a pointer
+//! in the future.
 //!
 //! Its own binary, because it counts the allocations of one thread with a global allocator.
 #![cfg(feature = "enable")]
@@ -56,8 +57,9 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Allocations and bytes of what `f` does on this thread once it is warm. The least of several times: records come and go with the threads
-/// of other tests, and one that never had a name makes room for it once.
+/// Allocations and bytes of what `f` does on this thread once it is warm. The least of several
+/// times: records come and go with the threads of other tests, and one that never had a name makes
+/// room for it once.
 fn made(mut f: impl FnMut()) -> (usize, usize) {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -183,7 +185,8 @@ fn tasks_in_a_set_cost_what_they_cost_in_tokios() {
             }
         });
     });
-    // The list of its tasks is there after the first round, and does not grow with those that have ended.
+    // The list of its tasks is there after the first round, and does not grow with those that have
+    // ended.
     assert_eq!(ours.0, bare.0);
 }
 

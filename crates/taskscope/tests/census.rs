@@ -1,4 +1,5 @@
-//! Tasks by verdict, now and in the last minutes; and how busy workers were. One at a time: a census counts the whole process.
+//! Tasks by verdict, now and in the last minutes; and how busy workers were. One at a time: a
+//! census counts the whole process.
 #![cfg(feature = "enable")]
 #![allow(missing_docs, reason = "tests")]
 

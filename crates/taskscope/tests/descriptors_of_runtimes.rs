@@ -1,5 +1,6 @@
-//! Runtimes that are made and dropped one after the other keep few file descriptors open, however fast that goes. The limit of the process is
-//! lowered, so it is a program of its own; the control is tokio's spawn.
+//! Runtimes that are made and dropped one after the other keep few file descriptors open, however
+//! fast that goes. The limit of the process is lowered, so it is a program of its own; the control
+//! is tokio's spawn.
 #![cfg(all(feature = "enable", target_os = "linux"))]
 
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,5 @@
-//! A dump that is taken on the only thread of a runtime does not wait for those that cannot answer meanwhile.
+//! A dump that is taken on the only thread of a runtime does not wait for those that cannot answer
+//! meanwhile.
 #![cfg(feature = "enable")]
 #![allow(missing_docs, reason = "tests")]
 

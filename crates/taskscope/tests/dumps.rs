@@ -182,7 +182,8 @@ fn a_task_without_a_waker_is_stuck_and_the_dump_says_why_it_has_no_stack() {
     });
 }
 
-/// Every worker is in a `std::sync::Mutex`: the dump comes back, names the threads, and says what did not answer.
+/// Every worker is in a `std::sync::Mutex`: the dump comes back, names the threads, and says what
+/// did not answer.
 #[test]
 fn a_dump_of_a_runtime_whose_workers_are_all_blocked_returns_and_names_the_threads() {
     let runtime = Builder::new_multi_thread()
@@ -422,7 +423,8 @@ fn a_task_that_waits_in_more_ways_than_are_kept_says_how_many_were_dropped() {
                 rx
             })
             .collect();
-        // `join_all` of so many would use a set; this polls each with the task's own waker, at a stack of its own.
+        // `join_all` of so many would use a set; this polls each with the task's own waker, at a
+        // stack of its own.
         let _task = taskscope::spawn(async move {
             let mut leaves = leaves;
             std::future::poll_fn(move |cx| {
@@ -576,7 +578,8 @@ fn a_task_that_wakes_itself_without_taking_its_waker_shows_where_it_does() {
     current_thread().block_on(async {
         let _task = taskscope::spawn(spin_politely());
         settle().await;
-        // If this thread loses its processor in a poll, the poll looks like one that blocks, and the dump does not wait for it.
+        // If this thread loses its processor in a poll, the poll looks like one that blocks, and
+        // the dump does not wait for it.
         for _ in 0..100 {
             let dump = of(&Handle::current()).capture().await;
             assert_ne!(dump.tasks[0].verdict, Verdict::Stuck);

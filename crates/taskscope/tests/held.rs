@@ -93,7 +93,8 @@ async fn survivors_of_a_scope_are_reported_with_what_they_hold() {
     assert!(sum["held"].ends_with(" MB"), "{sum:?}");
 }
 
-// A thousand samples of a megabyte are within 10 % of it, three times in a thousand excepted; a task that has ended holds nothing.
+// A thousand samples of a megabyte are within 10 % of it, three times in a thousand excepted; a
+// task that has ended holds nothing.
 #[tokio::test]
 async fn a_task_holds_what_it_has_allocated_until_it_ends() {
     let scope = Scope::new("GET /held");

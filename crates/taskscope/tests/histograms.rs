@@ -1,4 +1,5 @@
-//! How long waits, delays and polls were, told by sampling. In a process of its own, so that all that is counted is known.
+//! How long waits, delays and polls were, told by sampling. In a process of its own, so that all
+//! that is counted is known.
 #![cfg(feature = "enable")]
 #![allow(missing_docs, reason = "tests")]
 
@@ -80,7 +81,8 @@ fn every_wait_and_every_poll_of_a_few_tasks_is_counted_with_its_whole_length() {
 
     let (count, one) = ((TASKS * WAITS) as u64, TASKS as u64);
     assert_eq!(all.waiting.count(), count);
-    // The clock of waits stands still while the thread that keeps it has no processor: then one is told as too short, and the next as too long.
+    // The clock of waits stands still while the thread that keeps it has no processor: then one is
+    // told as too short, and the next as too long.
     let long = longer(&all.waiting, WAIT / 2);
     assert!(long >= count / 4 * 3, "{all:?}");
     let least = WAIT * count as u32;

@@ -1,4 +1,5 @@
-//! The life of a task and its record: spawn, poll, panic, abort, runtime shutdown. One process, so counts are by runtime.
+//! The life of a task and its record: spawn, poll, panic, abort, runtime shutdown. One process, so
+//! counts are by runtime.
 #![cfg(feature = "enable")]
 #![allow(
     clippy::async_yields_async,
@@ -198,7 +199,8 @@ fn a_task_is_stuck_when_its_last_waker_is_dropped_and_not_before() {
     drop(task);
 }
 
-/// What tokio's own dump cannot do: the counts are those before, after any number of dumps and runtimes.
+/// What tokio's own dump cannot do: the counts are those before, after any number of dumps and
+/// runtimes.
 #[test]
 fn a_runtime_that_is_dropped_during_a_dump_neither_blocks_it_nor_leaves_records() {
     let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));

@@ -1,5 +1,5 @@
-//! A task whose wake-up was lost: sampling leaves it alone, and a dump that ends it by its poll says so. In a process of its own: what sampling polls is
-//! switched here.
+//! A task whose wake-up was lost: sampling leaves it alone, and a dump that ends it by its poll
+//! says so. In a process of its own: what sampling polls is switched here.
 #![cfg(feature = "enable")]
 #![allow(missing_docs, reason = "tests")]
 

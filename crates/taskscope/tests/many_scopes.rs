@@ -119,7 +119,8 @@ async fn ended_scopes_that_nobody_has_room_for_are_counted() {
         let _ = task.await;
         known.push(scope);
     }
-    // A full queue is searched for scopes that need no report any more, although somebody still knows them.
+    // A full queue is searched for scopes that need no report any more, although somebody still
+    // knows them.
     while stats().scopes_ended > 100 {
         ended().1.abort();
         tokio::time::sleep(Duration::from_millis(10)).await;

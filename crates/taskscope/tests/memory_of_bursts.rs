@@ -1,9 +1,11 @@
-//! The memory of tasks that have ended goes back to the system, as it does without us. Two measures, each burst in a process of its own:
+//! The memory of tasks that have ended goes back to the system, as it does without us. Two
+//! measures, each burst in a process of its own:
 //!
-//! * What is resident after a burst of large tasks, with us and bare: a few megabytes more. A program of its own and not a test harness,
-//!   because the heap of the main thread is the one that only shrinks at its top: one allocation of ours up there keeps everything below it.
-//! * What is allocated and not freed after bursts of all kinds: no more than after the first. Not what is resident: names and
-//!   the like are small pieces, which glibc keeps with us and without.
+//! * What is resident after a burst of large tasks, with us and bare: a few megabytes more. A
+//!   program of its own and not a test harness, because the heap of the main thread is the one that
+//!   only shrinks at its top: one allocation of ours up there keeps everything below it.
+//! * What is allocated and not freed after bursts of all kinds: no more than after the first. Not
+//!   what is resident: names and the like are small pieces, which glibc keeps with us and without.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::env;
@@ -23,13 +25,15 @@ const TASKS: usize = 20_000;
 /// More than what is left of us after any of the bursts, and much less than the tasks' own memory.
 const BOUND: usize = 16 << 20;
 
-/// Bytes that may stay allocated after more bursts, and were not after the first: caches, and what threads of the runtime leave.
+/// Bytes that may stay allocated after more bursts, and were not after the first: caches, and what
+/// threads of the runtime leave.
 const ALLOCATED: usize = 1 << 20;
 
 /// Names the burst that a process is to measure.
 const CHILD: &str = "TASKSCOPE_BURST";
 
-/// Most of the time of each is waiting for memory to be given back, so nextest runs them beside each other.
+/// Most of the time of each is waiting for memory to be given back, so nextest runs them beside
+/// each other.
 const TESTS: &[&str] = &[
     "resident_after_tasks",
     "resident_after_threads",
@@ -178,7 +182,8 @@ fn name(number: usize) -> Arc<str> {
     format!("connection {number}").into()
 }
 
-/// The least that `measure` says before it has said the same for a while. What is given back is given back by a thread that looks once a second.
+/// The least that `measure` says before it has said the same for a while. What is given back is
+/// given back by a thread that looks once a second.
 fn settled(measure: impl Fn() -> usize) -> usize {
     let patience = Instant::now() + Duration::from_secs(30);
     let (mut least, mut since) = (measure(), Instant::now());
@@ -192,7 +197,8 @@ fn settled(measure: impl Fn() -> usize) -> usize {
     least
 }
 
-/// Bytes that are resident when the bursts are over, and bytes that are allocated then and were not after the first.
+/// Bytes that are resident when the bursts are over, and bytes that are allocated then and were not
+/// after the first.
 fn child(kind: &str, ours: bool) -> (usize, usize) {
     burst(kind, ours);
     let first = settled(|| LIVE.load(Ordering::Relaxed));

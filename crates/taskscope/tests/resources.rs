@@ -319,7 +319,8 @@ async fn a_dump_of_one_scope_or_runtime_shows_the_resources_of_that_one() {
     other.shutdown_background();
 }
 
-/// Acquired on one thread and dropped on another, while somebody looks: every one is accounted for at the end.
+/// Acquired on one thread and dropped on another, while somebody looks: every one is accounted for
+/// at the end.
 #[test]
 fn resources_of_many_threads_are_all_accounted_for() {
     let threads: Vec<_> = (0..4)

@@ -15,7 +15,8 @@ use taskscope::{NoTrace, Scope, WaitKind};
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-/// A runtime whose only worker knows that sampling is on: the very first poll of a thread is never chosen.
+/// A runtime whose only worker knows that sampling is on: the very first poll of a thread is never
+/// chosen.
 fn runtime() -> Runtime {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -201,7 +202,8 @@ fn a_long_wait_is_not_polled_and_charged_all_the_same() {
         row.activity == Activity::Waiting && row.time > many_looks
     });
     assert_eq!(row.trace.unwrap_err(), NoTrace::NotAllowed);
-    // Twice, if sampling has chosen its first poll and it had moved on in it: nothing has polled it since.
+    // Twice, if sampling has chosen its first poll and it had moved on in it: nothing has polled it
+    // since.
     assert!(polls[0].load(Ordering::SeqCst) <= 2);
     assert_eq!(polls[1].load(Ordering::SeqCst), 1);
     end.send(()).unwrap();

@@ -1,4 +1,5 @@
-//! Waits that began before sampling was switched on: their stacks can only be asked for. In a process of its own, with one switch for all.
+//! Waits that began before sampling was switched on: their stacks can only be asked for. In a
+//! process of its own, with one switch for all.
 #![cfg(feature = "enable")]
 #![allow(missing_docs, reason = "tests")]
 

@@ -1,4 +1,5 @@
-//! What becomes of single waits and polls, of a future that is polled by hand. In a process of its own with few polls, so that every one is chosen.
+//! What becomes of single waits and polls, of a future that is polled by hand. In a process of its
+//! own with few polls, so that every one is chosen.
 #![cfg(feature = "enable")]
 #![allow(missing_docs, reason = "tests")]
 

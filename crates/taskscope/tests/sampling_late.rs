@@ -1,4 +1,5 @@
-//! Polls that come late are drawn apart from those that do not. In a process of its own, because that depends on how many there are.
+//! Polls that come late are drawn apart from those that do not. In a process of its own, because
+//! that depends on how many there are.
 #![cfg(feature = "enable")]
 #![allow(missing_docs, reason = "tests")]
 
@@ -47,7 +48,8 @@ fn a_task_that_waits_is_not_lost_among_those_that_only_yield() {
     };
     let told: u64 = report.rows.iter().filter(waits).map(|row| row.count).sum();
     let slept = sleeps.load(Ordering::Relaxed);
-    // Each of them was chosen, or nearly. Of the others' draws it would have been none, or many times as many.
+    // Each of them was chosen, or nearly. Of the others' draws it would have been none, or many
+    // times as many.
     assert!((slept / 2..=2 * slept).contains(&told), "{told} of {slept}");
     done.store(true, Ordering::Relaxed);
     runtime.block_on(yields).unwrap();

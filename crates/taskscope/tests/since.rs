@@ -1,4 +1,5 @@
-//! Since when a task waits. A process of its own: a dump of all runtimes in another test would ask these tasks, too.
+//! Since when a task waits. A process of its own: a dump of all runtimes in another test would ask
+//! these tasks, too.
 #![cfg(feature = "enable")]
 
 use std::sync::Arc;

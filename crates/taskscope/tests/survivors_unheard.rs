@@ -1,5 +1,5 @@
-//! A thread without a `tracing` subscriber silences nobody else's reports. In a process of its own: what `tracing` remembers of an event
-//! is the process's.
+//! A thread without a `tracing` subscriber silences nobody else's reports. In a process of its own:
+//! what `tracing` remembers of an event is the process's.
 #![cfg(feature = "enable")]
 
 #[path = "survivors/log.rs"]

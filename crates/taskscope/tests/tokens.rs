@@ -32,7 +32,8 @@ async fn after(scope: &ScopeRef, verdict: Verdict) -> TaskDump {
     }
 }
 
-/// Spawns a task that looks at a token, tells that it has, and then waits for ever, keeping a waker.
+/// Spawns a task that looks at a token, tells that it has, and then waits for ever, keeping a
+/// waker.
 async fn looks_once(owner: &Scope, look: Looks) {
     let (told, looked) = oneshot::channel();
     let (open, never) = oneshot::channel::<()>();
@@ -346,7 +347,8 @@ impl Drop for Probe<'_> {
     }
 }
 
-/// What happens in two polls of `run_until_cancelled`, cancelled before the given one; no answer: pending after both.
+/// What happens in two polls of `run_until_cancelled`, cancelled before the given one; no answer:
+/// pending after both.
 macro_rules! run_twice {
     ($token:expr, $run:ident, $cancel_before:expr, $ready_at:expr) => {{
         let (mut polled, mut dropped) = (0, 0);

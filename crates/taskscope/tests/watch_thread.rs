@@ -1,4 +1,5 @@
-//! A blocked worker among 300,000 tasks: the stack of its thread is taken in time, however long it takes to count the tasks.
+//! A blocked worker among 300,000 tasks: the stack of its thread is taken in time, however long it
+//! takes to count the tasks.
 //!
 //! In a program of its own: the watchdog, the census and sampling are the whole process's.
 #![cfg(feature = "enable")]
@@ -14,7 +15,8 @@ const ROUNDS: usize = 9;
 const THRESHOLD: Duration = Duration::from_millis(50);
 const IN_TIME: Duration = Duration::from_millis(50);
 
-/// Blocks a worker in a poll, and tells how long after the beginning of that poll its stack was taken, by the report.
+/// Blocks a worker in a poll, and tells how long after the beginning of that poll its stack was
+/// taken, by the report.
 fn stack_taken_after(runtime: &tokio::runtime::Runtime) -> Duration {
     let (release, blocked) = mpsc::channel::<()>();
     let task = Builder::new()
@@ -68,10 +70,6 @@ fn the_stack_of_a_blocked_worker_among_many_tasks_is_taken_in_time() {
     assert!(median < THRESHOLD + IN_TIME, "{delays:?}");
     let counted = census::take();
     assert!(counted.tasks() >= TASKS, "{counted:?}");
-    println!(
-        "stacks taken after {delays:?}; a count takes {:?}",
-        counted.took
-    );
     assert_eq!(own_threads(), ["taskscope-count", "taskscope-watch"]);
     runtime.shutdown_background();
 }

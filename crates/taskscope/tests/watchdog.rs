@@ -11,7 +11,8 @@ fn current_thread() -> tokio::runtime::Runtime {
     builder.enable_all().build().unwrap()
 }
 
-/// Blocks its thread until somebody lets it go. Not inlined, so that its name is in the stack of a release build, too.
+/// Blocks its thread until somebody lets it go. Not inlined, so that its name is in the stack of a
+/// release build, too.
 #[inline(never)]
 fn block_here(release: &mpsc::Receiver<()>) {
     let _ = release.recv();

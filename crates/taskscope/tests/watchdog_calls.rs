@@ -1,4 +1,5 @@
-//! What a blocked thread's system calls return is what they return without a watchdog, and where it blocks is still known.
+//! What a blocked thread's system calls return is what they return without a watchdog, and where it
+//! blocks is still known.
 #![cfg(all(feature = "enable", target_os = "linux", target_env = "gnu"))]
 #![allow(missing_docs, reason = "tests")]
 
@@ -13,7 +14,8 @@ use taskscope::{DumpOptions, LongPoll, Stacks};
 /// Long enough for the watchdog to come several times.
 const LENGTH: Duration = Duration::from_millis(600);
 
-/// Calls `call` in a poll of a task, which blocks its thread there. The answer is what it returned, and what the watchdog has caught.
+/// Calls `call` in a poll of a task, which blocks its thread there. The answer is what it returned,
+/// and what the watchdog has caught.
 fn in_a_poll<R: Send + 'static>(
     name: &'static str,
     call: impl FnOnce() -> R + Send + 'static,

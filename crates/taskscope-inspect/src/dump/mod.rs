@@ -92,11 +92,11 @@ pub struct Dump {
     pub took: Duration,
     /// Live tasks with a record, oldest first.
     pub tasks: Vec<TaskDump>,
-    /// [Tracked](crate::Tracked) resources that are held, oldest first.
+    /// Tracked resources that are held, oldest first.
     pub resources: Vec<ResourceDump>,
     /// Tasks beyond the [limit](DumpOptions::limit).
     pub left_out: usize,
-    /// The runtimes that these tasks belong to, and those being [watched](crate::register_runtime).
+    /// The runtimes that these tasks belong to, and those that are registered.
     pub runtimes: Vec<RuntimeInfo>,
     /// Stacks that are missing, by reason.
     pub missed: Missed,

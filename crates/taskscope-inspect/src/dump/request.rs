@@ -269,7 +269,7 @@ pub(super) fn for_captures(
     if queues.is_empty() {
         return;
     }
-    let _waiter = Waiter::new();
+    let _waiter = Waiter::register();
     loop {
         let now = Instant::now();
         if now >= deadline {

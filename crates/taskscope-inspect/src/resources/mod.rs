@@ -3,7 +3,7 @@
 //! Each resource has one small entry of its own, which its holder writes without a lock. The
 //! registry only points at the entries.
 //!
-//! Not here: the wrapper ([`crate::Tracked`]).
+//! Not here: the wrapper (`taskscope::Tracked`).
 
 mod dump;
 mod registry;

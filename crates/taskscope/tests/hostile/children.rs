@@ -1,4 +1,5 @@
-//! Tasks that poll other futures in ways of their own: with other wakers, inside of another runtime, on loan from another task.
+//! Tasks that poll other futures in ways of their own: with other wakers, inside of another
+//! runtime, on loan from another task.
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
@@ -165,7 +166,8 @@ fn a_future_that_moves_to_another_task_wakes_that_one() {
             task
         });
         let [first, second] = tasks;
-        // A dump polls the first again, which then has the future back: so it is taken away for good.
+        // A dump polls the first again, which then has the future back: so it is taken away for
+        // good.
         first.abort();
         assert_eq!(way.end(first), End::Cancelled);
         let polled = Arc::new(AtomicBool::new(false));
@@ -174,7 +176,8 @@ fn a_future_that_moves_to_another_task_wakes_that_one() {
         second.abort();
         assert_eq!(way.end(second), End::Cancelled);
         notify.notify_waiters();
-        // With the second one's destructor nothing was lost: the future was registered by whoever polled it last.
+        // With the second one's destructor nothing was lost: the future was registered by whoever
+        // polled it last.
         way.drive_until(|| {
             notify.notify_waiters();
             third.is_finished()
@@ -219,7 +222,8 @@ fn verdicts(tasks: &[TaskDump]) -> Vec<(&str, Verdict)> {
         .collect()
 }
 
-/// Drives a runtime of its own, with tasks of its own, in each of its polls: captures inside of a capture.
+/// Drives a runtime of its own, with tasks of its own, in each of its polls: captures inside of a
+/// capture.
 #[test]
 fn the_traces_of_tasks_that_are_polled_inside_of_another_tasks_poll_are_kept_apart() {
     async fn inner_wait() {
@@ -255,7 +259,8 @@ fn the_traces_of_tasks_that_are_polled_inside_of_another_tasks_poll_are_kept_apa
         let idle = |task: &TaskDump| task.state.name() == "idle";
         until(|| tasks_of(inner.handle()).iter().all(|task| task.polls > 0));
         until(|| tasks_of(outer.handle()).iter().all(idle));
-        // Nobody drives the inner runtime: what it is asked for waits until the outer one is asked, too.
+        // Nobody drives the inner runtime: what it is asked for waits until the outer one is asked,
+        // too.
         let dumper = std::thread::spawn({
             let inner = inner.handle().clone();
             move || dump_of(&inner)
@@ -269,7 +274,8 @@ fn the_traces_of_tasks_that_are_polled_inside_of_another_tasks_poll_are_kept_apa
             let is_outer = task.future.contains("outer_wait");
             let named = ["outer_wait", "inner_wait"].map(|name| text.contains(name));
             assert!(named == [is_outer, !is_outer] || NAMELESS, "{text}");
-            // Its first poll and the one for the capture, which those inside of it must not have spoilt.
+            // Its first poll and the one for the capture, which those inside of it must not have
+            // spoilt.
             assert_eq!((task.wakers, task.polls), (1, 2));
         }
         drop(tasks);

@@ -1,4 +1,5 @@
-//! Ends of all kinds: panics in a poll and in a destructor, and the future that takes a spurious poll for an event.
+//! Ends of all kinds: panics in a poll and in a destructor, and the future that takes a spurious
+//! poll for an event.
 
 use std::future::{Future, pending, poll_fn};
 use std::panic::panic_any;
@@ -83,8 +84,9 @@ fn destructors_that_panic_while_a_runtime_ends_leave_no_records() {
     });
 }
 
-/// Breaks the contract: takes the second poll for the event that it waits for. On a runtime that polls nothing without a wake it waits for
-/// ever, so this is the one thing that a dump may change. See `Limitations` of [`taskscope::spawn`].
+/// Breaks the contract: takes the second poll for the event that it waits for. On a runtime that
+/// polls nothing without a wake it waits for ever, so this is the one thing that a dump may change.
+/// See `Limitations` of [`taskscope::spawn`].
 struct TakesAPollForAnEvent {
     polls: u32,
     panics: bool,

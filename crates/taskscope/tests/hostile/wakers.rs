@@ -114,7 +114,8 @@ fn a_wake_by_another_thread_in_the_middle_of_a_poll_makes_another_poll() {
     });
 }
 
-/// The wake comes before, during or after the end of the poll; whenever it comes, it must not get lost.
+/// The wake comes before, during or after the end of the poll; whenever it comes, it must not get
+/// lost.
 #[test]
 fn a_wake_that_races_the_end_of_the_poll_is_not_lost() {
     every_way(|way| {
@@ -163,7 +164,8 @@ fn a_task_that_drops_its_waker_is_stuck_and_shows_where_it_took_it() {
     account.settle(0);
 }
 
-/// A waker that nobody can ever use is not distinguished from one that is kept: the task is not called stuck.
+/// A waker that nobody can ever use is not distinguished from one that is kept: the task is not
+/// called stuck.
 #[test]
 fn a_waker_that_is_forgotten_costs_one_record_and_nothing_else() {
     let account = Account::open();
@@ -207,7 +209,8 @@ fn a_waker_that_is_taken_on_another_thread_counts_and_shows_no_stack() {
     account.settle(0);
 }
 
-/// When the destructors of a thread's locals run, the list of free records of that thread may be gone already.
+/// When the destructors of a thread's locals run, the list of free records of that thread may be
+/// gone already.
 #[test]
 fn a_waker_that_ends_with_its_thread_gives_its_record_back() {
     thread_local! {

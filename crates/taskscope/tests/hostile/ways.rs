@@ -13,7 +13,8 @@ mod dumping;
 
 use self::dumping::Dumping;
 
-/// Whether frames have no names: Miri has no machine code, so there are no addresses that could be looked up.
+/// Whether frames have no names: Miri has no machine code, so there are no addresses that could be
+/// looked up.
 pub(crate) const NAMELESS: bool = cfg!(miri);
 
 /// Only a test that fails waits for so long.
@@ -108,8 +109,8 @@ impl Way {
     }
 }
 
-/// Runs a test on both kinds of runtime, with tokio's spawn, with ours, and with ours while dumps are taken or polls sampled. In the end
-/// every record must have come back.
+/// Runs a test on both kinds of runtime, with tokio's spawn, with ours, and with ours while dumps
+/// are taken or polls sampled. In the end every record must have come back.
 #[track_caller]
 pub(crate) fn every_way(test: impl Fn(&Way)) {
     let account = Account::open();

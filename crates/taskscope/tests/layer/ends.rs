@@ -220,7 +220,8 @@ fn data(text: &'static str) -> Result<http_body::Frame<Bytes>, std::io::Error> {
     Ok(http_body::Frame::data(Bytes::from_static(text.as_bytes())))
 }
 
-/// Hyper stops asking a body when the announced length has been sent: a file, for example, never gets to say that it is over.
+/// Hyper stops asking a body when the announced length has been sent: a file, for example, never
+/// gets to say that it is over.
 #[tokio::test]
 async fn a_body_is_complete_when_it_has_the_announced_length() {
     use futures::StreamExt as _;
@@ -315,7 +316,8 @@ async fn a_status_without_a_body_is_complete_without_it() {
     }
 }
 
-/// Whoever catches the panic may keep the broken future for a while, and drop it as if the client had gone.
+/// Whoever catches the panic may keep the broken future for a while, and drop it as if the client
+/// had gone.
 #[tokio::test]
 async fn a_panic_is_the_services_own_end() {
     use futures::FutureExt as _;

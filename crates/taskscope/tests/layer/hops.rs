@@ -1,4 +1,5 @@
-//! A deadline that crosses hops: what the client's layer writes, and what the next service makes of it.
+//! A deadline that crosses hops: what the client's layer writes, and what the next service makes of
+//! it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -114,7 +115,8 @@ async fn service_b(header: DeadlineHeader) -> SocketAddr {
     listen(app).await
 }
 
-/// The first service: calls the second one, and puts what it had left itself before that call in front of the answer.
+/// The first service: calls the second one, and puts what it had left itself before that call in
+/// front of the answer.
 async fn service_a(header: DeadlineHeader, http2: bool, b: SocketAddr) -> TcpStream {
     let client = Client::builder(TokioExecutor::new())
         .http2_only(http2)
@@ -166,7 +168,8 @@ async fn a_timeout_crosses_hops_and_only_gets_shorter() {
     }
 }
 
-/// The first service's client asks for a time; the token of the second one fires, and both know why.
+/// The first service's client asks for a time; the token of the second one fires, and both know
+/// why.
 #[tokio::test]
 async fn the_deadline_of_the_first_service_fires_in_the_second_one() {
     let waits = || async {

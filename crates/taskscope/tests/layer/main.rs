@@ -1,4 +1,5 @@
-//! A scope for each request, over real sockets: its name and labels, its deadline, and each way in which it ends.
+//! A scope for each request, over real sockets: its name and labels, its deadline, and each way in
+//! which it ends.
 #![cfg(all(feature = "enable", feature = "axum"))]
 
 mod deadlines;

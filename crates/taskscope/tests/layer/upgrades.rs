@@ -275,7 +275,8 @@ async fn a_websocket_over_http2_keeps_its_scope_open_too() {
     assert_eq!(ended(&seen).await.1, Some(CancelReason::Ended));
 }
 
-/// The task that finishes an upgrade, the connection and the callback are then on different threads.
+/// The task that finishes an upgrade, the connection and the callback are then on different
+/// threads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_websockets_at_once_keep_a_scope_each() {
     let seen = Seen::default();

@@ -77,7 +77,8 @@ fn a_task_spawned_on_a_runtime_that_has_shut_down_leaves_nothing() {
             }
         });
         assert_eq!(scope.to_ref().tasks(), 0);
-        // A plain task that the destructor of one of ours spawns on another runtime is not taken for ours.
+        // A plain task that the destructor of one of ours spawns on another runtime is not taken
+        // for ours.
         within(&scope, || {
             let elsewhere = Spawns(alive.handle().clone());
             taskscope::spawn_on(&handle, async move { drop(elsewhere) });

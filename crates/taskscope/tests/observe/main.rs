@@ -1,6 +1,8 @@
-//! Tasks that are spawned with tokio's own functions, on runtimes whose hooks are set. Needs `--cfg tokio_unstable`.
+//! Tasks that are spawned with tokio's own functions, on runtimes whose hooks are set. Needs
+//! `--cfg tokio_unstable`.
 //!
-//! Each irregularity of tokio's hooks is a test. One process, so everything is asked of one runtime or one scope.
+//! Each irregularity of tokio's hooks is a test. One process, so everything is asked of one runtime
+//! or one scope.
 
 #![cfg(all(feature = "enable", tokio_unstable))]
 #![allow(

@@ -78,7 +78,8 @@ fn a_handle_can_be_awaited_by_another_task_and_by_another_thread() {
     });
 }
 
-/// "It is guaranteed that the destructor of the spawned task has finished before task completion is observed."
+/// "It is guaranteed that the destructor of the spawned task has finished before task completion is
+/// observed."
 #[test]
 fn the_future_is_gone_before_its_end_is_seen() {
     everywhere(

@@ -1,4 +1,5 @@
-//! What a task finds around it: task-locals, thread-locals, its id, its runtime; in a poll and in a destructor.
+//! What a task finds around it: task-locals, thread-locals, its id, its runtime; in a poll and in a
+//! destructor.
 
 use std::cell::Cell;
 use std::future::pending;

@@ -11,7 +11,8 @@ use crate::table::{ALONE, EVERYWHERE, Lab, Setting, alike, undisturbed};
 
 const FIFO: &[Setting] = &[Setting::CurrentThread, Setting::LocalSet];
 
-/// Spawns one task for each letter, in this order; each says its letter so many times and yields in between.
+/// Spawns one task for each letter, in this order; each says its letter so many times and yields in
+/// between.
 async fn letters(lab: Lab, times: usize) {
     let tasks = ["a", "b", "c"].map(|letter| {
         let says = lab.clone();
@@ -77,7 +78,8 @@ fn the_task_that_a_worker_woke_last_is_its_next_one() {
     undisturbed(&[Setting::OneWorker], &expected, spawns_and_then_wakes);
 }
 
-/// Two that wake each other for ever must not keep a third from running, and the third must not come earlier either.
+/// Two that wake each other for ever must not keep a third from running, and the third must not
+/// come earlier either.
 #[test]
 fn two_tasks_that_wake_each_other_let_a_third_in_at_the_same_moment() {
     alike(ALONE, |lab| async move {
@@ -111,7 +113,8 @@ fn two_tasks_that_wake_each_other_let_a_third_in_at_the_same_moment() {
     });
 }
 
-/// Only with nothing else to do does the paused clock move: a task of ours must not look like something to do.
+/// Only with nothing else to do does the paused clock move: a task of ours must not look like
+/// something to do.
 #[test]
 fn the_paused_clock_moves_on_to_the_next_timer_when_all_tasks_are_idle() {
     let expected = ["1 s", "2 s", "3 s", "3600 s"];

@@ -1,4 +1,5 @@
-//! How often a task is polled, with which waker, and when it is made to yield: no poll more than without a record.
+//! How often a task is polled, with which waker, and when it is made to yield: no poll more than
+//! without a record.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,8 +1,9 @@
-//! One table, two spawns. A row is a small program that says what it sees; its words must be the expected ones with
-//! [`tokio::spawn`], which shows that tokio does what it documents, and the same with [`taskscope::spawn`].
+//! One table, two spawns. A row is a small program that says what it sees; its words must be the
+//! expected ones with [`tokio::spawn`], which shows that tokio does what it documents, and the same
+//! with [`taskscope::spawn`].
 //!
-//! Every row runs on each kind of runtime that it names, and once more while another thread takes dumps, unless it counts
-//! polls or depends on the order in which tasks run: a capture is a poll.
+//! Every row runs on each kind of runtime that it names, and once more while another thread takes
+//! dumps, unless it counts polls or depends on the order in which tasks run: a capture is a poll.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -202,7 +203,8 @@ pub(crate) fn with_a_runtime(settings: &[Setting], expected: &[&str], row: impl 
     });
 }
 
-/// A row on which tokio promises nothing but that it ends: it must only be the same with both spawns.
+/// A row on which tokio promises nothing but that it ends: it must only be the same with both
+/// spawns.
 #[track_caller]
 pub(crate) fn alike<F>(settings: &[Setting], row: impl Fn(Lab) -> F)
 where

@@ -1,5 +1,6 @@
-//! The rows of `semantics`, while polls are sampled: all of them, until there are many. Without those that count polls, since a sampled poll
-//! may poll a future twice and has a waker of another identity.
+//! The rows of `semantics`, while polls are sampled: all of them, until there are many. Without
+//! those that count polls, since a sampled poll may poll a future twice and has a waker of another
+//! identity.
 #![cfg(feature = "enable")]
 
 #[path = "../semantics/abort.rs"]

@@ -225,7 +225,8 @@ fn moved_to_another_task_and_thread_it_wakes_the_one_that_polled_it_last() {
         .unwrap();
     let (one, two, future) = two_waits("moves");
     let future: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(future);
-    // A task polls it and ends; then a thread without a runtime does; then another task takes it to its end.
+    // A task polls it and ends; then a thread without a runtime does; then another task takes it to
+    // its end.
     let future = runtime.block_on(async { tokio::spawn(Once(Some(future))).await.unwrap() });
     let future = std::thread::spawn(|| {
         let mut once = pin!(Once(Some(future)));

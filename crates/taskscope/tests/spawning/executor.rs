@@ -28,7 +28,8 @@ async fn never(_: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible
     pending().await
 }
 
-/// A server of one connection that answers nothing, and a client whose request waits. The expressions are the executors.
+/// A server of one connection that answers nothing, and a client whose request waits. The
+/// expressions are the executors.
 macro_rules! exchange {
     ($server:expr, $client:expr) => {{
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

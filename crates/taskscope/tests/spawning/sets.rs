@@ -167,7 +167,8 @@ fn only_the_tasks_that_are_alive_and_of_that_set_are_detached() {
         let (mut goes, mut stays) = (taskscope::JoinSet::new(), taskscope::JoinSet::new());
         for number in 0..100 {
             goes.spawn(ready(()));
-            // Tasks that end leave their records to those that come: none of these may be taken for one of the set.
+            // Tasks that end leave their records to those that come: none of these may be taken for
+            // one of the set.
             assert!(goes.join_next().await.is_some());
             let set = if number % 2 == 0 {
                 &mut goes
@@ -282,7 +283,8 @@ macro_rules! lacks {
 fn of_all<T: Send + Sync + Unpin>() {}
 fn after_panics<T: UnwindSafe + RefUnwindSafe>() {}
 
-/// Compiled is passed. An output that can be sent is enough for both; with one that cannot, they stay on their thread.
+/// Compiled is passed. An output that can be sent is enough for both; with one that cannot, they
+/// stay on their thread.
 #[test]
 fn sets_and_handles_promise_what_tokios_do() {
     of_all::<tokio::task::JoinSet<Cell<()>>>();

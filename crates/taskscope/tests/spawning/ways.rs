@@ -147,7 +147,8 @@ const DRIVEN: Way = ("instrument", TaskKind::Driven, |builder, _| {
     handle(line, future)
 });
 
-/// Runs on one thread that has a `LocalSet`, and another one at hand. One at a time: spawn sites tell the tasks apart.
+/// Runs on one thread that has a `LocalSet`, and another one at hand. One at a time: spawn sites
+/// tell the tasks apart.
 fn in_a_world<R>(body: impl AsyncFnOnce(&World) -> R) -> R {
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);

@@ -105,7 +105,8 @@ impl Booked {
         panics_in_drop: bool,
         future: impl Future<Output = ()> + Send + 'static,
     ) -> (Booked, Entry) {
-        // In this order: others spawn and drop meanwhile, and what was dropped by now has been counted.
+        // In this order: others spawn and drop meanwhile, and what was dropped by now has been
+        // counted.
         let dropped = get(&ledger.dropped);
         let alive = add(&ledger.spawned) + 1 - dropped;
         ledger.most_alive.fetch_max(alive, Ordering::SeqCst);

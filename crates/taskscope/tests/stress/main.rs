@@ -1,6 +1,7 @@
-//! Everything at once for some seconds: tasks are spawned, woken, aborted and joined, futures and wakers go from task to task
-//! and from thread to thread, runtimes end with tasks on them, and dumps are taken all the while. In the end the books must
-//! balance: each future dropped once, each end told to its handle, each record and stack freed.
+//! Everything at once for some seconds: tasks are spawned, woken, aborted and joined, futures and
+//! wakers go from task to task and from thread to thread, runtimes end with tasks on them, and
+//! dumps are taken all the while. In the end the books must balance: each future dropped once, each
+//! end told to its handle, each record and stack freed.
 //!
 //! `TASKSCOPE_STRESS_SECONDS` says for how long; [`SECONDS`] if it is not set.
 #![cfg(feature = "enable")]
@@ -113,7 +114,8 @@ fn everything_at_once(seconds: u64) {
     settle(&town);
 }
 
-/// The last dump of an aborted task, or a worker of a runtime that was shut down in the background, may take a moment.
+/// The last dump of an aborted task, or a worker of a runtime that was shut down in the background,
+/// may take a moment.
 fn settle(town: &Town) {
     let begun = Instant::now();
     loop {
@@ -147,8 +149,8 @@ fn settle(town: &Town) {
     }
     town.ledger.close();
     assert!(DumpOptions::new().capture_blocking().tasks.is_empty());
-    // Records are used again: there are no more than were in use at the same time, with those that only wakers refer to,
-    // and the few that each thread keeps.
+    // Records are used again: there are no more than were in use at the same time, with those that
+    // only wakers refer to, and the few that each thread keeps.
     let most = town.ledger.most_alive() + kinds::MOST_WAKERS + 128 * 64;
     let records = taskscope::stats().records;
     assert!(records <= most, "{records} records for at most {most}");

@@ -80,7 +80,8 @@ rows! {
             let _ = futures::future::select(Box::pin(join), Box::pin(notify.notified())).await;
         })
     };
-    // Few enough to be polled with the task's own waker. Branches that are alike to the last frame are one.
+    // Few enough to be polled with the task's own waker. Branches that are alike to the last frame
+    // are one.
     joining_a_few_futures: "oneshot recv" = {
         let (txs, rxs): (Vec<_>, Vec<_>) = (0..2).map(|_| oneshot::channel::<u8>()).unzip();
         (txs, async move { futures::future::join_all(rxs).await; })

@@ -1,4 +1,5 @@
-//! Every leaf that people wait on is named, through the real type and with the user's own async function in the trace.
+//! Every leaf that people wait on is named, through the real type and with the user's own async
+//! function in the trace.
 #![cfg(feature = "enable")]
 
 mod pool;

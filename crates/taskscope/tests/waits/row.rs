@@ -1,6 +1,7 @@
 //! A row of the table: a future that suspends, and the words that a dump says of it.
 //!
-//! Every row has a runtime of its own with a single thread for blocking calls, so that a row can hold it.
+//! Every row has a runtime of its own with a single thread for blocking calls, so that a row can
+//! hold it.
 
 use std::future::Future;
 use std::time::Duration;
@@ -26,7 +27,8 @@ async fn my_own_function<F: Future>(leaf: F) {
     leaf.await;
 }
 
-/// Spawns the future, and checks the words, one for each branch. Returns the trace as a reader sees it.
+/// Spawns the future, and checks the words, one for each branch. Returns the trace as a reader sees
+/// it.
 pub(crate) fn suspends_in<K, F>(words: &str, setup: impl Future<Output = (K, F)>) -> String
 where
     F: Future + Send + 'static,
@@ -81,8 +83,8 @@ pub(crate) fn says(dump: &TaskDump, words: &str) -> bool {
         .is_ok_and(|trace| branches(trace) == words)
 }
 
-/// A dump of the task once it is as expected; the last of many if it never is. A row may need other tasks, threads or
-/// processes to get there.
+/// A dump of the task once it is as expected; the last of many if it never is. A row may need other
+/// tasks, threads or processes to get there.
 pub(crate) async fn dump_until<T>(
     task: &JoinHandle<T>,
     is_expected: impl Fn(&TaskDump) -> bool,
