@@ -108,7 +108,7 @@ pub fn take_by_scope(names: &mut ScopeNames) -> Breakdown {
     history::take_by_scope(names)
 }
 
-/// Counts [tracked](crate::Tracked) values by their kind, in no particular order.
+/// Counts tracked values by their kind, in no particular order.
 #[must_use]
 pub fn resources() -> Vec<(&'static str, usize)> {
     resources::by_kind()
@@ -135,7 +135,7 @@ pub struct Census {
     pub suspects: usize,
     /// Tasks without a record, on all known runtimes.
     pub untracked: usize,
-    /// The runtimes that have a task with a record, or that are [watched](crate::register_runtime);
+    /// The runtimes that have a task with a record, or that are registered;
     /// [`CENSUS_RUNTIMES`] at the most.
     pub runtimes: Vec<RuntimeLoad>,
     /// Runtimes beyond that.

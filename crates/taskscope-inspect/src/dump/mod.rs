@@ -96,7 +96,7 @@ pub struct Dump {
     pub resources: Vec<ResourceDump>,
     /// Tasks beyond the [limit](DumpOptions::limit).
     pub left_out: usize,
-    /// The runtimes that these tasks belong to, and those being registered.
+    /// The runtimes that these tasks belong to, and those that are registered.
     pub runtimes: Vec<RuntimeInfo>,
     /// Stacks that are missing, by reason.
     pub missed: Missed,

@@ -12,11 +12,10 @@
 //! * **Up to [`LONG_STRETCH`]**: one poll in 2^n is chosen at random, n such that about
 //!   [`POLLS_PER_SECOND`] are chosen in the process. It is timed, and it captures its async stack,
 //!   in place: no poll of the task is added, but its future is polled twice in it if a leaf was
-//!   left behind meanwhile, as in a dump ([`Builder::no_capture`](crate::Builder::no_capture) keeps
-//!   a task from that). The delay before it, its length, and the wait after it count 2^n times
-//!   each. Polls that come late (a millisecond or more after the task's last one) have an n of
-//!   their own: the few tasks that really wait must not be lost among millions of polls of those
-//!   that do not.
+//!   left behind meanwhile, as in a dump (`Builder::no_capture` keeps a task from that). The delay
+//!   before it, its length, and the wait after it count 2^n times each. Polls that come late (a
+//!   millisecond or more after the task's last one) have an n of their own: the few tasks that
+//!   really wait must not be lost among millions of polls of those that do not.
 //! * **Beyond [`LONG_STRETCH`]**: a thread scans all tasks about every [`LONG_STRETCH`], at random
 //!   moments. A task that has been at the same thing for longer than [`LONG_STRETCH`] is charged
 //!   with the time since the last scan. If its stack is not known, its last known one stands for it
@@ -144,8 +143,7 @@ pub fn start() -> bool {
 ///
 /// With it, every long wait is charged to its own stack. But a poll that nothing has asked for can
 /// change what a program does: a task whose wake-up was lost would go on after 100 ms, instead of
-/// hanging as it does without sampling. [`Builder::no_capture`](crate::Builder::no_capture) keeps
-/// single tasks from it.
+/// hanging as it does without sampling. `Builder::no_capture` keeps single tasks from it.
 pub fn poll_long_waits(poll: bool) {
     long_waits::poll_long_waits(poll);
 }
