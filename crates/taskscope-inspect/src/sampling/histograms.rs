@@ -74,7 +74,7 @@ impl Counts {
     }
 
     /// The histogram with these bounds, which are the last ones of [`BOUNDS`].
-    fn to_histogram(&self, bounds: &[Duration]) -> Histogram {
+    fn histogram(&self, bounds: &[Duration]) -> Histogram {
         let skipped = BOUNDS.len() - bounds.len();
         let below: u64 = self.buckets[..skipped].iter().sum();
         let counts = self.buckets[skipped..BOUNDS.len()].iter().copied();
@@ -104,7 +104,7 @@ pub(super) fn snapshot() -> Histograms {
             sum.add_all(more);
         }
     }
-    let of = |activity, bounds| all[activity as usize].to_histogram(bounds);
+    let of = |activity, bounds| all[activity as usize].histogram(bounds);
     Histograms {
         waiting: of(Activity::Waiting, COARSE_BOUNDS),
         scheduled: of(Activity::Scheduled, COARSE_BOUNDS),
@@ -143,7 +143,7 @@ mod tests {
         ] {
             counts.add(length, times);
         }
-        let histogram = counts.to_histogram(&BOUNDS);
+        let histogram = counts.histogram(&BOUNDS);
         assert_eq!(histogram.buckets[0].1, 3);
         assert_eq!(histogram.buckets[1].1, 4);
         let of_100_ms = histogram
@@ -155,7 +155,7 @@ mod tests {
         let sum = 2 * BOUNDS[0] + 4 * (BOUNDS[0] + Duration::from_nanos(1)) + 800 * MS;
         assert_eq!(histogram.sum, sum + Duration::from_secs(16 * 601));
         // Lengths too short for a clock of a millisecond are in the first coarse bucket.
-        let coarse = counts.to_histogram(COARSE_BOUNDS);
+        let coarse = counts.histogram(COARSE_BOUNDS);
         assert_eq!(coarse.buckets[0], (COARSE_BOUNDS[0], 7));
         assert_eq!((coarse.count(), coarse.sum), (31, histogram.sum));
     }
