@@ -157,7 +157,7 @@ mod with_the_flag {
         server.shutdown();
     }
 
-    /// In every trace, so that it can be seen to reach the user's code.
+    /// A function in every trace, which shows that the trace reaches the user's code.
     async fn my_own_function<F: Future>(leaf: F) {
         leaf.await;
     }

@@ -1,4 +1,4 @@
-//! Processor time, and on which processor.
+//! Measures processor time, and keeps threads on one processor.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -14,8 +14,8 @@ pub(crate) struct Spent {
     pub(crate) wall: Duration,
 }
 
-/// Runs and measures. Callgrind is told to count instructions inside this function only: its name
-/// is in `driver/callgrind.rs`.
+/// Runs a function and measures its time. Callgrind is told to count instructions inside this
+/// function only: its name is in `driver/callgrind.rs`.
 #[inline(never)]
 pub(crate) fn measured_section(run: impl FnOnce()) -> Spent {
     let (cpu, wall) = (process_time(), Instant::now());

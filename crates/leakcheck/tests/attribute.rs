@@ -199,7 +199,7 @@ fn case(mode: &str, name: &str) -> Run {
     run(Some(mode), &["--exact", &format!("cases::{name}")])
 }
 
-/// It failed as a test fails, and the leak was reported, once.
+/// Checks that the run failed as a test fails, and that the leak was reported once.
 #[track_caller]
 fn leaked(run: &Run) {
     assert_eq!(run.code, Some(101), "{}", run.said);
@@ -214,7 +214,7 @@ fn leaked(run: &Run) {
     );
 }
 
-/// It failed of itself.
+/// Checks that the run failed of itself, without a report.
 #[track_caller]
 fn failed(run: &Run) {
     assert_eq!(run.code, Some(101), "{}", run.said);

@@ -40,7 +40,8 @@ async fn left(options: Options) -> usize {
     leaks.count()
 }
 
-/// Without the preset so many tasks are left, and with it none; of a leak beside them, the leak is.
+/// Checks that without the preset this many tasks are left, with it none, and of a leak beside them
+/// the leak.
 async fn assert_covers(tasks: usize, preset: impl Fn(Options) -> Options) {
     assert_eq!(left(hasty()).await, tasks);
     assert_eq!(left(preset(Options::new()).deny_unused()).await, 0);
@@ -173,8 +174,8 @@ async fn reap(pool: deadpool::managed::Pool<Manager>) {
     }
 }
 
-/// Without a server: a pool that nobody asks for a connection makes none, and has its reaper all
-/// the same.
+/// A pool without a server: nobody asks it for a connection, so it makes none, and has its reaper
+/// all the same.
 fn lazy(options: PgPoolOptions) -> PgPool {
     options.connect_lazy_with(PgConnectOptions::new().host("127.0.0.1"))
 }

@@ -78,7 +78,7 @@ fn current_thread() -> runtime::Runtime {
     runtime::Builder::new_current_thread().build().unwrap()
 }
 
-/// As large as what tokio rounds a task's memory up to.
+/// The size that tokio rounds a task's memory up to.
 const ROUNDED: usize = 128;
 
 const TASKS: usize = 100;
@@ -147,7 +147,7 @@ fn a_spawn_with_or_without_a_name_allocates_as_often_as_tokios() {
 
 #[test]
 fn a_spawn_allocates_as_many_bytes_as_tokios_of_a_future_that_is_a_pointer_larger() {
-    /// As `Instrumented` is: the future, and a pointer.
+    /// A future and a pointer, as `Instrumented` is.
     struct Larger(Yields, #[expect(dead_code, reason = "for its size")] usize);
     impl Future for Larger {
         type Output = ();

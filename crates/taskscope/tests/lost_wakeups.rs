@@ -71,7 +71,7 @@ fn named(stacks: Stacks, name: &str) -> Option<TaskDump> {
     tasks.find(|task| task.name.as_deref() == Some(name))
 }
 
-/// For how long tasks that were spawned in this line have been seen to wait.
+/// The time for which tasks that were spawned in this line have been seen to wait.
 fn waited(line: u32) -> Duration {
     let rows = sampling::report().rows.into_iter();
     let rows = rows.filter(|row| {

@@ -82,7 +82,7 @@ fn resident() -> usize {
     pages * 4096
 }
 
-/// As large as a connection's buffer.
+/// A task that keeps a buffer of the size of a connection's while it waits.
 async fn connection(number: usize) -> usize {
     let buffer = [number as u8; 4096];
     let go = GO.notified();

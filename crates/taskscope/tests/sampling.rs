@@ -1,4 +1,5 @@
-//! Where the time of tasks goes, while sampling is on. How exact it is, the benchmarks say.
+//! The time that tasks spend in each activity, while sampling is on. How exact it is, the
+//! benchmarks say.
 #![cfg(feature = "enable")]
 #![allow(missing_docs, reason = "tests")]
 

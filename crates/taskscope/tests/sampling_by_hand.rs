@@ -77,7 +77,7 @@ impl ByHand {
     }
 }
 
-/// How often and for how long, in all rows of that line.
+/// The count and the time of an activity, summed over all rows of that line.
 fn told(line: u32, activity: Activity) -> (u64, Duration) {
     let rows = sampling::report().rows.into_iter();
     rows.filter(|row| row.site.line() == line && row.activity == activity)

@@ -15,7 +15,7 @@ use std::time::Duration;
 use taskscope::DumpOptions;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
-/// Set in the copy that prints.
+/// The environment variable that is set in the copy, which prints.
 const COPY: &str = "TASKSCOPE_TEST_STRIPPED";
 
 /// Prints the wait of each task, and the functions of its stack.
@@ -81,7 +81,7 @@ fn printed_by(option: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// In the copy, prints and returns true.
+/// Whether this is the copy; if so, prints.
 fn is_copy() -> bool {
     let is_copy = std::env::var_os(COPY).is_some();
     if is_copy {

@@ -81,7 +81,7 @@ async fn show_order(
     Ok(Json(order))
 }
 
-/// Where entries go to the auditor.
+/// Sends entries to the auditor.
 #[derive(Clone)]
 struct AuditTrail {
     entries: mpsc::Sender<Entry>,

@@ -16,7 +16,7 @@ use super::Browser;
 pub struct Message {
     /// `SEVERE`, `WARNING`, `INFO` or `DEBUG`.
     pub level: String,
-    /// With the address and the place that it comes from.
+    /// The text, with the address and the place that it comes from.
     pub message: String,
     /// `console-api`, `network`, `security`, `javascript` or another part of the browser.
     #[serde(default)]
@@ -26,7 +26,7 @@ pub struct Message {
 /// A request that a document sent, whether it was answered or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Where to.
+    /// The address that was asked for.
     pub url: String,
     /// The document that sent it, or that it is for.
     pub document: String,

@@ -33,7 +33,7 @@ pub use self::log::{Complaint, Message, Request};
 /// milliseconds otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Between two looks at the page.
+/// The time between two looks at the page.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A browser with one window.
@@ -68,7 +68,7 @@ impl Browser {
         Browser::with(&json!({}))
     }
 
-    /// The same with JavaScript switched off in its settings.
+    /// Starts a browser with JavaScript switched off in its settings.
     #[must_use]
     pub fn without_script() -> Self {
         Browser::with(&json!({ "profile.managed_default_content_settings.javascript": 2 }))
@@ -186,7 +186,7 @@ impl Browser {
         self.script_with(body, &[])
     }
 
-    /// The same with arguments, which are `arguments[0]` and so on.
+    /// Runs the body of a function with arguments, which are `arguments[0]` and so on.
     pub fn script_with(&self, body: &str, arguments: &[Value]) -> Value {
         self.try_script(body, arguments)
             .unwrap_or_else(|error| panic!("{body}: {error}\nat {}", self.place()))

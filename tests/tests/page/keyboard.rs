@@ -1,4 +1,4 @@
-//! With the keyboard alone: where the focus goes, and that one sees it.
+//! The page used with the keyboard alone: where the focus goes, and that one sees it.
 
 use taskscope_tests::browser::{Browser, Key};
 

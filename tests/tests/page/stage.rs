@@ -13,7 +13,7 @@ use taskscope_tests::{Answer, get};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-/// Where the router is nested.
+/// The path at which the router is nested.
 pub(crate) const PREFIX: &str = "/debug/profile";
 
 /// Records are the process's: one test at a time.

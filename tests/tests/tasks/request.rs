@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::service::service;
 
-/// From the heading of the spawn tree to the end of its section.
+/// The part of a page from the spawn tree to the end of its section.
 fn tree(page: &str) -> &str {
     let from = page.find("<div id=\"tree\">").unwrap();
     let to = page[from..].find("</section>").unwrap();

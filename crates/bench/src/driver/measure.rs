@@ -104,7 +104,7 @@ fn take_turns(
     Ok(())
 }
 
-/// Two at a time: another process changes times, not counts.
+/// Counts instructions, two cases at a time: another process changes times, not counts.
 fn count_instructions(
     sections: &[Section],
     programs: &Programs,

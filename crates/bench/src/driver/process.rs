@@ -15,7 +15,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// This program itself.
+    /// The program that is running.
     pub(crate) fn this() -> Result<Program, Error> {
         Ok(Program {
             path: std::env::current_exe()?,

@@ -18,7 +18,7 @@ pub(crate) struct Results {
 pub(crate) struct Sample {
     pub(crate) allocator: Allocator,
     pub(crate) case: Case,
-    /// By the name of the value, in the order of the rounds.
+    /// The values of each name, in the order of the rounds.
     pub(crate) values: Values,
 }
 

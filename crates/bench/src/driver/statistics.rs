@@ -38,7 +38,7 @@ pub(crate) fn ratios(values: &[f64], base: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-/// Between the two nearest values.
+/// The quantile, interpolated between the two nearest values.
 fn quantile(sorted: &[f64], at: f64) -> f64 {
     let place = at * (sorted.len() - 1) as f64;
     let (below, above) = (
@@ -48,8 +48,8 @@ fn quantile(sorted: &[f64], at: f64) -> f64 {
     below + (above - below) * place.fract()
 }
 
-/// Where the median of all such values is, with 95 % confidence, whatever their distribution: the
-/// binomial bounds.
+/// Bounds between which the median of all such values is with 95 % confidence, whatever their
+/// distribution: the binomial ones.
 pub(crate) fn confidence(values: &[f64]) -> (f64, f64) {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -62,7 +62,7 @@ when the dump has been dropped: symbols and the program's debug information, onc
     )
 }
 
-/// In the order of size.
+/// The samples of dumps, in the order of size.
 fn samples(results: &Results) -> Vec<&Sample> {
     let mut samples: Vec<_> = results
         .samples

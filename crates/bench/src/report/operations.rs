@@ -97,7 +97,7 @@ fn table(samples: &[&Sample]) -> Option<String> {
     Some(table.text())
 }
 
-/// Processor times to their own median.
+/// The ratios of a sample's processor times to their own median.
 fn noise(sample: &Sample) -> Summary {
     let times = sample.rounds("cpu_ns");
     let median = Summary::of(times).median;

@@ -25,7 +25,7 @@ impl Table {
     }
 }
 
-/// With thousands apart.
+/// A whole number, with thousands apart.
 pub(super) fn whole(number: f64) -> String {
     let digits = format!("{:.0}", number.abs());
     let mut text = String::new();
@@ -42,7 +42,7 @@ pub(super) fn whole(number: f64) -> String {
     }
 }
 
-/// About three digits.
+/// A number with about three digits.
 pub(super) fn short(number: f64) -> String {
     match number.abs() {
         size if size < 10.0 => format!("{number:.2}"),

@@ -40,15 +40,15 @@ pub(super) fn wrap(page: &str) -> String {
 /// A paragraph that is being read.
 #[derive(Default)]
 struct Paragraph {
-    /// Before its first line: the mark of an item.
+    /// The text before its first line: the mark of an item.
     first: String,
-    /// Before its other lines.
+    /// The text before its other lines.
     rest: String,
     words: String,
 }
 
 impl Paragraph {
-    /// Writes it, and begins another one.
+    /// Writes the paragraph, and begins another one.
     fn end(&mut self, out: &mut String) {
         let paragraph = std::mem::take(self);
         if paragraph.words.is_empty() {

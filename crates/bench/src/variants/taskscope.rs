@@ -87,13 +87,13 @@ impl Variant for Sampling {
     }
 }
 
-/// There are no dumps if nothing observes.
+/// Takes no dump: nothing observes without the feature `enable`.
 #[cfg(not(feature = "enable"))]
 fn dump() -> Option<Dumped> {
     None
 }
 
-/// With fresh stacks, grouped, and each distinct stack written once, as the endpoint does it.
+/// Takes a dump as the endpoint does: fresh stacks, grouped, each distinct stack written once.
 #[cfg(feature = "enable")]
 fn dump() -> Option<Dumped> {
     use std::fmt::Write;

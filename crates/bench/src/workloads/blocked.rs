@@ -24,7 +24,7 @@ pub(crate) const IDLE: u64 = 1000;
 /// again.
 pub(crate) const TICKERS: u64 = 20;
 const TICK: Duration = Duration::from_millis(10);
-/// Between two blocks: everything ticks again.
+/// The time between two blocks, in which everything ticks again.
 const FREE: Duration = Duration::from_millis(100);
 
 /// How workers are blocked.
@@ -126,7 +126,7 @@ fn ask(profiles: SocketAddr, path: &str) -> io::Result<usize> {
     Ok(answer.len())
 }
 
-/// Workers that do nothing else until it is dropped.
+/// Workers that are blocked until this is dropped.
 struct Block {
     lock: Arc<Lock>,
     thread: Option<thread::JoinHandle<()>>,
@@ -141,7 +141,7 @@ struct Lock {
 }
 
 impl Block {
-    /// Returns when all are.
+    /// Blocks every worker, and returns when all are blocked.
     fn every_worker<V: Variant>(runtime: &Runtime, spinning: bool) -> Block {
         let lock = Arc::new(Lock::default());
         // A thread of its own holds it: the client's must not be seen waiting.

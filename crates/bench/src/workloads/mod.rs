@@ -41,7 +41,7 @@ pub(crate) const KINDS: [(&str, &str); 7] = [
     ("hogs", "`busy`: polls of 150 ms"),
 ];
 
-/// Nothing is sampled without the feature `enable`.
+/// Measures nothing: without the feature `enable` nothing is sampled.
 #[cfg(not(feature = "enable"))]
 pub(crate) async fn known(_: u64, _: bool) -> crate::worker::Values {
     crate::worker::Values::default()

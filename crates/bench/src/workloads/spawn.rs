@@ -4,7 +4,7 @@
 use super::Load;
 use crate::variants::Variant;
 
-/// As many are alive at once.
+/// Tasks that each driver has alive at once.
 pub(crate) const BATCH: u64 = 1000;
 
 pub(crate) async fn spawn<V: Variant>(load: Load) {

@@ -22,8 +22,8 @@ pub(crate) struct Tickers {
 #[derive(Default)]
 struct Latest {
     tick: AtomicU64,
-    /// From the time of the tick until a task that was spawned then had been joined: shows a lock
-    /// in the way of spawning.
+    /// The time from the tick until a task that was spawned then had been joined: shows a lock in
+    /// the way of spawning.
     spawned: AtomicU64,
 }
 

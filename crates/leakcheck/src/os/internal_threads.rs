@@ -32,7 +32,7 @@ static CHANGED: Condvar = Condvar::new();
 
 #[derive(Default)]
 struct Registry {
-    /// By kernel id; with the runtime, if the thread belongs to a blocking pool.
+    /// The threads by kernel id; with the runtime, if the thread belongs to a blocking pool.
     threads: HashMap<u32, Option<Id>>,
     /// How many calls have been made and have no thread yet.
     announced: usize,

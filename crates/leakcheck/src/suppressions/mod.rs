@@ -24,7 +24,7 @@ use crate::report::{Found, ListedEntry};
 
 /// The entries about one test.
 pub(crate) struct Listing {
-    /// In the order of the file.
+    /// The entries, in the order of the file.
     entries: Vec<&'static Entry>,
     problem: Option<&'static str>,
     /// Whether the check brings the file up to date.

@@ -82,7 +82,7 @@ async fn deep(calls: usize, answer: oneshot::Receiver<()>) {
     }
 }
 
-/// By the end it has its name.
+/// Starts a thread, and returns when it has its name.
 fn thread(name: &str, answer: oneshot::Receiver<()>) {
     let (tell, told) = std::sync::mpsc::channel();
     let thread = std::thread::Builder::new().name(name.to_owned());
@@ -94,7 +94,7 @@ fn thread(name: &str, answer: oneshot::Receiver<()>) {
     told.recv().unwrap();
 }
 
-/// By the end it has begun.
+/// Makes a blocking call, and returns when it has begun.
 async fn call(answer: oneshot::Receiver<()>) {
     let (tell, told) = oneshot::channel();
     tokio::task::spawn_blocking(move || {

@@ -18,7 +18,8 @@ use crate::ways::{
 
 type Kept = Arc<Mutex<Vec<Waker>>>;
 
-/// Is pending so often, takes a waker in each poll and keeps them all. It wakes itself.
+/// A future that is pending this often, takes a waker in each poll and keeps them all. It wakes
+/// itself.
 fn keeps_all(kept: &Kept, times: usize) -> impl Future<Output = usize> + Send + 'static {
     let (kept, mut taken) = (kept.clone(), 0);
     poll_fn(move |cx| {

@@ -17,7 +17,7 @@ use self::dumping::Dumping;
 /// looked up.
 pub(crate) const NAMELESS: bool = cfg!(miri);
 
-/// Only a test that fails waits for so long.
+/// The longest wait for anything; only a test that fails waits for so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) use testkit::until;
@@ -55,9 +55,9 @@ impl Account {
 enum Spawner {
     Tokio,
     Taskscope,
-    /// And dumps are taken meanwhile.
+    /// taskscope, while dumps are taken.
     TaskscopeDumped,
-    /// And polls are sampled meanwhile: all of them, until there are many.
+    /// taskscope, while polls are sampled: all of them, until there are many.
     TaskscopeSampled,
 }
 

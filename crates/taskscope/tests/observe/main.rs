@@ -25,7 +25,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
-/// For what never comes. Nothing waits for it to pass.
+/// The longest wait for something that should come. Nothing waits for it to pass.
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn builders() -> [Builder; 2] {

@@ -162,7 +162,7 @@ fn what_an_observed_task_spawns_has_it_as_parent() {
 
 #[test]
 fn a_task_that_a_library_spawns_for_a_request_belongs_to_the_request() {
-    /// As hyper's client does it.
+    /// Spawns a task that spawns another and awaits it, as hyper's client does.
     fn connect() -> tokio::task::JoinHandle<()> {
         tokio::spawn(async {
             tokio::spawn(pending::<()>()).await.unwrap();

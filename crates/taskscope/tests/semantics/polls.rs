@@ -29,7 +29,7 @@ fn counted<F: Future>(future: F) -> (Counted<F>, Arc<AtomicU32>) {
     (Counted(Box::pin(future), polls.clone()), polls)
 }
 
-/// Is pending once, and does this with the waker meanwhile.
+/// A future that is pending once, and does this with the waker meanwhile.
 fn once<F: FnMut(&Waker) + Unpin>(mut act: F) -> impl Future<Output = ()> {
     let mut acted = false;
     std::future::poll_fn(move |cx| {

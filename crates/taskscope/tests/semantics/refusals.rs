@@ -1,5 +1,5 @@
-//! Where tokio refuses to spawn, in its own words and at the caller's line; and what the handle's
-//! type promises.
+//! Refusals to spawn where tokio refuses, in its own words and at the caller's line; and what the
+//! handle's type promises.
 
 use std::cell::RefCell;
 use std::future::pending;

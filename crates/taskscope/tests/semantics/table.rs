@@ -20,7 +20,7 @@ mod dumping;
 
 use self::dumping::Dumping;
 
-/// Where a row runs.
+/// The kind of runtime, and the place on it, in which a row runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Setting {
     /// In `block_on` of a current-thread runtime.
@@ -56,7 +56,7 @@ pub(crate) const RUNTIMES: &[Setting] = &[Setting::CurrentThread, Setting::TwoWo
 enum Spawner {
     Tokio,
     Taskscope,
-    /// And dumps are taken meanwhile.
+    /// taskscope, while dumps are taken.
     TaskscopeDumped,
 }
 

@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::support::{named, until};
 
-/// With a single thread for calls.
+/// A runtime with a single thread for calls.
 fn one_thread() -> Runtime {
     Builder::new_current_thread()
         .max_blocking_threads(1)

@@ -19,7 +19,7 @@ fn runtime_of(name: &str) -> Option<String> {
     Some(task.runtime.to_string())
 }
 
-/// Spawned by a task of `here`, where `there` has been entered.
+/// Spawns a task from a task of `here`, where `there` has been entered.
 fn spawned_by_a_task(here: &Runtime, there: &Runtime, name: &'static str) -> JoinHandle<()> {
     let entered = there.handle().clone();
     let spawns = taskscope::spawn_on(here.handle(), async move {

@@ -283,8 +283,8 @@ macro_rules! lacks {
 fn of_all<T: Send + Sync + Unpin>() {}
 fn after_panics<T: UnwindSafe + RefUnwindSafe>() {}
 
-/// Compiled is passed. An output that can be sent is enough for both; with one that cannot, they
-/// stay on their thread.
+/// This test passes if it compiles. An output that can be sent is enough for both; with one that
+/// cannot, they stay on their thread.
 #[test]
 fn sets_and_handles_promise_what_tokios_do() {
     of_all::<tokio::task::JoinSet<Cell<()>>>();

@@ -10,7 +10,7 @@ use tokio::task::LocalSet;
 
 use crate::support::{dumped, named};
 
-/// Where the tasks are spawned.
+/// The surroundings that tasks are spawned in.
 struct World {
     local_set: LocalSet,
     local_runtime: LocalRuntime,

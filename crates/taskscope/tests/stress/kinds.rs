@@ -16,7 +16,7 @@ use tokio::task::yield_now;
 use crate::dice::Dice;
 use crate::ledger::{Booked, Deliberate, Entry, Ledger, Output};
 
-/// As many wakers as may lie around at a time.
+/// The most wakers that are kept at a time.
 pub(crate) const MOST_WAKERS: usize = 2000;
 
 type Loan = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -229,7 +229,7 @@ async fn ping_pong(mut dice: Dice) {
     );
 }
 
-/// From inside of a task, and often of one that is aborted in the middle.
+/// Takes a dump from inside of a task, often of one that is aborted in the middle.
 async fn takes_a_dump(mut dice: Dice) {
     if dice.one_in(8) {
         let stacks = if dice.one_in(2) {

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use tokio::task::JoinError;
 
-/// Thrown on purpose.
+/// The payload of panics on purpose.
 #[derive(Debug)]
 pub(crate) struct Deliberate;
 

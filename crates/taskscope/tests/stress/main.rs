@@ -31,7 +31,7 @@ use crate::times::times;
 
 /// How long it takes if nobody says.
 const SECONDS: u64 = if cfg!(miri) { 0 } else { 5 };
-/// Only a failure takes longer than a moment to settle.
+/// The longest wait for a runtime to settle; only a failure takes longer than a moment.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const CHURNERS: u64 = 3;

@@ -1,7 +1,7 @@
 //! How often tests repeat what they repeat.
 
-/// So often; a hundredth of that, and at least three times, under Miri, which is hundreds of times
-/// slower.
+/// The number of repetitions: the usual one; under Miri, which is hundreds of times slower, a
+/// hundredth of it, and at least three.
 pub(crate) const fn times(usual: usize) -> usize {
     match usual / 100 {
         _ if !cfg!(miri) => usual,

@@ -57,7 +57,7 @@ fn async_fd() -> (AsyncFd<UnixStream>, UnixStream) {
     (AsyncFd::new(one).unwrap(), other)
 }
 
-/// That is known to be full.
+/// An `AsyncFd` that is known to be full.
 async fn full_async_fd() -> (AsyncFd<UnixStream>, UnixStream) {
     let (fd, other) = async_fd();
     let mut writable = fd.writable().await.unwrap();

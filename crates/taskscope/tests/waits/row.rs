@@ -22,7 +22,7 @@ macro_rules! rows {
 }
 pub(crate) use rows;
 
-/// In every trace, so that it can be seen to reach the user's code.
+/// A function in every trace, which shows that the trace reaches the user's code.
 async fn my_own_function<F: Future>(leaf: F) {
     leaf.await;
 }

@@ -41,17 +41,17 @@ pub(crate) const ASKS: [&str; 8] = [
     "/debug/pprof/profile?seconds=5",
 ];
 
-/// When a connection that was broken off is made again. Who is refused so comes back as everybody
-/// does who is told no time.
+/// The wait before a connection that was broken off is made again. An asker that was refused so
+/// waits as long as one that is told no time.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// How the crowd was answered.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Answers {
     pub(super) ok: u64,
-    /// Too many at the same time, with a time when to ask again.
+    /// Refusals because too many ask at the same time, with a time when to ask again.
     pub(super) later: u64,
-    /// Too many connections.
+    /// Refusals because there are too many connections.
     pub(super) full: u64,
     pub(super) other: u64,
     /// Connections that were refused, or ended before the answer did.
@@ -75,7 +75,7 @@ impl Crowd {
         ))
     }
 
-    /// Ends it; how it was answered.
+    /// Ends the crowd and returns how it was answered.
     pub(super) fn stop(&mut self) -> Result<Answers, Error> {
         drop(self.0.stdin.take());
         let stdout = self.0.stdout.take().ok_or("it has been stopped before")?;
@@ -198,7 +198,7 @@ async fn connect(profiles: SocketAddr) -> Result<SendRequest<Empty<Bytes>>, Erro
 
 struct Answer {
     status: StatusCode,
-    /// When to ask again.
+    /// The time after which to ask again.
     again: Option<Duration>,
     bytes: u64,
 }

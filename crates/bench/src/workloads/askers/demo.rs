@@ -156,7 +156,7 @@ pub(super) struct Watch {
 
 /// The largest values that were seen.
 pub(super) struct Most {
-    /// In bytes, as the kernel keeps it.
+    /// Resident memory in bytes, as the kernel counts it.
     pub(super) rss: f64,
     /// The most threads at the moments in which they were counted.
     pub(super) threads: f64,

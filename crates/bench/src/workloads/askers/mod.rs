@@ -27,7 +27,7 @@ use crate::worker::Values;
 const WINDOW: u64 = 10;
 /// The part of a window, as one in so many, that runs before it counts.
 const WARM_UP: u32 = 5;
-/// For the demo's first requests, before the first window.
+/// The time for the demo's first requests, before the first window.
 const FIRST: Duration = Duration::from_secs(1);
 
 /// The difference between the windows of a pair.

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The latencies of a window, in milliseconds.
 pub(super) struct Paced {
     sorted: Vec<f64>,
-    /// Without an answer, or with a wrong one. They are among the latencies, too.
+    /// Requests without an answer, or with a wrong one. They are among the latencies, too.
     pub(super) failed: u64,
 }
 
@@ -154,7 +154,7 @@ impl Connection {
         Ok(answer)
     }
 
-    /// Where in the buffer the body is.
+    /// Reads an answer, and returns where in the buffer its body is.
     fn read(&mut self, stream: &mut TcpStream, status: &str) -> io::Result<std::ops::Range<usize>> {
         self.buffer.clear();
         let mut piece = [0; 4096];

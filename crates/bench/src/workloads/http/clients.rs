@@ -8,7 +8,7 @@ use tokio::runtime::Builder;
 
 use crate::worker::WORKERS;
 
-/// Enough that each of the clients' threads always has something to do.
+/// Connections of the clients: enough that each of their threads always has something to do.
 pub(crate) const CONNECTIONS: usize = 64;
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: bench\r\n\r\n";
 
