@@ -1,11 +1,14 @@
-//! What the feature `console` costs: one measurement in this process, printed as one number. `scripts/console-cost` runs all of them in turn.
+//! Measures the cost of the feature `console`: one measurement in this process, printed as one
+//! number. `scripts/console-cost` runs all of them in turn.
 //!
 //! ```text
 //! console_cost spawn|self-wake|idle  bare|taskscope  none|layer|client  N
 //! ```
 //!
-//! `spawn` and `self-wake`: nanoseconds of processor time of the whole process for each of N tasks, or polls. `idle`: bytes of resident memory for each of N tasks.
-//! `layer` and `client` need a build with the feature and `--cfg tokio_unstable`; the client is a process of its own, so that its time is not counted.
+//! `spawn` and `self-wake`: nanoseconds of processor time of the whole process for each of N tasks,
+//! or polls. `idle`: bytes of resident memory for each of N tasks.
+//! `layer` and `client` need a build with the feature and `--cfg tokio_unstable`; the client is a
+//! process of its own, so that its time is not counted.
 
 #![expect(
     clippy::print_stdout,
@@ -107,7 +110,7 @@ async fn per(n: u64, work: impl Future<Output = ()>) -> f64 {
     (processor_time() - before).as_nanos() as f64 / n as f64
 }
 
-/// Longer than the console waits before it sums up and sends.
+/// Waits for longer than the console does before it sums up and sends.
 async fn settle() {
     tokio::time::sleep(Duration::from_secs(3)).await;
 }
@@ -124,7 +127,7 @@ fn resident() -> f64 {
     kilobytes.parse::<f64>().unwrap() * 1024.0
 }
 
-/// What has to be there while it is measured.
+/// The console's server and client, which are kept while something is measured.
 struct Console {
     #[cfg(feature = "console")]
     _server: Option<taskprof::Server>,

@@ -1,7 +1,8 @@
-//! A program whose answer is known: each task measures the CPU time that it uses, and a profile of twenty seconds must say the same, by task and by scope.
+//! Compares a profile with a known answer: each task measures the CPU time that it uses, and a
+//! profile of twenty seconds must say the same, by task and by scope.
 //!
-//! `known_answers [SECONDS, 20] [HZ, 99]`. Prints a table; the exit status is 1 if a share is off by more than three hundredths of the whole. Called by
-//! `scripts/known-answers`.
+//! `known_answers [SECONDS, 20] [HZ, 99]`. Prints a table; the exit status is 1 if a share is off
+//! by more than three hundredths of the whole. Called by `scripts/known-answers`.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -18,7 +19,8 @@ use rustix::time::{ClockId, clock_gettime};
 use taskprof::profile::{LabelValue, Profile};
 use taskscope::Scope;
 
-/// Name and scope of each task, how many microseconds it works at a time, and how many milliseconds it sleeps in between.
+/// Name and scope of each task, the microseconds that it works at a time, and the milliseconds that
+/// it sleeps in between.
 const TASKS: [(&str, &str, u64, u64); 6] = [
     ("price", "POST /orders", 3000, 0),
     ("stock", "POST /orders", 1000, 0),

@@ -1,4 +1,5 @@
-//! What each kind of answer about N tasks takes in memory, and what stays of it: `look_memory [N]`. `scripts/look-memory` runs it with many.
+//! Measures the memory that each kind of answer about N tasks takes, and how much of it stays:
+//! `look_memory [N]`. `scripts/look-memory` runs it with many.
 
 #![expect(clippy::print_stdout, reason = "it is what it is for")]
 
@@ -35,7 +36,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    // What is read once in the life of a process is no look's: debug information, tables.
+    // Debug information and tables are read once in the life of a process, so before
+    // anything is measured.
     spawn(&runtime, 10);
     for path in ANSWERS {
         ask(addr, path)?;

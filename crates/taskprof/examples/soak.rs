@@ -1,6 +1,8 @@
-//! Samples a process that does everything that is dangerous to interrupt, for as long as it is told, and prints what was survived.
+//! Samples a process that does everything that is dangerous to interrupt, for as long as it is
+//! told, and prints how much of it was survived.
 //!
-//! `soak [SECONDS, 60] [HZ, 10000] [timer: perf or thread]`. Called by `scripts/soak`. A crash or a hang is the failure; the table says how much there was of each.
+//! `soak [SECONDS, 60] [HZ, 10000] [timer: perf or thread]`. Called by `scripts/soak`. A crash or a
+//! hang is the failure; the table says how often each thing was done.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -25,7 +27,7 @@ mod linux {
 
     static STOP: AtomicBool = AtomicBool::new(false);
 
-    /// What a storm has done.
+    /// Counts how often one dangerous thing was done.
     struct Count {
         what: &'static str,
         done: AtomicU64,
@@ -140,7 +142,7 @@ mod linux {
             }
         });
         until_stopped("starts-small", || {
-            // SAFETY: the attributes are initialised before they are used, and the thread is joined.
+            // SAFETY: the attributes are initialised before use, and the thread is joined.
             unsafe {
                 let mut attributes: libc::pthread_attr_t = zeroed();
                 let mut thread: libc::pthread_t = zeroed();
@@ -204,7 +206,7 @@ mod linux {
         });
     }
 
-    /// In a process that ends while it samples.
+    /// Ends this process while it samples.
     fn exit() {
         let _sampler = Sampler::start(Options {
             hz: 2000,

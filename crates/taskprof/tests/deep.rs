@@ -1,4 +1,5 @@
-//! Tasks that are suspended more than a thousand frames deep: the leaf is there, the root is missing, and every format says so.
+//! Tests tasks that are suspended more than a thousand frames deep: the leaf is there, the root is
+//! missing, and every format says so.
 #![allow(missing_docs, reason = "tests")]
 
 use std::pin::Pin;
@@ -85,7 +86,7 @@ fn a_stack_of_a_thousand_frames_is_cut_at_the_root_and_every_format_says_so() {
         let text = (format.write)(&tasks, &RenderOptions::new()).unwrap();
         let text = String::from_utf8(text).unwrap();
         assert!(text.contains(CUT), "{}", format.name);
-        // What is waited for is at the leaf.
+        // The leaf is the future that is waited for.
         assert!(text.contains("oneshot::Receiver"), "{}", format.name);
     }
     let dump = taskscope::DumpOptions::new().capture_blocking();

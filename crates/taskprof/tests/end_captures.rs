@@ -1,4 +1,6 @@
-//! An application that shuts down while its clients wait for captures. A process of its own, because all captures of the process end.
+//! Tests an application that shuts down while its clients wait for captures.
+//!
+//! It has a process of its own, because all captures of the process end.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -9,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-/// As the system calls it.
+/// Name of the thread that samples, as the system calls it.
 const SAMPLES: &str = "taskprof-cpu";
 
 fn is_sampling() -> bool {
@@ -46,7 +48,7 @@ async fn a_graceful_shutdown_waits_for_captures_unless_they_are_ended() {
         clients.push((path, accept, client));
     }
     until_yielding(is_sampling).await;
-    // The page for a browser has begun when its head is there: so the others have been asked for, too.
+    // The head of the browser's page is here, so the others have been asked for, too.
     let mut begun = [0; 12];
     let (_, _, page) = clients.last_mut().unwrap();
     page.read_exact(&mut begun).await.unwrap();

@@ -1,6 +1,8 @@
-//! The memory that a snapshot of many tasks takes and gives back: it grows with what is shown, not with the tasks.
+//! Tests the memory that a snapshot of many tasks takes and gives back: it grows with what is
+//! shown, not with the tasks.
 //!
-//! The memory of a process is measured, so each measurement has a process of its own: the test binary again, with the name of one test.
+//! Memory is that of a whole process, so each measurement has a process of its own: the test binary
+//! again, with the name of one test.
 #![cfg(target_os = "linux")]
 #![allow(
     missing_docs,
@@ -44,7 +46,7 @@ fn is_child() -> bool {
     std::env::var_os(CHILD).is_some()
 }
 
-/// This test again, in a process of its own.
+/// Runs this test again, in a process of its own.
 fn in_a_process_of_its_own(test: &str) -> Output {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
@@ -68,7 +70,7 @@ fn status(name: &str) -> usize {
     kilobytes.parse::<usize>().unwrap() * 1024
 }
 
-/// From now on, `VmHWM` is the most since then.
+/// Resets `VmHWM`, which from now on is the most since then.
 fn forget_the_most() {
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
 }
@@ -129,7 +131,7 @@ fn every_answer_about_100_000_tasks_takes_little_and_gives_it_back() {
     let server = taskprof::serve("127.0.0.1:0").unwrap();
     let addr = server.local_addr();
     let runtime = runtime();
-    // What is read once in the life of a process: debug information, tables of symbols.
+    // Debug information and tables of symbols are read once in the life of a process.
     spawn(&runtime, 10);
     for path in ANSWERS {
         assert_eq!(ask(addr, path).0, "200", "{path}");
@@ -199,7 +201,7 @@ fn without_memory_there_is_an_answer_or_a_sentence() {
 /// A page of rows.
 struct Rows {
     snapshot: u64,
-    /// In all.
+    /// Number of rows in all.
     all: usize,
     ids: Vec<u64>,
     ended: usize,

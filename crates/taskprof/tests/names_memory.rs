@@ -1,4 +1,5 @@
-//! Memory for names: the debug information of a large program is read, and let go. Alone in its binary, since memory is the process's.
+//! Tests that memory for names is given back: the debug information of a large program is read, and
+//! released. Alone in its binary, since memory is the process's.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(
     missing_docs,
@@ -17,7 +18,9 @@ fn anonymous() -> i64 {
     kib.parse().unwrap()
 }
 
-/// Four thousand addresses from everywhere in the program: more than answers show, and nearly all of its debug information.
+/// Names four thousand addresses from everywhere in the program.
+///
+/// They are more than answers show, and need nearly all of its debug information.
 #[test]
 fn memory_that_names_took_is_given_back() {
     // Something of the whole crate, so that it is linked.
@@ -38,6 +41,6 @@ fn memory_that_names_took_is_given_back() {
     println!("anonymous memory before {before} KiB, most {most} KiB, after {after} KiB");
     let taken = most - before;
     assert!(taken > 10_000, "{most}, {before}: nothing was read");
-    // What stays is names, and pieces between them.
+    // Names stay, and pieces of memory between them.
     assert!(after - before < taken / 2, "{after}, {most}, {before}");
 }

@@ -10,7 +10,9 @@ use taskscope::{Scope, sampling};
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, oneshot};
 
-/// A runtime whose only worker knows that sampling is on, if it is: the very first poll of a thread is never chosen.
+/// A runtime whose only worker already knows whether sampling is on.
+///
+/// The very first poll of a thread is never chosen.
 fn runtime() -> Runtime {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

@@ -1,4 +1,6 @@
-//! Without sampling there are no waits to show, and whoever asks is told so. In a process of its own: it is one switch for all.
+//! Tests that without sampling there are no waits to show, and that whoever asks is told so.
+//!
+//! It has a process of its own: sampling is one switch for all.
 #![allow(missing_docs, reason = "tests")]
 
 #[tokio::test]

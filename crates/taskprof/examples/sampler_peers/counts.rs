@@ -77,7 +77,7 @@ fn row(what: &str, peer: Peer, names: &[String], counts: Option<&Counts>, hz: u3
     );
 }
 
-/// What a task is credited that a timer wakes and that uses 5 % of a processor.
+/// Prints how much a task is credited that a timer wakes and that uses 5 % of a processor.
 fn task_row(peer: Peer, hz: u32, counts: Option<&Counts>) {
     let Some(counts) = counts else {
         return;

@@ -23,7 +23,9 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    /// Of a sampler that runs. `empty`: its handler is not called, although its timers go on.
+    /// Measures the handler of a sampler that runs.
+    ///
+    /// `empty`: its handler is not called, although its timers go on.
     pub(crate) fn new(signal: c_int, empty: bool) -> Measured {
         SIGNALS.store(0, Relaxed);
         // SAFETY: an all-zero action is a valid value. Both calls get valid actions; the new one

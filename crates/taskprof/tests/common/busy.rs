@@ -1,4 +1,4 @@
-//! A thread that is busy in a function with a name worth checking: generics, a trait, angle brackets.
+//! A busy thread in a function with a name worth checking: generics, a trait, angle brackets.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,6 +1,8 @@
 //! A check that XML is well-formed, and what a reader sees in it.
 
-/// Reads XML to its end, which fails if it is not well-formed; gives all character data of `<title>` and `<text>`.
+/// Reads XML to its end, and gives all character data of `<title>` and `<text>`.
+///
+/// Fails if the XML is not well-formed.
 pub(crate) fn xml_texts(xml: &str) -> Vec<String> {
     use quick_xml::events::Event;
 

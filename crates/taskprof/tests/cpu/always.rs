@@ -8,7 +8,7 @@ use crate::busy::Busy;
 use crate::tasks::Service;
 use crate::{block_on, my_turn};
 
-/// Only a test that fails waits for so long.
+/// The longest wait of a test; only one that fails reaches it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]

@@ -27,9 +27,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 
-/// There is one sampler at a time in a process, so the tests of this binary take turns.
+/// Takes the turn of a test, until this is dropped.
 ///
-/// A turn begins when the capture that the test before has abandoned is over.
+/// There is one sampler at a time in a process, so the tests of this binary take turns. A turn
+/// begins when the capture that the test before has abandoned is over.
 fn my_turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);

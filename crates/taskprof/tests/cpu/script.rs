@@ -7,7 +7,7 @@ use std::time::Duration;
 use taskprof::Error;
 use taskprof::sampler::{Collected, RawSample, RequestIds, Running, Sampler, StackEnd, TaskLabels};
 
-/// What happened to the sampler.
+/// A call to the sampler, or its drop.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     Started { hz: i32 },
@@ -119,7 +119,7 @@ impl Script {
         self
     }
 
-    /// It can change its frequency while it runs.
+    /// Lets it change its frequency while it runs.
     pub(crate) fn adjustable(mut self) -> Self {
         self.adjustable = true;
         self

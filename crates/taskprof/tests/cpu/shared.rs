@@ -15,7 +15,7 @@ use crate::script::{Event, Script};
 use crate::{block_on, my_turn};
 
 const SHORT: Duration = Duration::from_millis(1);
-/// Only a test that fails waits for so long.
+/// The longest wait of a test; only one that fails reaches it.
 const PATIENCE: Duration = Duration::from_secs(20);
 const STARTED: Event = Event::Started { hz: 99 };
 

@@ -48,7 +48,7 @@ pub(crate) async fn get(app: &Router, path: &str) -> Answer {
     ask(app, Method::GET, path).await
 }
 
-/// As a browser asks when somebody follows a link.
+/// Asks as a browser does when somebody follows a link.
 pub(crate) async fn browse(app: &Router, path: &str) -> Answer {
     let request = Request::get(path).header("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
     send(app, request.body(Body::empty()).unwrap()).await

@@ -1,4 +1,5 @@
-//! Captures that are over: their addresses, differences, the page that leads there, and how many there may be.
+//! Tests captures that are over: their addresses, differences, the page that leads there, and how
+//! many there may be.
 
 use axum::Router;
 use axum::http::Method;

@@ -32,7 +32,7 @@ pub(crate) fn whole(stream: &mut impl Read) -> Answer {
     Answer::read(stream)
 }
 
-/// Only asks; the connection is the caller's.
+/// Sends a request and reads nothing; the connection is the caller's.
 pub(crate) fn send(addr: SocketAddr, method: &str, path: &str, host: &str) -> TcpStream {
     testkit::send(addr, method, path, &[("Host", host)])
 }

@@ -180,7 +180,7 @@ fn the_past_is_refused_with_the_way_to_have_it_and_then_answered_at_once() {
     taskprof::cpu::stop_always_on();
 }
 
-// What a scraper does that profiles all day.
+// A scraper that profiles all day leads to this.
 #[test]
 fn a_second_asker_is_served_while_another_capture_runs() {
     let _turn = my_turn();

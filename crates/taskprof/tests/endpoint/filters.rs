@@ -1,4 +1,5 @@
-//! The task filter: the same words on the pages for tools and on the page for people, and the same tasks.
+//! Tests the task filter: the same words give the same tasks on the pages for tools and on the page
+//! for people.
 
 use crate::client::{Sentence as _, get};
 use crate::server;

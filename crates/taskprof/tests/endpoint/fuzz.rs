@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestR
 
 use crate::ask::{Answer, app, send};
 
-/// What a hostile client would like to see in a page as it is.
+/// Markup that a hostile client sends, and that no page may have as it is.
 const MARK: &str = "<b id=x>";
 
 fn harmless(asked: &str, answer: &Answer) -> Result<(), TestCaseError> {

@@ -1,4 +1,5 @@
-//! Go's names as Go's clients see them: every route with every method and parameter, against what `net/http/pprof` of Go 1.27 answers.
+//! Tests Go's names as Go's clients see them: every route with every method and parameter, against
+//! the answers of `net/http/pprof` of Go 1.27.
 
 use std::io::Read as _;
 
@@ -10,7 +11,8 @@ use crate::my_turn;
 const BINARY: &str = "application/octet-stream";
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// What the answer to a query is: status, content type, and the disposition or the first words of the text.
+/// The expected answer to a query: status, content type, and the disposition or the first words of
+/// the text.
 enum Is {
     File(&'static str),
     Text(&'static str),
@@ -257,7 +259,8 @@ async fn cmdline_has_zero_bytes_between_its_arguments_and_none_at_its_end() {
     assert_eq!(answer.text(), own.join("\0"));
 }
 
-/// The columns of a profile as Go's own tool reads them, without the tool: texts of the message, gunzipped.
+/// Gunzips a profile and gives its message as text, with the names of the columns as Go's own tool
+/// reads them.
 fn texts(answer: &Answer) -> String {
     let mut bytes = Vec::new();
     flate2::read::GzDecoder::new(&*answer.body)
@@ -284,7 +287,7 @@ async fn columns_have_gos_names() {
     }
 }
 
-/// What Grafana Alloy 1.12 asks of an answer before it takes it for a profile.
+/// Checks an answer as Grafana Alloy 1.12 does before it takes it for a profile.
 fn alloy_takes(answer: &Answer) -> Result<(), String> {
     if !answer.status.is_success() {
         return Err(format!("status {}", answer.status));
@@ -341,7 +344,7 @@ async fn a_shared_path_is_strict_as_soon_as_a_parameter_of_ours_is_there() {
     assert_eq!(answer.header("content-disposition"), Some("inline"));
 }
 
-// What scanners for an exposed pprof look for is a page in Go's words.
+// Scanners for an exposed pprof look for a page in Go's words.
 #[tokio::test]
 async fn no_page_has_any_of_the_words_that_scanners_look_for() {
     for prefix in ["/debug/pprof", "/debug/profile"] {

@@ -42,9 +42,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use taskprof::Server;
 
-/// Captures share one sampler, and some tests look whether it runs: the tests that capture take turns.
+/// Takes the turn to capture, until this is dropped; waits while another test has it.
 ///
-/// Each test has a thread and a runtime of its own, so a turn may be kept across an await.
+/// Captures share one sampler, and some tests look whether it runs. Each test has a thread and a
+/// runtime of its own, so a turn may be kept across an await.
 fn my_turn() -> Turn {
     static TURN: Mutex<()> = Mutex::new(());
     Turn {
@@ -56,8 +57,10 @@ struct Turn {
     _held: MutexGuard<'static, ()>,
 }
 
-/// A server for one test. At its end the test waits until the server is gone, so that a capture that the test leaves
-/// running has been abandoned before the next test asks for one.
+/// A server for one test, which is shut down when this is dropped.
+///
+/// The drop waits until the server is gone, so that a capture that the test leaves running has been
+/// abandoned before the next test asks for one.
 struct Served(Option<Server>);
 
 impl Served {
@@ -72,7 +75,7 @@ impl Drop for Served {
     }
 }
 
-/// As a server that was built.
+/// Wraps a server that was built.
 fn served(server: std::io::Result<Server>) -> Served {
     Served(Some(server.unwrap()))
 }

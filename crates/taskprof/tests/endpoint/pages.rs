@@ -1,4 +1,5 @@
-//! The pages for people: links that lead somewhere behind any prefix, what each takes, and captures through the form.
+//! Tests the pages for people: links that lead somewhere behind any prefix, what each takes, and
+//! captures through the form.
 
 use std::collections::BTreeSet;
 
@@ -45,7 +46,9 @@ fn links(page: &str, address: &str) -> Vec<String> {
         .collect()
 }
 
-/// Follows the links of the pages, beginning at an address, and asks for the head of everything else that they lead to. Gives all of it.
+/// Follows the links of the pages, beginning at an address, and gives every address that they name.
+///
+/// Everything that is not a page is asked for by HEAD.
 async fn walk(app: &Router, start: &str) -> BTreeSet<String> {
     let mut met = BTreeSet::from([start.to_owned()]);
     let mut ahead = vec![start.to_owned()];
@@ -139,7 +142,8 @@ async fn at_the_root_of_an_application_links_work_too() {
     assert!(met.contains("/page/tasks"), "{met:?}");
 }
 
-// A property of axum that the documentation of `router()` warns of; when this fails, the warning can go.
+// A property of axum of which the documentation of `router()` warns. When this fails, the warning
+// can go.
 #[tokio::test]
 async fn nest_does_not_match_a_slash_at_the_end() {
     let app: Router = Router::new().nest("/debug/profile", taskprof::router());
@@ -180,7 +184,7 @@ async fn pages_run_only_our_script_and_graphs_stand_in_no_frame_but_ours() {
         assert!(policy(&answer).contains("script-src 'self'"), "{page}");
         assert!(!policy(&answer).contains("unsafe"), "{page}");
         let text = answer.text();
-        // What the policy forbids is not there either.
+        // Nothing that the policy forbids is in the page.
         assert!(
             !text.contains(" style=") && !text.contains("<style") && !text.contains(" onclick"),
             "{page}"

@@ -1,4 +1,5 @@
-//! What is refused, with which status and which sentence, and the headers of every answer.
+//! Tests which requests are refused, with which status and which sentence, and the headers of every
+//! answer.
 
 use crate::client::{Sentence as _, get, request, request_to_host};
 use crate::server;

@@ -1,4 +1,5 @@
-//! Any bytes in the headers that decide who gets in: never an error of ours, never somebody without the token.
+//! Tests that no bytes in the headers that decide who gets in lead to an error of ours, or let
+//! somebody in without the token.
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
@@ -31,13 +32,13 @@ fn ask(host: &[u8], authorization: &[u8]) -> u16 {
     exchange(guarded(), &request.concat()).status
 }
 
-/// Of a header: everything but line ends.
+/// The bytes of a header: anything but line ends.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let byte = any::<u8>().prop_filter("a line end", |byte| !b"\r\n".contains(byte));
     prop::collection::vec(byte, 0..64)
 }
 
-/// The right one with a few bytes changed, taken away or added.
+/// The right header with a few bytes changed, taken away or added.
 fn almost(right: &'static str) -> impl Strategy<Value = Vec<u8>> {
     let change = (0..right.len() + 1, 0..3_usize, 0x20..0x7f_u8);
     prop::collection::vec(change, 1..4).prop_map(move |changes| {
@@ -59,8 +60,9 @@ const RIGHT: &str = "Bearer 6f1ed002ab5595859014ebf0951522d9";
 // `any:` and the token.
 const RIGHT_BASIC: &str = "Basic YW55OjZmMWVkMDAyYWI1NTk1ODU5MDE0ZWJmMDk1MTUyMmQ5";
 
-/// Whether a header that was changed still says the same by the rules: spaces around it and the case of the scheme do not count, nor
-/// does the name of a user.
+/// Whether a header that was changed still says the same by the rules.
+///
+/// Spaces around it, the case of the scheme and the name of a user do not count.
 fn lets_in(header: &[u8]) -> bool {
     use base64::Engine as _;
     let header = header.trim_ascii();
@@ -108,7 +110,8 @@ proptest! {
         let text = String::from_utf8_lossy(&host).to_ascii_lowercase();
         let status = ask(&host, RIGHT.as_bytes());
         if status == 200 {
-            // A port or an address of the same machine may have come out of the changes, and nothing else.
+            // The changes may have made a port or an address of the same machine, and nothing
+            // else.
             let host = text.trim().rsplit_once(':').filter(|_| !text.trim().ends_with(']')).map_or(text.trim(), |(host, _)| host);
             let same = host.parse().is_ok_and(|ip: std::net::Ipv4Addr| ip.is_loopback());
             let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));

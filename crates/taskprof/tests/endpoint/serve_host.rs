@@ -1,4 +1,4 @@
-//! Which hosts a request may name: DNS rebinding.
+//! Tests which hosts a request may name: DNS rebinding.
 
 use std::net::SocketAddr;
 

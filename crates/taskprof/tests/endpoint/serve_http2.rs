@@ -17,15 +17,15 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::client::get;
 use crate::{Served, served};
 
-/// Long enough for an honest client on a busy machine.
+/// A short limit, long enough for an honest client on a busy machine.
 const SOON: Duration = Duration::from_millis(500);
-/// So long that no test lives to see it.
+/// A limit that no test reaches.
 const NEVER: Duration = Duration::from_secs(3600);
-/// When a test has waited in vain.
+/// The time after which a test has waited in vain.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const INDEX: &str = "/debug/profile";
-/// Not one of those that are answered in any case.
+/// A path that is not among those that are answered in any case.
 const CMDLINE: &str = "/debug/profile/cmdline";
 const PREFACE: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const WATCH: &str = "/rs.tokio.console.instrument.Instrument/WatchUpdates";
@@ -352,7 +352,7 @@ async fn watching_takes_longer_than_every_limit_of_a_connection() {
     }
 }
 
-/// So many that their list does not fit into the window of the client below.
+/// Spawns tasks whose list does not fit into the window of the client below.
 fn tasks() -> Vec<taskscope::JoinHandle<()>> {
     (0..4000)
         .map(|_| {
@@ -437,12 +437,13 @@ async fn a_peer_that_answers_no_ping_loses_its_place_and_one_that_does_keeps_it(
         requests,
         connection: tokio::spawn(async { Ok(()) }),
     };
-    // Of the same task as everything else here: it is not driven unless we do.
+    // This task drives the connection, as everything else here: only while it is polled.
     let updates = tokio::select! {
         _ = &mut connection => panic!("it ended"),
         updates = attach(&mut client) => updates,
     };
-    // Who leaves what comes unread is cut off for that: with `tokio_unstable`, the tasks of this loop are in it.
+    // A client that leaves its updates unread is cut off for that. With `tokio_unstable`, the tasks
+    // of this loop are in them.
     let mut watching = Box::pin(async { tokio::join!(connection, read(updates)) });
     let began = Instant::now();
     while began.elapsed() < 3 * limit {
@@ -474,7 +475,7 @@ async fn the_authority_has_to_be_one_that_is_answered_to() {
     ] {
         for path in [INDEX, WATCH] {
             let (got, _) = client.ask(request(host, path)).await.unwrap();
-            // What comes of a GET of the service is its own business.
+            // A GET of the service may fail for reasons of its own; only 403 matters.
             let is_let_in = got != 403;
             assert_eq!(is_let_in, status == 200, "{host}{path}: {got}");
         }
@@ -509,7 +510,7 @@ async fn a_page_of_another_site_is_refused_over_http_2_as_well() {
     }
 }
 
-// A capture that nobody waits for would go on for five minutes, and there are 32 of them at the most.
+// A capture that nobody waits for would go on for five minutes, and there are at most 32 of them.
 #[tokio::test]
 async fn a_capture_ends_when_its_client_resets_it_or_goes_away() {
     const MOST: usize = 32;

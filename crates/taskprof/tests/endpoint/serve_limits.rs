@@ -9,9 +9,9 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use crate::client::{Sentence as _, exchange, get, whole};
 use crate::{Served, my_turn, served, server};
 
-/// Long enough for an honest client on a busy machine.
+/// A short limit, long enough for an honest client on a busy machine.
 const SOON: Duration = Duration::from_millis(500);
-/// So long that no test lives to see it.
+/// A limit that no test reaches.
 const NEVER: Duration = Duration::from_secs(3600);
 
 const INDEX: &str = "/debug/profile";

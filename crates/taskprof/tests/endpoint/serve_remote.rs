@@ -112,7 +112,7 @@ fn limits_that_are_none_are_errors() {
     }
 }
 
-// What users put into their own structs and threads.
+// Users put these into their own structs and threads.
 #[test]
 fn servers_builders_and_layers_can_be_sent_and_shared() {
     fn is<T: Send + Sync + 'static>() {}

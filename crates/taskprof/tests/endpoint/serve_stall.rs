@@ -9,13 +9,13 @@ use taskprof::UnixServer;
 
 use crate::client::whole;
 
-/// So many that their list does not fit into the buffers of a socket.
+/// Number of tasks: their list does not fit into the buffers of a socket.
 const TASKS: usize = 5000;
 
-/// Answers that are made at a time: more clients than that who read nothing.
+/// Number of clients that read nothing: more than answers are made at a time.
 const MANY: usize = 20;
 
-/// Long enough to make so many stall before one of them is cut off, on a slow machine.
+/// Write timeout, long enough to make so many stall before one is cut off, on a slow machine.
 const LIMIT: Duration = Duration::from_secs(8);
 
 fn ask(path: &Path) -> UnixStream {
@@ -87,7 +87,7 @@ fn a_client_that_never_reads_is_cut_off_and_the_thread_that_writes_for_it_ends()
     let server = server("stall", LIMIT);
     let mut stalled = stall(&server);
     let asked = Instant::now();
-    // Those of other tests come and go, and none of theirs stays.
+    // Writers of other tests are counted, too: they come and go, and none of them stays.
     while writers() > 0 {
         assert!(
             asked.elapsed() < 10 * LIMIT + Duration::from_secs(60),
@@ -97,7 +97,7 @@ fn a_client_that_never_reads_is_cut_off_and_the_thread_that_writes_for_it_ends()
     }
     for stream in &mut stalled {
         let mut rest = Vec::new();
-        // The part that was on its way, and then an end that is none: the last piece of a chunked body is missing.
+        // The part that was on its way comes, but the last piece of the chunked body is missing.
         let _ = stream.read_to_end(&mut rest);
         assert!(!rest.ends_with(b"\r\n0\r\n\r\n"));
     }

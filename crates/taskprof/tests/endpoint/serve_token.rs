@@ -78,7 +78,7 @@ fn nothing_else_lets_in() {
         basic(&format!("any:any:{TOKEN}")),
         "Basic".to_owned(),
         "Basic !!!!".to_owned(),
-        // What the digest of the empty string would be for a token that is none.
+        // The digest of the empty string, as if a missing token were an empty one.
         "Bearer e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855".to_owned(),
     ] {
         let shown = std::slice::from_ref(&header);

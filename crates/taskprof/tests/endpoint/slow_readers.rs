@@ -10,15 +10,15 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use crate::client::get;
 use crate::{Served, served};
 
-/// Long enough for any answer on a busy machine, and much shorter than a slow client takes.
+/// Time for any answer on a busy machine, and much less than a slow client takes.
 const PROMPTLY: Duration = Duration::from_secs(120);
 
-/// So that nobody is cut off because time has passed.
+/// Timeout with which nobody is cut off because time has passed.
 const NEVER: Duration = Duration::from_secs(3600);
 
 const LARGE: &str = "tasks?debug=2&stacks=none&name=slowly+read";
 
-/// So many that their list does not fit into the buffers of a connection.
+/// Spawns tasks whose list does not fit into the buffers of a connection.
 fn tasks() -> tokio::runtime::Runtime {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -64,7 +64,8 @@ fn others_are_answered(addr: SocketAddr, clients: usize) {
     let mut slow: Vec<TcpStream> = Vec::new();
     for at in 0..clients {
         let mut stream = self::slow(addr);
-        // The first ones are being answered before the next ask: else they are told that too many are being made.
+        // The first ones are being answered before the next ask. Otherwise the next would be told
+        // that too many answers are being made.
         if at % 8 == 0 {
             assert_eq!(stream.read(&mut [0]).unwrap(), 1);
         }

@@ -39,7 +39,8 @@ async fn every_source_is_a_page_in_every_format_and_the_list_of_addresses_links_
             Seconds::Timed => "seconds=1&",
             _ => "",
         };
-        // One capture is enough of what takes time; the others of its formats are those of any capture.
+        // A source that takes time is captured once, in one format. Its other formats are those of
+        // any capture.
         let formats = FORMATS
             .iter()
             .take(if seconds.is_empty() { FORMATS.len() } else { 1 });

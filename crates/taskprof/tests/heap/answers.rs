@@ -1,4 +1,4 @@
-//! What the profiles say: by route and task, to Go's tool, as JSON, over HTTP.
+//! Tests the answers of heap profiles: by route and task, to Go's tool, as JSON, over HTTP.
 
 use taskprof::write;
 use taskscope::Scope;
@@ -81,7 +81,7 @@ async fn memory_is_known_by_route_and_task() {
     let after = taskprof::heap().capture().await.unwrap();
     let held = |route| sum(&after, "inuse_space", &[("route", route)]);
     assert!(held("POST /known") < 1e5 && held("GET /known") < 1e5);
-    // What was allocated stays.
+    // Bytes that were allocated stay counted when they are freed.
     assert_within_five_percent(
         sum(&after, "alloc_space", &[("route", "POST /known")]),
         24e6,

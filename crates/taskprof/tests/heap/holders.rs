@@ -1,4 +1,4 @@
-//! What tasks, scopes and survivors hold: in dumps, reports, the page and the metrics.
+//! Tests how much tasks, scopes and survivors hold: in dumps, reports, the page and the metrics.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Work in short bursts that timers start: in step with the kernel's tick, which a timer on that tick never sees.
+//! Works in short bursts that timers start, in step with the kernel's tick: a timer on that tick
+//! never sees them.
 
 use std::time::{Duration, Instant};
 

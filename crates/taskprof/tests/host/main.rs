@@ -1,7 +1,8 @@
-//! The host lives: programs that a CPU profiler can kill, freeze or change, each in a process of its own, in a short form.
+//! Tests that the host lives: runs programs that a CPU profiler can kill, freeze or change, each in
+//! a process of its own, in a short form.
 //!
-//! It takes arguments as any test program does. A case ends with `lived` and an exit status of zero, within [`PATIENCE`]. The long form is
-//! `scripts/soak`.
+//! It takes arguments as any test program does. A case ends with `lived` and an exit status of
+//! zero, within [`PATIENCE`]. The long form is `scripts/soak`.
 #![cfg(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
@@ -27,9 +28,9 @@ use std::time::{Duration, Instant};
 use taskprof::Profile;
 use taskprof::cpu::Cpu;
 
-/// Only a case that fails takes so long.
+/// The time after which a case has failed.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// What a case prints last.
+/// The last line that a case prints.
 const LIVED: &str = "lived";
 /// Names the case that a process is to run.
 const CASE: &str = "TASKPROF_HOST_CASE";
@@ -65,7 +66,7 @@ fn main() {
         // Not by return: threads that are busy go on, as in a service.
         std::process::exit(0);
     }
-    // What ends in this is only ever reached through another one.
+    // A case whose name ends in this is only ever reached through another one.
     let helps = |name: &str| name.ends_with("_succeeded");
     let names = CASES.iter().map(|(name, _)| *name);
     let tests: Vec<&str> = names.filter(|name| !helps(name)).collect();

@@ -1,4 +1,4 @@
-//! Captures that begin and end all the time, of which many are abandoned: a signal that is late finds a handler.
+//! Begins and ends captures all the time, and abandons many: a signal that is late finds a handler.
 
 use std::time::Duration;
 

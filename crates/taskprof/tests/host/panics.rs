@@ -1,4 +1,5 @@
-//! Tasks of a service panic all the time while it is profiled: the handler interrupts the unwinder of the platform.
+//! Profiles a service whose tasks panic all the time: the handler interrupts the unwinder of the
+//! platform.
 
 use std::time::Duration;
 

@@ -38,7 +38,7 @@ pub(crate) fn exec() {
     panic!("{}", successor.exec());
 }
 
-/// What it becomes: a program that knows of no signal.
+/// The program that replaces the service of [`exec`]: it knows of no signal.
 pub(crate) fn successor() {
     burn(Duration::from_secs(1));
 }
@@ -76,7 +76,9 @@ pub(crate) fn fork() {
     samples(99, Duration::from_millis(500));
 }
 
-/// The main thread ends the process, whose destructors run under the sampler: twenty processes, each in the middle of a capture.
+/// Ends twenty processes from their main threads, each in the middle of a capture.
+///
+/// The destructors of the process run under the sampler.
 pub(crate) fn exit() {
     if std::env::var("INNER").is_ok() {
         return busy_and_captured();

@@ -36,7 +36,8 @@ fn disposition(signal: i32) -> (usize, i32) {
     }
 }
 
-/// An application with a profiler of its own: timer and handler go on during a capture and afterwards.
+/// An application with a profiler of its own: its timer and handler go on during a capture and
+/// afterwards.
 pub(crate) fn sigprof() {
     handle(libc::SIGPROF);
     let each = libc::timeval {
@@ -108,7 +109,8 @@ pub(crate) fn children() {
     assert_eq!(child(), before, "after it");
 }
 
-/// Threads that burn and wait in short reads with a timeout, which the kernel never restarts; errno survives.
+/// Threads that burn and wait in short reads with a timeout, which the kernel never restarts: errno
+/// survives.
 pub(crate) fn interrupted() {
     static STOP: AtomicBool = AtomicBool::new(false);
     static READS: AtomicU64 = AtomicU64::new(0);

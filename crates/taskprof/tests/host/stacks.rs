@@ -45,7 +45,7 @@ pub(crate) fn left(kib: usize) {
     for _ in 0..2 {
         let thread = Builder::new().stack_size(2 << 20).spawn(move || {
             let (mut low, mut size) = (null_mut(), 0);
-            // SAFETY: the attributes are filled in before they are read, and are those of this thread.
+            // SAFETY: the attributes are those of this thread, and filled in before use.
             unsafe {
                 let mut attributes: libc::pthread_attr_t = zeroed();
                 libc::pthread_getattr_np(libc::pthread_self(), &mut attributes);
@@ -68,7 +68,8 @@ extern "C" fn in_c(_: *mut c_void) -> *mut c_void {
 /// Threads that no Rust code has started: they have no alternate stack.
 pub(crate) fn c(kib: usize) {
     for _ in 0..2 {
-        // SAFETY: the attributes are initialised before they are used; the function takes no argument and never returns.
+        // SAFETY: the attributes are initialised before use; the function takes no argument and
+        // never returns.
         unsafe {
             let mut attributes: libc::pthread_attr_t = zeroed();
             let mut thread: libc::pthread_t = zeroed();
@@ -90,7 +91,8 @@ extern "C" fn busy_handler(_: i32) {
     burn(Duration::from_millis(300));
 }
 
-/// Handlers of the application that run on the alternate stack that every thread of Rust has, and are interrupted there.
+/// Handlers of the application that run on the alternate stack that every thread of Rust has, and
+/// are interrupted there.
 pub(crate) fn alternate() {
     for _ in 0..2 {
         std::thread::spawn(|| {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 /// Labels by name.
 pub(crate) type Labels = BTreeMap<String, String>;
 
-/// What was scraped.
+/// The families and points that were scraped.
 #[derive(Debug, Default)]
 pub(crate) struct Exposition {
     /// Kind and help by the name of a family.

@@ -1,4 +1,4 @@
-//! What may be asked, and in which format the answer is.
+//! Tests which requests for metrics are allowed, and in which format the answer is.
 
 use axum::Router;
 use axum::body::Body;
@@ -32,7 +32,7 @@ fn content_type(response: &Response<Body>) -> &str {
 #[tokio::test]
 async fn the_format_is_what_the_client_takes_and_the_parameter_goes_first() {
     let app: Router = taskprof::router();
-    // What Prometheus 2.42 sends.
+    // As Prometheus 2.42 sends it.
     let scraper = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
     let (new, old) = (OPENMETRICS_TYPE, PROMETHEUS_TYPE);
     for (path, accept, expected) in [
