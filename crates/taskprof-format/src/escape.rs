@@ -1,13 +1,11 @@
-//! Text inside XML and HTML: the one place that knows which characters a format of that kind gives
-//! a meaning.
+//! Escapes for text in XML and HTML.
 //!
-//! Not here: characters that cannot be seen (`taskscope_core::text`), among which are all that XML
-//! cannot hold.
+//! Not here: hidden characters (`text.rs`), which include all that XML cannot hold.
 
 use crate::text::OneLine;
 
-/// Escapes text for element content and for quoted attributes, in XML and in HTML. It is on one
-/// line, and nothing in it hides.
+/// Escapes text for element content and quoted attributes, in XML and in HTML. The result is one
+/// line without hidden characters.
 pub fn markup(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in OneLine(text).to_string().chars() {

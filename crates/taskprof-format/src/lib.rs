@@ -2,8 +2,8 @@
 //!
 //! Owns the vocabulary ([`profile`]) and one writer per format ([`write`](mod@write)). Not here:
 //! where profiles come from, and HTTP (both in `taskprof`), symbol lookup (`callstack`), which
-//! characters are hidden and how names are escaped (`taskscope_core::text`, reached through `text.rs`
-//! alone).
+//! characters are hidden and how names are escaped (`taskscope_core::text`, reached through
+//! `text.rs` alone).
 //!
 //! ```text
 //! profile ◀── resolve ◀── write          error, escape and text are used by all three

@@ -1,8 +1,9 @@
 //! The vocabulary that sources fill and writers print: profile, sample, stack, frame, label.
 //!
 //! The invariant: every sample has exactly one value per sample type of its profile. Writers refuse
-//! a profile that breaks it. Below: differences and sums of two profiles (`combine.rs`). Not here:
-//! names of addresses (`resolve.rs`, on `callstack`), any file format (`write/`), any clock.
+//! a profile that breaks it. Below: differences and sums of two profiles (`combine.rs`), frames of
+//! the runtime (`runtime.rs`). Not here: names of addresses (`resolve.rs`), any file format
+//! (`write/`).
 
 mod combine;
 mod runtime;
@@ -14,10 +15,10 @@ use std::time::{Duration, SystemTime};
 
 pub use self::runtime::{RUNTIME, RuntimeFrames};
 
-/// What one column of values counts, and in which unit: `samples`/`count`, `cpu`/`nanoseconds`.
+/// The kind and the unit of one column of values: `samples`/`count`, `cpu`/`nanoseconds`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SampleType {
-    /// What is counted.
+    /// The kind of thing that is counted.
     pub kind: Cow<'static, str>,
     /// The unit; viewers scale `nanoseconds` and `bytes` and take anything else as a count.
     pub unit: Cow<'static, str>,
@@ -33,7 +34,7 @@ impl SampleType {
     }
 }
 
-/// One entry of a stack: a code address, or a name that somebody knows without an address.
+/// One entry of a stack: a code address, or a name without one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Frame {
     /// A return address as captured, looked up through [`callstack::symbolize`], which subtracts
@@ -45,9 +46,9 @@ pub enum Frame {
     /// A frame without an address: a spawn site, or a note such as `(no stack: the task was being
     /// polled)`.
     Named {
-        /// What is shown.
+        /// The text that is shown.
         name: Arc<str>,
-        /// The source file that it stands for.
+        /// The source file that the frame stands for.
         file: Option<Arc<str>>,
         /// The line in that file.
         line: Option<u32>,
@@ -120,11 +121,11 @@ pub struct Sample {
     pub stack: Vec<Frame>,
     /// One value per sample type of the profile, in that order.
     pub values: Vec<i64>,
-    /// What tells this sample from others with the same stack.
+    /// Labels that tell this sample from others with the same stack.
     pub labels: Vec<Label>,
 }
 
-/// What was measured, in which units, since when, for how long, and every sample.
+/// Samples, with the kinds and units of their values, when they were taken and for how long.
 ///
 /// # Examples
 ///
@@ -149,9 +150,9 @@ pub struct Sample {
 pub struct Profile {
     /// The columns of every sample's values; at least one.
     pub sample_types: Vec<SampleType>,
-    /// The kind of the column to show first; `None`: the last one, as the pprof tool has it.
+    /// The kind of the column to show first; `None` is the last one, as in the pprof tool.
     pub default_sample_type: Option<Cow<'static, str>>,
-    /// What lies between two samples, if something was sampled.
+    /// The quantity between two samples, such as CPU time; `None` if nothing was sampled.
     pub period_type: Option<SampleType>,
     /// How much of [`period_type`](Self::period_type) lies between two samples; 0 if nothing was
     /// sampled.
@@ -160,13 +161,12 @@ pub struct Profile {
     pub time: SystemTime,
     /// How long it took; zero for a snapshot.
     pub duration: Duration,
-    /// Everything that was measured.
+    /// All samples.
     pub samples: Vec<Sample>,
-    /// Whether the values are differences, so that some may be negative, and no sample means that
-    /// nothing has changed.
+    /// Whether the values are differences: some may be negative, and no samples means no change.
     pub is_difference: bool,
-    /// Sentences for the reader: what was lost, what could not be seen. Writers print them where
-    /// their format can.
+    /// Sentences for the reader, about samples that were lost or could not be taken. Writers print
+    /// them where their format has a place.
     pub comments: Vec<String>,
 }
 
@@ -189,7 +189,7 @@ impl Profile {
     /// Merges samples that have the same stack and the same labels (in any order); the values are
     /// added up.
     ///
-    /// Of several labels with one key the last is kept, as every format has room for one.
+    /// The last of several labels with one key is kept, as every format has room for one.
     ///
     /// The order of first appearance is kept. Sums saturate at the ends of `i64`.
     pub fn aggregate(&mut self) {
@@ -238,7 +238,7 @@ impl Profile {
     }
 }
 
-/// Sorts by key and keeps the last of each.
+/// Sorts labels by key and keeps the last of each key.
 fn one_per_key(labels: &mut Vec<Label>) {
     // Stable, and backwards: the last one comes first, which is the one that `dedup` keeps.
     labels.reverse();

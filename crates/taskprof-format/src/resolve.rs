@@ -1,5 +1,4 @@
-//! From a frame to the names that are printed: the one place where writers ask what an address is
-//! called.
+//! Names of frames: the one place where writers look addresses up.
 //!
 //! An address without a symbol is named `module+0xoffset` and counted. The offset is the address in
 //! the file, as `addr2line -e module` takes it, and stable across runs. Not here: symbol lookup and
@@ -22,7 +21,7 @@ pub(crate) struct Line {
     pub(crate) line: Option<u32>,
 }
 
-/// What the addresses of a module that were looked up had: each is true if one of them did.
+/// The kinds of information that lookups found in a module: each is true if one address had it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Known {
     pub(crate) functions: bool,
@@ -31,11 +30,11 @@ pub(crate) struct Known {
     pub(crate) inlined: bool,
 }
 
-/// Names the frames of one profile and remembers what had no name.
+/// Names the frames of one profile, and counts addresses without a name.
 #[derive(Debug)]
 pub(crate) struct Resolver {
     modules: Arc<[Module]>,
-    /// By index into `modules`.
+    /// One per module, in the order of `modules`.
     known: Vec<Known>,
     /// Indexes into `modules`, by start address: the list itself has the main program first.
     by_start: Vec<usize>,
@@ -129,7 +128,7 @@ impl Resolver {
         &self.modules
     }
 
-    /// What was found so far in the module with this index.
+    /// The kinds of information found so far in the module with this index.
     pub(crate) fn known(&self, module: usize) -> Known {
         self.known[module]
     }
@@ -146,7 +145,7 @@ impl Resolver {
     }
 }
 
-/// A path with the bound of all that are shown.
+/// Cuts a name or path at the bound for all that are shown.
 fn cut(path: &Arc<str>) -> Arc<str> {
     match bounded(path, MAX_PATH) {
         Cow::Borrowed(_) => Arc::clone(path),

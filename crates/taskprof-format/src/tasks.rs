@@ -7,10 +7,14 @@
 //!
 //! The schema for other languages is `docs/tasks.schema.json` in the repository.
 
+mod parameters;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use self::parameters::Parameters;
 
 /// The version of the JSON that this crate writes and reads.
 ///

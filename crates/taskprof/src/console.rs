@@ -1,8 +1,8 @@
 //! tokio-console on the port of the pages (feature `console`).
 //!
 //! [`layer`] makes a layer for the application's subscriber, and a [`Console`] for
-//! [`ServerBuilder::console`](crate::ServerBuilder::console). Requirements, overhead and limits are those of the crate
-//! `taskprof-console`, which has all of the code: [`layer`], [`Options`].
+//! [`ServerBuilder::console`](crate::ServerBuilder::console). Requirements, overhead and limits are
+//! those of the crate `taskprof-console`, which has all of the code: [`layer`], [`Options`].
 //!
 //! # Examples
 //!

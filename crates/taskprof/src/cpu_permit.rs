@@ -4,9 +4,9 @@
 //! Captures that many have asked for together end together. Without permits, as many threads would
 //! then look up names and write answers at once, and the application's own threads would be a few
 //! among dozens for that moment: its slowest requests show it. While there is a line, the next one
-//! also rests before it begins, so that however many ask, they get some thirty permits a second,
-//! and never more than a tenth of a processor. Who asks alone does not wait. Not here: how many may
-//! wait (`http/admission.rs`), the nice value of a thread (`thread.rs`).
+//! also rests before it begins: however many ask, they get some thirty permits a second, and a
+//! tenth of a processor while the work takes less than 28 ms. Whoever asks alone does not wait. Not
+//! here: how many may wait (`http/admission.rs`), the nice value of a thread (`thread.rs`).
 
 use std::future::Future;
 use std::pin::pin;
@@ -19,16 +19,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Permits to look up names and to write answers.
-pub(crate) static WORK: CpuLine = CpuLine::new(Rests::Yes);
-/// Permits to take a dump.
-pub(crate) static DUMPS: CpuLine = CpuLine::new(Rests::Yes);
+pub(crate) static WORK: CpuLine = CpuLine::new(2);
+/// Permits to take a dump. Whoever waits for one waits for all who share it.
+pub(crate) static DUMPS: CpuLine = CpuLine::new(1);
 /// Permits for scrapes and the overview, which are few and short.
-pub(crate) static PROMPT: CpuLine = CpuLine::new(Rests::No);
+pub(crate) static PROMPT: CpuLine = CpuLine::new(NEVER);
 /// Permits to go on with a large answer after its beginning. Nobody else waits behind these.
-pub(crate) static DOWNLOADS: CpuLine = CpuLine::new(Rests::No);
+pub(crate) static DOWNLOADS: CpuLine = CpuLine::new(NEVER);
 
-/// Threads rest only while at least this many others wait.
-const MANY: usize = 2;
+/// A line in which nobody rests.
+const NEVER: usize = usize::MAX;
 /// A rest is this many times as long as the work before,
 const REST: u32 = 9;
 /// but not shorter than this, because the work is not all that an answer costs,
@@ -42,15 +42,10 @@ pub(crate) struct CpuLine {
     permits: Semaphore,
     /// Number of those who wait for a permit.
     waiting: AtomicUsize,
-    rests: Rests,
+    /// Threads rest while at least this many others wait.
+    rests_from: usize,
     /// End of the rest after the last work.
     rested: Mutex<Option<Instant>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rests {
-    Yes,
-    No,
 }
 
 /// The right to be busy; dropping it lets the next one in.
@@ -65,11 +60,11 @@ pub(crate) struct CpuPermit {
 }
 
 impl CpuLine {
-    const fn new(rests: Rests) -> CpuLine {
+    const fn new(rests_from: usize) -> CpuLine {
         CpuLine {
             permits: Semaphore::const_new(1),
             waiting: AtomicUsize::new(0),
-            rests,
+            rests_from,
             rested: Mutex::new(None),
         }
     }
@@ -118,8 +113,7 @@ impl Drop for CpuPermit {
     fn drop(&mut self) {
         let line = self.line;
         if let Some(began) = self.began
-            && line.rests == Rests::Yes
-            && line.waiting() >= MANY
+            && line.waiting() >= line.rests_from
         {
             let now = Instant::now();
             let rest = (now.duration_since(began) * REST).clamp(SHORTEST_REST, LONGEST_REST);
@@ -171,12 +165,12 @@ mod tests {
     // Through a private door: from outside, a rest looks like a slow machine.
     #[test]
     fn whoever_comes_next_rests_while_there_is_a_line() {
-        static LINE: CpuLine = CpuLine::new(Rests::Yes);
+        static LINE: CpuLine = CpuLine::new(2);
         let permit = LINE.acquire_blocking();
-        let line: Vec<_> = (0..MANY)
+        let line: Vec<_> = (0..2)
             .map(|_| thread::spawn(|| LINE.acquire_blocking().began))
             .collect();
-        while LINE.waiting() < MANY {
+        while LINE.waiting() < 2 {
             thread::yield_now();
         }
         let busy = Duration::from_millis(2);

@@ -38,7 +38,7 @@ impl Error {
         }
     }
 
-    /// The same for somebody else who is told; the causes become text.
+    /// A copy for another receiver; the causes become text.
     pub(crate) fn again(&self) -> Self {
         let kind = match &self.kind {
             Kind::Busy(text) => Kind::Busy(text),
@@ -60,7 +60,8 @@ impl Error {
         }
     }
 
-    /// An argument that cannot be honoured; for implementors of [`Sampler`](crate::sampler::Sampler) too.
+    /// An argument that cannot be honoured; for implementors of
+    /// [`Sampler`](crate::sampler::Sampler) too.
     pub fn invalid_argument(text: impl Into<String>) -> Self {
         Error {
             kind: Kind::Argument(text.into()),
@@ -68,7 +69,8 @@ impl Error {
         }
     }
 
-    /// The sampler could not be started, stopped or read; for implementors of [`Sampler`](crate::sampler::Sampler) too.
+    /// The sampler could not be started, stopped or read; for implementors of
+    /// [`Sampler`](crate::sampler::Sampler) too.
     pub fn sampler(text: impl Into<String>) -> Self {
         Error {
             kind: Kind::Sampler(text.into()),
@@ -90,17 +92,20 @@ impl Error {
         self
     }
 
-    /// True when a CPU capture with another sampler or frequency is running in this process, or too many captures are; ask again when one has ended.
+    /// True when a CPU capture with another sampler or frequency is running in this process, or too
+    /// many captures are; ask again when one has ended.
     pub fn is_busy(&self) -> bool {
         matches!(self.kind, Kind::Busy(_))
     }
 
-    /// True when the process does not collect what was asked for; the text says what would change that.
+    /// True when the process does not collect what was asked for; the text says what would change
+    /// that.
     pub fn is_unavailable(&self) -> bool {
         matches!(self.kind, Kind::Unavailable(_))
     }
 
-    /// True when the process has no memory for what was asked for; ask for less, or again when it has.
+    /// True when the process has no memory for what was asked for; ask for less, or again when it
+    /// has.
     pub fn is_out_of_memory(&self) -> bool {
         matches!(self.kind, Kind::NoMemory(_))
     }
@@ -115,7 +120,8 @@ impl Error {
         matches!(self.kind, Kind::Sampler(_))
     }
 
-    /// True when a profile could not be written, because it contradicts itself or the format cannot express it.
+    /// True when a profile could not be written, because it contradicts itself or the format cannot
+    /// express it.
     pub fn is_write(&self) -> bool {
         matches!(self.kind, Kind::Write(_))
     }

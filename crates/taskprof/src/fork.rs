@@ -1,7 +1,10 @@
-//! Whether this process is the child of one that has used this crate: `fork` copies memory and no thread.
+//! Detects a child that was forked from a process that had used this crate: `fork` copies memory
+//! and no thread.
 //!
-//! Our threads are the parent's then, and a lock that one of them held at that moment is locked for ever. So whatever hands work to a thread, or takes a lock that such
-//! a thread takes, asks here first. A child that calls `exec`, or whose parent never used the crate before `fork`, is not concerned.
+//! The child has none of our threads, and a lock that one of them held is locked for ever. So every
+//! function that hands work to a thread, or takes a lock that a thread of ours takes, calls
+//! [`check`] first. A child that calls `exec`, or whose parent had not used the crate, is not
+//! concerned. Not here: heap samples of a child (`heap/collector.rs`).
 
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,7 +17,8 @@ static PROCESS: AtomicU32 = AtomicU32::new(0);
 /// Refuses in a forked child. Takes no lock.
 pub(crate) fn check() -> Result<(), Error> {
     let now = process::id();
-    // Relaxed: only this number is exchanged, and a child has a copy of it from before its first instruction.
+    // Relaxed: only this number is exchanged, and a child has a copy of it from before its first
+    // instruction.
     match PROCESS.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed) {
         Ok(_) => Ok(()),
         Err(first) if first == now => Ok(()),

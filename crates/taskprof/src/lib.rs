@@ -1,14 +1,17 @@
-//! Profiling endpoint for tokio services: CPU flame graphs and task dumps, over HTTP or through code.
+//! Profiling endpoint for tokio services: CPU flame graphs and task dumps, over HTTP or through
+//! code.
 //!
 //! The crate has three layers, and each knows only the one above it in this list:
 //!
-//! 1. [`profile`]: the vocabulary. A [`Profile`] is sample types and samples; a sample is a stack, values and labels.
-//! 2. Sources that fill a profile (the table [`source::ALL`]) and writers that print one (the table [`write::FORMATS`]).
-//!    A source knows no writer, a writer knows no source.
-//! 3. HTTP: [`router`] to nest into an axum application, [`serve`] to answer on a loopback address of its own, [`server`] to answer
-//!    on a Unix socket or, behind a token, elsewhere.
+//! 1. [`profile`]: the vocabulary. A [`Profile`] is sample types and samples; a sample is a stack,
+//!    values and labels.
+//! 2. Sources that fill a profile (the table [`source::ALL`]) and writers that print one (the table
+//!    [`write::FORMATS`]). A source knows no writer, a writer knows no source.
+//! 3. HTTP: [`router`] to nest into an axum application, [`serve`] to answer on a loopback address
+//!    of its own, [`server`] to answer on a Unix socket or, behind a token, elsewhere.
 //!
-//! What is deliberately not here: unwinding and symbols (the `callstack` crate), how tasks are tracked and captured (the `taskscope` crate).
+//! What is deliberately not here: unwinding and symbols (the `callstack` crate), how tasks are
+//! tracked and captured (the `taskscope` crate).
 //!
 //! # Examples
 //!
@@ -37,6 +40,7 @@
 //! ```
 //! let app: axum::Router = axum::Router::new().nest("/debug/profile", taskprof::router());
 //! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "console")]

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
+use testkit::until_yielding;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -16,12 +17,6 @@ fn is_sampling() -> bool {
     threads
         .filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("comm")).ok())
         .any(|name| name.trim_end() == SAMPLES)
-}
-
-async fn until(condition: impl Fn() -> bool) {
-    while !condition() {
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test]
@@ -50,7 +45,7 @@ async fn a_graceful_shutdown_waits_for_captures_unless_they_are_ended() {
         client.write_all(request.as_bytes()).await.unwrap();
         clients.push((path, accept, client));
     }
-    until(is_sampling).await;
+    until_yielding(is_sampling).await;
     // The page for a browser has begun when its head is there: so the others have been asked for, too.
     let mut begun = [0; 12];
     let (_, _, page) = clients.last_mut().unwrap();
@@ -87,5 +82,5 @@ async fn a_graceful_shutdown_waits_for_captures_unless_they_are_ended() {
             );
         }
     }
-    until(|| !is_sampling()).await;
+    until_yielding(|| !is_sampling()).await;
 }

@@ -207,15 +207,10 @@ struct Rows {
 
 impl Rows {
     fn read(addr: SocketAddr, path: &str) -> Rows {
-        let mut stream = TcpStream::connect(addr).unwrap();
-        write!(
-            stream,
-            "GET /debug/profile/page/tasks?group=none&{path} HTTP/1.0\r\nHost: localhost\r\n\r\n"
-        )
-        .unwrap();
-        let mut page = String::new();
-        stream.read_to_string(&mut page).unwrap();
-        assert!(page.contains(" 200 OK"), "{path}: {page}");
+        let path = format!("/debug/profile/page/tasks?group=none&{path}");
+        let answer = testkit::get(addr, &path);
+        let page = answer.text();
+        assert_eq!(answer.status, 200, "{path}: {page}");
         let numbers = |name: &str| -> Vec<u64> {
             let before = format!(" {name}=\"");
             let parts = page.split(&before).skip(1);

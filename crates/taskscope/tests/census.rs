@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use taskscope::census::{self, Breakdown, CENSUS_PERIOD, Census, RuntimeLoad, ScopeNames};
 use taskscope::{CancelReason, DumpOptions, Scope, Stacks, Verdict};
+use testkit::until_some as until;
 use tokio::runtime::{Builder, Runtime};
 
 fn turn() -> MutexGuard<'static, ()> {
@@ -22,16 +23,6 @@ fn multi_thread(name: &str) -> Runtime {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(2).name(name).enable_all();
     builder.build().unwrap()
-}
-
-/// Asks again until there is an answer.
-fn until<T>(mut ask: impl FnMut() -> Option<T>) -> T {
-    loop {
-        if let Some(answer) = ask() {
-            return answer;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// The series on, for as long as this is there.

@@ -15,6 +15,7 @@ use taskscope::{
     dump::{NoTrace, State},
     verdict::BLOCKING_THRESHOLD,
 };
+use testkit::until;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
@@ -33,13 +34,6 @@ fn of(runtime: &Handle) -> DumpOptions {
 async fn settle() {
     for _ in 0..5 {
         tokio::task::yield_now().await;
-    }
-}
-
-/// Waits on a plain thread until a condition holds that other threads bring about.
-fn until(mut condition: impl FnMut() -> bool) {
-    while !condition() {
-        std::thread::yield_now();
     }
 }
 

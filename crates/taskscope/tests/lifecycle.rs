@@ -17,6 +17,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use taskscope::{DumpOptions, Stacks, TaskDump};
+use testkit::until;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 
@@ -372,13 +373,6 @@ fn tasks_of_a_local_runtime_are_not_counted_twice() {
             .runtimes[0];
         assert_eq!((info.tracked, info.untracked), (1, 0));
     });
-}
-
-/// Spins until a condition holds that time, or another thread, brings about.
-fn until(mut condition: impl FnMut() -> bool) {
-    while !condition() {
-        std::thread::yield_now();
-    }
 }
 
 /// Long enough to tell apart what began before it from what began after.

@@ -7,10 +7,11 @@ use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use taskscope::sampling::{self, Activity};
 use taskscope::{DumpOptions, JoinHandle, Stacks, TaskDump, Verdict, lost_wakeups};
+use testkit::until;
 use tokio::runtime::Runtime;
 
 /// One at a time: a dump polls all tasks.
@@ -68,14 +69,6 @@ fn named(stacks: Stacks, name: &str) -> Option<TaskDump> {
     let dump = DumpOptions::new().stacks(stacks).capture_blocking();
     let mut tasks = dump.tasks.into_iter();
     tasks.find(|task| task.name.as_deref() == Some(name))
-}
-
-fn until(mut happened: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !happened() {
-        assert!(begun.elapsed() < Duration::from_secs(30));
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 /// For how long tasks that were spawned in this line have been seen to wait.

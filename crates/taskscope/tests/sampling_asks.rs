@@ -8,22 +8,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use taskscope::sampling::{self, Activity, Row};
+use testkit::until;
 use tokio::sync::oneshot;
-
-/// Only a failure takes so long.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-#[track_caller]
-fn until(mut condition: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
 
 struct Counted(Arc<AtomicU64>, oneshot::Receiver<()>);
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use taskscope::{DumpOptions, Stacks};
+use testkit::until;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Notify;
 
@@ -26,13 +27,6 @@ fn current_thread() -> Runtime {
 async fn settle() {
     for _ in 0..5 {
         tokio::task::yield_now().await;
-    }
-}
-
-/// Waits on a plain thread until a condition holds that other threads bring about.
-fn until(mut condition: impl FnMut() -> bool) {
-    while !condition() {
-        std::thread::yield_now();
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::mpsc;
 
 use tokio::runtime::Handle;
 
-/// Blocks one worker of a multi-thread runtime in a poll, from [`new`](BlockedWorker::new) until it is dropped.
+/// Blocks one worker of a multi-thread runtime in a poll, from [`new`](BlockedWorker::new) until
+/// it is dropped.
 #[derive(Debug)]
 pub struct BlockedWorker {
     // Its end lets the worker go.

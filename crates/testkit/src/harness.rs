@@ -1,7 +1,8 @@
 //! The main function of a test program without the standard harness (`harness = false`).
 //!
-//! It takes the arguments of libtest that `cargo test` and `cargo nextest` give, and runs the tests one after the other on
-//! the main thread. A test fails by a panic, which ends the program. Not here: a process for each test; nextest does that.
+//! It takes the arguments of libtest that `cargo test` and `cargo nextest` give, and runs the tests
+//! one after the other on the main thread. A test fails by a panic, which ends the program.
+//! Not here: a process for each test; nextest does that.
 
 use std::time::Instant;
 
@@ -9,7 +10,8 @@ use std::time::Instant;
 ///
 /// # Panics
 ///
-/// If an argument is one that libtest has and this harness does not, so that no test is left out silently.
+/// If an argument is one that libtest has and this harness does not, so that no test is left out
+/// silently.
 #[allow(clippy::print_stdout, reason = "what a harness is for")]
 pub fn run(names: &[&str], test: impl Fn(&str)) {
     let (mut filters, mut skipped) = (Vec::new(), Vec::new());

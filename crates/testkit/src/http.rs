@@ -1,12 +1,12 @@
 //! A blocking HTTP/1.1 client: one request a connection, the answer whole.
 //!
-//! It needs no runtime, so it works while every runtime of the process is blocked. Not here: keep-alive, redirects, TLS,
-//! and HTTP/2; a test of those brings a client of its own.
+//! It needs no runtime, so it works while every runtime of the process is blocked. Not here:
+//! keep-alive, redirects, TLS, and HTTP/2; a test of those brings a client of its own.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-/// What a server answered.
+/// The answer of a server.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The status code.
@@ -30,7 +30,7 @@ impl Answer {
         let mut bytes = Vec::new();
         match stream.read_to_end(&mut bytes) {
             Ok(_) => {}
-            // A server that closes while it has something unread resets; what it sent before is there.
+            // A server that closes while it has something unread resets; what it sent is there.
             Err(error) if error.kind() == ErrorKind::ConnectionReset && !bytes.is_empty() => {}
             Err(error) => panic!("no answer: {error}"),
         }
@@ -126,7 +126,9 @@ pub fn request(address: SocketAddr, method: &str, path: &str) -> Answer {
     Answer::read(&mut send(address, method, path, &[]))
 }
 
-/// Only asks, with these headers after `Host`, which is the address unless they have one; the connection is the caller's.
+/// Sends a request and leaves the answer to the caller, who reads it from the connection.
+///
+/// `Host` is the address unless the headers have one.
 ///
 /// # Panics
 ///

@@ -1,7 +1,9 @@
-//! Test support that every crate of the workspace shares: an HTTP client, waiting for events, runtimes, blocked workers.
+//! Test support that every crate of the workspace shares: an HTTP client, waiting for events,
+//! runtimes, blocked workers.
 //!
-//! It is never published, and knows none of the other crates, so that the tests of each may use it. Not here: whatever
-//! names a type of ours (the `support` folder of each crate's tests), and the browser (package `tests`).
+//! It is never published, and knows none of the other crates, so that the tests of each may use it.
+//! Not here: whatever names a type of ours (the `support` folder of each crate's tests), and the
+//! browser (package `tests`).
 
 mod blocked;
 pub mod harness;

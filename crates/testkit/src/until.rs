@@ -1,11 +1,13 @@
 //! Waiting for an event that another thread brings about.
 //!
-//! A test waits for a condition, never for a time: it goes on at once when the condition holds, and fails with the
-//! caller's line when it does not come. Not here: waiting for output of a child process, which ends with that.
+//! A test waits for a condition, never for a time: it goes on at once when the condition holds, and
+//! fails with the caller's line when it does not come. Not here: waiting for output of a child
+//! process, which ends with that.
 
 use std::time::{Duration, Instant};
 
-/// How long a condition may take to come: far more than it needs on a machine that is busy with other tests.
+/// How long a condition may take to come: far more than it needs on a machine that is busy with
+/// other tests.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two looks.

@@ -3,6 +3,7 @@
 //! All tests look at the same service (`service.rs`), whose watchdog has a threshold of its own.
 
 mod json;
+mod parameters;
 mod request;
 mod schema;
 mod service;

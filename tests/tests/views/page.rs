@@ -65,6 +65,7 @@ fn the_overview_counts_verdicts_lists_suspects_waits_and_polls_and_asks_nobody()
     assert_eq!(polls(), before);
     let now = text(between(&page, "<section id=\"verdicts\"", "</p>"));
     assert!(now.contains("21 with a record, 2 untracked; "), "{now}");
+    assert!(page.contains("What could not be seen"), "{page}");
     let counts = rows(&page, "<section id=\"verdicts\"");
     assert_eq!(counts.len(), Verdict::ALL.len());
     for (verdict, count) in [

@@ -1,8 +1,8 @@
-//! One profile from two: what was added since a base, and the sum.
+//! One profile from two: the difference and the sum.
 //!
 //! The identity of a sample is its stack and its labels in any order; a [`Frame`](super::Frame)
-//! equals another by its address, or by name, file and line. Not here: scaling (a picture that
-//! normalises does it by itself).
+//! equals another by its address, or by name, file and line. Not here: scaling (pictures that
+//! normalise do it themselves).
 
 use std::time::{Duration, SystemTime};
 
@@ -10,13 +10,12 @@ use super::{Profile, SampleType};
 use crate::error::Error;
 
 impl Profile {
-    /// What this profile has more than `base`, an earlier capture of the same kind: this minus
-    /// base, sample by sample.
+    /// Subtracts `base`, an earlier capture of the same kind, sample by sample.
     ///
-    /// Of two snapshots of something that only grows (time spent waiting, say) this is what
-    /// happened between them; of two captures of equal length it is what changed. A sample that
-    /// shrank has a negative value, one that did not change is left out. Differences saturate at
-    /// the ends of `i64`.
+    /// For two snapshots of something that only grows, such as time spent waiting, the result is
+    /// what happened between them; for two captures of equal length it is what changed. A sample
+    /// that shrank has a negative value, one that did not change is left out. Differences saturate
+    /// at the ends of `i64`.
     ///
     /// `time` and `duration` span the window between the ends of both captures (a base that ended
     /// later gives the duration zero). The comments of the base follow those of this profile,
@@ -100,7 +99,7 @@ impl Profile {
     fn combined(&self, other: &Profile, each: fn(i64) -> i64) -> Result<Profile, Error> {
         self.same_kind(other)?;
         let mut out = self.clone();
-        // What lies between two samples is known no better than the coarser of both.
+        // The coarser of both: the samples are no closer together than that.
         out.period = self.period.max(other.period);
         out.samples
             .extend(other.samples.iter().cloned().map(|mut sample| {

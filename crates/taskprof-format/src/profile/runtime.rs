@@ -1,8 +1,9 @@
 //! Folds the frames of the runtime at the root of a stack into one frame.
 //!
-//! The path from the start of a thread to the first function of the program is some thirty frames of std and tokio, the
-//! same in every stack. Owned here: the table of function names that count as such, and the walk from the root. Not here:
-//! which profiles are folded (`taskprof`), how a frame gets its names (`callstack`).
+//! The path from the start of a thread to the first function of the program is some thirty frames
+//! of std and tokio, the same in every stack. Owned here: the table of function names that count as
+//! such, and the walk from the root. Not here: which profiles are folded (`taskprof`), how a frame
+//! gets its names (`callstack`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,8 +17,8 @@ pub const RUNTIME: &str = "runtime";
 
 /// Paths that are machinery when nothing but machinery is between them and the root.
 ///
-/// Not whole crates: a future of tokio's, such as `tokio::time::sleep`, is work that somebody spawned, and so is a sort
-/// of `core`'s.
+/// Not whole crates: a future of tokio's, such as `tokio::time::sleep`, is work that somebody
+/// spawned, and so is a sort of `core`'s.
 const MACHINERY: &[&str] = &[
     "alloc::boxed::",
     "core::future::future::",
@@ -41,14 +42,14 @@ const MACHINERY: &[&str] = &[
     "tokio::util::",
 ];
 
-/// Crates that wrap futures of others. Their functions with one of [`WRAPS`] in their name are machinery, their threads
-/// are not.
+/// Crates that wrap futures of others. Their functions with one of [`WRAPS`] in their name are
+/// machinery, their threads are not.
 const WRAPPERS: &[&str] = &["taskscope::", "taskscope_core::"];
 const WRAPS: &[&str] = &["::instrument::", "::record::", "poll", "spawn"];
 
-/// Functions of C between the kernel and Rust, without the underscores before them. Machinery only if a function of
-/// Rust's machinery follows, because a program that is not written in Rust may have a `main` and a `thread_start` of its
-/// own.
+/// Functions of C between the kernel and Rust, without the underscores before them. Machinery only
+/// if a function of Rust's machinery follows, because a program that is not written in Rust may
+/// have a `main` and a `thread_start` of its own.
 const C_ENTRY: &[&str] = &[
     "clone",
     "clone3",
@@ -77,7 +78,8 @@ pub struct RuntimeFrames {
 enum Part {
     /// All of its functions.
     Whole,
-    /// The functions from this one outwards; into the outermost of them those of the program were inlined.
+    /// The functions from this one outwards; into the outermost of them those of the program were
+    /// inlined.
     From(usize),
     /// It has no name, or that of a function of C that is called first.
     Entry { is_named: bool },
@@ -91,12 +93,12 @@ impl RuntimeFrames {
         Self::default()
     }
 
-    /// Replaces the frames of the runtime at the root of a stack, leaf first, by one frame [`RUNTIME`], and says whether
-    /// there were any.
+    /// Replaces the frames of the runtime at the root of a stack, leaf first, by one frame
+    /// [`RUNTIME`], and says whether there were any.
     ///
-    /// Everything from the first function of the program on stays as it is, machinery that it calls included. Functions
-    /// that were inlined into one of the runtime's become frames without an address. Looks up names, which takes long the
-    /// first time.
+    /// Everything from the first function of the program on stays as it is, machinery that it calls
+    /// included. Functions that were inlined into one of the runtime's become frames without an
+    /// address. Looks up names, which takes long the first time.
     pub fn fold(&mut self, stack: &mut Vec<Frame>) -> bool {
         let mut nameless = 0;
         // The first frame of the runtime, and how many functions of it are the program's.
@@ -181,7 +183,8 @@ fn is_machinery(name: &str) -> bool {
     begins_with(MACHINERY) || begins_with(WRAPPERS) && WRAPS.iter().any(|part| name.contains(part))
 }
 
-/// The path that says whose a function is: of a method the type, of a blanket implementation the trait.
+/// The path that says whose a function is: of a method the type, of a blanket implementation the
+/// trait.
 ///
 /// ```text
 /// <tokio::runtime::task::core::Core<F, S>>::poll              tokio::runtime::task::core::Core…

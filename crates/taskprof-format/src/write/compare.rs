@@ -1,7 +1,7 @@
 //! Two profiles side by side: the value of every stack in the base and in the profile, for pictures
 //! and folded text.
 //!
-//! Not here: the difference as a profile (`profile/combine.rs`), drawing (`svg.rs`).
+//! Not here: the difference as a profile (`profile/combine.rs`), drawing (`flamegraph.rs`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ pub(super) fn pairs(
     Ok(pairs)
 }
 
-/// What the stacks add up to in the base and in the profile.
+/// The sums of all stacks, in the base and in the profile.
 pub(super) fn totals(pairs: &Pairs) -> (i128, i128) {
     pairs
         .values()

@@ -3,8 +3,8 @@
 //!
 //! Text that a user can influence goes only into fields that inferno escapes (frame names, title,
 //! subtitle, count name); its `font_type` and `name_type` are written raw and stay at their
-//! defaults, and so does `notes` (an XML comment, where `--` is an error). Not here: what a frame
-//! is called (`folded.rs`, `resolve.rs`), which stacks a base has (`compare.rs`).
+//! defaults, and so does `notes` (an XML comment, where `--` is an error). Not here: names of
+//! frames (`stacks.rs`, `resolve.rs`), the stacks of a base (`compare.rs`).
 
 use crate::text::OneLine;
 use crate::text::{MAX_NAME, bounded};
@@ -26,14 +26,14 @@ use crate::resolve::Resolver;
 /// 41 frames without a limit, 0.3 MB with this one).
 pub const MIN_WIDTH_PERCENT: f64 = 0.1;
 
-/// What a capture says in which nothing was seen.
+/// The text of a picture without any sample.
 const NOTHING: &str = "No samples were taken.";
 
-/// Characters that fit under the title at the default width.
+/// The number of characters that fit under the title at the default width.
 const SUBTITLE: usize = 160;
 
-/// What inferno draws around the boxes, so that it can be read, also where it is dark. The boxes
-/// are light everywhere.
+/// Colours for the text around inferno's boxes, in light and dark schemes. The boxes are light in
+/// both.
 const STYLE: &str = "#search { opacity:1; }
 @media (prefers-color-scheme: dark) {
 :root { background:#0d1117; }
@@ -42,40 +42,43 @@ svg > text { fill:#e6edf3; }
 }
 ";
 
-/// What a picture is made of.
+/// The content of a picture.
 struct Picture {
     /// Sorted frame by frame.
     lines: Vec<String>,
-    /// What a value of a line is multiplied with to be shown, in `unit`.
+    /// The factor from a line's value to the number shown, in `unit`.
     factor: f64,
     unit: String,
-    /// What stands under the title.
+    /// Facts for the line under the title.
     facts: Vec<String>,
-    /// What was lost, or could not be seen or drawn.
-    remarks: Vec<String>,
-    /// What to say if there are no lines.
+    /// Sentences about values that were lost, or could not be drawn.
+    comments: Vec<String>,
+    /// The text to show if there are no lines.
     why_empty: String,
 }
 
 pub(super) fn draw(
     profile: &Profile,
-    look: &RenderOptions,
+    options: &RenderOptions,
     direction: Direction,
     title: &str,
 ) -> Result<String, Error> {
-    let column = column(profile, look.sample_type.as_deref())?;
-    let title = clean(&bounded(look.title.as_deref().unwrap_or(title), MAX_NAME));
-    let picture = match &look.base {
+    let column = column(profile, options.sample_type.as_deref())?;
+    let title = clean(&bounded(
+        options.title.as_deref().unwrap_or(title),
+        MAX_NAME,
+    ));
+    let picture = match &options.base {
         None => alone(profile, column)?,
-        Some(base) => compared(profile, base, column, look.normalised)?,
+        Some(base) => compared(profile, base, column, options.normalised)?,
     };
     if picture.lines.is_empty() {
-        return Ok(empty(&title, &picture.why_empty, &picture.remarks));
+        return Ok(empty(&title, &picture.why_empty, &picture.comments));
     }
 
     let mut parts = picture.facts;
     parts.push(format!("boxes under {MIN_WIDTH_PERCENT} % not drawn"));
-    parts.extend(picture.remarks);
+    parts.extend(picture.comments);
     // Wider text is cut off at both ends of the picture.
     let subtitle = clean(&parts.join(" · "));
     let subtitle = bounded(&subtitle, SUBTITLE).into_owned();
@@ -134,8 +137,8 @@ fn alone(profile: &Profile, column: usize) -> Result<Picture, Error> {
     if !profile.duration.is_zero() {
         facts.push(format!("{:.1} s", profile.duration.as_secs_f64()));
     }
-    let mut remarks = profile.comments.clone();
-    remarks.extend(resolver.unknown());
+    let mut comments = profile.comments.clone();
+    comments.extend(resolver.unknown());
     let why_empty = if negative > 0 {
         // Then it stands in the heading.
         format!(
@@ -150,14 +153,14 @@ fn alone(profile: &Profile, column: usize) -> Result<Picture, Error> {
         format!("All values of {} are zero.", sample_type.kind)
     };
     if !lines.is_empty() {
-        remarks.extend(not_drawn(negative));
+        comments.extend(not_drawn(negative));
     }
     Ok(Picture {
         lines,
         factor,
         unit,
         facts,
-        remarks,
+        comments,
         why_empty,
     })
 }
@@ -222,33 +225,33 @@ fn compared(
         ),
         "red: more, blue: less".to_owned(),
     ];
-    let mut remarks = Vec::new();
+    let mut comments = Vec::new();
     if gone_stacks > 0 {
-        remarks.push(format!(
+        comments.push(format!(
             "{gone} {unit} of the base are gone ({gone_stacks} stacks, not drawn)"
         ));
     }
-    remarks.extend(profile.comments.iter().cloned());
+    comments.extend(profile.comments.iter().cloned());
     let of_base = base.comments.iter().map(|c| format!("in the base: {c}"));
-    remarks.extend(of_base);
-    remarks.extend(resolver.unknown());
+    comments.extend(of_base);
+    comments.extend(resolver.unknown());
     if !lines.is_empty() {
-        remarks.extend(not_drawn(negative));
+        comments.extend(not_drawn(negative));
     }
     Ok(Picture {
         lines,
         factor: 1.0,
         unit,
         facts,
-        remarks,
+        comments,
         why_empty,
     })
 }
 
-/// By how much to divide, and what the result counts; `None` if no unit is large enough.
+/// The divisor for a total, and the unit of the result; `None` if no unit is large enough.
 fn scale(sample_type: &SampleType, total: i128) -> Option<(i64, String)> {
     const ROOM: i128 = (i64::MAX / 200) as i128;
-    // What is shown stays readable; a small profile keeps its nanoseconds.
+    // Numbers stay readable; a small profile keeps its nanoseconds.
     const READABLE: i128 = 10_000_000;
     if sample_type.unit != "nanoseconds" {
         return (total < ROOM).then(|| (1, unit(sample_type)));
@@ -288,10 +291,10 @@ fn clean(text: &str) -> String {
     OneLine(text).to_string()
 }
 
-/// The picture of nothing: says why, and what else there is to say.
-fn empty(title: &str, why: &str, remarks: &[String]) -> String {
+/// A picture without boxes: says why there are none, and the comments.
+fn empty(title: &str, why: &str, comments: &[String]) -> String {
     let mut lines = vec![clean(why)];
-    lines.extend(remarks.iter().map(|remark| clean(remark)));
+    lines.extend(comments.iter().map(|comment| clean(comment)));
     let height = 60 + 20 * lines.len();
     let mut out = format!(
         "<?xml version=\"1.0\" standalone=\"no\"?>\n\

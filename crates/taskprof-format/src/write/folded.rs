@@ -1,8 +1,6 @@
 //! A profile as folded stacks: root first, `;` between frames, a space, the value.
 //!
-//! The format has no escaping of its own, and its readers disagree with frame names in six ways
-//! (see [`folded`]); the rules here are made so that every reader splits every line where we meant
-//! it. Not here: drawing (`svg.rs`).
+//! Not here: how names are escaped and summed up (`stacks.rs`), drawing (`flamegraph.rs`).
 
 use super::compare::pairs;
 use super::stacks::{SEMICOLON, fold, push_line};
@@ -19,7 +17,7 @@ pub(super) static FORMAT: Format = Format {
     inline: true,
     negative: true,
     summary: "one line per stack: for grep, inferno, flamegraph.pl",
-    write: |profile, look| write(profile, look).map(String::into_bytes),
+    write: |profile, options| write(profile, options).map(String::into_bytes),
 };
 
 /// Writes one line per distinct stack: `root;…;leaf value`, sorted, each inlined function a frame
@@ -73,15 +71,21 @@ pub fn folded(profile: &Profile, sample_type: Option<&str>) -> Result<String, Er
     Ok(out)
 }
 
-/// With a base two columns, base and profile: what flamegraph.pl and inferno draw as a differential
-/// flame graph.
-fn write(profile: &Profile, look: &RenderOptions) -> Result<String, Error> {
-    let Some(base) = &look.base else {
-        return folded(profile, look.sample_type.as_deref());
+/// Writes two columns if there is a base, base and profile: flamegraph.pl and inferno draw them as
+/// a differential flame graph.
+fn write(profile: &Profile, options: &RenderOptions) -> Result<String, Error> {
+    let Some(base) = &options.base else {
+        return folded(profile, options.sample_type.as_deref());
     };
-    let column = column(profile, look.sample_type.as_deref())?;
+    let column = column(profile, options.sample_type.as_deref())?;
     let mut out = String::new();
-    let pairs = pairs(profile, base, column, look.normalised, &mut Resolver::new())?;
+    let pairs = pairs(
+        profile,
+        base,
+        column,
+        options.normalised,
+        &mut Resolver::new(),
+    )?;
     for (stack, (base, value)) in pairs {
         push_line(&mut out, &stack, base);
         out.push_str(&format!(" {value}\n"));
@@ -105,7 +109,7 @@ pub fn parse_folded_line(line: &str) -> Option<(Vec<String>, i64)> {
     Some((frames?, value.parse().ok()?))
 }
 
-/// The name that was escaped. Escapes hold no `；`, so each one in the text is a `;` of the name.
+/// Reads back an escaped name. Escapes hold no `；`, so each one in the text is a `;` of the name.
 fn read_name(text: &str) -> Option<String> {
     read_plain(&text.replace(SEMICOLON, ";"))
 }

@@ -24,19 +24,18 @@ use crate::profile::Profile;
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Format {
-    /// What it is asked for by: one lower-case word.
+    /// Its name in a URL or on a command line: one lower-case word.
     pub name: &'static str,
     /// The media type.
     pub content_type: &'static str,
-    /// How the name of a file ends, without the dot.
+    /// The ending of a file's name, without the dot.
     pub extension: &'static str,
-    /// Whether a browser shows it, or else is told to keep it as a file.
+    /// Whether a browser shows it; otherwise it is downloaded.
     pub inline: bool,
     /// Whether it can show values that are negative, as those of a difference may be.
     pub negative: bool,
-    /// What it is good for, in a few words.
+    /// Its use, in a few words.
     pub summary: &'static str,
-    /// Writes a profile. Blocks for as long as names have to be looked up: keep it off the async
-    /// workers.
+    /// Writes a profile. Blocks while names are looked up: keep it off the async workers.
     pub write: fn(&Profile, &RenderOptions) -> Result<Vec<u8>, Error>,
 }

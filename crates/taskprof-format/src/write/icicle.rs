@@ -14,13 +14,13 @@ pub(super) static FORMAT: Format = Format {
     inline: true,
     negative: true,
     summary: "flame graph upside down: deep stacks from their roots",
-    write: |profile, look| icicle(profile, look).map(String::into_bytes),
+    write: |profile, options| icicle(profile, options).map(String::into_bytes),
 };
 
 /// Draws an icicle graph: a flame graph with its root at the top, so that a deep stack is read from
 /// where the page begins.
 ///
 /// All else, errors and limitations too, is as in [`svg`](fn@super::svg).
-pub fn icicle(profile: &Profile, look: &RenderOptions) -> Result<String, Error> {
-    draw(profile, look, Direction::Inverted, "Icicle Graph")
+pub fn icicle(profile: &Profile, options: &RenderOptions) -> Result<String, Error> {
+    draw(profile, options, Direction::Inverted, "Icicle Graph")
 }

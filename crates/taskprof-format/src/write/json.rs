@@ -1,6 +1,6 @@
 //! A profile as JSON with every name resolved, for scripts.
 //!
-//! Not here: a format that another tool reads; that is what the other writers are for.
+//! Not here: formats of other tools (the other writers).
 
 use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
@@ -20,8 +20,8 @@ pub(super) static FORMAT: Format = Format {
     inline: true,
     negative: true,
     summary: "every sample with names, for scripts",
-    write: |profile, look| {
-        write(&*look.seen(profile)?, look.first(profile)?).map(String::into_bytes)
+    write: |profile, options| {
+        write(&*options.applied(profile)?, options.first(profile)?).map(String::into_bytes)
     },
 };
 

@@ -1,5 +1,4 @@
-//! Writing as methods of [`Profile`], each into anything that takes bytes: the way of Go's
-//! `runtime/pprof`.
+//! Writing as methods of [`Profile`], each into any [`io::Write`], like Go's `runtime/pprof`.
 
 use std::io;
 
@@ -7,8 +6,8 @@ use super::{Format, RenderOptions, folded, icicle, json, pprof, speedscope, svg,
 use crate::error::Error;
 use crate::profile::Profile;
 
-/// Writing. Names are looked up in debug information, which takes long the first time: keep it off
-/// the async workers.
+/// Writing. The first call reads debug information, which takes long: keep it off the async
+/// workers.
 ///
 /// Every method fails as its writer in [`write`](mod@crate::write) does, and if `out` fails
 /// ([`is_write`](Error::is_write), with the [`io::Error`] as the source).
@@ -29,10 +28,10 @@ impl Profile {
     pub fn write(
         &self,
         format: &Format,
-        look: &RenderOptions,
+        options: &RenderOptions,
         out: impl io::Write,
     ) -> Result<(), Error> {
-        put(out, &(format.write)(self, look)?)
+        put(out, &(format.write)(self, options)?)
     }
 
     /// Writes gzipped `profile.proto`; see [`pprof`](fn@crate::write::pprof).
@@ -60,7 +59,7 @@ impl Profile {
         self.write(&text::FORMAT, &RenderOptions::new(), out)
     }
 
-    /// Writes every sample with all that is known of it; see [`traces`](fn@crate::write::traces).
+    /// Writes every sample with everything known about it; see [`traces`](fn@crate::write::traces).
     pub fn write_traces(&self, out: impl io::Write) -> Result<(), Error> {
         self.write(&traces::FORMAT, &RenderOptions::new(), out)
     }

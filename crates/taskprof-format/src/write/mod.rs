@@ -1,5 +1,4 @@
-//! Writers: each turns any [`Profile`] into one format and knows nothing about where the profile
-//! came from.
+//! Writers: each turns any [`Profile`] into one format, wherever the profile came from.
 //!
 //! | function | format | opens in |
 //! |---|---|---|
@@ -7,11 +6,11 @@
 //! | [`folded`] | one line per stack | inferno, flamegraph.pl, speedscope, `grep` |
 //! | [`svg`], [`icicle`] | interactive flame graph, root at the bottom or at the top; alone or compared | a browser |
 //! | [`speedscope`] | speedscope's own JSON | speedscope |
-//! | [`text`], [`traces`] | stacks by value; every sample with all that is known | a terminal |
+//! | [`text`], [`traces`] | stacks by value; every sample with everything known about it | a terminal |
 //! | [`json`] | the samples with names | `jq`, a script |
 //!
-//! [`FORMATS`] lists them all, and [`Profile`] has a method for each (`write_svg`, …). A
-//! [`RenderOptions`] says how the result is titled, which column it shows and what it is compared
+//! [`FORMATS`] lists them all, and [`Profile`] has a method for each (`write_svg`, …).
+//! [`RenderOptions`] has the title, the column that is shown and the profile that it is compared
 //! with. Numbers that a scraper collects are no profile: [`openmetrics`] and [`prometheus`] write
 //! [`metrics`].
 //!
@@ -77,7 +76,7 @@ impl Format {
     }
 }
 
-/// The invariant of [`Profile`], checked before a writer relies on it.
+/// Checks the invariant of [`Profile`] before a writer relies on it.
 fn check(profile: &Profile) -> Result<(), Error> {
     let columns = profile.sample_types.len();
     if columns == 0 {
@@ -111,7 +110,7 @@ fn column(profile: &Profile, kind: Option<&str>) -> Result<usize, Error> {
     })
 }
 
-/// Labels by key; of several with one key the last, as every format has room for one.
+/// Labels by key; the last of several with one key, as every format has room for one.
 fn labels(labels: &[Label]) -> BTreeMap<&str, &LabelValue> {
     labels
         .iter()
@@ -119,9 +118,10 @@ fn labels(labels: &[Label]) -> BTreeMap<&str, &LabelValue> {
         .collect()
 }
 
-/// When a profile was taken and for how long, in a sentence; `None` if that cannot be said.
+/// A sentence that says when a profile was taken and for how long; `None` if its time cannot be
+/// written.
 fn when(profile: &Profile) -> Option<String> {
-    // The year 9999, behind which a date has no name and `httpdate` panics.
+    // The year 9999: after it `httpdate` panics.
     const END: u64 = 253_402_300_800;
     let seconds = profile.time.duration_since(UNIX_EPOCH).ok()?.as_secs();
     let time: SystemTime = (seconds < END).then_some(profile.time)?;

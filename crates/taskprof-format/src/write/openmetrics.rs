@@ -1,9 +1,8 @@
 //! Metrics as text for a scraper: OpenMetrics 1.0, and the older format of Prometheus.
 //!
-//! Written by hand and not with the `prometheus-client` crate, which wants a registry of live
-//! metrics, knows only OpenMetrics, and checks no names. Both formats lose the whole scrape for one
-//! bad line, so nothing is printed that a parser would refuse. Not here: what a metric is
-//! (`metrics.rs`), which of the two a scraper asked for (`http`).
+//! A scraper drops the whole answer for one bad line, so nothing is printed that a parser would
+//! refuse. Written by hand: docs/decisions/own-openmetrics.md says why. Not here: the types of a
+//! metric (`metrics.rs`), which of the two a scraper asked for (`http/metrics.rs` of taskprof).
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -19,7 +18,7 @@ pub const OPENMETRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0;
 /// The media type of [`prometheus`].
 pub const PROMETHEUS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Names that a format adds to others, so that no family may end in them.
+/// Endings that a format adds to names, so that no family may end in them.
 const SUFFIXES: &[&str] = &["_total", "_created", "_bucket", "_count", "_sum", "_info"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,9 +29,9 @@ enum Dialect {
 
 /// Writes metrics as OpenMetrics text, version 1.0, to be sent as [`OPENMETRICS_TYPE`].
 ///
-/// Values of labels and help may hold any character. What [cannot be
-/// seen](taskscope_core::text::is_hidden) is written as [`Plain`](taskscope_core::Plain) shows it, and then
-/// the three that the format gives a meaning are escaped.
+/// Values of labels and help may hold any character. [Hidden](taskscope_core::text::is_hidden) ones
+/// are written as [`Plain`](taskscope_core::Plain) shows them, and then the three that the format
+/// gives a meaning are escaped.
 ///
 /// # Errors
 ///
@@ -68,7 +67,7 @@ fn write(families: &[Family], dialect: Dialect) -> Result<String, Error> {
     Ok(out)
 }
 
-/// Refuses what a scraper would.
+/// Refuses everything that a scraper would.
 fn check(family: &Family) -> Result<(), Error> {
     if !is_name(&family.name, true) {
         return Err(refused(

@@ -9,7 +9,8 @@ use super::{check, column};
 use crate::error::Error;
 use crate::profile::Profile;
 
-/// How a written profile is titled, what it shows, and what it is compared with.
+/// The title of a written profile, the column that it shows, and the profile that it is compared
+/// with.
 ///
 /// A writer ignores what its format has no place for.
 #[derive(Debug, Clone, Default)]
@@ -44,7 +45,7 @@ impl RenderOptions {
         self
     }
 
-    /// What the profile is compared with: the earlier capture.
+    /// The earlier capture that the profile is compared with.
     ///
     /// The pictures are drawn in red and blue, [`folded`](fn@super::folded) text has two columns
     /// (base, profile), and all other formats hold the [difference](Profile::difference). A base of
@@ -64,14 +65,14 @@ impl RenderOptions {
         self
     }
 
-    /// The profile, or what it has more than the base.
-    pub(super) fn seen<'a>(&self, profile: &'a Profile) -> Result<Cow<'a, Profile>, Error> {
-        let seen = match &self.base {
+    /// The profile itself, or its difference from the base.
+    pub(super) fn applied<'a>(&self, profile: &'a Profile) -> Result<Cow<'a, Profile>, Error> {
+        let shown = match &self.base {
             None => Cow::Borrowed(profile),
             Some(base) => Cow::Owned(profile.difference(base)?),
         };
-        check(&seen)?;
-        Ok(seen)
+        check(&shown)?;
+        Ok(shown)
     }
 
     /// The kind of the column to show first, for a format that has all.

@@ -20,13 +20,13 @@ use crate::resolve::Resolver;
 
 pub(super) static FORMAT: Format = Format {
     name: "pprof",
-    // What Go sends, and the only type that Alloy takes.
+    // As Go sends it; the only type that Alloy takes.
     content_type: "application/octet-stream",
     extension: "pb.gz",
     inline: false,
     negative: true,
     summary: "for go tool pprof, Pyroscope, Parca; and speedscope, if nothing in it is negative",
-    write: |profile, look| write(&*look.seen(profile)?, look.first(profile)?),
+    write: |profile, options| write(&*options.applied(profile)?, options.first(profile)?),
 };
 
 /// Writes a profile as gzipped `profile.proto`, what `go tool pprof`, Pyroscope and Parca read.
@@ -47,8 +47,8 @@ pub(super) static FORMAT: Format = Format {
 /// frame, stored plus one (see [`Frame::Address`]), the subtraction gives the exact program
 /// counter.
 ///
-/// Names, labels and files are as [`Plain`](taskscope_core::Plain) shows them: the tools print them as
-/// they are.
+/// Names, labels and files are as [`Plain`](taskscope_core::Plain) shows them: the tools print them
+/// as they are.
 ///
 /// # Errors
 ///
@@ -72,15 +72,14 @@ fn write(profile: &Profile, default_sample_type: Option<&str>) -> Result<Vec<u8>
         .map_err(|e| Error::write("the profile could not be compressed").caused_by(e))
 }
 
-/// What makes two locations the same.
+/// The identity of a location.
 #[derive(PartialEq, Eq, Hash)]
 enum Place {
     Address(usize),
     Named(Arc<str>, Option<Arc<str>>, Option<u32>),
 }
 
-/// Hands out ids: texts, functions and locations are written once each, however often they are
-/// used.
+/// Assigns ids: each text, function and location is written once, however often it is used.
 struct Builder {
     resolver: Resolver,
     out: proto::Profile,
@@ -131,7 +130,7 @@ impl Builder {
             });
         }
 
-        // Last: only now is it known what had a symbol and what had none.
+        // Last, when every address has been looked up.
         for (at, mapping) in self.out.mapping.iter_mut().enumerate() {
             let known = self.resolver.known(at);
             mapping.has_functions = known.functions;
@@ -270,7 +269,7 @@ impl Builder {
     }
 }
 
-/// A warning for tools that expect none.
+/// A warning about negative values, for tools that expect none.
 fn negative(profile: &Profile) -> Option<String> {
     let samples = profile.samples.iter();
     let negative = samples.filter(|sample| sample.values.iter().any(|value| *value < 0));

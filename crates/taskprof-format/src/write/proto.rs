@@ -1,8 +1,9 @@
-//! The messages of pprof's `profile.proto`, written by hand as `prost` structs.
+//! The messages of pprof's `profile.proto` as `prost` structs.
 //!
 //! Source: `google/pprof`, `proto/profile.proto` (package `perftools.profiles`). Field numbers and
 //! types are the contract; fields that this crate never writes are left out, which protobuf allows.
-//! No build script, no `protoc`. Not here: what goes into the fields (`pprof.rs`).
+//! Written by hand, without a build script and `protoc`: docs/decisions/own-profile-proto.md says
+//! why. Not here: the values of the fields (`pprof.rs`).
 
 /// A whole profile. Every text is an index into `string_table`.
 #[derive(Clone, PartialEq, prost::Message)]

@@ -1,8 +1,8 @@
 //! A profile in speedscope's own file format: one of its profiles per column.
 //!
 //! Source: `file-format-schema.json` of the npm package speedscope 1.25. The schema knows no
-//! labels, no comments and no negative weights (its importer throws). Not here: what a frame is
-//! called (`resolve.rs`).
+//! labels, no comments and no negative weights (its importer throws). Not here: names of frames
+//! (`resolve.rs`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,11 +24,11 @@ pub(super) static FORMAT: Format = Format {
     inline: false,
     negative: false,
     summary: "for speedscope: drop the file on its page; not of differences",
-    write: |profile, look| speedscope(profile, look).map(String::into_bytes),
+    write: |profile, options| speedscope(profile, options).map(String::into_bytes),
 };
 
 /// Writes a profile for [speedscope](https://www.speedscope.app): every column is a profile of its
-/// own to switch to, the one of the look is shown first.
+/// own to switch to, the one of the options is shown first.
 ///
 /// A function is one frame wherever in it the samples were; a line is only given if it is the same
 /// everywhere.
@@ -43,26 +43,26 @@ pub(super) static FORMAT: Format = Format {
 /// The format has no place for labels, and speedscope cannot show samples with a negative value:
 /// they are left out, and the name of the profile says how many. speedscope's numbers are exact up
 /// to 2^53.
-pub fn speedscope(profile: &Profile, look: &RenderOptions) -> Result<String, Error> {
-    let active = column(profile, look.sample_type.as_deref())?;
-    let seen = look.seen(profile)?;
+pub fn speedscope(profile: &Profile, options: &RenderOptions) -> Result<String, Error> {
+    let active = column(profile, options.sample_type.as_deref())?;
+    let shown = options.applied(profile)?;
     let mut frames = Frames::new();
-    let stacks: Vec<Vec<usize>> = seen
+    let stacks: Vec<Vec<usize>> = shown
         .samples
         .iter()
         .map(|sample| frames.stack(&sample.stack))
         .collect();
-    let profiles = seen
+    let profiles = shown
         .sample_types
         .iter()
         .enumerate()
-        .map(|(column, sample_type)| sampled(&seen, column, sample_type, &stacks))
+        .map(|(column, sample_type)| sampled(&shown, column, sample_type, &stacks))
         .collect();
     let out = File {
         schema: "https://www.speedscope.app/file-format-schema.json",
         exporter: concat!("taskprof ", env!("CARGO_PKG_VERSION")),
         name: OneLine(bounded(
-            look.title.as_deref().unwrap_or("Profile"),
+            options.title.as_deref().unwrap_or("Profile"),
             MAX_NAME,
         ))
         .to_string(),
@@ -119,7 +119,7 @@ fn sampled<'a>(
     }
 }
 
-/// Hands out indexes of frames: one per function.
+/// Assigns an index to each function.
 struct Frames {
     resolver: Resolver,
     index: HashMap<(Arc<str>, Option<Arc<str>>), usize>,

@@ -1,8 +1,9 @@
 //! Stacks as folded text has them: escaped names, root first, with the sum of their values.
 //!
-//! The format has no escaping of its own, and its readers disagree about frame names in six ways (the table is at
-//! [`folded`](fn@super::folded)); the rules here make every reader split every line as it was meant. Flame graphs are
-//! drawn from the same lines. Not here: the format (`folded.rs`), two profiles side by side (`compare.rs`).
+//! The format has no escaping of its own, and its readers disagree about frame names in six ways
+//! (the table is at [`folded`](fn@super::folded)); the rules here make every reader split every
+//! line as it was meant. Flame graphs are drawn from the same lines. Not here: the format
+//! (`folded.rs`), two profiles side by side (`compare.rs`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use crate::profile::Profile;
 use crate::resolve::Resolver;
 use crate::text::{is_hidden, write_escape};
 
-/// Stands for `;` inside a name; a name's own is written as an escape.
+/// Replaces `;` inside a name; a name's own is written as an escape.
 pub(super) const SEMICOLON: char = '\u{ff1b}';
 /// The frame of a sample that has no stack.
 pub(super) const NO_STACK: &str = "(no stack)";
@@ -90,7 +91,7 @@ fn escape(name: &str) -> Arc<str> {
     out.into()
 }
 
-/// Where the space stands before a last word that a reader would take for a number.
+/// The position of the space before a last word that a reader would take for a number.
 fn space_before_number(name: &str) -> Option<usize> {
     let at = name.rfind(' ')?;
     name[at + 1..]

@@ -14,7 +14,7 @@ pub(super) static FORMAT: Format = Format {
     inline: true,
     negative: true,
     summary: "flame graph: zoom and search in a browser",
-    write: |profile, look| svg(profile, look).map(String::into_bytes),
+    write: |profile, options| svg(profile, options).map(String::into_bytes),
 };
 
 /// Draws a flame graph: one self-contained SVG with its own script (zoom, search), no reference to
@@ -43,6 +43,6 @@ pub(super) static FORMAT: Format = Format {
 /// Boxes under [`MIN_WIDTH_PERCENT`](super::MIN_WIDTH_PERCENT) and stacks with a negative value are
 /// not drawn; how many of the latter is said. The script keeps its state in the parameters `x`, `y`
 /// and `s` of the page's address.
-pub fn svg(profile: &Profile, look: &RenderOptions) -> Result<String, Error> {
-    draw(profile, look, Direction::Straight, "Flame Graph")
+pub fn svg(profile: &Profile, options: &RenderOptions) -> Result<String, Error> {
+    draw(profile, options, Direction::Straight, "Flame Graph")
 }

@@ -1,8 +1,8 @@
 //! A profile as text for a terminal: grouped by stack, in the manner of Go's `debug=1`.
 //!
 //! Go's layout of a count profile, so that `go tool pprof` reads it too; that tool takes addresses
-//! from it and no names. Not here: everything that is known about each sample (`full.rs`), the text
-//! of a task dump (`tasks/text.rs`).
+//! from it and no names. Not here: everything known about each sample (`traces.rs`), the text of a
+//! task dump (`tasks/` of taskprof).
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -23,7 +23,7 @@ pub(super) static FORMAT: Format = Format {
     inline: true,
     negative: true,
     summary: "stacks with their values, largest first, for a terminal",
-    write: |profile, look| text(profile, look).map(String::into_bytes),
+    write: |profile, options| text(profile, options).map(String::into_bytes),
 };
 
 /// Writes one column of a profile as text: equal stacks with equal labels together, the largest
@@ -55,13 +55,13 @@ pub(super) static FORMAT: Format = Format {
 ///
 /// `go tool pprof` reads a text without negative values, and sees the captured addresses but no
 /// names: give it [`pprof`](fn@super::pprof) instead.
-pub fn text(profile: &Profile, look: &RenderOptions) -> Result<String, Error> {
-    let column = column(profile, look.sample_type.as_deref())?;
-    let seen = look.seen(profile)?;
+pub fn text(profile: &Profile, options: &RenderOptions) -> Result<String, Error> {
+    let column = column(profile, options.sample_type.as_deref())?;
+    let shown = options.applied(profile)?;
     let mut resolver = Resolver::new();
 
     let mut groups: HashMap<(&[Frame], String), i64> = HashMap::new();
-    for sample in &seen.samples {
+    for sample in &shown.samples {
         let sum = groups
             .entry((&sample.stack, json_labels(&sample.labels)))
             .or_default();
@@ -75,20 +75,20 @@ pub fn text(profile: &Profile, look: &RenderOptions) -> Result<String, Error> {
     // Addresses change from run to run, but within one the order is always the same.
     paragraphs.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
 
-    let sample_type = &seen.sample_types[column];
+    let sample_type = &shown.sample_types[column];
     let mut out = format!(
         "{} profile: total {}\n",
         word(&sample_type.kind),
-        seen.total(column)
+        shown.total(column)
     );
     let unit = (sample_type.unit != "count").then(|| format!("unit: {}", sample_type.unit));
-    let header = look
+    let header = options
         .title
         .iter()
         .cloned()
         .chain(unit)
-        .chain(super::when(&seen))
-        .chain(seen.comments.iter().cloned())
+        .chain(super::when(&shown))
+        .chain(shown.comments.iter().cloned())
         .chain(resolver.unknown());
     for line in header {
         let _ = writeln!(out, "# {}", OneLine(&line));
@@ -99,7 +99,7 @@ pub fn text(profile: &Profile, look: &RenderOptions) -> Result<String, Error> {
     Ok(out)
 }
 
-/// All after the value.
+/// Everything after the value.
 fn paragraph(stack: &[Frame], labels: &str, resolver: &mut Resolver) -> String {
     let mut out = "@".to_owned();
     let nothing = [Frame::named(NO_STACK)];

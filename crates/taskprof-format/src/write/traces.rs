@@ -1,5 +1,4 @@
-//! A profile as text, sample by sample, with everything that is known: the sibling of Go's
-//! `debug=2`.
+//! A profile as text, sample by sample, with all values and labels, like `go tool pprof -traces`.
 //!
 //! Not here: text grouped by stack (`text.rs`).
 
@@ -22,7 +21,7 @@ pub(super) static FORMAT: Format = Format {
     inline: true,
     negative: true,
     summary: "every sample with all values and labels, for a terminal",
-    write: |profile, look| traces(profile, look).map(String::into_bytes),
+    write: |profile, options| traces(profile, options).map(String::into_bytes),
 };
 
 /// Writes every sample as a paragraph of its own, in the order of the profile: all values with
@@ -48,36 +47,36 @@ pub(super) static FORMAT: Format = Format {
 ///
 /// [`is_invalid_argument`](Error::is_invalid_argument) if the profile has no such sample type, or
 /// another kind than its base; [`is_write`](Error::is_write) if it contradicts itself.
-pub fn traces(profile: &Profile, look: &RenderOptions) -> Result<String, Error> {
-    column(profile, look.sample_type.as_deref())?;
-    let seen = look.seen(profile)?;
+pub fn traces(profile: &Profile, options: &RenderOptions) -> Result<String, Error> {
+    column(profile, options.sample_type.as_deref())?;
+    let shown = options.applied(profile)?;
     let mut resolver = Resolver::new();
     let mut samples = String::new();
-    for (at, sample) in seen.samples.iter().enumerate() {
-        push_sample(&mut samples, at + 1, sample, &seen, &mut resolver);
+    for (at, sample) in shown.samples.iter().enumerate() {
+        push_sample(&mut samples, at + 1, sample, &shown, &mut resolver);
     }
 
-    let types: Vec<String> = seen
+    let types: Vec<String> = shown
         .sample_types
         .iter()
         .map(|t| format!("{} ({})", t.kind, t.unit))
         .collect();
-    let period = seen
+    let period = shown
         .period_type
         .as_ref()
-        .map(|t| format!("one sample per {} {} of {}", seen.period, t.unit, t.kind));
-    let header = look
+        .map(|t| format!("one sample per {} {} of {}", shown.period, t.unit, t.kind));
+    let header = options
         .title
         .iter()
         .cloned()
         .chain([format!(
             "{} samples of {}",
-            seen.samples.len(),
+            shown.samples.len(),
             types.join(", ")
         )])
-        .chain(super::when(&seen))
+        .chain(super::when(&shown))
         .chain(period)
-        .chain(seen.comments.iter().cloned())
+        .chain(shown.comments.iter().cloned())
         .chain(resolver.unknown());
     let mut out = String::new();
     // An empty line begins a sample.

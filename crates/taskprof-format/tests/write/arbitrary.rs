@@ -194,7 +194,7 @@ pub(crate) fn two(value: std::ops::Range<i64>) -> impl Strategy<Value = (Profile
     })
 }
 
-/// What every writer shows for a frame: name, file, line.
+/// The name, file and line that every writer shows for a frame.
 pub(crate) fn shown(frame: &Frame) -> (String, Option<String>, Option<u32>) {
     match frame {
         Frame::Address(address) => (format!("{:#x}", address - 1), None, None),

@@ -1,4 +1,5 @@
-//! pprof's `profile.proto` once more, from its published text and not from the crate's own messages: all fields of it.
+//! pprof's `profile.proto` once more, from its published text and not from the crate's own
+//! messages: all fields of it.
 
 use std::io::Read as _;
 

@@ -18,7 +18,8 @@ fn name() -> impl Strategy<Value = String> {
     prop_oneof![3 => hurting, 1 => any]
 }
 
-/// What inferno and flamegraph.pl take off the end of a line: a last word of digits, with or without a fraction.
+/// Whether inferno and flamegraph.pl would take a last word off a line: digits, with or without a
+/// fraction.
 fn ends_in_a_number(text: &str) -> bool {
     text.rsplit_once(' ')
         .is_some_and(|(_, last)| last.chars().all(|c| c.is_ascii_digit() || c == '.'))

@@ -37,8 +37,8 @@ fn carrying(text: &str) -> (Profile, RenderOptions) {
     (profile, RenderOptions::new().title(text))
 }
 
-/// Characters that talk to a terminal, show a line in another order, or cannot be seen. Those that lay a text out are the
-/// writer's own: other tests count its lines.
+/// Characters that talk to a terminal, show a line in another order, or cannot be seen. Those that
+/// lay a text out are the writer's own: other tests count its lines.
 fn talks(c: char) -> bool {
     is_hidden(c) && !matches!(c, '\n' | '\t')
 }

@@ -10,7 +10,7 @@ use taskscope_core::text::{is_hidden, read_plain};
 
 use crate::arbitrary::{config, corpus, name};
 
-/// What is escaped, given back. Panics at an escape that the formats do not know.
+/// Undoes the escapes. Panics at one that the formats do not know.
 fn unescape(text: &str) -> String {
     let mut out = String::new();
     let mut chars = text.chars();

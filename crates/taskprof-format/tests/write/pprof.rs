@@ -144,7 +144,8 @@ fn an_address_is_one_location_however_often_it_is_used() {
         comments.contains("1 of 2 addresses have no symbol"),
         "{comments}"
     );
-    // The main program first, and the client told not to symbolise by itself. Of the others nothing is known.
+    // The main program first, and the client told not to symbolise by itself. Of the others nothing
+    // is known.
     if !callstack::modules().is_empty() {
         let mut mappings = mappings.lines().filter(|line| line.contains(": 0x"));
         let main = mappings.next().unwrap();
@@ -162,8 +163,8 @@ macro_rules! sixteen_times {
         $($code)* $($code)* $($code)* $($code)* $($code)* $($code)* $($code)* $($code)* };
 }
 
-/// Larger than a page. Go up to 1.19 takes an address for one that lies further on, by as much as the program's code begins behind the
-/// start of a page, which is so in all that lld has linked.
+/// Larger than a page. Go up to 1.19 takes an address for one that lies further on, by as much as
+/// the program's code begins behind the start of a page, which is so in all that lld has linked.
 #[inline(never)]
 fn large() -> usize {
     use std::hint::black_box;

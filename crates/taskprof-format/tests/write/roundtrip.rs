@@ -43,7 +43,7 @@ fn root_first(sample: &Sample) -> Vec<String> {
     sample.stack.iter().rev().map(shown_name).collect()
 }
 
-/// What one column adds up to, by stack.
+/// The sums of one column, by stack.
 fn sums(profile: &Profile, column: usize) -> BTreeMap<Vec<String>, i64> {
     let mut sums: BTreeMap<Vec<String>, i64> = BTreeMap::new();
     for sample in &profile.samples {
@@ -152,7 +152,7 @@ proptest! {
     fn folded_text_holds_one_column_by_stack(profile in profile(i64::MIN..i64::MAX)) {
         for (column, sample_type) in profile.sample_types.iter().enumerate() {
             let look = RenderOptions::new().sample_type(sample_type.kind.clone());
-            // Of two columns with one kind the first is meant.
+            // The first of two columns with one kind is meant.
             let column = profile.column(&sample_type.kind).unwrap_or(column);
             let text = write_text("folded", &profile, &look);
             let mut read = BTreeMap::new();

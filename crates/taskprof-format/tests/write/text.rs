@@ -121,7 +121,8 @@ pub(crate) fn read_traces(text: &str) -> Vec<Full> {
             };
             let mut names = false;
             for line in lines {
-                // Labels come before the names; a name that looks like one is behind an ordinary name, or not read here.
+                // Labels come before the names; a name that looks like one is behind an ordinary
+                // name, or not read here.
                 if !names && line.starts_with("label ") {
                     full.labels += 1;
                 } else if !line.starts_with('\t') {

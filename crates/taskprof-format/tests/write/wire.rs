@@ -1,4 +1,5 @@
-//! The bytes of a pprof file, read without our own schema: what `go tool pprof` silently repairs must be right too.
+//! The bytes of a pprof file, read without our own schema: what `go tool pprof` silently repairs
+//! must be right too.
 
 use std::collections::HashSet;
 use std::io::Read as _;
@@ -135,7 +136,8 @@ fn texts_functions_and_locations_are_written_once_under_unique_ids() {
         ids.push(unique);
     }
 
-    // Every reference leads somewhere, and the address into this very program, which is the first mapping.
+    // Every reference leads somewhere, and the address into this very program, which is the first
+    // mapping.
     for location in &locations {
         for line in messages(location, 4) {
             assert!(ids[0].contains(&number(&line, 1)));
@@ -151,7 +153,7 @@ fn texts_functions_and_locations_are_written_once_under_unique_ids() {
     for flag in 7..=9 {
         assert_eq!(number(main, flag), 1, "has_functions and its like");
     }
-    // Of a module that no sample was taken in nothing is known.
+    // Nothing is known about a module without samples.
     for other in &mappings[1..] {
         assert!((7..=10).all(|flag| number(other, flag) == 0));
     }

@@ -1,7 +1,8 @@
-//! The last ten minutes of CPU samples, kept while sampling is always on: what happened before anybody asked.
+//! The last ten minutes of CPU samples, stored while sampling is always on.
 //!
-//! Segments of ten seconds, each of bounded size, the oldest goes when a new one begins; and sums by scope since the process began, for metrics.
-//! Ids of requests are not kept here. Not here: who samples (`session.rs`).
+//! Owned here: segments of ten seconds, each of bounded size, and sums by scope since the process
+//! began, for metrics. Ids of requests are not stored. Not here: the sampler and its thread
+//! (`session.rs`).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
@@ -12,25 +13,26 @@ use super::recording::Recording;
 use crate::error::Error;
 use crate::sampler::{Collected, RawSample};
 
-/// How far back one can ask.
+/// The age at which samples are dropped.
 pub const RETENTION: Duration = Duration::from_secs(600);
-/// The window of one segment: how exactly a moment of the past can be chosen.
+/// The length of a segment, which is the resolution of the past.
 pub const SEGMENT: Duration = Duration::from_secs(10);
 
-/// Distinct stacks with labels in a segment,
+/// At most this many distinct stacks with labels in a segment.
 const ROWS: usize = 512;
-/// and addresses in them: 128 KiB. With the rows, sixty segments take 13 MB at the most, and far less as equal stacks are shared.
+/// At most this many addresses in them: 128 KiB. With the rows, sixty segments take at most 13 MB,
+/// and far less when equal stacks are shared.
 const FRAMES: usize = 16 * 1024;
-/// Names of scopes that have a sum of their own; later ones share one.
+/// At most this many names of scopes have a sum of their own; later ones share one.
 pub(super) const MAX_SCOPES: usize = 100;
 
-/// CPU time by scope, as sampled since sampling was first switched on to stay.
+/// CPU time by scope since sampling was first always on.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ByScope {
     pub(crate) scopes: BTreeMap<Arc<str>, Duration>,
-    /// Of scopes that came after the first [`MAX_SCOPES`].
+    /// Time of scopes that came after the first [`MAX_SCOPES`].
     pub(crate) overflow: Duration,
-    /// In tasks without a scope, and outside of tasks.
+    /// Time of tasks without a scope, and outside of tasks.
     pub(crate) unscoped: Duration,
     pub(crate) lost: u64,
 }
@@ -38,21 +40,21 @@ pub(crate) struct ByScope {
 /// CPU time of the last minutes.
 #[derive(Debug, Clone)]
 pub(crate) struct Recent {
-    /// The most first. `None`: no route, or outside of any task.
+    /// Largest first. `None`: no route, or outside of any task.
     pub(crate) by_route: Vec<(Option<Arc<str>>, Duration)>,
     pub(crate) total: Duration,
-    /// How long ago the first of it was.
+    /// The age of the first sample.
     pub(crate) over: Duration,
 }
 
-/// The segments, and what is summed up for ever.
+/// The segments and the sums.
 pub(super) struct History {
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug)]
 struct Inner {
-    /// The session's number for it, and the frequency, while it is on.
+    /// Its subscriber number and frequency, while it is on.
     on: Option<(u64, i32)>,
     segments: VecDeque<Segment>,
     sums: ByScope,
@@ -62,7 +64,7 @@ struct Inner {
 #[derive(Debug)]
 struct Segment {
     began: Instant,
-    /// `None`: it goes on.
+    /// `None` for the segment that is still filled.
     ended: Option<Instant>,
     recording: Recording,
 }
@@ -106,7 +108,7 @@ impl History {
         crate::sync::lock(&self.inner)
     }
 
-    /// The number and the frequency under which it is on.
+    /// The subscriber number and the frequency, while it is on.
     pub(super) fn on(&self) -> Option<(u64, i32)> {
         self.lock().on
     }
@@ -123,7 +125,8 @@ impl History {
         inner.end(Instant::now());
     }
 
-    // ---- the sampling thread's side ------------------------------------------------------------------------------
+    // ---- the sampling thread's side
+    // ------------------------------------------------------------------------------
 
     pub(super) fn begin(&self, now: Instant, hz: i32) {
         self.lock().begin(now, hz);
@@ -170,7 +173,8 @@ impl History {
         }
     }
 
-    // ---- the subscribers' side ----------------------------------------------------------------------------------------
+    // ---- the subscribers' side
+    // ----------------------------------------------------------------------------------------
 
     /// CPU time by scope.
     #[cfg(feature = "metrics")]
@@ -178,7 +182,7 @@ impl History {
         self.lock().sums.clone()
     }
 
-    /// CPU time by route in all segments that are kept. `None` if there are none.
+    /// CPU time by route in all segments; `None` if there are none.
     pub(super) fn recent(&self) -> Option<Recent> {
         let inner = self.lock();
         let first = inner.segments.front()?;
@@ -204,7 +208,7 @@ impl History {
         })
     }
 
-    /// The sum of all segments that lie, in part at least, between these two times ago.
+    /// The sum of all segments that overlap the window of this length that began `ago`.
     pub(super) fn window(&self, ago: Duration, duration: Duration) -> Result<Recording, Error> {
         let inner = self.lock();
         let now = Instant::now();
@@ -222,7 +226,7 @@ impl History {
                 recording.end(now);
             }
             match &mut sum {
-                // Wide enough for them all: nothing is folded that was not folded when it was sampled.
+                // With room for all of them: nothing loses its stack that had one in its segment.
                 None => {
                     let mut wide = Recording::new(recording.hz);
                     wide.started = recording.started;

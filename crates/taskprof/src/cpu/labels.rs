@@ -1,9 +1,10 @@
-//! Labels of a sample: whose CPU time it is.
+//! Labels of a sample: to whom its CPU time belongs.
 //!
-//! A sample of a task has `name`, `spawned`, `scope`, `route`, `trace_id` and `request_id`, as far as they are known; every one has `thread` and `where`: `task`,
-//! `blocking call`, and for those outside of any task with a record what their stack says: `untracked task`, `block_on`, `blocking pool`, `runtime`,
-//! `profiler` (threads of ours), `other`.
-//! Ids of tasks are no labels: stores make a series of each distinct label. Not here: how a sample comes by its task (`thread_sampler.rs`).
+//! A sample of a task has `name`, `spawned`, `scope`, `route`, `trace_id` and `request_id`, as far
+//! as they are known; every sample has `thread` and `where`: `task`, `blocking call`, and outside
+//! of tasks with a record, by its stack: `untracked task`, `block_on`, `blocking pool`, `runtime`,
+//! `profiler` (threads of ours), `other`. Ids of tasks are no labels: stores make a series of each
+//! distinct label. Not here: how the task of a sample is found (`sampler/thread.rs`).
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::recording::Key;
 use crate::profile::Label;
 use crate::tasks::tag;
 
-/// What a thread was doing, as the label `where`.
+/// The label `where`: the kind of work that a thread did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Task,
@@ -38,7 +39,7 @@ impl Place {
         }
     }
 
-    /// By the task if there is one, by the names of functions if not.
+    /// The place by the task if there is one, else by the names of functions.
     pub(super) fn of(key: &Key) -> Place {
         match &key.task {
             Some(task) if task.blocking => Place::BlockingCall,
@@ -76,7 +77,7 @@ impl Place {
         place.unwrap_or(default)
     }
 
-    /// The place that a function says, and whether the callers of that function can say anything else.
+    /// The place by one function, and whether that is final: its callers cannot change it.
     fn by_function(name: &str) -> Option<(Place, bool)> {
         let ours = name.contains("taskscope::") || name.contains("taskscope_core::");
         if ours && name.contains("poll") {

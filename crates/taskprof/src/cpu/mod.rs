@@ -1,7 +1,9 @@
-//! The CPU source: samples the process for a while and makes a profile of it, or tells what was sampled before.
+//! The CPU source: samples the process for a while and makes a profile of it, or makes one of the
+//! past.
 //!
-//! Owns the capture through code. Not here: how several captures share one sampler (`session.rs`), how threads are interrupted
-//! (`thread_sampler.rs`, on `callstack`), any format.
+//! Owned here: how a capture is configured and run. Not here: how captures share one sampler
+//! (`session.rs`), how threads are interrupted (`sampler/`, on `callstack`), formats
+//! (`taskprof-format`), the parameters of the endpoint (`http/cpu_options.rs`).
 
 mod history;
 mod labels;
@@ -33,18 +35,20 @@ use crate::profile::Profile;
 use crate::sampler::{DEFAULT_HZ, Sampler, ThreadSampler};
 use crate::{fork, offload};
 
-/// The longest capture: five minutes are enough for any average.
+/// The longest capture.
 pub const MAX_DURATION: Duration = Duration::from_secs(300);
 
-/// How long a capture takes if nobody says: what Go's endpoint does.
+/// The default length of a capture, as in Go.
 pub const DEFAULT_DURATION: Duration = Duration::from_secs(30);
 
-/// The frequency of [`Cpu::always_on`]: in ten seconds a function that takes 5 % of a processor gives ten samples.
+/// The frequency of [`Cpu::always_on`]: in ten seconds a function that takes 5 % of a processor
+/// gives ten samples.
 ///
-/// More costs more, and fills the bounded memory of each segment sooner; fewer makes short windows coarse.
+/// More costs more, and fills the bounded memory of each segment sooner; fewer makes short windows
+/// coarse.
 pub const ALWAYS_ON_HZ: i32 = 19;
 
-/// One for all captures that name no other, so that they share it.
+/// The session of all captures that name no sampler of their own.
 static SESSION: LazyLock<Arc<Session>> = LazyLock::new(|| Session::new(ThreadSampler::new()));
 
 /// Captures a CPU profile of the process: [`ThreadSampler`] at [`DEFAULT_HZ`].
@@ -95,7 +99,8 @@ impl Cpu {
         Self::with(Arc::clone(&SESSION))
     }
 
-    /// Another sampler, at [`DEFAULT_HZ`], for [`DEFAULT_DURATION`]. Clones share it, and nothing else does.
+    /// Another sampler, at [`DEFAULT_HZ`], for [`DEFAULT_DURATION`]. Clones share it, and nothing
+    /// else does.
     pub fn with_sampler(sampler: impl Sampler + 'static) -> Self {
         Self::with(Session::new(sampler))
     }
@@ -112,7 +117,7 @@ impl Cpu {
         }
     }
 
-    /// Samples per second of CPU time; see [`DEFAULT_HZ`] for what more and fewer cost.
+    /// Samples per second of CPU time; [`DEFAULT_HZ`] says what more and fewer cost.
     pub fn hz(mut self, hz: i32) -> Self {
         self.hz = Some(hz);
         self
@@ -129,10 +134,11 @@ impl Cpu {
         self
     }
 
-    /// Answers at once with what was sampled in the past: [`duration`](Self::duration) of it, which began so long ago.
+    /// Makes a profile of the past at once: of [`duration`](Self::duration), from `ago` before now
+    /// on.
     ///
-    /// Needs [`always_on`](Self::always_on). The past is kept in segments of [`SEGMENT`] for [`RETENTION`]; all that overlap the window are added up, and a comment says
-    /// what they span.
+    /// Needs [`always_on`](Self::always_on). The past is stored in segments of [`SEGMENT`] for
+    /// [`RETENTION`]; all that overlap the window are added up, and a comment says what they span.
     pub fn ago(mut self, ago: Duration) -> Self {
         self.ago = Some(ago);
         self
@@ -156,24 +162,28 @@ impl Cpu {
         self
     }
 
-    /// What stands at the root of every stack, so that a flame graph has a tower for each route, say. The default is [`By::Stack`].
+    /// Sets the frame at the root of every stack, so that a flame graph has a tower for each route,
+    /// say. The default is [`By::Stack`].
     pub fn by(mut self, by: By) -> Self {
         self.view.by = by;
         self
     }
 
-    /// Every frame of the runtime. By default those of std and tokio between the root of a stack and the first function of the program are one frame,
+    /// Shows every frame of the runtime. By default, those of std and tokio between the root of a
+    /// stack and the first function of the program are one frame,
     /// [`RUNTIME`](crate::profile::RUNTIME).
     pub fn full_runtime(mut self) -> Self {
         self.view.full_runtime = true;
         self
     }
 
-    /// All threads at all times instead of running ones: the column is `wall`/`nanoseconds`, the time that threads ran, waited for a processor and were blocked, by
+    /// Profiles all threads at all times instead of running ones: the column is
+    /// `wall`/`nanoseconds`, the time that threads ran, waited for a processor and were blocked, by
     /// stack.
     ///
-    /// Nothing is interrupted for it that is not interrupted for the CPU: a blocked thread is read from outside. Of a task that a blocked thread is polling, nothing is
-    /// known but the stack. Not together with [`ago`](Self::ago).
+    /// Nothing is interrupted for it that is not interrupted for the CPU: a blocked thread is read
+    /// from outside. A blocked thread's task is not known, only its stack. Not together with
+    /// [`ago`](Self::ago).
     pub fn wall(mut self) -> Self {
         self.wall = true;
         self
@@ -185,31 +195,35 @@ impl Cpu {
         self
     }
 
-    /// Samples the process for as long as was asked for.
+    /// Samples the process for the configured time.
     ///
-    /// The profile has the columns `samples`/`count` and `cpu`/`nanoseconds`. Labels say whose time it is: `name`, `spawned`, `scope`, `route`, `trace_id` and
-    /// `request_id` of a task that has them, `thread`, and `where`: `task`, `blocking call`, `untracked task`, `block_on`, `blocking pool`, `runtime`,
-    /// `profiler` or `other`.
-    /// A comment says how many samples the CPU time used should have given and how many there are, and why there are
-    /// none if there are none. Names have been looked up when the future completes, so writing is fast.
+    /// The profile has the columns `samples`/`count` and `cpu`/`nanoseconds`. Labels say to whom
+    /// the time belongs: `name`, `spawned`, `scope`, `route`, `trace_id` and `request_id` of a task
+    /// that has them, `thread`, and `where`: `task`, `blocking call`, `untracked task`, `block_on`,
+    /// `blocking pool`, `runtime`, `profiler` or `other`. A comment compares the number of samples
+    /// with the number that the CPU time used should have given, and says why there are none if
+    /// there are none. Names have been looked up when the future completes, so writing is fast.
     ///
-    /// Captures that overlap share one running sampler, at any mix of frequencies, up to [`MAX_SUBSCRIBERS`] at a time, and each gets what was sampled in its own time.
-    /// It runs at the highest frequency that anybody asks for; nanoseconds are right for all.
+    /// Captures that overlap share one running sampler, at any mix of frequencies, up to
+    /// [`MAX_SUBSCRIBERS`] at a time, and each gets the samples of its own time. The sampler runs
+    /// at the highest frequency requested; nanoseconds are right for all.
     ///
-    /// Sampling happens on a thread `taskprof-cpu`, looking up names on `taskprof-work`. No runtime is needed: the future
-    /// may be awaited on any executor.
+    /// Sampling happens on a thread `taskprof-cpu`, looking up names on `taskprof-work`. No runtime
+    /// is needed: the future may be awaited on any executor.
     ///
     /// # Errors
     ///
     /// [`is_busy`](Error::is_busy) if too many captures are running in this process,
-    /// [`is_invalid_argument`](Error::is_invalid_argument) if the duration is zero or above [`MAX_DURATION`] or the sampler
-    /// does not like the frequency, [`is_sampler`](Error::is_sampler) if the sampler fails,
-    /// [`is_unavailable`](Error::is_unavailable) in a process that was forked from one that had used the profiler, and, with [`ago`](Self::ago), if nothing is kept.
+    /// [`is_invalid_argument`](Error::is_invalid_argument) if the duration is zero or above
+    /// [`MAX_DURATION`] or the sampler does not like the frequency,
+    /// [`is_sampler`](Error::is_sampler) if the sampler fails,
+    /// [`is_unavailable`](Error::is_unavailable) in a process that was forked from one that had
+    /// used the profiler, and, with [`ago`](Self::ago), if nothing is stored.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future ends the capture at once, without anybody waiting for it. If nobody else asks, the sampler stops and the samples are
-    /// discarded.
+    /// Dropping the future ends the capture at once, without anybody waiting for it. If it was the
+    /// last capture, the sampler stops and the samples are discarded.
     ///
     /// # Overhead
     ///
@@ -262,10 +276,13 @@ impl Cpu {
         .await
     }
 
-    /// Samples from now on until [`stop_always_on`] is called, at [`ALWAYS_ON_HZ`] unless told otherwise, and keeps the last [`RETENTION`].
+    /// Samples from now on until [`stop_always_on`] is called, at [`ALWAYS_ON_HZ`] by default, and
+    /// stores the last [`RETENTION`].
     ///
-    /// Afterwards [`ago`](Self::ago), and `cpu?ago=300&seconds=60` of the endpoint, tell what happened five minutes ago; metrics and the page show CPU time by route. Captures
-    /// go on as before, on the same sampler. Always the default sampler, whatever this one was made with. If it is on already, only the frequency changes.
+    /// Afterwards [`ago`](Self::ago), and `cpu?ago=300&seconds=60` of the endpoint, show the past;
+    /// metrics and the page show CPU time by route. Captures go on as before, on the same sampler.
+    /// Always the default sampler, whatever this one was made with. If it is on already, only the
+    /// frequency changes.
     ///
     /// # Errors
     ///
@@ -280,7 +297,7 @@ impl Cpu {
         let _switch = switch();
         match HISTORY.on() {
             Some((_, on)) if on == hz => return Ok(()),
-            // Before the new one comes: nothing is to be counted twice.
+            // The old one leaves first, so that nothing is counted twice.
             Some((number, _)) => SESSION.leave(number),
             None => {}
         }
@@ -293,7 +310,7 @@ impl Cpu {
     }
 }
 
-/// Ends what [`Cpu::always_on`] began. What was sampled is kept, and grows old.
+/// Ends what [`Cpu::always_on`] began. Samples stay until they are older than [`RETENTION`].
 pub fn stop_always_on() {
     if fork::check().is_err() {
         return;
@@ -305,13 +322,13 @@ pub fn stop_always_on() {
     }
 }
 
-/// Switching on and off happens one at a time.
+/// Serialises switching on and off.
 fn switch() -> MutexGuard<'static, ()> {
     static SWITCH: Mutex<()> = Mutex::new(());
     crate::sync::lock(&SWITCH)
 }
 
-/// CPU time by route in the past that is kept.
+/// CPU time by route in the past that is stored.
 pub(crate) fn recent() -> Option<Recent> {
     fork::check().ok()?;
     HISTORY.recent()
@@ -323,7 +340,7 @@ pub(crate) fn is_always_on() -> bool {
     fork::check().is_ok() && HISTORY.on().is_some()
 }
 
-/// CPU time by scope, as far as sampling was always on.
+/// CPU time by scope while sampling was always on.
 #[cfg(feature = "metrics")]
 pub(crate) fn by_scope() -> ByScope {
     if fork::check().is_err() {

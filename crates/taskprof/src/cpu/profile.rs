@@ -1,6 +1,7 @@
 //! Makes a profile of a recording: columns, labels, and sentences about samples that were lost.
 //!
-//! Not here: which samples belong to it and their root (`view.rs`), labels (`labels.rs`), time on the wall (`wall.rs`).
+//! Not here: which samples belong to it and their root (`view.rs`), labels (`labels.rs`), time on
+//! the wall (`wall.rs`).
 
 use std::time::Duration;
 

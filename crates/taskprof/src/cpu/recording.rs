@@ -1,7 +1,8 @@
 //! The samples of one window, added up by stack and labels, in bounded memory.
 //!
-//! When a table is full, samples keep what matters most for as long as they can: first the ids of requests go, then the stack, then the task. Each step is counted.
-//! Not here: when a window begins and ends (`session.rs`), what becomes of it (`profile.rs`).
+//! When a table fills, samples lose the id of their request first, then their stack, then their
+//! task. Each loss is counted. Not here: when a window begins and ends (`session.rs`), the profile
+//! that is made of it (`profile.rs`).
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -10,15 +11,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::sampler::{Collected, RawSample, RequestIds, StackEnd, TaskLabels};
 
-/// Distinct stacks with labels in a capture that somebody waits for.
+/// At most this many distinct stacks with labels in a capture.
 const ROWS: usize = 16_384;
-/// Addresses in them: 8 MiB.
+/// At most this many addresses in them: 8 MiB.
 const FRAMES: usize = 1 << 20;
 
-/// What tells one row from another.
+/// The identity of a row.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
-    /// Leaf first. Empty and [`StackEnd::Lost`]: there was no room.
+    /// Leaf first. Empty and [`StackEnd::Lost`] if there was no room.
     pub(super) stack: Arc<[usize]>,
     pub(super) end: StackEnd,
     pub(super) thread: Arc<str>,
@@ -26,7 +27,7 @@ pub(super) struct Key {
     pub(super) request: Option<Arc<RequestIds>>,
 }
 
-/// How much a row stands for.
+/// The samples and the CPU time that a row stands for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Weight {
     pub(super) count: u64,
@@ -40,7 +41,7 @@ impl Weight {
     }
 }
 
-/// What was sampled in some time.
+/// The samples of one window.
 #[derive(Debug, Clone)]
 pub(super) struct Recording {
     rows: HashMap<Key, Weight>,
@@ -51,22 +52,22 @@ pub(super) struct Recording {
     pub(super) started: SystemTime,
     began: Instant,
     pub(super) duration: Duration,
-    /// `None` if it is not known of a part.
+    /// `None` if it is not known for a part of the window.
     pub(super) cpu_time: Option<Duration>,
-    /// What was asked for.
+    /// The frequency requested.
     pub(super) hz: i32,
-    /// The highest at which it was sampled.
+    /// The highest frequency at which the sampler ran.
     pub(super) sampled_hz: i32,
-    /// How often the sampler was started anew.
+    /// How often the sampler was restarted.
     pub(super) restarts: u32,
     pub(super) lost: Vec<(Cow<'static, str>, u64)>,
-    /// As of the end.
+    /// Sentences of the sampler, as of the end.
     pub(super) comments: Vec<String>,
-    /// CPU time of threads that have ended without ever being sampled.
+    /// CPU time of threads that ended before they were ever sampled.
     pub(super) unseen: Duration,
-    /// Samples whose task was forgotten already.
+    /// Samples whose task had already been forgotten.
     pub(super) unnamed: u64,
-    /// Samples whose request, whose stack, whose task had no room.
+    /// Samples that lost their request, their stack, or their task, for want of room.
     pub(super) without_request: u64,
     pub(super) without_stack: u64,
     pub(super) without_task: u64,
@@ -77,7 +78,7 @@ impl Recording {
         Recording::bounded(hz, ROWS, FRAMES)
     }
 
-    /// With room for so many rows and addresses.
+    /// A recording with room for this many rows and addresses.
     pub(super) fn bounded(hz: i32, most_rows: usize, most_frames: usize) -> Recording {
         Recording {
             rows: HashMap::new(),
@@ -154,7 +155,8 @@ impl Recording {
             key.request = None;
             self.without_stack += weight.count;
         }
-        // A row for each task and thread that had no room above, and at last one for all that have none here.
+        // A row for each task and thread that had no room above, and in the end one for all that
+        // have none here.
         if !room && self.rows.len() >= self.most_rows + self.most_rows / 4 {
             let known = self.rows.contains_key(&key);
             if !known {
@@ -186,7 +188,7 @@ impl Recording {
         }
     }
 
-    /// Adds a recording of another time.
+    /// Adds the recording of another window.
     pub(super) fn merge(&mut self, other: &Recording) {
         for (key, weight) in other.rows() {
             self.put(key.clone(), weight);
@@ -201,7 +203,7 @@ impl Recording {
         for (why, count) in &other.lost {
             self.add_lost(why, *count);
         }
-        // A fact about the threads of one moment; that of the last one is as good as any.
+        // Facts about the threads of one moment: the last one's will do.
         self.comments.clone_from(&other.comments);
         self.unseen += other.unseen;
         self.unnamed += other.unnamed;

@@ -49,7 +49,7 @@ impl View {
             && is(&self.name, task.and_then(|task| task.name.as_ref()))
     }
 
-    /// The frame at the root.
+    /// The frame at the root of this sample; `None` for [`By::Stack`].
     pub(super) fn root(&self, key: &Key, place: Place) -> Option<Frame> {
         let task = key.task.as_ref();
         let (found, missing) = match self.by {

@@ -1,8 +1,10 @@
 //! Time on the wall of all threads: where they ran, and where they waited.
 //!
-//! The kernel says exactly how long each thread ran, waited for a processor, and did neither. Running time is divided by samples of the CPU. The rest is divided by looks: the
-//! stack of a thread is read while it is blocked in a system call, without a signal, so no call returns early. A look happens every [`EVERY`], or less often if it would take
-//! more than a twentieth of one processor.
+//! The kernel says exactly how long each thread ran, waited for a processor, and did neither.
+//! Running time is divided by samples of the CPU. The rest is divided by scans: the stack of a
+//! thread is read while it is blocked in a system call, without a signal, so no call returns early.
+//! A scan happens every [`EVERY`], or less often if it would take more than a twentieth of one
+//! processor.
 //!
 //! Not here: how a blocked thread is read (`callstack`), what tasks wait for (the source `block`).
 
@@ -20,26 +22,27 @@ use crate::offload::CancelCheck;
 use crate::profile::{Frame, Profile, RuntimeFrames, Sample, SampleType};
 use crate::sampler::StackEnd;
 
-/// The time between two looks.
+/// The time between two scans.
 pub(super) const EVERY: Duration = Duration::from_millis(50);
-/// The least time between two looks, in multiples of the time that a look takes.
+/// The least time between two scans, in multiples of the time that a scan takes.
 const REST: u32 = 20;
-/// At most this many threads are looked at; others are counted.
+/// At most this many threads are scanned; others are counted.
 const MAX_THREADS: usize = 1024;
-/// At most this many different stacks of one thread are kept; others are known by their call only.
+/// At most this many different stacks of one thread are stored; others are known by their call
+/// only.
 const MAX_STACKS: usize = 256;
 
-/// The thread that looks.
+/// The name of the thread that scans.
 pub(super) const THREAD: &str = "taskprof-wall";
 
 /// The waits of all threads.
 #[derive(Debug, Default)]
 pub(super) struct Waits {
     threads: BTreeMap<u32, Thread>,
-    looks: u64,
+    scans: u64,
     left_out: usize,
-    /// Looks at which a thread was blocked and could not be read.
-    unseen: u64,
+    /// How often a blocked thread could not be read.
+    unreadable: u64,
 }
 
 #[derive(Debug)]
@@ -52,7 +55,7 @@ struct Thread {
     blocked: HashMap<Blocked, u64>,
 }
 
-/// The kernel's figures for a thread, as of one look.
+/// The kernel's figures for a thread, as of one scan.
 #[derive(Debug, Clone, Copy)]
 struct Times {
     at: Instant,
@@ -67,7 +70,7 @@ struct Blocked {
     is_whole: bool,
 }
 
-/// Looks at all threads for this long. Ends early when it is cancelled.
+/// Scans all threads for this long. Ends early when it is cancelled.
 pub(super) fn watch(duration: Duration, cancel: &CancelCheck) -> Waits {
     let own = Tid::current().as_raw();
     let end = Instant::now() + duration;
@@ -75,7 +78,7 @@ pub(super) fn watch(duration: Duration, cancel: &CancelCheck) -> Waits {
     callstack::refresh();
     loop {
         let began = Instant::now();
-        waits.look(own);
+        waits.scan(own);
         let now = Instant::now();
         if now >= end {
             return waits;
@@ -88,8 +91,8 @@ pub(super) fn watch(duration: Duration, cancel: &CancelCheck) -> Waits {
 }
 
 impl Waits {
-    fn look(&mut self, own: u32) {
-        self.looks += 1;
+    fn scan(&mut self, own: u32) {
+        self.scans += 1;
         let Ok(entries) = std::fs::read_dir("/proc/self/task") else {
             return;
         };
@@ -127,7 +130,7 @@ impl Waits {
                     let is_whole = blocked.completeness == callstack::Completeness::Complete;
                     thread.is_blocked(&blocked.call.to_string(), &frames, is_whole);
                 }
-                Err(callstack::thread::NotBlocked::Unreadable) => self.unseen += 1,
+                Err(callstack::thread::NotBlocked::Unreadable) => self.unreadable += 1,
                 Err(_) => {}
             }
         }
@@ -203,10 +206,10 @@ pub(super) fn add(
         0..0,
         [
             format!(
-                "time on the wall of {threads} threads in {:.3} s: running by samples of the CPU, waiting by {} looks at \
+                "time on the wall of {threads} threads in {:.3} s: running by samples of the CPU, waiting by {} scans for \
                  blocked threads, without a signal",
                 recorded.duration.as_secs_f64(),
-                waits.looks
+                waits.scans
             ),
             "of threads only: what tasks wait for is in the profile block".to_owned(),
         ],
@@ -214,15 +217,15 @@ pub(super) fn add(
     if adder.is_folded && !profile.comments.iter().any(|known| known == FOLDED) {
         profile.comments.push(FOLDED.to_owned());
     }
-    if waits.unseen > 0 {
+    if waits.unreadable > 0 {
         profile.comments.push(format!(
-            "{} times a thread could not be looked at, because the system does not tell what it does",
-            waits.unseen
+            "{} times a thread could not be read, because the system does not tell what it does",
+            waits.unreadable
         ));
     }
     if waits.left_out > 0 {
         profile.comments.push(format!(
-            "{} threads were not looked at, because there are more than {MAX_THREADS}",
+            "{} threads were not scanned, because there are more than {MAX_THREADS}",
             waits.left_out
         ));
     }
@@ -239,9 +242,9 @@ struct Adder<'a> {
 
 impl Adder<'_> {
     fn add_thread(&mut self, thread: &Thread) {
-        let looks: u64 = thread.blocked.values().sum();
+        let found: u64 = thread.blocked.values().sum();
         for (blocked, count) in &thread.blocked {
-            let share = thread.off.mul_f64(*count as f64 / looks as f64);
+            let share = thread.off.mul_f64(*count as f64 / found as f64);
             let leaf = format!("(blocked in {})", blocked.call);
             let end = match blocked.is_whole {
                 true => StackEnd::Root,
@@ -250,7 +253,7 @@ impl Adder<'_> {
             self.add(thread, &leaf, (&blocked.stack, end), *count, share);
         }
         let nothing: Arc<[usize]> = Arc::from([]);
-        let off = if looks == 0 {
+        let off = if found == 0 {
             thread.off
         } else {
             Duration::ZERO

@@ -1,7 +1,8 @@
-//! The thread that adds samples up while the facts of their tasks are still known.
+//! The thread that adds heap samples up while their tasks are still known.
 //!
-//! Samples wait in a queue, and facts of a task that has ended are kept for a while (`taskscope::attribution`). At the default rate
-//! once a second is often enough; at a smaller one the queue fills sooner. Not here: the sums (`table.rs`).
+//! Samples wait in a queue, and facts of a task that has ended are kept for a while
+//! (`taskscope::attribution`). At the default rate once a second is often enough; at a smaller one
+//! the queue fills sooner. Not here: the sums (`table.rs`).
 
 use std::process;
 use std::sync::OnceLock;
@@ -14,19 +15,21 @@ use callstack::heap;
 use super::table;
 
 const THREAD: &str = "taskprof-heap";
-/// How often it adds up at the least, and at the most.
+/// The longest time between two additions.
 const EVERY: Duration = Duration::from_secs(1);
+/// The shortest time between two additions.
 const AT_MOST_EVERY: Duration = Duration::from_millis(10);
-/// A program that allocates so many bytes a second fills the queue in four times the time between two looks.
+/// A program that allocates so many bytes a second fills the queue in four times the time between
+/// two additions.
 const BUSY: u64 = 4 << 30;
 
 static RUNNING: OnceLock<Option<Thread>> = OnceLock::new();
 
-/// The process that adds up; 0: none does yet.
+/// The id of the process whose thread runs; 0 before there is one.
 static PROCESS: AtomicU32 = AtomicU32::new(0);
 
-/// Whether this is the child of a process that adds up: the lock of the sums may have been held when it was forked, and nobody
-/// is there to give it back.
+/// Whether this process was forked from one whose thread runs: the lock of the sums may be held for
+/// ever.
 pub(super) fn is_forked() -> bool {
     let process = PROCESS.load(Ordering::Relaxed);
     process != 0 && process != process::id()
@@ -42,7 +45,8 @@ pub(crate) fn start() {
     RUNNING.get_or_init(|| {
         // Before the first walk that counts: without it only the main program's frames are known.
         heap::prepare();
-        // If there is no thread to be had, samples are added up when somebody asks, and some have no labels.
+        // Without the thread, samples are added up when a profile is requested, and some have no
+        // labels.
         let started = crate::thread::spawn(THREAD, || {
             loop {
                 drop(table::up_to_date());
@@ -53,14 +57,14 @@ pub(crate) fn start() {
     });
 }
 
-/// The rate has changed.
+/// Wakes the thread after the rate has changed.
 pub(super) fn wake() {
     if let Some(Some(thread)) = RUNNING.get() {
         thread.unpark();
     }
 }
 
-/// How long the queue is fit to wait at this rate.
+/// How long the thread may sleep at this rate before the queue is full.
 fn pause(rate: usize) -> Duration {
     if rate == 0 {
         return EVERY;

@@ -11,19 +11,19 @@ use taskscope::{TaskDump, text::Plain};
 use super::profile::ready;
 use super::table;
 
-/// Scopes whose survivors are reported with what they hold; more are left out.
+/// At most this many scopes are reported with the memory of their survivors.
 const SCOPES: usize = 10;
-/// Scopes whose suspects are summed up; of more, those that were met first.
+/// At most this many scopes have a sum of their suspects; the first ones.
 const MAX_SCOPES: usize = 1024;
 
-/// What each task holds, by its id; empty if the program's allocator does not sample.
+/// Memory that each task holds, by its id; empty if the program's allocator does not sample.
 pub(crate) type HeldByTask = HashMap<u64, Held>;
 
 pub(crate) fn by_task() -> HeldByTask {
     taskscope::heap::held_by_task().unwrap_or_default()
 }
 
-/// One line for what tasks hold, if a sample of it is known.
+/// Writes a line about held memory, if there is any.
 pub(crate) fn write(out: &mut dyn Write, held: Held) -> io::Result<()> {
     if held.is_nothing() {
         return Ok(());
@@ -31,15 +31,15 @@ pub(crate) fn write(out: &mut dyn Write, held: Held) -> io::Result<()> {
     writeln!(out, "  holds    {held} (sampled)")
 }
 
-/// Leak suspects by scope, and what they hold.
+/// Leak suspects by scope, and the memory that they hold.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Suspects {
-    /// By the name of the scope: how many, whether all have outlived it, and what they hold.
+    /// By the name of the scope: how many, whether all have outlived it, and their memory.
     scopes: BTreeMap<Option<String>, (usize, bool, Held)>,
 }
 
 impl Suspects {
-    /// A leak suspect, and what it holds.
+    /// Adds a leak suspect and its memory.
     pub(crate) fn add(&mut self, task: &TaskDump, held: Held) {
         let name = task.scope.as_ref().map(|scope| scope.name().to_owned());
         if self.scopes.len() >= MAX_SCOPES && !self.scopes.contains_key(&name) {
@@ -54,7 +54,7 @@ impl Suspects {
         *sum += held;
     }
 
-    /// How much those of each scope hold, the most first.
+    /// Sentences about the memory of each scope's suspects, largest first.
     pub(crate) fn sentences(&self) -> Vec<String> {
         let mut scopes: Vec<_> = self.scopes.iter().collect();
         scopes.retain(|(_, (.., held))| !held.is_nothing());
@@ -81,7 +81,8 @@ impl Suspects {
     }
 }
 
-/// What is held by the route that it was allocated for, also by tasks that have ended; `None`: for no route.
+/// Held memory by the route that it was allocated for, also by tasks that have ended; `None`: no
+/// route.
 #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "for scrapers"))]
 pub(crate) fn by_route() -> BTreeMap<Option<String>, Held> {
     let mut routes: BTreeMap<Option<String>, Held> = BTreeMap::new();

@@ -21,10 +21,10 @@ pub(crate) const COLUMNS: &[(&str, &str)] = &[
     ("inuse_space", "bytes"),
 ];
 
-/// Instead of a stack that could not be taken.
+/// The frame in place of a stack that could not be taken.
 const NO_STACK: &str = "(no stack: see the comments)";
 
-/// Whether there are samples.
+/// Checks that there are samples.
 pub(crate) fn ready() -> Result<(), Error> {
     if !heap::is_supported() {
         return Err(Error::unavailable(NOT_SUPPORTED));
@@ -38,7 +38,7 @@ pub(crate) fn ready() -> Result<(), Error> {
     Ok(())
 }
 
-/// Everything since the program began, with the column to show first.
+/// The profile since the program began, with this column first.
 ///
 /// Labels: `route`, `task` and `site` of the task that allocated.
 pub(crate) fn captured(first: &'static str) -> Result<Profile, Error> {
@@ -102,7 +102,7 @@ fn labels(owner: &Owner) -> Vec<Label> {
     labels
 }
 
-/// How the numbers came to be, and what they lack.
+/// Sentences about how the numbers were estimated, and about samples that are missing.
 fn comments(rate: usize, lost: Dropped, without_row: u64) -> Vec<String> {
     let mut comments = vec![match rate {
         0 => "sampling of allocations is off now; what was sampled before is here".to_owned(),

@@ -1,9 +1,10 @@
-//! Sums of all samples, by stack and by whose they are.
+//! Sums of all samples by stack and owner.
 //!
 //! # Bounds
 //!
-//! At most [`MAX_ROWS`] sums; what comes later is added to that of its stack without an owner, and there are at most 32,770
-//! stacks. At most [`MAX_OWNERS`] tasks are remembered beyond those that still hold something.
+//! At most [`MAX_ROWS`] sums; later samples are added to the sum of their stack without an owner,
+//! and there are at most 32,770 stacks. At most [`MAX_OWNERS`] tasks are remembered beyond those
+//! that still hold memory. Not here: the thread (`collector.rs`), the profile (`profile.rs`).
 
 use std::collections::{HashMap, HashSet};
 use std::panic::Location;
@@ -13,12 +14,12 @@ use callstack::heap::{self, Label, StackId, Weight};
 use taskscope::attribution::{self, TaskKey};
 use taskscope::text::{MAX_NAME, bounded};
 
-/// Sums with an owner.
+/// At most this many sums with an owner.
 const MAX_ROWS: usize = 32_768;
-/// Tasks whose owner is remembered by their key.
+/// At most this many owners are remembered by the key of their task.
 const MAX_OWNERS: usize = 16_384;
 
-/// Whose a sample is: not the task itself, of which there are too many, but what tasks have in common.
+/// The owner of a sample: the properties that tasks have in common, as there are too many tasks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Owner {
     /// The name of the scope: the route of a request.
@@ -41,7 +42,7 @@ pub(super) struct Table {
 
 static TABLE: Mutex<Option<Table>> = Mutex::new(None);
 
-/// The sums with all that was sampled up to now.
+/// Locks the sums and adds all samples up to now.
 pub(super) fn up_to_date() -> TableGuard {
     // Every sum is changed as a whole.
     let mut guard = crate::sync::lock(&TABLE);
@@ -57,7 +58,7 @@ pub(super) fn up_to_date() -> TableGuard {
 pub(super) struct TableGuard(MutexGuard<'static, Option<Table>>);
 
 impl TableGuard {
-    /// What was allocated by and what is held of each stack and owner.
+    /// Allocated and held memory of each stack and owner.
     pub(super) fn rows(&mut self) -> HashMap<(StackId, Owner), [Weight; 2]> {
         let Some(table) = &mut *self.0 else {
             return HashMap::new();
@@ -76,7 +77,7 @@ impl TableGuard {
         rows
     }
 
-    /// What is held, by owner.
+    /// Held memory by owner.
     pub(super) fn held_by_owner(&mut self) -> HashMap<Owner, Weight> {
         let mut sums: HashMap<Owner, Weight> = HashMap::new();
         if let Some(table) = &mut *self.0 {
@@ -137,9 +138,10 @@ impl Table {
         new
     }
 
-    /// Samples that are held, by stack and owner.
+    /// Held samples by stack and owner.
     fn held(&mut self) -> HashMap<(StackId, Owner), Weight> {
-        // By key first: the look-up of an owner takes locks, and there are fewer tasks than samples.
+        // By key first: the look-up of an owner takes locks, and there are fewer tasks than
+        // samples.
         let mut by_label: HashMap<(StackId, Label), Weight> = HashMap::new();
         heap::live(&mut |sample| {
             *by_label.entry((sample.stack, sample.label)).or_default() += sample.weight;
@@ -151,7 +153,7 @@ impl Table {
         held
     }
 
-    /// Forgets those that hold nothing.
+    /// Forgets owners that hold nothing.
     fn forget_owners(&mut self) {
         let mut holders: HashSet<Label> = HashSet::new();
         heap::live(&mut |sample| {

@@ -1,14 +1,16 @@
-//! What the pages of this process have done, counted since it began.
+//! Counters of the pages: captures and refused requests since the process began.
+//!
+//! Not here: figures of tasks and runtimes (`snapshot.rs`).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 static CAPTURES: [AtomicU64; SOURCES] = [const { AtomicU64::new(0) }; SOURCES];
 static REFUSED: AtomicU64 = AtomicU64::new(0);
 
-/// More than there are sources.
+/// An upper bound for the number of sources.
 const SOURCES: usize = 32;
 
-/// A profile was captured for a page.
+/// Counts a profile that was captured for a page.
 pub(crate) fn captured(source: &str) {
     let at = crate::source::ALL.iter().position(|one| one.name == source);
     if let Some(count) = at.and_then(|at| CAPTURES.get(at)) {
@@ -16,7 +18,7 @@ pub(crate) fn captured(source: &str) {
     }
 }
 
-/// A request was turned away because too much was going on.
+/// Counts a request that was refused because too much was going on.
 pub(crate) fn refused() {
     REFUSED.fetch_add(1, Ordering::Relaxed);
 }

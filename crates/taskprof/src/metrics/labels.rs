@@ -1,7 +1,9 @@
 //! Values of labels: short, and no more of them than a number.
 //!
-//! A store keeps a series for each value that it has ever seen. So whoever came first has a place for the life of the process, and those who come later share one; what
-//! is shared has a metric of its own, so it cannot be mistaken for one whose name is "other".
+//! A store keeps a series for each value that it was ever sent. So the first values keep their
+//! series for the life of the process, and later ones share one: a metric of its own, named
+//! `overflow`, so that it cannot be mistaken for a value called "other". Not here: the metrics
+//! (`table.rs`).
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
@@ -10,86 +12,87 @@ use taskscope::Verdict;
 use taskscope::census::{Breakdown, Counts, ScopeNames};
 use taskscope::text::{bounded, bounded_end};
 
-/// Names of scopes.
+/// At most this many names of scopes.
 pub(super) const MAX_SCOPES: usize = 100;
-/// Runtimes.
+/// At most this many runtimes.
 pub(super) use crate::source::runtime::MAX_SERIES as MAX_RUNTIMES;
-/// Kinds of tracked values.
+/// At most this many kinds of tracked values.
 pub(super) const MAX_KINDS: usize = 50;
-/// Spawn sites that only grow: those that grow most. They change, but they are places in the source.
+/// At most this many spawn sites that only grow: those that grow most. They change, but they are
+/// places in the source.
 pub(super) const MAX_SITES: usize = 20;
-/// Characters of a value.
+/// The longest value, in characters.
 pub(super) const MAX_CHARS: usize = 120;
 
-/// What has a place.
-pub(super) struct Places {
+/// Values that have a series.
+pub(super) struct Series {
     pub(super) scopes: Option<ScopeNames>,
     runtimes: Vec<u64>,
     kinds: Vec<&'static str>,
-    /// Names of scopes whose tasks have allocated what is held.
+    /// Names of scopes whose tasks have allocated held memory.
     holders: Vec<String>,
 }
 
-static PLACES: Mutex<Places> = Mutex::new(Places {
+static SERIES: Mutex<Series> = Mutex::new(Series {
     scopes: None,
     runtimes: Vec::new(),
     kinds: Vec::new(),
     holders: Vec::new(),
 });
 
-/// Those that have a place. Only scrapes wait for this.
-pub(super) fn places() -> MutexGuard<'static, Places> {
-    // Places are added one by one, each as a whole.
-    crate::sync::lock(&PLACES)
+/// Locks the values. Only scrapes wait for this.
+pub(super) fn series() -> MutexGuard<'static, Series> {
+    // Series are added one by one, each as a whole.
+    crate::sync::lock(&SERIES)
 }
 
-impl Places {
+impl Series {
     pub(super) fn scopes(&mut self) -> &mut ScopeNames {
         self.scopes
             .get_or_insert_with(|| ScopeNames::new(MAX_SCOPES))
     }
 
-    pub(super) fn has_runtime(&mut self, number: u64) -> bool {
-        has_place(&mut self.runtimes, number, MAX_RUNTIMES)
+    pub(super) fn admit_runtime(&mut self, number: u64) -> bool {
+        admit(&mut self.runtimes, number, MAX_RUNTIMES)
     }
 
-    pub(super) fn has_holder(&mut self, scope: &str) -> bool {
-        has_place(&mut self.holders, scope.to_owned(), MAX_SCOPES)
+    pub(super) fn admit_holder(&mut self, scope: &str) -> bool {
+        admit(&mut self.holders, scope.to_owned(), MAX_SCOPES)
     }
 
-    pub(super) fn has_kind(&mut self, kind: &'static str) -> bool {
-        has_place(&mut self.kinds, kind, MAX_KINDS)
+    pub(super) fn admit_kind(&mut self, kind: &'static str) -> bool {
+        admit(&mut self.kinds, kind, MAX_KINDS)
     }
 }
 
-/// Whether it has a place, which it gets if there is one left.
-fn has_place<T: PartialEq>(places: &mut Vec<T>, wanted: T, most: usize) -> bool {
-    let has = places.contains(&wanted);
-    let room = places.len() < most;
+/// Whether a value has a series; a new value gets one while there are some left.
+fn admit<T: PartialEq>(known: &mut Vec<T>, wanted: T, most: usize) -> bool {
+    let has = known.contains(&wanted);
+    let room = known.len() < most;
     if !has && room {
-        places.push(wanted);
+        known.push(wanted);
     }
     has || room
 }
 
-/// The value of a label: cut where it is too long, which says by how much.
+/// Cuts a value that is too long, and says by how much.
 pub(super) fn cut(text: &str) -> String {
     bounded(text, MAX_CHARS).into_owned()
 }
 
-/// The same for a place in the source, of which the end tells most.
+/// Cuts the beginning of a place in the source, because its end says most.
 pub(super) fn cut_path(path: &str) -> String {
     bounded_end(path, MAX_CHARS).into_owned()
 }
 
-/// Tasks of all scopes of one label.
+/// Counts of tasks for all scopes with one label.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct OfScope {
+pub(super) struct ScopeCounts {
     pub(super) by_verdict: [usize; Verdict::ALL.len()],
     pub(super) suspects: usize,
 }
 
-impl OfScope {
+impl ScopeCounts {
     fn add(&mut self, counts: &Counts) {
         for (sum, verdict) in self.by_verdict.iter_mut().zip(Verdict::ALL) {
             *sum += counts.of(verdict);
@@ -98,9 +101,10 @@ impl OfScope {
     }
 }
 
-/// Tasks by the label of their scope. Names that are the same when they are cut are counted together: two points with the same labels would cost the whole scrape.
-pub(super) fn by_scope(breakdown: &Breakdown) -> BTreeMap<String, OfScope> {
-    let mut scopes: BTreeMap<String, OfScope> = BTreeMap::new();
+/// Counts of tasks by the label of their scope. Names that become equal when they are cut are added
+/// up: a scraper drops the whole answer for two points with the same labels.
+pub(super) fn by_scope(breakdown: &Breakdown) -> BTreeMap<String, ScopeCounts> {
+    let mut scopes: BTreeMap<String, ScopeCounts> = BTreeMap::new();
     for (name, counts) in breakdown.scopes() {
         scopes.entry(cut(name)).or_default().add(counts);
     }
@@ -112,12 +116,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_came_first_keeps_the_place_and_who_is_too_late_gets_none() {
-        let mut places = Vec::new();
-        let has: Vec<bool> = [7, 8, 9, 7, 9]
-            .map(|it| has_place(&mut places, it, 2))
-            .into();
-        assert_eq!(has, [true, true, false, true, false]);
+    fn the_first_values_keep_their_series_and_later_ones_get_none() {
+        let mut series = Vec::new();
+        let admitted: Vec<bool> = [7, 8, 9, 7, 9].map(|it| admit(&mut series, it, 2)).into();
+        assert_eq!(admitted, [true, true, false, true, false]);
     }
 
     #[test]

@@ -1,9 +1,12 @@
-//! What a scraper collects: the figures of this process as metrics.
+//! Metrics of this process, for scrapers.
 //!
-//! One table (`table.rs`) says which metrics there are; the page and the list in docs/metrics.md are made from it. A scrape is one count of all tasks, and never a dump: no task is
-//! polled or woken, no stack is looked up. Every label is bounded (`labels.rs`), because a store makes a series of each value and keeps it.
+//! One table (`table.rs`) has every metric; the page is made from it, and the list in
+//! docs/metrics.md is compared with it. A scrape counts all tasks once (`snapshot.rs`) and is never
+//! a dump: no task is polled or woken, no stack is looked up. Every label is bounded (`labels.rs`),
+//! because a store makes a series of each value and keeps it.
 //!
-//! Not here: how metrics are written (`write/`), the request (`http/metrics.rs`), the few figures of the page `runtime` (`source/runtime.rs`).
+//! Not here: the text formats (`taskprof-format`), the request (`http/metrics.rs`), the page
+//! `runtime`, which shares some of the gauges (`source/runtime.rs`).
 
 pub(crate) mod counters;
 #[cfg(feature = "metrics")]
@@ -28,7 +31,7 @@ mod page {
     use crate::write::metrics::Family;
     use crate::write::{openmetrics, prometheus};
 
-    /// The metrics as text, of this moment. Takes its turns among scrapes, and sleeps in between.
+    /// Takes a snapshot and writes it, one scrape at a time.
     pub(crate) fn write(old_format: bool, cancel: &CancelCheck) -> Result<String, Error> {
         let began = Instant::now();
         let snapshot = Snapshot::take(began, cancel);

@@ -1,4 +1,6 @@
-//! One look at everything that is listed: numbers only, and bounded in their number.
+//! The figures of one scrape: numbers only, and a bounded number of them.
+//!
+//! Not here: names and help of the metrics (`table.rs`), bounds of labels (`labels.rs`).
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -7,7 +9,7 @@ use taskscope::census::{self, Breakdown};
 use taskscope::sampling::{self, Dropped, Histograms};
 use taskscope::stats::Stats;
 
-use super::labels::{self, OfScope};
+use super::labels::{self, ScopeCounts};
 use crate::cpu::ByScope;
 use crate::cpu_permit;
 use crate::offload::CancelCheck;
@@ -16,21 +18,21 @@ use crate::source;
 pub(super) struct Snapshot {
     pub(super) began: Instant,
     pub(super) breakdown: Breakdown,
-    pub(super) scopes: BTreeMap<String, OfScope>,
+    pub(super) scopes: BTreeMap<String, ScopeCounts>,
     pub(super) runtimes: Vec<Runtime>,
-    pub(super) runtimes_without_place: usize,
+    pub(super) runtimes_overflow: usize,
     /// Tracked values by kind.
     pub(super) resources: BTreeMap<String, usize>,
-    pub(super) resources_without_place: usize,
+    pub(super) resources_overflow: usize,
     /// Live tasks of the spawn sites that grow most.
     pub(super) growing: BTreeMap<String, usize>,
-    /// All spawn sites that only grow.
+    /// The number of all spawn sites that only grow.
     pub(super) growing_sites: usize,
     pub(super) histograms: Histograms,
     pub(super) losses: Dropped,
     pub(super) stats: Stats,
     pub(super) cpu: ByScope,
-    /// Whether it is sampled all the time.
+    /// Whether the CPU is sampled all the time.
     pub(super) cpu_sampled: bool,
     /// CPU seconds by the label of the scope.
     pub(super) cpu_by_scope: BTreeMap<String, f64>,
@@ -41,11 +43,11 @@ pub(super) struct Snapshot {
 #[derive(Default)]
 pub(super) struct HeldMemory {
     pub(super) by_scope: BTreeMap<String, usize>,
-    pub(super) without_place: u64,
+    pub(super) overflow: u64,
     pub(super) without_scope: u64,
 }
 
-/// What is listed of one runtime.
+/// The figures of one runtime.
 pub(super) struct Runtime {
     pub(super) id: String,
     pub(super) name: String,
@@ -64,9 +66,9 @@ impl Snapshot {
         let permit = cpu_permit::PROMPT.acquire_blocking();
         // Before the count: a runtime that is gone is forgotten first.
         let stats = taskscope::stats();
-        let breakdown = census::take_by_scope(labels::places().scopes());
+        let breakdown = census::take_by_scope(labels::series().scopes());
         let (growing, growing_sites) = growing();
-        let (resources, resources_without_place) = resources();
+        let (resources, resources_overflow) = resources();
         let scopes = labels::by_scope(&breakdown);
         let cpu = crate::cpu::by_scope();
         let mut cpu_by_scope = BTreeMap::new();
@@ -74,19 +76,19 @@ impl Snapshot {
             *cpu_by_scope.entry(labels::cut(scope)).or_default() += time.as_secs_f64();
         }
         drop(permit);
-        // 50 ms, in which others have their turns.
-        let (runtimes, runtimes_without_place) = runtimes(&breakdown, cancel);
+        // This takes 50 ms, in which other scrapes may go on.
+        let (runtimes, runtimes_overflow) = runtimes(&breakdown, cancel);
         Snapshot {
             began,
             breakdown,
             scopes,
             runtimes,
-            runtimes_without_place,
+            runtimes_overflow,
             resources,
-            resources_without_place,
+            resources_overflow,
             growing,
             growing_sites,
-            // Nothing is listed smaller than before: read one after the other, as turns are taken.
+            // Read after the others, so that no counter goes back between two scrapes.
             histograms: sampling::histograms(),
             losses: sampling::dropped(),
             stats,
@@ -98,7 +100,8 @@ impl Snapshot {
     }
 }
 
-/// Labels that are the same when they are cut are counted together: two points with the same labels would cost the whole scrape.
+/// Adds up counts whose labels became equal when they were cut: a scraper drops the whole answer
+/// for two points with the same labels.
 fn sum(counts: impl Iterator<Item = (String, usize)>) -> BTreeMap<String, usize> {
     let mut sums = BTreeMap::new();
     for (label, count) in counts {
@@ -109,15 +112,15 @@ fn sum(counts: impl Iterator<Item = (String, usize)>) -> BTreeMap<String, usize>
 
 fn held() -> HeldMemory {
     let mut held = HeldMemory::default();
-    let mut places = labels::places();
+    let mut series = labels::series();
     let mut listed = Vec::new();
     for (route, memory) in crate::heap::held::by_route() {
         match route {
             None => held.without_scope += memory.bytes(),
-            Some(route) if places.has_holder(&route) => {
+            Some(route) if series.admit_holder(&route) => {
                 listed.push((labels::cut(&route), memory.bytes() as usize));
             }
-            Some(_) => held.without_place += memory.bytes(),
+            Some(_) => held.overflow += memory.bytes(),
         }
     }
     held.by_scope = sum(listed.into_iter());
@@ -125,7 +128,7 @@ fn held() -> HeldMemory {
 }
 
 fn growing() -> (BTreeMap<String, usize>, usize) {
-    // Those that only grow come first, by how much.
+    // Sites that only grow come first, by how much they grow.
     let sites = taskscope::growth();
     let growing = sites.iter().take_while(|site| site.only_grows());
     let most = growing.clone().take(labels::MAX_SITES);
@@ -134,11 +137,12 @@ fn growing() -> (BTreeMap<String, usize>, usize) {
 }
 
 fn resources() -> (BTreeMap<String, usize>, usize) {
-    let mut places = labels::places();
+    let mut series = labels::series();
     let mut all = census::resources();
     all.sort_unstable();
-    let (listed, rest): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|(kind, _)| places.has_kind(kind));
+    let (listed, rest): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .partition(|(kind, _)| series.admit_kind(kind));
     let listed = listed
         .into_iter()
         .map(|(kind, count)| (labels::cut(kind), count));
@@ -148,12 +152,12 @@ fn resources() -> (BTreeMap<String, usize>, usize) {
 fn runtimes(breakdown: &Breakdown, cancel: &CancelCheck) -> (Vec<Runtime>, usize) {
     let watched = source::watch_runtimes(&breakdown.runtimes, cancel);
     let left_out = breakdown.census.runtimes_left_out;
-    let mut places = labels::places();
+    let mut series = labels::series();
     let mut listed = Vec::new();
-    let mut without_place = left_out;
+    let mut overflow = left_out;
     for ((info, figures), load) in watched.into_iter().zip(&breakdown.census.runtimes) {
-        if !places.has_runtime(info.number) {
-            without_place += 1;
+        if !series.admit_runtime(info.number) {
+            overflow += 1;
             continue;
         }
         let metrics = info.handle().metrics();
@@ -182,5 +186,5 @@ fn runtimes(breakdown: &Breakdown, cancel: &CancelCheck) -> (Vec<Runtime>, usize
                 .sum(),
         });
     }
-    (listed, without_place)
+    (listed, overflow)
 }

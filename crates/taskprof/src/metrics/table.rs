@@ -1,6 +1,8 @@
-//! Which metrics there are: the page and the list in docs/metrics.md come from this table.
+//! The table of all metrics: the page is made from it, and the list in docs/metrics.md is compared
+//! with it.
 //!
-//! Names follow Prometheus: one prefix, base units, the unit last, ratios from 0 to 1. `_total` is added to counters by the formats that want it.
+//! Names follow Prometheus: one prefix, base units, the unit last, ratios from 0 to 1. `_total` is
+//! added to counters by the formats that want it. Not here: the figures (`snapshot.rs`).
 
 use std::time::Duration;
 
@@ -187,7 +189,7 @@ pub(super) static METRICS: &[Metric] = &[
         "taskscope_overflow_scope_held_bytes",
         &[],
         "Memory that is held and was allocated for scopes whose name came after the first 100 and has no series.",
-        |snapshot, points| points.push([], snapshot.held.without_place as f64),
+        |snapshot, points| points.push([], snapshot.held.overflow as f64),
     )
     .in_unit("bytes"),
     gauge(
@@ -227,7 +229,7 @@ pub(super) static METRICS: &[Metric] = &[
         "taskscope_overflow_resources",
         &[],
         "Tracked values of kinds that came after the first 50 and have no series.",
-        |snapshot, points| points.push([], snapshot.resources_without_place as f64),
+        |snapshot, points| points.push([], snapshot.resources_overflow as f64),
     ),
     histogram(
         "taskscope_task_wait_seconds",
@@ -288,7 +290,7 @@ pub(super) static METRICS: &[Metric] = &[
         "taskscope_overflow_runtimes",
         &[],
         "Runtimes that came after the first 32 and have no series.",
-        |snapshot, points| points.push([], snapshot.runtimes_without_place as f64),
+        |snapshot, points| points.push([], snapshot.runtimes_overflow as f64),
     ),
     counter(
         "taskscope_captures",

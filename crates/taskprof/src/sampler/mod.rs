@@ -1,7 +1,9 @@
-//! What a CPU sampler is: something that is started, interrupts running threads by itself, and is asked for its samples again and again.
+//! The interface of CPU samplers: started, they interrupt running threads, and are collected again
+//! and again.
 //!
-//! The seam between captures (`cpu/`) and whatever interrupts threads and unwinds (`thread.rs`, `pprof_rs.rs`). Raw means
-//! addresses: no names, no profile. Not here: who shares a sampler (`cpu/session.rs`).
+//! Captures (`cpu/`) are above it, and the samplers below: ours in `thread.rs`, that of the crate
+//! `pprof` in `pprof_rs.rs`. Raw samples are addresses, without names. Not here: who shares a
+//! sampler (`cpu/session.rs`).
 
 #[cfg(feature = "pprof-rs")]
 mod pprof_rs;
@@ -16,10 +18,10 @@ pub use self::pprof_rs::PprofSampler;
 pub use self::thread::ThreadSampler;
 use crate::error::Error;
 
-/// How many samples a second of CPU time gives, unless told otherwise.
+/// The default number of samples per second of CPU time.
 ///
-/// Not 100, so that sampling does not run in step with work that happens every 10 ms. More gives finer results for more
-/// overhead; fewer needs longer captures.
+/// Not 100, so that sampling does not run in step with work that happens every 10 ms. More gives
+/// finer results for more overhead; fewer needs longer captures.
 pub const DEFAULT_HZ: i32 = 99;
 
 /// Interrupts running threads and records their stacks.
@@ -30,15 +32,17 @@ pub trait Sampler: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`is_invalid_argument`](Error::is_invalid_argument) for a frequency that the sampler cannot honour,
-    /// [`is_sampler`](Error::is_sampler) if it cannot start, for example because somebody else samples.
+    /// [`is_invalid_argument`](Error::is_invalid_argument) for a frequency that the sampler cannot
+    /// honour, [`is_sampler`](Error::is_sampler) if it cannot start, for example because somebody
+    /// else samples.
     fn start(&self, hz: i32) -> Result<Box<dyn Running>, Error>;
 
     /// Checks a frequency before anything is started.
     ///
     /// # Errors
     ///
-    /// [`is_invalid_argument`](Error::is_invalid_argument) if the sampler cannot honour it. The default takes every frequency.
+    /// [`is_invalid_argument`](Error::is_invalid_argument) if the sampler cannot honour it. The
+    /// default takes every frequency.
     fn check(&self, hz: i32) -> Result<(), Error> {
         let _ = hz;
         Ok(())
@@ -48,25 +52,29 @@ pub trait Sampler: Send + Sync {
 /// A sampler at work. Dropping it stops the sampler and throws away what was not collected.
 #[must_use = "dropping it stops the sampler and discards its samples; call `collect` to get them"]
 pub trait Running: Send {
-    /// Hands over what was recorded since the start or the last call, and goes on sampling. May block: call it off async workers.
+    /// Hands over the samples since the start or the last call, and goes on sampling. May block:
+    /// call it off async workers.
     ///
     /// # Errors
     ///
     /// [`is_sampler`](Error::is_sampler) if the samples cannot be read.
     fn collect(&mut self, each: &mut dyn FnMut(RawSample<'_>)) -> Result<Collected, Error>;
 
-    /// Changes the frequency while it runs. False, which is the default: this sampler cannot do that, and is to be dropped and started anew.
+    /// Changes the frequency while it runs. False, the default, says that this sampler cannot, and
+    /// has to be restarted.
     fn set_hz(&mut self, hz: i32) -> bool {
         let _ = hz;
         false
     }
 
-    /// How often it has to be collected; a second by default. It is also collected whenever a capture begins or ends.
+    /// How often it has to be collected: once a second by default, and whenever a capture begins or
+    /// ends.
     fn collect_every(&self) -> Duration {
         Duration::from_secs(1)
     }
 
-    /// Sentences about this sampler as of now, such as which timers it uses. Asked for once a second, and when a capture ends.
+    /// Sentences about this sampler as of now, such as the timers it uses. Called once a second,
+    /// and when a capture ends.
     fn comments(&self) -> Vec<String> {
         Vec::new()
     }
@@ -75,8 +83,9 @@ pub trait Running: Send {
 /// A stack, and how much CPU time it stands for.
 #[derive(Debug, Clone, Copy)]
 pub struct RawSample<'a> {
-    /// Addresses, leaf first, as [`Frame::Address`](crate::profile::Frame::Address) has them: return addresses, and the
-    /// interrupted program counter plus one. The sampler's own frames are cut off.
+    /// Addresses, leaf first, as [`Frame::Address`](crate::profile::Frame::Address) has them:
+    /// return addresses, and the interrupted program counter plus one. The sampler's own frames are
+    /// cut off.
     pub frames: &'a [usize],
     /// How far the stack was walked.
     pub end: StackEnd,
@@ -88,7 +97,7 @@ pub struct RawSample<'a> {
     pub thread: &'a Arc<str>,
     /// The task that the thread was polling, if there was one and the sampler knows.
     pub task: Option<&'a Arc<TaskLabels>>,
-    /// Which request it was for, if that is known.
+    /// The request it was for, if that is known.
     pub request: Option<&'a Arc<RequestIds>>,
 }
 
@@ -105,7 +114,7 @@ pub enum StackEnd {
     Lost,
 }
 
-/// The task that a sample is about, in the labels that it gives to the sample. Equal for tasks that are alike.
+/// Labels of the task that a sample belongs to. Equal for tasks that are alike.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct TaskLabels {
@@ -115,13 +124,13 @@ pub struct TaskLabels {
     pub site: Option<Arc<str>>,
     /// The name of its scope.
     pub scope: Option<Arc<str>>,
-    /// The route of the request that it works for: the scope's label of this name, or the scope's name.
+    /// The route of its request: the scope's label of this name, or the scope's name.
     pub route: Option<Arc<str>>,
-    /// Whether it is a closure on the blocking pool and no future.
+    /// Whether it is a closure on the blocking pool instead of a future.
     pub blocking: bool,
 }
 
-/// Which request a task works for. Apart from [`TaskLabels`], because every request has its own.
+/// The request that a task works for. Apart from [`TaskLabels`], because every request has its own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct RequestIds {
@@ -131,10 +140,10 @@ pub struct RequestIds {
     pub request_id: Option<Arc<str>>,
 }
 
-/// What is known of the time since the last collection, besides its samples.
+/// Figures about the time since the last collection.
 #[derive(Debug, Clone, Default)]
 pub struct Collected {
-    /// CPU time that all threads used in it, if it is known; it says how many samples there should have been.
+    /// CPU time that all threads used, if it is known: it says how many samples there should be.
     pub cpu_time: Option<Duration>,
     /// Samples that are missing, by reason.
     pub lost: Vec<(Cow<'static, str>, u64)>,

@@ -1,8 +1,10 @@
-//! The sampler on the `pprof` crate: `SIGPROF` from `setitimer(ITIMER_PROF)`, unwound in the handler.
+//! The sampler on the `pprof` crate: `SIGPROF` from `setitimer(ITIMER_PROF)`, unwound in the
+//! handler.
 //!
-//! Only its sampling is used; its reports, symbols and writers are not. It runs with its default unwinder and without a
-//! blocklist: a blocklist of libc throws away all time spent in `malloc`, `memcpy` and system calls, and with
-//! glibc 2.35 and newer the unwinder takes no lock. This file is the only one that knows that crate.
+//! Only its sampling is used; its reports, symbols and writers are not. It runs with its default
+//! unwinder and without a blocklist: a blocklist of libc throws away all time spent in `malloc`,
+//! `memcpy` and system calls, and with glibc 2.35 and newer the unwinder takes no lock. This file
+//! is the only one that knows that crate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +17,15 @@ use crate::error::Error;
 
 /// The name of the signal handler, the outermost of its own frames in a stack.
 const HANDLER: &str = "perf_signal_handler";
-/// The handler is looked for among this many frames at the leaf; it really has four to seven, by inlining.
+/// The handler is looked for among this many frames at the leaf; it really has four to seven, by
+/// inlining.
 const HANDLER_DEPTH: usize = 16;
 
 /// With more distinct stacks than this, the tables are emptied by a new start.
 const MOST_STACKS: usize = 8192;
 
-/// Samples CPU time of the whole process by `SIGPROF`, through the `pprof` crate. Not the default: [`ThreadSampler`](crate::sampler::ThreadSampler) is.
+/// Samples CPU time of the whole process by `SIGPROF`, through the `pprof` crate. Not the default:
+/// [`ThreadSampler`](crate::sampler::ThreadSampler) is.
 ///
 /// With the feature `pprof-rs`, for platforms that have no other sampler, and for comparisons:
 ///
@@ -38,33 +42,43 @@ const MOST_STACKS: usize = 8192;
 ///
 /// It can end or freeze the process that it samples. Each of these was seen:
 ///
-/// - It unwinds inside the signal handler, with the unwinder of the platform. A signal that interrupts that same unwinder, while a task panics say, ends in `SIGSEGV`.
-/// - The handler needs some 20 KiB of the stack that it interrupts: threads with small stacks, of C libraries and of applications, overflow.
-/// - `ITIMER_PROF` survives `exec` and the handler does not: a process that replaces itself during a capture is killed by `SIGPROF`.
-/// - A handler of the application for `SIGPROF` is gone after a capture, and the signal is ignored then, which child processes inherit.
+/// - It unwinds inside the signal handler, with the unwinder of the platform. A signal that
+///   interrupts that same unwinder, while a task panics say, ends in `SIGSEGV`.
+/// - The handler needs some 20 KiB of the stack that it interrupts: threads with small stacks, of C
+///   libraries and of applications, overflow.
+/// - `ITIMER_PROF` survives `exec` and the handler does not: a process that replaces itself during
+///   a capture is killed by `SIGPROF`.
+/// - A handler of the application for `SIGPROF` is gone after a capture, and the signal is ignored
+///   then, which child processes inherit.
 /// - A child that was forked and captures hangs.
 /// - Memory: some 190 MB while it runs for the first time, 200 to 240 MB from then on.
 ///
 /// # Overhead
 ///
-/// 5 to 24 microseconds per sample, by stack depth. The first start takes 60 to 220 ms, because it loads debug information.
+/// 5 to 24 microseconds per sample, by stack depth. The first start takes 60 to 220 ms, because it
+/// loads debug information.
 ///
 /// # Requirements
 ///
-/// Linux with glibc 2.35 or newer and a writable temporary directory. Nothing else in the process may use `SIGPROF`
-/// (another pprof, a pyroscope agent). Other features of the `pprof` crate
-/// that change its unwinder (`frame-pointer`, `framehop-unwinder`) must not be enabled by another dependency.
+/// Linux with glibc 2.35 or newer and a writable temporary directory. Nothing else in the process
+/// may use `SIGPROF` (another pprof, a pyroscope agent). Other features of the `pprof` crate that
+/// change its unwinder (`frame-pointer`, `framehop-unwinder`) must not be enabled by another
+/// dependency.
 ///
 /// # Limitations
 ///
 /// - CPU time only: a thread that sleeps or waits is not seen. No sample knows its task.
-/// - The kernel checks the timer on its tick (often 250 Hz), so rates above that lose samples, threads that are woken by ticks are hardly seen, and one process-wide
-///   timer picks among threads unevenly: two equally busy threads may differ by a factor of three in a short capture.
-/// - Samples in the same functions with the same callers are one stack, whatever the line: the line shown is that of
-///   the first sample.
-/// - In a stripped program its own frames stay at the leaf of every stack, because the signal handler is found by name.
-/// - Each process that has sampled leaves one empty file (`.tmp…`) in the temporary directory when it exits.
-/// - System calls that are never restarted (`epoll_wait`, `nanosleep`) return `EINTR` more often while it runs.
+/// - The kernel checks the timer on its tick (often 250 Hz), so rates above that lose samples,
+///   threads that are woken by ticks are hardly seen, and one process-wide timer picks among
+///   threads unevenly: two equally busy threads may differ by a factor of three in a short capture.
+/// - Samples in the same functions with the same callers are one stack, whatever the line: the line
+///   shown is that of the first sample.
+/// - In a stripped program its own frames stay at the leaf of every stack, because the signal
+///   handler is found by name.
+/// - Each process that has sampled leaves one empty file (`.tmp…`) in the temporary directory when
+///   it exits.
+/// - System calls that are never restarted (`epoll_wait`, `nanosleep`) return `EINTR` more often
+///   while it runs.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PprofSampler {
     _private: (),
@@ -124,8 +138,8 @@ struct Started {
 }
 
 impl Running for Started {
-    /// The crate's tables can be read while it samples, but only grow: when they have, a new start empties them. Samples of the moments in which
-    /// they are read are lost.
+    /// The crate's tables can be read while it samples, but only grow: when they have, a new start
+    /// empties them. Samples of the moments in which they are read are lost.
     fn collect(&mut self, each: &mut dyn FnMut(RawSample<'_>)) -> Result<Collected, Error> {
         let Some(guard) = &self.guard else {
             return Err(Error::sampler(
@@ -166,7 +180,7 @@ impl Running for Started {
 }
 
 impl Started {
-    /// What was counted since the last time.
+    /// Hands over the samples since the last time.
     fn give(&mut self, counts: &UnresolvedReport, each: &mut dyn FnMut(RawSample<'_>)) {
         let period = Duration::from_secs(1) / self.hz.unsigned_abs();
         for (key, count) in &counts.data {
@@ -210,8 +224,9 @@ impl Started {
     }
 }
 
-/// Where the interrupted frame is: behind the handler and the frame that the kernel returns through (`__restore_rt`,
-/// always exactly one, and nameless in a stripped libc). `None` if the handler cannot be found by name.
+/// Where the interrupted frame is: behind the handler and the frame that the kernel returns through
+/// (`__restore_rt`, always exactly one, and nameless in a stripped libc). `None` if the handler
+/// cannot be found by name.
 fn interrupted_at(addresses: &[usize]) -> Option<usize> {
     addresses
         .iter()
@@ -224,9 +239,10 @@ fn interrupted_at(addresses: &[usize]) -> Option<usize> {
         .map(|handler| (handler + 2).min(addresses.len()))
 }
 
-/// The first address is the program counter at which the thread was interrupted, the others are return addresses.
-/// Lookups subtract one from a return address; a program counter gets one added here, so that the same lookup finds the
-/// instruction that was running and not the one before it, which may belong to another line or function.
+/// The first address is the program counter at which the thread was interrupted, the others are
+/// return addresses. Lookups subtract one from a return address; a program counter gets one added
+/// here, so that the same lookup finds the instruction that was running and not the one before it,
+/// which may belong to another line or function.
 fn interrupted_stack(addresses: &[usize]) -> Vec<usize> {
     let mut frames = addresses.to_vec();
     if let Some(leaf) = frames.first_mut() {
@@ -239,7 +255,8 @@ fn interrupted_stack(addresses: &[usize]) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    // Pure, and too rare to be met in a capture: a thread interrupted at the first instruction of a function.
+    // Pure, and too rare to be met in a capture: a thread interrupted at the first instruction of a
+    // function.
     #[test]
     fn the_interrupted_instruction_is_found_by_a_lookup_that_subtracts_one() {
         assert_eq!(interrupted_stack(&[100, 200, 300]), [101, 200, 300]);

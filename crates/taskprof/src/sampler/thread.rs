@@ -1,7 +1,8 @@
-//! The sampler that a capture uses unless told otherwise: `callstack::sampler`, with the task that each sample belongs to.
+//! The default sampler: `callstack::sampler`, with the task that each sample belongs to.
 //!
-//! Adds names to what that one knows: of threads, of tasks, of their scopes and requests, read soon after a sample was taken, because tasks end.
-//! Not here: timers, the signal, unwinding (`callstack`); labels (`cpu/labels.rs`).
+//! Adds names of threads, tasks, scopes and requests to its samples, soon after they were taken,
+//! because tasks end. Not here: timers, the signal, unwinding (`callstack`); labels
+//! (`cpu/labels.rs`).
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -17,37 +18,43 @@ use taskscope::{ScopeInfo, TaskKind};
 use super::{Collected, RawSample, RequestIds, Running, Sampler, StackEnd, TaskLabels};
 use crate::error::Error;
 
-/// Why samples are missing.
+/// The reason for missing samples.
 const NO_ROOM: &str = "there was no room for more, because they were not collected in time";
 
-/// How often samples are collected: what they wait in is small.
+/// How often samples are collected, because their buffer is small.
 const EVERY: Duration = Duration::from_millis(15);
-/// And at low frequencies.
+/// How often samples are collected at low frequencies.
 const SELDOM: Duration = Duration::from_millis(40);
-/// The highest of those.
+/// The highest frequency that counts as low.
 const LOW_HZ: u32 = 25;
 
-/// Names are read again after so long.
+/// Names are read again after this time.
 const FRESH: Duration = Duration::from_secs(1);
-/// Tasks whose labels are remembered for that time.
+/// Labels of at most this many tasks are remembered for that time.
 const TASKS: usize = 4096;
-/// Scopes above one that are asked for the request that it belongs to.
+/// At most this many scopes are searched upwards for the request.
 const DEPTH: usize = 16;
 
-/// Samples CPU time by a timer for each thread, which ticks while the thread runs: see [`callstack::sampler`].
+/// Samples CPU time by a timer for each thread, which ticks while the thread runs: see
+/// [`callstack::sampler`].
 ///
-/// Each thread is interrupted for some microseconds, in which its registers and the used part of its stack are copied; everything else happens later, on a thread
-/// of ours. Nothing that was interrupted is waited for or called: not the allocator, not the dynamic loader, not an unwinder of the program.
+/// Each thread is interrupted for some microseconds, in which its registers and the used part of
+/// its stack are copied; everything else happens later, on a thread of ours. Nothing that was
+/// interrupted is waited for or called: not the allocator, not the dynamic loader, not an unwinder
+/// of the program.
 ///
 /// # Requirements
 ///
-/// 64-bit Linux on x86 or ARM. A signal that nobody else uses: `SIGURG`, or a realtime signal. Timers are exact where the kernel permits `perf_event_open`
-/// (`kernel.perf_event_paranoid` of 2 at the most, and no seccomp profile against it); a comment of each profile says which kind it was.
+/// 64-bit Linux on x86 or ARM. A signal that nobody else uses: `SIGURG`, or a realtime signal.
+/// Timers are exact where the kernel permits `perf_event_open` (`kernel.perf_event_paranoid` of 2
+/// at the most, and no seccomp profile against it); a comment of each profile says which kind it
+/// was.
 ///
 /// # Limitations
 ///
 /// - CPU time only: a thread that sleeps or waits is not seen.
-/// - Tasks are known if they have a record: those of `taskscope::spawn`. Others are told by the functions on their stack.
+/// - Tasks are known if they have a record: those of `taskscope::spawn`. Others are told by the
+///   functions on their stack.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ThreadSampler {
     _private: (),
@@ -57,13 +64,13 @@ impl ThreadSampler {
     /// The lowest and the highest frequency that can be asked for.
     pub const HZ: std::ops::RangeInclusive<i32> = 1..=1000;
 
-    /// The sampler; nothing happens before it is started.
+    /// A sampler that has not been started.
     pub fn new() -> Self {
         Self::default()
     }
 }
 
-/// Refuses what no sampler of ours can do.
+/// Refuses a frequency outside of the range.
 pub(crate) fn check_hz(hz: i32, range: &std::ops::RangeInclusive<i32>) -> Result<(), Error> {
     if range.contains(&hz) {
         return Ok(());
@@ -99,7 +106,7 @@ impl Sampler for ThreadSampler {
     }
 }
 
-/// The error, with a way out if there is one.
+/// Turns the error into ours, with an alternative if there is one.
 fn refused(error: StartError) -> Error {
     if error.is_forked() {
         return Error::unavailable(error.to_string());
@@ -214,15 +221,15 @@ pub(crate) fn process_cpu_time() -> Duration {
 
 type OfTask = (Option<Arc<TaskLabels>>, Option<Arc<RequestIds>>);
 
-/// What threads and tasks are called, as of a moment ago.
+/// Names of threads and labels of tasks, as of a moment ago.
 struct Names {
     read: Instant,
-    /// The bool: whether it was read since the last refresh.
+    /// Names, and whether they were read since the last refresh.
     threads: HashMap<Tid, (Arc<str>, bool)>,
     tasks: HashMap<TaskKey, OfTask>,
     /// One copy of equal labels.
     labels: HashSet<Arc<TaskLabels>>,
-    /// Samples whose task is not known any more.
+    /// Samples whose task had been forgotten.
     unknown: u64,
 }
 
@@ -240,7 +247,7 @@ impl Names {
     fn refresh(&mut self) {
         if self.read.elapsed() >= FRESH {
             self.read = Instant::now();
-            // A thread that has ended in between keeps its name for as long as its last samples need it.
+            // A thread that has ended keeps its name until its last samples are collected.
             self.threads.retain(|_, (_, fresh)| std::mem::take(fresh));
             self.tasks.clear();
         }
@@ -292,7 +299,8 @@ impl Names {
     }
 }
 
-/// The labels of a task and its request. The route is that of the nearest scope that is a request's, or says one; else the scope's own name.
+/// The labels of a task and its request. The route is that of the nearest scope with a request or a
+/// label `route`; else the scope's own name.
 fn of_task(facts: &TaskFacts) -> (TaskLabels, Option<RequestIds>) {
     let mut labels = TaskLabels {
         name: facts.name.as_ref().map(|name| Arc::from(name.as_str())),

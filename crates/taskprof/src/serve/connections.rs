@@ -118,12 +118,12 @@ impl Pool {
                         return Slot::Served;
                     }
                 }
-                None if let Some((_, at)) = self.slowest() => {
-                    self.full_since = None;
-                    self.open.swap_remove(at).task.abort();
-                    return Slot::Served;
-                }
                 None => {
+                    if let Some((_, at)) = self.slowest() {
+                        self.full_since = None;
+                        self.open.swap_remove(at).task.abort();
+                        return Slot::Served;
+                    }
                     let full_since = *self.full_since.get_or_insert_with(Instant::now);
                     if full_since.elapsed() >= PATIENCE && self.refused.len() < MAX_REFUSED {
                         return Slot::Refused;

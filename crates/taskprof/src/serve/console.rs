@@ -62,11 +62,8 @@ impl ConsoleService {
         let Some(console) = self.console else {
             return Ok((RunningConsole::default(), Router::new()));
         };
-        let (running, routes) =
-            console::Running::start(console, |name, work| crate::thread::spawn(name, work))
-                .map_err(|e| {
-                    super::explain(&e, "taskprof cannot start the thread of its console")
-                })?;
+        let (running, routes) = console::Running::start(console, crate::thread::spawn)
+            .map_err(|e| super::explain(&e, "taskprof cannot start the thread of its console"))?;
         let started = RunningConsole {
             console: Some(running),
         };

@@ -1,4 +1,6 @@
-//! What the program was started with.
+//! The arguments that the program was started with.
+//!
+//! Not here: how hidden characters are escaped (`taskscope::text`).
 
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
@@ -22,8 +24,8 @@ pub(super) static SOURCE: Source = Source {
 
 /// The arguments of the process, the program's own name first, with a zero byte between them.
 ///
-/// Characters that [cannot be seen](taskscope::text::is_hidden) are written as escapes (`\u{1b}`), and so are bytes that
-/// are no UTF-8 (`\xff`): the answer may end up on a terminal.
+/// Characters that [cannot be seen](taskscope::text::is_hidden) are written as escapes (`\u{1b}`),
+/// and so are bytes that are no UTF-8 (`\xff`): the answer may end up on a terminal.
 pub fn cmdline() -> Vec<u8> {
     let arguments: Vec<_> = std::env::args_os()
         .map(|argument| shown(argument.as_bytes()).into_bytes())

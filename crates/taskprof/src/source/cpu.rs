@@ -1,4 +1,6 @@
-//! Where the process spends CPU time.
+//! The source of CPU profiles.
+//!
+//! Not here: the capture (`cpu/`).
 
 use super::{Seconds, Source, What, always};
 

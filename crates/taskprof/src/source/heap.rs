@@ -1,4 +1,6 @@
-//! What is held, and what was allocated: one profile with the same four columns, shown from two sides as Go has it.
+//! Held and allocated memory: one profile of four columns under two names, as in Go.
+//!
+//! Not here: the samples and their sums (`heap/`).
 
 use super::{Seconds, Source, What};
 use crate::heap::{COLUMNS, captured, ready};

@@ -1,5 +1,7 @@
-//! Tasks that should not be there any more: survivors of ended scopes, tasks that ignore their cancellation, stuck ones, and the tasks of
-//! spawn sites that only grow.
+//! Tasks that look leaked: survivors of ended scopes, tasks that ignore their cancellation, stuck
+//! ones, and the tasks of spawn sites that only grow.
+//!
+//! Not here: verdicts (`taskscope-inspect`), growth (`tasks/growing.rs`).
 
 use taskscope::{DumpOptions, Verdict};
 
@@ -19,7 +21,7 @@ pub(super) static SOURCE: Source = Source {
 fn filter(mut options: DumpOptions) -> DumpQuery {
     let growing = Growing::now();
     if growing.is_empty() {
-        // Who waits in peace, and belongs to nobody who has gone, need not be asked where.
+        // Idle and active tasks are no suspects, so they are not polled for their stacks.
         let suspicious = Verdict::ALL
             .into_iter()
             .filter(|verdict| !matches!(verdict, Verdict::Idle | Verdict::Active));

@@ -1,8 +1,8 @@
-//! What can be profiled: a small file for each source, and the table of them all.
+//! Sources of profiles: a small file for each, and the table of them all.
 //!
-//! A source fills a [`Profile`] or writes text; it knows no format and no HTTP. Their addresses, parameters and forms come from
-//! [`ALL`], so a new source is a file with a [`Source`] in it and its line there.
-//! Not here: how many may ask at the same time, and what is kept (`http/`).
+//! A source fills a [`Profile`] or writes text; it knows no format and no HTTP. Pages and
+//! parameters are made from [`ALL`], so a new source is a file with a [`Source`] in it and its line
+//! there. Not here: how many requests are admitted at a time, and stored captures (`http/`).
 
 mod cmdline;
 mod cpu;
@@ -49,7 +49,7 @@ pub static ALL: &[&Source] = &[
     &symbol::SOURCE,
 ];
 
-/// Something about this process that can be looked at.
+/// A source of profiles or of text about this process.
 ///
 /// # Examples
 ///
@@ -64,28 +64,28 @@ pub static ALL: &[&Source] = &[
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Source {
-    /// One lower-case word: its page below the router.
+    /// One lower-case word, which is also its page below the router.
     pub name: &'static str,
     /// One sentence for people.
     pub summary: &'static str,
     /// Kind and unit of each column of its profile; none if it is text.
     pub sample_types: &'static [(&'static str, &'static str)],
-    /// What a number of seconds means to it.
+    /// The meaning of a number of seconds.
     pub seconds: Seconds,
     pub(crate) what: What,
-    /// Whether there is anything to look at, and if not, what would change that.
+    /// Checks that there is something to capture; the error says what would change that.
     pub(crate) ready: fn() -> Result<(), Error>,
 }
 
-/// What a number of seconds means to a source.
+/// The meaning of a number of seconds to a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Seconds {
-    /// It shows this moment. With seconds: what there is more, or less, after that time.
+    /// It shows this moment. With seconds: the difference after that time.
     Instantaneous,
-    /// It shows everything since sampling was switched on. With seconds: what was added in that time.
+    /// It shows everything since sampling was switched on. With seconds: the increase in that time.
     Cumulative,
-    /// It looks for some time, and must be told for how long, or looks for [a default time](crate::cpu::DEFAULT_DURATION).
+    /// It samples for that time, or for [a default time](crate::cpu::DEFAULT_DURATION).
     Timed,
     /// It is text about this moment, and takes none.
     Never,
@@ -94,7 +94,7 @@ pub enum Seconds {
 /// How a source is read. Functions run on a thread of ours and may block.
 #[derive(Debug)]
 pub(crate) enum What {
-    /// Tasks: those that the function chooses of what was asked for.
+    /// Tasks: those that the function chooses among the requested ones.
     Tasks(fn(DumpOptions) -> DumpQuery),
     /// A profile of this moment, or of everything up to now.
     Profile(fn() -> Result<Profile, Error>),
@@ -102,7 +102,7 @@ pub(crate) enum What {
     Cpu,
     /// Texts by the names of their formats, the default one first.
     Text(&'static [TextView]),
-    /// Names of the addresses that the asker gives.
+    /// Names of the addresses in the request.
     Symbol,
 }
 
@@ -116,16 +116,17 @@ pub(crate) struct TextView {
 }
 
 impl Source {
-    /// A question to this source, to be refined and then captured.
+    /// A request to this source, to be configured and then captured.
     pub fn request(&'static self) -> CaptureRequest {
         CaptureRequest::new(self)
     }
 
-    /// Whether there is anything to look at in this process.
+    /// Checks that there is something to capture in this process.
     ///
     /// # Errors
     ///
-    /// [`is_unavailable`](Error::is_unavailable) if it does not collect that; the text says what would change it.
+    /// [`is_unavailable`](Error::is_unavailable) if the process does not collect it; the text says
+    /// what would change that.
     pub fn available(&self) -> Result<(), Error> {
         (self.ready)()
     }
@@ -148,30 +149,32 @@ macro_rules! short {
     };
 }
 
-/// What stands at the crate's top: a question to each source by its name.
+/// The functions at the top of the crate: a request to each source by its name.
 pub(crate) mod short {
     use super::*;
 
     short! {
-        /// Asks what is alive: tasks by stack, verdict, wait reason and scope.
+        /// Requests live tasks, by stack, verdict, wait reason and scope.
         tasks => tasks::SOURCE;
-        /// Asks for tasks that nothing can ever wake.
+        /// Requests tasks that nothing can ever wake.
         stuck => stuck::SOURCE;
-        /// Asks for tasks that have survived their scope, or whose spawn site only grows.
+        /// Requests tasks that have survived their scope, or whose spawn site only grows.
         leaks => leaks::SOURCE;
-        /// Asks where tasks have waited, and for how long.
+        /// Requests the places where tasks have waited, and for how long.
         block => waits::BLOCK;
-        /// Asks where tasks have waited for tokio's locks, and for how long.
+        /// Requests the places where tasks have waited for tokio's locks, and for how long.
         lock => waits::LOCK;
-        /// Asks how long woken tasks have waited for a worker.
+        /// Requests the time that woken tasks have waited for a worker.
         sched => waits::SCHED;
-        /// Asks which tasks have kept workers busy.
+        /// Requests the tasks that have kept workers busy.
         busy => waits::BUSY;
-        /// Asks for memory that is held: Go's `heap`. Needs [`heap::Sampler`](crate::heap::Sampler).
+        /// Requests memory that is held: Go's `heap`. Needs
+        /// [`heap::Sampler`](crate::heap::Sampler).
         heap => heap::HEAP;
-        /// Asks for memory that was allocated: Go's `allocs`. Needs [`heap::Sampler`](crate::heap::Sampler).
+        /// Requests memory that was allocated: Go's `allocs`. Needs
+        /// [`heap::Sampler`](crate::heap::Sampler).
         allocs => heap::ALLOCS;
-        /// Asks which threads the process has.
+        /// Requests the threads of the process.
         threads => threads::SOURCE;
     }
 }

@@ -1,5 +1,7 @@
-//! A question to a source, built step by step: the way in through code, and what every page asks
-//! through.
+//! A request to a source, configured step by step, from code and from every page.
+//!
+//! Not here: the sources (a file each), dumps that several requests share (`shared.rs`), the
+//! parameters of the endpoint (`http/`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +19,7 @@ use crate::{cpu_permit, fork, offload};
 /// The thread that takes a dump.
 const THREAD: &str = "taskprof-dump";
 
-/// A question to a [`Source`].
+/// A request for a profile of a [`Source`].
 ///
 /// # Examples
 ///
@@ -47,7 +49,7 @@ impl CaptureRequest {
         }
     }
 
-    /// A number of seconds, in the meaning that [`Source::seconds`] tells.
+    /// Sets a number of seconds; [`Source::seconds`] says what it means.
     pub fn seconds(self, seconds: u64) -> Self {
         self.duration(Duration::from_secs(seconds))
     }
@@ -58,7 +60,7 @@ impl CaptureRequest {
         self
     }
 
-    /// Sets which tasks to look at. Other sources than those of tasks take no notice.
+    /// Chooses tasks. Only sources of tasks use this.
     pub fn of(mut self, options: DumpOptions) -> Self {
         self.tasks.options = options;
         self
@@ -74,8 +76,8 @@ impl CaptureRequest {
         self
     }
 
-    /// How to sample, and which samples to show; the duration is that of this question. Other
-    /// sources than `cpu` take no notice.
+    /// Sets how to sample, and which samples to show; the duration is that of this request. Only
+    /// the source `cpu` uses this.
     pub fn with(mut self, cpu: Cpu) -> Self {
         self.cpu = cpu;
         self
@@ -99,7 +101,7 @@ impl CaptureRequest {
     pub async fn capture(self) -> Result<Profile, Error> {
         fork::check()?;
         self.source.available()?;
-        // One may ask for more of the past, which `cpu` knows.
+        // `cpu` checks its own limits: more of the past may be requested.
         let is_cpu = matches!(self.source.what, What::Cpu);
         if let Some(duration) = self.duration
             && !is_cpu

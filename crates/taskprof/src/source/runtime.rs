@@ -1,4 +1,7 @@
-//! The runtimes and what tokio-metrics says of them.
+//! The tokio runtimes, with figures of tokio-metrics.
+//!
+//! Not here: figures of runtimes on the page `metrics` (`metrics/`), which takes its gauges from
+//! here.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -23,28 +26,28 @@ pub(super) static SOURCE: Source = Source {
         TextView {
             format: "text",
             content_type: "text/plain; charset=utf-8",
-            write: |cancel| Ok(write_text(&look(cancel)).into_bytes()),
+            write: |cancel| Ok(write_text(&read(cancel)).into_bytes()),
         },
         TextView {
             format: "json",
             content_type: "application/json",
-            write: |cancel| write_json(&look(cancel)),
+            write: |cancel| write_json(&read(cancel)),
         },
         TextView {
             format: "openmetrics",
             content_type: OPENMETRICS_TYPE,
-            write: |cancel| Ok(openmetrics(&families(&look(cancel)))?.into_bytes()),
+            write: |cancel| Ok(openmetrics(&families(&read(cancel)))?.into_bytes()),
         },
         TextView {
             format: "prometheus",
             content_type: PROMETHEUS_TYPE,
-            write: |cancel| Ok(prometheus(&families(&look(cancel)))?.into_bytes()),
+            write: |cancel| Ok(prometheus(&families(&read(cancel)))?.into_bytes()),
         },
     ]),
     ready: always,
 };
 
-/// At most this many runtimes have series, because a store keeps each one that it has ever seen.
+/// At most this many runtimes have series, because a store keeps each one that it was ever sent.
 pub(crate) const MAX_SERIES: usize = 32;
 
 /// How long the runtimes are watched for their figures.
@@ -72,7 +75,7 @@ pub(crate) fn watch<'a>(
 ///
 /// [`is_sampler`](Error::is_sampler) if no thread could be started.
 pub async fn text() -> Result<String, Error> {
-    offload::run("taskprof-dump", |cancel| write_text(&look(cancel))).await
+    offload::run("taskprof-dump", |cancel| write_text(&read(cancel))).await
 }
 
 /// The runtimes as JSON, schema version 1:
@@ -89,14 +92,15 @@ pub async fn text() -> Result<String, Error> {
 /// }
 /// ```
 ///
-/// `busy_seconds` is the sum of all workers in the `seconds` that they were watched, and `busy_ratio` that of all their time. A poll that has
-/// not ended is not in it. `name` may be `null`.
+/// `busy_seconds` is the sum over all workers in the `seconds` that they were watched, and
+/// `busy_ratio` its share of their time. A poll that has not ended is not counted. `name` may be
+/// `null`.
 ///
 /// # Errors
 ///
 /// [`is_sampler`](Error::is_sampler) if no thread could be started.
 pub async fn json() -> Result<String, Error> {
-    let bytes = offload::run("taskprof-dump", |cancel| write_json(&look(cancel))).await??;
+    let bytes = offload::run("taskprof-dump", |cancel| write_json(&read(cancel))).await??;
     String::from_utf8(bytes).map_err(|e| Error::write("JSON is not UTF-8").caused_by(e))
 }
 
@@ -121,8 +125,8 @@ struct RuntimeOut {
     global_queue: usize,
 }
 
-fn look(cancel: &CancelCheck) -> RuntimesOut {
-    // The runtimes are told without the tasks.
+fn read(cancel: &CancelCheck) -> RuntimesOut {
+    // Without tasks: only the runtimes are read.
     let nothing = DumpOptions::new().stacks(Stacks::None).limit(0);
     let dump = nothing.capture_blocking();
     let runtimes = watch(&dump.runtimes, cancel);
@@ -181,7 +185,8 @@ pub(crate) const BUSY_RATIO: RuntimeGauge = RuntimeGauge {
     help: "Share of the workers' time that was spent in polls, in 50 ms before the answer. For longer times take the rate of taskscope_runtime_busy_seconds_total.",
 };
 
-/// The figures as a scraper collects them: only gauges, because counts of so short a time are no counters.
+/// The figures as a scraper collects them: only gauges, because counts of so short a time are no
+/// counters.
 fn families(out: &RuntimesOut) -> Vec<Family> {
     type Figure = fn(&RuntimeOut) -> f64;
     let figures: [(RuntimeGauge, Figure); 5] = [

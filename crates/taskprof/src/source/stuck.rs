@@ -1,4 +1,6 @@
-//! Tasks that nothing can ever wake.
+//! The source of tasks that nothing can ever wake.
+//!
+//! Not here: the verdict (`taskscope-inspect`).
 
 use taskscope::Verdict;
 

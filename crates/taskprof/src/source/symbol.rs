@@ -1,4 +1,6 @@
 //! Names of addresses, for clients that have addresses only.
+//!
+//! Not here: how an address is looked up (`callstack`).
 
 use super::{Seconds, Source, What, always};
 
@@ -14,11 +16,13 @@ pub(super) static SOURCE: Source = Source {
 /// More addresses than this are not looked up in one question.
 pub const MAX_ADDRESSES: usize = 10_000;
 
-/// Answers Go's question for symbols: addresses with `+` between them, as `0x…` or as decimal numbers.
+/// Answers Go's question for symbols: addresses with `+` between them, as `0x…` or as decimal
+/// numbers.
 ///
-/// The first line is `num_symbols: 1`, which says that there are symbols at all; then follows a line `0xADDRESS name` for each address that has
-/// a name. An address is that of an instruction, as [`pprof`](crate::write::pprof) writes them. Whatever is no number is left out, as in
-/// Go, and so is everything after [`MAX_ADDRESSES`].
+/// The first line is `num_symbols: 1`, which says that there are symbols at all; then follows a
+/// line `0xADDRESS name` for each address that has a name. An address is that of an instruction, as
+/// [`pprof`](crate::write::pprof) writes them. Whatever is no number is left out, as in Go, and so
+/// is everything after [`MAX_ADDRESSES`].
 ///
 /// # Examples
 ///

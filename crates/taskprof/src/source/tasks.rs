@@ -1,4 +1,6 @@
-//! Tasks that are alive.
+//! The source of live tasks.
+//!
+//! Not here: how they are read and grouped (`tasks/`).
 
 use super::{Seconds, Source, What, always};
 use crate::tasks::DumpQuery;

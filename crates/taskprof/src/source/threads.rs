@@ -1,4 +1,6 @@
-//! The threads of the process, by name and by what the kernel says that they do.
+//! The threads of the process, by name and by the kernel's state.
+//!
+//! Not here: their stacks (`cpu/wall.rs`).
 
 use std::collections::BTreeMap;
 use std::fs;

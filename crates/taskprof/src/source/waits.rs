@@ -1,6 +1,8 @@
-//! What adds up while the program runs: time spent waiting, waiting for locks, waiting for a worker, and being polled.
+//! Time that adds up while the program runs: waiting, waiting for locks, waiting for a worker, and
+//! being polled.
 //!
-//! The numbers are those of [`taskscope::sampling`]; here they get columns, labels and a root.
+//! The numbers are those of [`taskscope::sampling`]; here they get columns, labels and a root. Not
+//! here: how they are sampled (`taskscope-core`).
 
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +16,7 @@ use crate::tasks::{spawned_at, suspended, tag};
 
 type Types = [(&'static str, &'static str); 2];
 
-/// What contention profiles of Go have, by exact name.
+/// The columns of Go's contention profiles, by exact name.
 const CONTENTION: &Types = &[("contentions", "count"), ("delay", "nanoseconds")];
 const POLLS: &Types = &[("polls", "count"), ("busy", "nanoseconds")];
 
@@ -79,32 +81,33 @@ fn waits_for_lock(row: &Row) -> bool {
             .is_ok_and(|trace| waits(&trace.wait_reason().kinds))
 }
 
-/// Waits for locks, and how much more there is that may be one or not.
+/// Waits for locks, with a sentence about waits that cannot be told from them.
 fn locks() -> Result<Profile, Error> {
     ready()?;
     let report = sampling::report();
     let mut profile = profile(&report, CONTENTION, waits_for_lock);
-    profile.comments.extend(untold(&report));
+    profile.comments.extend(unclear(&report));
     Ok(profile)
 }
 
-/// A sentence about the waits that debug information would tell from others; `None` if there are none.
-fn untold(report: &Report) -> Option<String> {
+/// A sentence about waits that only debug information could tell from others; `None` if there are
+/// none.
+fn unclear(report: &Report) -> Option<String> {
     let (mut count, mut time) = (0, Duration::ZERO);
     for row in report.rows.iter() {
-        let untold = row.activity == Activity::Waiting
+        let unclear = row.activity == Activity::Waiting
             && row
                 .trace
                 .as_ref()
                 .is_ok_and(|trace| trace.wait_reason().needs_debug_info);
-        if untold {
+        if unclear {
             count += row.count;
             time += row.time;
         }
     }
     (count > 0).then(|| {
         format!(
-            "of {count} waits, {:.1} s in all, cannot be told whether they were for locks, because the program has no debug information: \
+            "it is not clear of {count} waits, {:.1} s in all, whether they were for locks, because the program has no debug information: \
              needs debug = 1; those in a semaphore, which other things are made of, are counted here",
             time.as_secs_f64()
         )
@@ -125,7 +128,8 @@ fn profile(report: &Report, types: &Types, wanted: impl Fn(&Row) -> bool) -> Pro
     profile.time = SystemTime::now();
     let rows = report.rows.iter().filter(|row| wanted(row));
     profile.samples = rows.map(sample).collect();
-    // Rows of different stacks can read the same: by what functions call each other, not by which instruction.
+    // Rows of different stacks can read the same: by what functions call each other, not by which
+    // instruction.
     profile.aggregate();
     profile.comments = comments(report);
     profile
@@ -158,7 +162,7 @@ fn sample(row: &Row) -> Sample {
     }
 }
 
-/// How the numbers came to be, and what they lack.
+/// Sentences about how the numbers were estimated, and what is missing.
 fn comments(report: &Report) -> Vec<String> {
     let sampled = report.sampled.as_secs_f64();
     let mut comments = vec![match report.sampling_rate {

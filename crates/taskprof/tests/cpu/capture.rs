@@ -1,4 +1,5 @@
-//! The protocol: started for the first, ended by dropping, nothing hidden; what a profile says of its samples.
+//! The protocol: started for the first, ended by dropping, nothing hidden; what a profile says of
+//! its samples.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -48,7 +48,8 @@ fn a_busy_function_is_found_by_every_reader_under_its_full_name() {
     for part in ["sampler::linux::handler", "restore_rt", "0xffffffff"] {
         assert!(!folded.contains(part), "{part} in\n{folded}");
     }
-    // Nor is the frame through which the kernel returns from the handler there: in a stripped libc it has no name.
+    // Nor is the frame through which the kernel returns from the handler there: in a stripped libc
+    // it has no name.
     assert!(
         stack[at..].iter().all(|callee| !callee.contains("+0x")),
         "{stack:?}"

@@ -1,4 +1,5 @@
-//! Frames of the runtime at the root of a stack: one by default, all on request, and never one of the program's.
+//! Frames of the runtime at the root of a stack: one by default, all on request, and never one of
+//! the program's.
 
 use std::time::Duration;
 

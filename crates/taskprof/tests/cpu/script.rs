@@ -28,7 +28,8 @@ struct Stack {
     request: Option<Arc<RequestIds>>,
 }
 
-/// Reports events, and gives the same stacks whenever it is collected: when somebody comes, when somebody goes, and when somebody's time is up.
+/// Reports events, and gives the same stacks whenever it is collected: when somebody comes, when
+/// somebody goes, and when somebody's time is up.
 pub(crate) struct Script {
     events: Sender<Event>,
     stacks: Vec<Stack>,

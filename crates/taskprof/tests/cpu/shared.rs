@@ -191,7 +191,8 @@ fn a_sampler_with_a_fixed_frequency_is_started_anew_for_a_higher_one_only() {
     );
 }
 
-// A scraper profiles all day: its next capture begins before the last one ends. A human comes in between.
+// A scraper profiles all day: its next capture begins before the last one ends. A human comes in
+// between.
 #[test]
 fn real_captures_overlap_and_each_finds_the_busy_function() {
     let _turn = my_turn();

@@ -24,7 +24,8 @@ pub(crate) fn burn(time: Duration) {
     }
 }
 
-/// Two routes, a task that nobody tracks, a blocking call and a thread of no runtime, each busy until it is dropped.
+/// Two routes, a task that nobody tracks, a blocking call and a thread of no runtime, each busy
+/// until it is dropped.
 pub(crate) struct Service {
     stop: Arc<AtomicBool>,
     _scopes: Vec<Scope>,

@@ -1,6 +1,6 @@
 //! The task filter: the same words on the pages for tools and on the page for people, and the same tasks.
 
-use crate::client::get;
+use crate::client::{Sentence as _, get};
 use crate::server;
 
 /// Number of tasks that the tools' page and the people's page show for a query.

@@ -1,6 +1,6 @@
 //! What is refused, with which status and which sentence, and the headers of every answer.
 
-use crate::client::{get, request, request_to_host};
+use crate::client::{Sentence as _, get, request, request_to_host};
 use crate::server;
 
 #[test]

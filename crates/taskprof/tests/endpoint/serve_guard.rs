@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::routing::get;
 
-use crate::client::{Answer, exchange};
+use crate::client::{Answer, Sentence as _, exchange};
 
 const TOKEN: &str = "6f1ed002ab5595859014ebf0951522d9";
 

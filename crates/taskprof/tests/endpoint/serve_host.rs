@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::client::exchange;
+use crate::client::{Sentence as _, exchange};
 use crate::{served, server};
 
 const REFUSED: &str = "this server answers only to localhost and loopback addresses; the Host header of the request names another";

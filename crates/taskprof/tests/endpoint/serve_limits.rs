@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::client::{exchange, get, whole};
+use crate::client::{Sentence as _, exchange, get, whole};
 use crate::{Served, my_turn, served, server};
 
 /// Long enough for an honest client on a busy machine.

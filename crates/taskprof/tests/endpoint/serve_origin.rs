@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::client::exchange;
+use crate::client::{Sentence as _, exchange};
 use crate::server;
 
 const REFUSED: &str =

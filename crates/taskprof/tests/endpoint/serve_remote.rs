@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use crate::client::exchange;
+use crate::client::{Sentence as _, exchange};
 use crate::served;
 
 const TOKEN: &str = "6f1ed002ab5595859014ebf0951522d9";

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::client::{Answer, exchange};
+use crate::client::{Answer, Sentence as _, exchange};
 use crate::go::{go_tool_pprof, go_tool_pprof_ok, tmp_dir};
 use crate::{Served, served};
 

@@ -20,7 +20,8 @@ async fn memory_is_known_by_route_and_task() {
         (&items, "index", 10),
     ] {
         holders.push(holds(scope, task, megabytes * MEGABYTE).await);
-        // At this rate that nearly fills the queue: each is added up before the next, however busy the machine is.
+        // At this rate that nearly fills the queue: each is added up before the next, however busy
+        // the machine is.
         taskprof::heap().capture().await.unwrap();
     }
     let profile = taskprof::heap().capture().await.unwrap();

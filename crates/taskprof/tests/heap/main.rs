@@ -1,6 +1,8 @@
-//! Heap profiles in a program whose allocator samples: known answers by route and task, as Go reads them, and what tasks hold.
+//! Heap profiles in a program whose allocator samples: known answers by route and task, as Go reads
+//! them, and what tasks hold.
 //!
-//! At a rate of 1 KiB, so that some megabytes are known within a percent. All tests share the process; each has routes of its own.
+//! At a rate of 1 KiB, so that some megabytes are known within a percent. All tests share the
+//! process; each has routes of its own.
 #![cfg(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
@@ -56,7 +58,8 @@ impl Holder {
     }
 }
 
-/// Allocates so many bytes in a task of this name, twice as much in all: half is freed again. Returns when that is done.
+/// Allocates so many bytes in a task of this name, twice as much in all: half is freed again.
+/// Returns when that is done.
 async fn holds(scope: &Scope, name: &'static str, bytes: usize) -> Holder {
     let (stop, stopped) = oneshot::channel();
     let (ready, is_ready) = oneshot::channel();

@@ -1,4 +1,5 @@
-//! A strict reader of both formats: what a line may be is what OpenMetrics 1.0 and the text format 0.0.4 of Prometheus say, and anything else is a panic.
+//! A strict reader of both formats: what a line may be is what OpenMetrics 1.0 and the text format
+//! 0.0.4 of Prometheus say, and anything else is a panic.
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -1,4 +1,5 @@
-//! The page for scrapers. In a process of its own, so that all tasks and scopes that are counted are known.
+//! The page for scrapers. In a process of its own, so that all tasks and scopes that are counted
+//! are known.
 #![cfg(feature = "metrics")]
 #![expect(
     clippy::unwrap_used,

@@ -1,9 +1,7 @@
 //! The figures are true: of tasks, scopes, runtimes, and of what the pages themselves have done.
 
 use std::future::pending;
-use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
-use std::net::TcpStream;
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
@@ -28,17 +26,10 @@ fn runtime(name: &str) -> Runtime {
         .unwrap()
 }
 
-/// A page over a connection of its own, status and body.
+/// A page, status and body.
 fn get(address: SocketAddr, path: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (
-        head.split(' ').nth(1).unwrap().parse().unwrap(),
-        body.to_owned(),
-    )
+    let answer = testkit::get(address, path);
+    (answer.status, answer.text().to_owned())
 }
 
 fn scrape(server: &Server) -> Exposition {
@@ -48,14 +39,9 @@ fn scrape(server: &Server) -> Exposition {
 }
 
 /// Scrapes until there is what is looked for.
+#[track_caller]
 fn until(server: &Server, found: impl Fn(&Exposition) -> bool) -> Exposition {
-    loop {
-        let scraped = scrape(server);
-        if found(&scraped) {
-            return scraped;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    testkit::until_some(|| Some(scrape(server)).filter(&found))
 }
 
 fn served(runtime: &Runtime) -> Server {
@@ -181,7 +167,8 @@ fn waits_are_in_the_histogram_and_no_counter_gets_smaller() {
     runtime.block_on(task).unwrap();
     let after = scrape(&server);
     let grown = |name: &str| after.get(name, &[]).unwrap() - before.get(name, &[]).unwrap();
-    // The first poll of a thread is not chosen; sums go by a clock that may be late on a busy machine.
+    // The first poll of a thread is not chosen; sums go by a clock that may be late on a busy
+    // machine.
     assert!(grown("taskscope_task_wait_seconds_count") > 40.0);
     assert!(grown("taskscope_task_wait_seconds_sum") > 0.4);
     assert!(grown("taskscope_task_poll_seconds_count") > 40.0);

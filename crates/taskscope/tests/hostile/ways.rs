@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use taskscope::{DumpOptions, Stacks, TaskDump};
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -20,15 +20,7 @@ pub(crate) const NAMELESS: bool = cfg!(miri);
 /// Only a test that fails waits for so long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits for what other threads bring about.
-#[track_caller]
-pub(crate) fn until(mut condition: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain");
-        std::thread::yield_now();
-    }
-}
+pub(crate) use testkit::until;
 
 /// One test at a time: each counts all records of the process.
 pub(crate) struct Account {

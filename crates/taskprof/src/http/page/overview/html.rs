@@ -254,7 +254,7 @@ fn longest(links: &Links, overview: &Overview) -> Markup {
     html! {
         section #longest data-live aria-labelledby="longest-head" {
             h2 #longest-head { "Longest polls" }
-            @if polls.is_empty() { p { "No live task was overview in a poll of " (format!("{LONG_POLL:?}")) " or more." } }
+            @if polls.is_empty() { p { "No live task was seen in a poll of " (format!("{LONG_POLL:?}")) " or more." } }
             @else {
                 div.wide {
                     table {
@@ -287,7 +287,7 @@ fn notes(overview: &Overview) -> Markup {
     html! {
         section #unseen data-live aria-labelledby="notes-head" {
             @if !comments.is_empty() {
-                h2 #notes-head { "What could not be overview" }
+                h2 #notes-head { "What could not be seen" }
                 ul.notes { @for comment in &comments { li { (sentence(comment)) } } }
             }
         }

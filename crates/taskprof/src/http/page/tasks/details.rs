@@ -97,8 +97,8 @@ pub(super) fn html(links: &Links, details: &TaskDetails) -> String {
     let content = html! {
         p.lead {
             (verdict(task.verdict)) ": " (meaning(task.verdict)) ". "
-            @if task.is_leak_suspect() { strong { "A leak suspect. " } }
-            (sentence(&task.activity())) " for " (age(task.state.since())) "."
+            @if task.is_leak_suspect() { strong { "It is a leak suspect. " } }
+            "It has been " (sentence(&task.activity())) " for " (age(task.state.since())) "."
         }
         p.note { "What to do: " (task.verdict.advice()) "." }
         @if let Some(poll) = &task.long_poll { (long_poll(poll)) }
