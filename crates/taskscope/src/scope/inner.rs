@@ -33,7 +33,7 @@ pub use self::info_disabled::{Cancellation, ScopeInfo};
 #[cfg(feature = "enable")]
 pub use self::info_enabled::{Cancellation, ScopeInfo};
 
-/// What a scope keeps of its own cancellation.
+/// The first cancellation of a scope.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cause {
     reason: CancelReason,
@@ -66,7 +66,7 @@ pub(crate) struct ScopeInner {
     client_gone: AtomicBool,
     /// When the tasks are aborted.
     abort: Deadline,
-    /// Those here and below.
+    /// The tasks of this scope and of those below.
     tasks: Tasks,
     /// Calls of `finish` that wait for the tasks.
     finishing: AtomicUsize,
@@ -205,7 +205,7 @@ impl ScopeInner {
         self.deadline.release();
     }
 
-    /// What cancelled this scope: the scope that it began at, which is this one or above, and what
+    /// The cause of the cancellation: the scope that it began at, which is this one or above, and what
     /// that keeps of it.
     pub(super) fn cause(&self) -> Option<(&ScopeInner, Cause)> {
         let is_cancelled = self.token.is_cancelled();

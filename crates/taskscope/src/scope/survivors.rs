@@ -5,7 +5,8 @@
 //! moment. The thread of long jobs inspects it after [`SURVIVOR_REPORT_DELAY`]: most tasks have
 //! just been about to end. It polls nobody's task for it.
 //!
-//! Not here: the wait for tasks ([`super::finish`]), what a survivor is called ([`crate::Verdict`]).
+//! Not here: the wait for tasks ([`super::finish`]), how a survivor is called
+//! ([`crate::Verdict`]).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
