@@ -1,4 +1,5 @@
-//! What the tests across crates share: a client that needs no runtime, so that it works while every runtime is blocked, and a browser.
+//! Helpers of the tests across crates: a client that needs no runtime, so that it works while every
+//! runtime is blocked, and a browser.
 
 pub mod browser;
 

@@ -1,4 +1,5 @@
-//! What the views of a dump say of those above a task: its parent, and the scope that a cancellation began at.
+//! Ancestors of a task in the views of a dump: its parent, and the scope that a cancellation began
+//! at.
 
 use std::future::pending;
 

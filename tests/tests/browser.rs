@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use taskscope_tests::browser::Browser;
 
-/// What the flame graph has to show.
+/// The function that the flame graph has to show.
 #[inline(never)]
 fn weigh_the_parcels(stop: &AtomicBool) -> u64 {
     let mut weight = 1_u64;
@@ -57,7 +57,8 @@ fn the_addresses_and_a_searched_flame_graph_work_in_a_browser() {
         let stop = stop.clone();
         move || weigh_the_parcels(&stop)
     });
-    // The page's own script reads the search from the address, and says how much of the picture matches.
+    // The page's own script reads the search from the address, and says how much of the picture
+    // matches.
     browser.goto(&format!(
         "{base}/cpu?seconds=1&format=svg&s=weigh_the_parcels"
     ));

@@ -1,4 +1,4 @@
-//! What the views of a dump say of a task whose client has gone.
+//! Tasks whose client has gone, in the views of a dump.
 
 use axum::Router;
 use axum::routing::get;

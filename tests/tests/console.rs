@@ -1,4 +1,5 @@
-//! A real client of tokio-console's protocol on the port that also has the pages. Needs the feature `console`, and most of it `--cfg tokio_unstable`.
+//! A real client of tokio-console's protocol on the port that also has the pages. Needs the feature
+//! `console`, and most of it `--cfg tokio_unstable`.
 
 #![cfg(feature = "console")]
 
@@ -105,7 +106,8 @@ mod with_the_flag {
         let addr = server.local_addr();
         let application = application();
         let (told, sites) = mpsc::channel();
-        // The client attaches before the tasks are there and after, so both kinds of updates are read.
+        // The client attaches before the tasks are there and after, so both kinds of updates are
+        // read.
         let client = thread::spawn(move || {
             self::application().block_on(async {
                 let mut client = connect(addr).await;

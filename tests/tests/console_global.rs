@@ -1,6 +1,8 @@
-//! As an application has it: one subscriber for the process, and a runtime with several workers.
+//! The console as an application has it: one subscriber for the process, and a runtime with several
+//! workers.
 //!
-//! What is asked of a subscriber only once in a process must not be asked of one of taskprof's threads: this is the only test of its binary.
+//! Some things are asked of a subscriber only once in a process, and must not be asked of one of
+//! taskprof's threads: this is the only test of its binary.
 #![cfg(all(feature = "console", tokio_unstable))]
 
 use std::future::pending;

@@ -11,7 +11,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Waits for it: a thread has its name only when it has run, and is seen for a moment when it has ended.
+/// Waits until these are the names of taskprof's threads: a thread has its name only when it has
+/// run, and is seen for a moment after its end.
 fn await_threads(wanted: &[&str]) {
     let began = Instant::now();
     loop {

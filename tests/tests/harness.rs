@@ -76,7 +76,7 @@ const GOOD: &str = "<!doctype html><html lang=en><title>Good</title><main><h1>Pa
     <label>Find <input id=what></label><button id=go onclick=\"document.getElementById('seen').textContent = what.value\">Go</button>\
     <p style=height:3000px></p></main>";
 
-/// What a test sees of a browser that it dropped.
+/// Drops a browser and returns the message of its panic, if it panics.
 fn drop_of(browser: Browser) -> Result<(), String> {
     catch_unwind(AssertUnwindSafe(|| drop(browser))).map_err(|message| {
         message
@@ -96,7 +96,7 @@ fn a_page_without_a_fault_raises_no_complaint() {
     browser.type_into("#what", "a parcel");
     browser.click("#go");
     assert_eq!(browser.text("#seen"), "a parcel");
-    // What is said quietly is heard, and is no complaint.
+    // A line below the level of a warning is heard, and is no complaint.
     let said = browser.messages();
     assert!(
         said.iter().any(|line| line.message.contains("fine")),

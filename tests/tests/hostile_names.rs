@@ -114,7 +114,8 @@ fn a_script_in_a_task_or_scope_name_is_text_in_every_output() {
     drop(task);
 }
 
-/// Names of every kind that hides, reorders, ends a line or talks to a terminal; and some that do nothing of it.
+/// Names with characters of every kind that hides, reorders, ends a line or talks to a terminal;
+/// and some harmless ones.
 const NASTY: [&str; 16] = [
     "line\nfeed\r\nforged: 1 task",
     "\u{1b}]0;title\u{7}\u{1b}[2J",
@@ -301,7 +302,7 @@ fn a_name_of_a_megabyte_is_cut_everywhere_and_says_by_how_much() {
         .named(long.clone())
         .scope_named(long.clone())
         .capture_blocking();
-    // Who asks for it by its whole name finds it.
+    // A filter with the whole name finds it.
     let [task] = &dump.tasks[..] else {
         panic!("{} tasks", dump.tasks.len());
     };

@@ -1,4 +1,5 @@
-//! Threads of the profiler that stay with the process are no leak of a test; a server that was left running is.
+//! Threads of the profiler that stay with the process are no leak of a test; a server that was left
+//! running is.
 //!
 //! They are the process's, so this is the only test of its binary.
 #![cfg(target_os = "linux")]

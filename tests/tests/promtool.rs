@@ -1,4 +1,5 @@
-//! The page for scrapers, read by the real promtool, with the worst labels there can be: more scopes than have a series, long names, and characters that mean something.
+//! The page for scrapers, read by the real promtool, with the worst labels there can be: more
+//! scopes than have a series, long names, and characters that mean something.
 //!
 //! Names keep their places for the life of the process, so this is the only test of its binary.
 
@@ -14,7 +15,8 @@ use std::time::Duration;
 use taskscope::Scope;
 use taskscope_tests::get;
 
-/// What promtool says of a text; its absence is a failure, because then nothing was proven.
+/// Runs promtool on a text and returns its output. Its absence is a failure, because then nothing
+/// was proven.
 fn check(text: &str) -> String {
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])

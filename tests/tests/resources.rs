@@ -1,11 +1,11 @@
-//! What the views of a dump say of tracked resources.
+//! Tracked resources in the views of a dump.
 
 use serde_json::Value;
 use taskscope::{Dump, DumpOptions, Scope};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-/// A request that has ended; its task keeps a connection and a permit, and a file of it is in nobody's hands.
+/// A request that has ended: its task keeps a connection and a permit, and no task holds its file.
 struct Request {
     runtime: Runtime,
     dump: Dump,

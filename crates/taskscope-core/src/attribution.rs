@@ -1,8 +1,9 @@
-//! Which task a sample belongs to: a key that a signal handler or an allocator can take, and the facts behind it.
+//! Which task a sample belongs to: a key that a signal handler or an allocator can take, and the
+//! facts behind it.
 //!
 //! A sampler calls [`current`] in the middle of whatever it interrupted, keeps the [`TaskKey`], and
-//! asks for the [`facts`] later, on a thread of its own. The key marks the task, so that a task that
-//! ends in between leaves its facts behind, in a table of at most [`MAX_ENDED`] entries.
+//! asks for the [`facts`] later, on a thread of its own. The key marks the task, so that a task
+//! that ends in between leaves its facts behind, in a table of at most [`MAX_ENDED`] entries.
 //!
 //! Not here: how samples are taken, and what a profile makes of them.
 
@@ -48,7 +49,7 @@ impl TaskKey {
     }
 }
 
-/// What is known of the task of a sample.
+/// The facts of a sampled task.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TaskFacts {
@@ -76,8 +77,8 @@ pub struct TaskFacts {
 ///
 /// # Overhead
 ///
-/// A thread-local and two atomic operations. Takes no lock, allocates nothing and runs no destructor,
-/// so it may be called in a signal handler and in an allocator.
+/// A thread-local and two atomic operations. Takes no lock, allocates nothing and runs no
+/// destructor, so it may be called in a signal handler and in an allocator.
 ///
 /// # Limitations
 ///

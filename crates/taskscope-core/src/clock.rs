@@ -1,15 +1,18 @@
 //! The clock of all records: raw ticks of a calibrated time-stamp counter, read once a millisecond.
 //!
-//! The clock is the budget of a poll. `Instant::now` costs about as much as a whole poll on virtual machines (37 ns against 39 ns
-//! here), and even a bare read of the counter costs 10 ns, three times a poll. So one thread ([`crate::maintenance`]) reads the counter
-//! every [`RESOLUTION`] while tasks are being polled, and everybody else reads what it wrote.
+//! The clock is the budget of a poll. `Instant::now` costs about as much as a whole poll on virtual
+//! machines (37 ns against 39 ns here), and even a bare read of the counter costs 10 ns, three
+//! times a poll. So one thread ([`crate::maintenance`]) reads the counter every [`RESOLUTION`]
+//! while tasks are being polled, and everybody else reads what it wrote.
 //!
-//! What is lost: a single poll's length is right to a millisecond only. Sums are not biased: whether a short poll sees the clock move
-//! is a matter of chance in proportion to its length, as in any sampling profiler.
+//! What is lost: a single poll's length is right to a millisecond only. Sums are not biased:
+//! whether a short poll sees the clock move is a matter of chance in proportion to its length, as
+//! in any sampling profiler.
 //!
-//! While nobody polls, the thread sleeps and [`NOW`] says so; the next reader reads the counter itself and wakes the thread.
-//! The first use in a process calibrates the counter, which takes about 0.6 ms and never more than 200 ms.
-//! Not here: wall-clock time, and tokio's pausable test clock, which a diagnostic must neither read nor move.
+//! While nobody polls, the thread sleeps and [`NOW`] says so; the next reader reads the counter
+//! itself and wakes the thread. The first use in a process calibrates the counter, which takes
+//! about 0.6 ms and never more than 200 ms. Not here: wall-clock time, and tokio's pausable test
+//! clock, which a diagnostic must neither read nor move.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,7 +36,8 @@ static CLOCK: LazyLock<Clock> = LazyLock::new(|| {
 static CALIBRATED: AtomicBool = AtomicBool::new(false);
 static NOW: AtomicU64 = AtomicU64::new(ASLEEP);
 
-/// Raw ticks, at most [`RESOLUTION`] old unless the machine is overloaded. Never 0, so that 0 can mean "not yet" in a record.
+/// Raw ticks, at most [`RESOLUTION`] old unless the machine is overloaded. Never 0, so that 0 can
+/// mean "not yet" in a record.
 #[inline]
 pub fn coarse() -> u64 {
     let now = NOW.load(Ordering::Relaxed);
@@ -45,7 +49,8 @@ pub fn precise() -> u64 {
     CLOCK.raw().max(1) & !ASLEEP
 }
 
-/// The same for a look at tasks that may be none: as long as nobody has read the clock, there is nothing that has an age, and the clock is not calibrated for that.
+/// The same for a look at tasks that may be none: as long as nobody has read the clock, there is
+/// nothing that has an age, and the clock is not calibrated for that.
 pub fn precise_if_in_use() -> u64 {
     if CALIBRATED.load(Ordering::Acquire) {
         precise()
@@ -67,14 +72,15 @@ fn awaken(asleep: u64) -> u64 {
             }
             now
         }
-        // What the next reader will see, which may be a little earlier: the clock does not go back.
+        // As the next reader will see it, which may be a little earlier: the clock does not go
+        // back.
         Err(kept) if kept < ASLEEP => kept,
         Err(_) => now,
     }
 }
 
-/// Moves the coarse clock, if it is kept. Threads that poll do so now and then: a machine that is too busy to run the upkeep thread in time
-/// is busy polling.
+/// Moves the coarse clock, if it is kept. Threads that poll do so now and then: a machine that is
+/// too busy to run the upkeep thread in time is busy polling.
 pub fn advance() {
     let before = NOW.load(Ordering::Relaxed);
     if before < ASLEEP {
@@ -93,7 +99,8 @@ pub fn is_asleep() -> bool {
     NOW.load(Ordering::Relaxed) >= ASLEEP
 }
 
-/// Time between two readings; zero if they are out of order, as readings of two cores may be by a few ticks.
+/// Time between two readings; zero if they are out of order, as readings of two cores may be by a
+/// few ticks.
 pub fn between(earlier: u64, later: u64) -> Duration {
     CLOCK.delta(earlier, later)
 }

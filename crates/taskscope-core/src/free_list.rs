@@ -1,7 +1,7 @@
 //! A list of free records, linked: those that one thread keeps for itself, and those of a page.
 //!
-//! Atomics, because a slot goes from thread to thread, and the lock of the pool, too; one thread at a time uses a list.
-//! Not here: whose list it is ([`crate::threads`], [`crate::pages`]).
+//! Atomics, because a slot goes from thread to thread, and the lock of the pool, too; one thread at
+//! a time uses a list. Not here: whose list it is ([`crate::threads`], [`crate::pages`]).
 
 use std::sync::atomic::Ordering;
 

@@ -1,7 +1,8 @@
 //! Tokio's task ids as numbers.
 //!
-//! `tokio::task::Id` shows its number only through `Display`, `Debug` and `Hash`. Hashing it into a hasher that keeps
-//! what it is given costs nothing; should a future tokio hash it differently, its text is parsed instead.
+//! `tokio::task::Id` shows its number only through `Display`, `Debug` and `Hash`. Hashing it into a
+//! hasher that keeps what it is given costs nothing; should a future tokio hash it differently, its
+//! text is parsed instead.
 
 use std::hash::{Hash, Hasher};
 

@@ -1,7 +1,8 @@
 //! The future that `spawn` gives to tokio: the user's future and the task's record.
 //!
-//! It adds one pointer to the future and no allocation. Everything it does per poll is here and in the record's `poll`: two looks
-//! at the coarse clock, two thread-locals set and restored, a handful of relaxed stores.
+//! It adds one pointer to the future and no allocation. Everything it does per poll is here and in
+//! the record's `poll`: two looks at the coarse clock, two thread-locals set and restored, a
+//! handful of relaxed stores.
 
 use std::fmt;
 use std::future::Future;
@@ -33,6 +34,7 @@ pin_project! {
 }
 
 impl<F> Instrumented<F> {
+    /// The future, as the task that the guard is of.
     #[inline]
     pub fn new(future: F, task: TaskGuard) -> Self {
         Instrumented { future, task }

@@ -1,8 +1,10 @@
-//! The core of taskscope: a record for each task, wakers that know it, captures of its async stack, the clock, the threads.
+//! The core of taskscope: a record for each task, wakers that know it, captures of its async stack,
+//! the clock, the threads.
 //!
-//! An implementation detail: use it through `taskscope`. All unsafe code of taskscope is in here. Outside of this crate, a
-//! `&Record` is always one that somebody holds.
-//! Not here: scopes, which own tasks (`taskscope`; the core sees them as an [`Owner`]); what tools read (`taskscope-inspect`).
+//! An implementation detail: use it through `taskscope`. All unsafe code of taskscope is in here.
+//! Outside of this crate, a `&Record` is always one that somebody holds. Not here: scopes, which
+//! own tasks (`taskscope`; the core sees them as an [`Owner`]); what tools read
+//! (`taskscope-inspect`).
 #![deny(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::unwrap_used))]
 #![cfg_attr(

@@ -1,8 +1,9 @@
-//! The one thread of this crate that is there while tasks run: it keeps the coarse clock and does what must be done now and then.
+//! The one thread of this crate that is there while tasks run: it keeps the coarse clock and does
+//! what must be done now and then.
 //!
-//! It starts with the first task that has a record, and sleeps while no such task is being polled. It never waits for a lock that is held
-//! while user code runs, and a panic in one of its chores does not stop the clock.
-//! Not here: what the chores are.
+//! It starts with the first task that has a record, and sleeps while no such task is being polled.
+//! It never waits for a lock that is held while user code runs, and a panic in one of its chores
+//! does not stop the clock. Not here: what the chores are.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -22,10 +23,12 @@ const LOOK: u32 = 64;
 const TRIM: u32 = 16 * LOOK;
 /// Looks without any poll before the thread sleeps.
 const QUIET_LOOKS: u32 = 4;
-/// How long it sleeps at the most: a poll that began at the very moment when it fell asleep must not be overlooked for ever.
+/// How long it sleeps at the most: a poll that began at the very moment when it fell asleep must
+/// not be overlooked for ever.
 const LONGEST_IDLE: Duration = Duration::from_secs(1);
 
-/// What somebody else wants done now and then. It must be short: what takes long wakes a thread of its own.
+/// A job that another crate wants done now and then. It must be short: what takes long wakes a
+/// thread of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Job {
     /// Done every [`WATCH`] ticks of the clock while tasks are polled.
@@ -77,7 +80,8 @@ fn run() {
     let mut quiet = 0;
     let mut tick = 0_u32;
     loop {
-        // A range would end in a panic after 50 days, where overflow is checked, and with it the clock.
+        // A range would end in a panic after 50 days, where overflow is checked, and with it the
+        // clock.
         tick = tick.wrapping_add(1);
         thread::park_timeout(clock::RESOLUTION);
         clock::advance();

@@ -1,4 +1,4 @@
-//! What tasks are called. Not here: how names are cut and shown (`text.rs`).
+//! Names of tasks. Not here: how names are cut and shown (`text.rs`).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,10 +9,12 @@ use crate::text;
 
 /// The name of a task: a literal, or a shared text.
 ///
-/// A `&'static str` costs no allocation, and neither does cloning. A name has at most [`MAX_NAME`](crate::text::MAX_NAME)
-/// characters; a longer one is cut, and says how many are missing.
+/// A `&'static str` costs no allocation, and neither does cloning. A name has at most
+/// [`MAX_NAME`](crate::text::MAX_NAME) characters; a longer one is cut, and says how many are
+/// missing.
 ///
-/// `Display` writes the name as it is. [`Plain`](crate::Plain) shows it on one line, without characters that hide.
+/// `Display` writes the name as it is. [`Plain`](crate::Plain) shows it on one line, without
+/// characters that hide.
 #[derive(Clone)]
 pub struct Name(Repr);
 

@@ -1,15 +1,19 @@
-//! The live tasks that the hooks of one builder have reported, by tokio's number, and what keeps that table from growing.
+//! The live tasks that the hooks of one builder have reported, by tokio's number, and what keeps
+//! that table from growing.
 //!
 //! A task is in the table from its spawn to its end. Tokio's hooks are not as regular as that:
 //!
-//! * Calls on the blocking pool and worker threads end without having been spawned. Nothing is found, and nothing happens but that
-//!   the number is remembered for a while (see the next).
-//! * A task that is spawned while its runtime shuts down ends before the spawn hook is called, on the same thread or on another. Each
-//!   part of the table remembers the last [`GRAVES`] ends that it knew no task for, and takes in none of these.
-//! * Should that memory be too short one day, or the end hook have been replaced on the builder, entries stay that are nobody's.
-//!   [`sweep`] notices that there are more of them than tokio has tasks, and clears the table.
+//! * Calls on the blocking pool and worker threads end without having been spawned. Nothing is
+//!   found, and nothing happens but that the number is remembered for a while (see the next).
+//! * A task that is spawned while its runtime shuts down ends before the spawn hook is called, on
+//!   the same thread or on another. Each part of the table remembers the last [`GRAVES`] ends that
+//!   it knew no task for, and takes in none of these.
+//! * Should that memory be too short one day, or the end hook have been replaced on the builder,
+//!   entries stay that are nobody's. [`sweep`] notices that there are more of them than tokio has
+//!   tasks, and clears the table.
 //!
-//! Our own tasks fire the hooks, too. The spawn hook is told to let those pass ([`crate::spawn_mark`]); later hooks find nothing.
+//! Our own tasks fire the hooks, too. The spawn hook is told to let those pass
+//! ([`crate::spawn_mark`]); later hooks find nothing.
 //!
 //! No lock is held while a record is published or a task ended: both may run other code.
 
@@ -33,7 +37,7 @@ const GRAVES: usize = 8;
 /// The builder has made more than one runtime.
 const SEVERAL: u64 = u64::MAX;
 
-/// What is shown as the type of the future: the hooks do not tell.
+/// Shown as the type of the future: the hooks do not tell.
 const FUTURE: &str = "(unknown)";
 
 /// Tables that runtimes may still have.
@@ -41,7 +45,8 @@ static TABLES: Mutex<Vec<Weak<Tasks>>> = Mutex::new(Vec::new());
 
 pub struct Tasks {
     shards: [Shard; SHARDS],
-    /// The index of the runtime that polls the tasks, and its number above that. 0 until one is seen, and [`SEVERAL`] once another is.
+    /// The index of the runtime that polls the tasks, and its number above that. 0 until one is
+    /// seen, and [`SEVERAL`] once another is.
     home: AtomicU64,
     /// The last sweep had its doubts.
     suspect: AtomicBool,
@@ -125,10 +130,10 @@ impl Tasks {
         let id = ids::number(meta.id());
         let hold = {
             let part = self.part(id);
-            part.live.get(&id).and_then(|task| task.record().try_hold())
+            part.live.get(&id).and_then(|task| task.get().try_hold())
         };
         if let Some(hold) = hold {
-            let record = hold.record();
+            let record = hold.get();
             let first = record.polls() == 0;
             record::begin_poll(hold);
             if first {
@@ -174,7 +179,8 @@ impl Tasks {
         }
     }
 
-    /// As many tasks as tokio counts where this table's are, or more. `None` if that cannot be told.
+    /// As many tasks as tokio counts where this table's are, or more. `None` if that cannot be
+    /// told.
     fn alive(&self) -> Option<usize> {
         let home = self.home.load(Ordering::Relaxed);
         if home == SEVERAL {
@@ -187,8 +193,9 @@ impl Tasks {
     /// Clears the table if it has entries that are nobody's, as seen by two sweeps.
     fn sweep(&self) {
         let entered: u64 = self.parts().map(|part| part.entered).sum();
-        // In this order. Tokio counts a task from before its spawn hook until after its end hook, so that those which had entered
-        // and had not left when it was asked cannot be more than it counts.
+        // In this order. Tokio counts a task from before its spawn hook until after its end hook,
+        // so that those which had entered and had not left when it was asked cannot be more than it
+        // counts.
         let Some(alive) = self.alive() else {
             return;
         };
@@ -197,7 +204,8 @@ impl Tasks {
         if !self.suspect.swap(too_many, Ordering::Relaxed) || !too_many {
             return;
         }
-        // With none alive the runtime has shut down, and a few ends were missed. Otherwise they are missed all the time.
+        // With none alive the runtime has shut down, and a few ends were missed. Otherwise they are
+        // missed all the time.
         if alive > 0 {
             self.blind.store(true, Ordering::Relaxed);
         }

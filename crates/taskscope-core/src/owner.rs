@@ -1,4 +1,4 @@
-//! Who owns a task, as the core sees it.
+//! The owner of a task, as the core sees it.
 
 use tokio::task::AbortHandle;
 

@@ -1,7 +1,7 @@
 //! Which records of a segment are free, page by page: the pool's books.
 //!
-//! A page is the system's, because that is the unit in which memory is given back. Its records are free all together, when nobody has
-//! taken one out of its list, or some of them are.
+//! A page is the system's, because that is the unit in which memory is given back. Its records are
+//! free all together, when nobody has taken one out of its list, or some of them are.
 //!
 //! ```text
 //!            open                 the last free one is taken
@@ -10,8 +10,9 @@
 //!      └── discarded ◀───┘ close
 //! ```
 //!
-//! All of it is written under the lock of the pool. What a dump reads without that lock is the number of records that are out.
-//! Not here: the memory itself (`record/arena.rs`); which page is next ([`crate::pool`]).
+//! All of it is written under the lock of the pool. What a dump reads without that lock is the
+//! number of records that are out. Not here: the memory itself (`record/arena.rs`); which page is
+//! next ([`crate::pool`]).
 
 use std::sync::atomic::{AtomicU32 as Plain, AtomicU64, Ordering};
 
@@ -32,7 +33,8 @@ pub(crate) struct Page {
     free: FreeList,
     /// Records that are not in that list.
     out: AtomicU32,
-    /// The serial number of the page's records when it was last opened. None of them had it, or a higher one, before.
+    /// The serial number of the page's records when it was last opened. None of them had it, or a
+    /// higher one, before.
     serial: Plain,
 }
 
@@ -159,7 +161,8 @@ impl Pages {
         self.with_free.set(page);
     }
 
-    /// Takes records out of the page and shows them to `f` until it says no or there are none. Returns whether the page was spare.
+    /// Takes records out of the page and shows them to `f` until it says no or there are none.
+    /// Returns whether the page was spare.
     pub(crate) fn take(&self, page: usize, mut f: impl FnMut(&'static Record) -> bool) -> bool {
         let Page { free, out, .. } = &self.pages[page];
         let before = free.count();
@@ -188,7 +191,8 @@ impl Pages {
         left == 0
     }
 
-    /// Takes all records of a spare page out of the books. They are the caller's, who calls [`Pages::discarded`] in the end.
+    /// Takes all records of a spare page out of the books. They are the caller's, who calls
+    /// [`Pages::discarded`] in the end.
     pub(crate) fn close(&self, page: usize) {
         self.pages[page].free.clear();
         self.with_free.clear(page);

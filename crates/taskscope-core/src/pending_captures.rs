@@ -1,13 +1,15 @@
-//! How many marks for a capture are set in the process: counted on before a mark is set, counted off by whoever takes it away.
+//! How many marks for a capture are set in the process: counted on before a mark is set, counted
+//! off by whoever takes it away.
 //!
-//! Not here: the marks themselves, which are bits of the records' state words; who is told when none is left ([`crate::capture`]).
+//! Not here: the marks themselves, which are bits of the records' state words; who is told when
+//! none is left ([`crate::capture`]).
 
 use std::sync::atomic::Ordering;
 
 use crate::record::Request;
 use crate::sync::atomic::AtomicUsize;
 
-/// What a request came to.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Asked {
     /// The mark is set, by this request or an earlier one.

@@ -1,8 +1,9 @@
 //! Which polls are chosen: each with the same probability, 1 in 2^n, independently of all others.
 //!
-//! Each thread draws how many polls to let pass, so that a poll that is not chosen costs one comparison. A draw is made with the probability of that moment, and
-//! a chosen poll stands for as many as it was drawn from: that keeps sums unbiased while n changes.
-//! Not here: what a chosen poll does; who says what n is ([`super::run`]).
+//! Each thread draws how many polls to let pass, so that a poll that is not chosen costs one
+//! comparison. A draw is made with the probability of that moment, and a chosen poll stands for as
+//! many as it was drawn from: that keeps sums unbiased while n changes. Not here: what a chosen
+//! poll does; who says what n is (`taskscope-inspect`).
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -15,7 +16,7 @@ use fastrand::Rng;
 use crate::record::{Meta, Record};
 use crate::{NoTrace, clock};
 
-/// What a task spent time on.
+/// The activity that a task spent time on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Activity {
@@ -32,7 +33,7 @@ pub enum Activity {
 pub struct Stretch<'a> {
     /// On what.
     pub activity: Activity,
-    /// Who.
+    /// The task.
     pub record: &'a Record,
     /// Its facts of birth.
     pub meta: &'a Meta,
@@ -131,15 +132,18 @@ pub(crate) fn lost_wait() {
     }
 }
 
-/// Chosen polls of one thread between two adjustments before it halves its probability by itself: a burst must not cost more than a steady load.
+/// Chosen polls of one thread between two adjustments before it halves its probability by itself: a
+/// burst must not cost more than a steady load.
 const BURST: u32 = 512;
 /// More than one in a billion is never needed.
 const LEAST: u8 = 30;
 
-/// What all threads go by, for late polls and for the others. Bits 8.. count adjustments; the lower ones are n plus 1, or 0: off.
+/// The setting that all threads go by, for late polls and for the others. Bits 8.. count
+/// adjustments; the lower ones are n plus 1, or 0: off.
 static CONTROL: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 const LATE: usize = 0;
-/// Raw ticks after a task's last poll from which on its next one is late. `u64::MAX`: sampling is off.
+/// Raw ticks after a task's last poll from which on its next one is late. `u64::MAX`: sampling is
+/// off.
 static LATE_AFTER: AtomicU64 = AtomicU64::new(u64::MAX);
 const OTHERS: usize = 1;
 
@@ -168,7 +172,7 @@ pub fn switch_off() {
     }
 }
 
-/// What a poll would stand for that is chosen now: a late one, and another one.
+/// The weight of a poll that is sampled now: of a late one, and of another one.
 pub fn now() -> [Option<SampleWeight>; 2] {
     [LATE, OTHERS].map(|kind| SampleWeight::of_code(CONTROL[kind].load(Ordering::Relaxed) as u8))
 }
@@ -188,28 +192,31 @@ impl SampleWeight {
         code.checked_sub(1).map(SampleWeight)
     }
 
+    /// How many it stands for.
     pub fn count(self) -> u64 {
         1 << self.0
     }
 }
 
-/// What one thread knows. Written by that thread alone.
+/// The draws of one thread, written by that thread alone.
 #[derive(Debug)]
-pub struct Draws {
+pub(crate) struct Draws {
     /// The number of the next poll that is chosen; `u64::MAX`: none.
     due: AtomicU64,
     /// The n it was drawn with.
     drawn_with: AtomicU8,
-    /// What the thread goes by.
+    /// The setting that the thread goes by.
     control: AtomicU64,
     /// How many it has chosen since that changed.
     chosen: AtomicU32,
-    /// State of its random numbers. They are not those of `fastrand`'s functions, which the program may have seeded.
+    /// State of its random numbers. They are not those of `fastrand`'s functions, which the program
+    /// may have seeded.
     random: AtomicU64,
 }
 
 impl Draws {
-    pub const fn new() -> Draws {
+    /// Nothing drawn yet.
+    pub(crate) const fn new() -> Draws {
         Draws {
             due: AtomicU64::new(u64::MAX),
             drawn_with: AtomicU8::new(0),
@@ -220,12 +227,13 @@ impl Draws {
     }
 
     /// The number of the next poll that is chosen.
-    pub fn due(&self) -> u64 {
+    pub(crate) fn due(&self) -> u64 {
         self.due.load(Ordering::Relaxed)
     }
 
-    /// The thread begins the poll with this number. The answer is what it stands for, if it is chosen.
-    pub fn step(&self, poll: u64) -> Option<SampleWeight> {
+    /// The thread begins the poll with this number. The answer is what it stands for, if it is
+    /// chosen.
+    pub(crate) fn step(&self, poll: u64) -> Option<SampleWeight> {
         self.step_by(poll, CONTROL[OTHERS].load(Ordering::Relaxed))
     }
 
@@ -280,27 +288,29 @@ impl Draws {
 
 /// The late polls of one thread. Written by that thread alone.
 #[derive(Debug)]
-pub struct LatePolls {
+pub(crate) struct LatePolls {
     begun: AtomicU64,
     draws: Draws,
 }
 
 impl LatePolls {
-    pub const fn new() -> LatePolls {
+    /// None yet.
+    pub(crate) const fn new() -> LatePolls {
         LatePolls {
             begun: AtomicU64::new(0),
             draws: Draws::new(),
         }
     }
 
-    pub fn count(&self) -> u64 {
+    /// Late polls begun.
+    pub(crate) fn count(&self) -> u64 {
         self.begun.load(Ordering::Relaxed)
     }
 
     /// The thread begins a late poll. The answer is what it stands for, if it is chosen.
     #[cold]
     #[inline(never)]
-    pub fn step(&self) -> Option<SampleWeight> {
+    pub(crate) fn step(&self) -> Option<SampleWeight> {
         let control = CONTROL[LATE].load(Ordering::Relaxed);
         let begun = self.begun.load(Ordering::Relaxed);
         self.begun.store(begun.wrapping_add(1), Ordering::Relaxed);
@@ -313,7 +323,8 @@ impl LatePolls {
     }
 }
 
-/// How many polls later the next one is chosen, if each is with a probability of 1 in 2^n: at least 1.
+/// How many polls later the next one is chosen, if each is with a probability of 1 in 2^n: at least
+/// 1.
 fn draw(n: u8, random: &mut Rng) -> u64 {
     if n == 0 {
         return 1;

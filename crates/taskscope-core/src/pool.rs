@@ -1,14 +1,16 @@
 //! Where records come from and go: the lists of the threads, and the pages that all threads share.
 //!
-//! A record is taken from and put back to a list of the calling thread, so spawning takes no lock except once
-//! in [`BATCH`] tasks. The pages double as the registry: a dump walks them and holds every record that is in use. Nothing has to
-//! be inserted or removed, and no lock is held while a dump looks.
+//! A record is taken from and put back to a list of the calling thread, so spawning takes no lock
+//! except once in [`BATCH`] tasks. The pages double as the registry: a dump walks them and holds
+//! every record that is in use. Nothing has to be inserted or removed, and no lock is held while a
+//! dump looks.
 //!
-//! Memory: one record for every task that is alive, plus those whose wakers somebody still keeps. It is used again, lowest page first, so
-//! that high ones become empty; and [`trim`] gives back what no task needed for a while. What stays, and why:
-//! `docs/decisions/records-in-chunks.md`.
+//! Memory: one record for every task that is alive, plus those whose wakers somebody still keeps.
+//! It is used again, lowest page first, so that high ones become empty; and [`trim`] gives back
+//! what no task needed for a while. What stays, and why: `docs/decisions/records-in-chunks.md`.
 //!
-//! Not here: the memory itself (`record/arena.rs`); which records of a page are free ([`crate::pages`]).
+//! Not here: the memory itself (`record/arena.rs`); which records of a page are free
+//! ([`crate::pages`]).
 
 use std::sync::PoisonError;
 
@@ -113,7 +115,8 @@ fn refill(slot: &Slot) -> &'static Record {
     drop(pool);
     let mut batch = batch.into_iter().flatten();
     let first = batch.next();
-    // The last one in is the first one out: so tasks that are spawned one after the other lie side by side, oldest first.
+    // The last one in is the first one out: so tasks that are spawned one after the other lie side
+    // by side, oldest first.
     for record in batch.rev() {
         slot.free().put(record);
     }
@@ -133,8 +136,9 @@ fn spill(slot: &Slot, keep: u32) {
     }
 }
 
-/// Gives memory back to the system that no task has needed since this was called the last time: pages all of whose records are free, the highest
-/// ones, and not the last [`RESERVE`]. The upkeep thread calls it now and then.
+/// Gives memory back to the system that no task has needed since this was called the last time:
+/// pages all of whose records are free, the highest ones, and not the last [`RESERVE`]. The upkeep
+/// thread calls it now and then.
 pub(crate) fn trim() {
     let (first, mut surplus, mut keep) = pool().surplus();
     for segment in segments(first) {
@@ -142,7 +146,8 @@ pub(crate) fn trim() {
             return;
         }
         let closed = pool().close(segment, &mut keep, &mut surplus);
-        // Nobody but this thread can reach those records now: no lock is held while memory is read or given back.
+        // Nobody but this thread can reach those records now: no lock is held while memory is read
+        // or given back.
         let mut serials = [0; MOST_PAGES];
         for page in each(closed) {
             let used = segment.records(page).iter().map(Record::serial);
@@ -215,14 +220,16 @@ impl Pool {
         self.ends.map(|(first, _)| first)
     }
 
-    /// Begins a trim: the first segment, how many spare pages are too many, and how many others there are.
+    /// Begins a trim: the first segment, how many spare pages are too many, and how many others
+    /// there are.
     fn surplus(&mut self) -> (Option<&'static Segment>, usize, usize) {
         let surplus = self.least_spare.saturating_sub(RESERVE);
         self.least_spare = self.spare;
         (self.first(), surplus, self.spare - surplus)
     }
 
-    /// Closes spare pages of a segment, at most `surplus`, but not the lowest `keep` of all segments.
+    /// Closes spare pages of a segment, at most `surplus`, but not the lowest `keep` of all
+    /// segments.
     fn close(&mut self, segment: &Segment, keep: &mut usize, surplus: &mut usize) -> PageSet {
         let mut closed = PageSet::default();
         for page in segment.pages().spare_pages() {
@@ -239,7 +246,8 @@ impl Pool {
         closed
     }
 
-    /// The pages of that segment that were closed are vacant, and records had serial numbers up to these.
+    /// The pages of that segment that were closed are vacant, and records had serial numbers up to
+    /// these.
     fn discarded(
         &mut self,
         segment: &'static Segment,
@@ -253,7 +261,8 @@ impl Pool {
     }
 }
 
-/// Where the search begins now that there is something in this segment, too; `None`: at the first one.
+/// Where the search begins now that there is something in this segment, too; `None`: at the first
+/// one.
 fn lower(from: Option<&'static Segment>, segment: &'static Segment) -> Option<&'static Segment> {
     from.map(|from| {
         if segment.number() < from.number() {
@@ -268,14 +277,16 @@ fn segments(from: Option<&'static Segment>) -> impl Iterator<Item = &'static Seg
     std::iter::successors(from, |segment| segment.next())
 }
 
-/// The records of a page in the order in which they are given out: every other one, then the rest. A record is no whole number of cache
-/// lines, and tasks that are spawned one after the other often run at the same time: so they do not share one.
+/// The records of a page in the order in which they are given out: every other one, then the rest.
+/// A record is no whole number of cache lines, and tasks that are spawned one after the other often
+/// run at the same time: so they do not share one.
 fn apart(page: &'static [Record]) -> impl DoubleEndedIterator<Item = &'static Record> {
     let rest = page.iter().skip(1).step_by(2);
     page.iter().step_by(2).chain(rest)
 }
 
-/// Every record that may be in use; those of a page in the order in which they were first given out.
+/// Every record that may be in use; those of a page in the order in which they were first given
+/// out.
 pub(crate) fn all() -> impl Iterator<Item = &'static Record> {
     let first = pool().first();
     let pages =

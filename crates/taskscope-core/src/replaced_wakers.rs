@@ -1,9 +1,9 @@
 //! Wakers of tasks whose executor changed its waker between two polls.
 //!
-//! Tokio never does that to a spawned task, so records have room for one waker only and the exceptions live here, in
-//! one table that nobody touches until the first exception.
-//! A wake that raced the change and still uses the first waker is harmless: a leaf that was registered before the change
-//! is polled by the very poll that brought the new waker.
+//! Tokio never does that to a spawned task, so records have room for one waker only and the
+//! exceptions live here, in one table that nobody touches until the first exception. A wake that
+//! raced the change and still uses the first waker is harmless: a leaf that was registered before
+//! the change is polled by the very poll that brought the new waker.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};

@@ -1,14 +1,16 @@
 //! The runtimes that tasks were spawned on, and how many of their tasks nobody can see into.
 //!
-//! A record has the index of its runtime in the table here. An entry holds a tokio `Handle`, which keeps the runtime's file descriptors
-//! open, so it must not stay longer than the program's own use of the runtime: [`sweep`] removes entries without a live task
-//! and without a guard, a moment after the last has gone. A program that makes runtimes faster than that sweeps itself, whenever it has made
-//! some ([`make_room`]). Nothing is counted per spawn: who wants to know counts the records.
+//! A record has the index of its runtime in the table here. An entry holds a tokio `Handle`, which
+//! keeps the runtime's file descriptors open, so it must not stay longer than the program's own use
+//! of the runtime: [`sweep`] removes entries without a live task and without a guard, a moment
+//! after the last has gone. A program that makes runtimes faster than that sweeps itself, whenever
+//! it has made some ([`make_room`]). Nothing is counted per spawn: who wants to know counts the
+//! records.
 //!
-//! Which runtime a new task is on costs as much to ask as everything else that a spawn does. So a task inherits its parent's,
-//! and its first poll checks that (the code in between may have entered another runtime), unless the
-//! thread was seen to work for that runtime before and is in no other task's poll.
-//! Not here: tokio's own metrics beyond the one count, which taskprof shows.
+//! Which runtime a new task is on costs as much to ask as everything else that a spawn does. So a
+//! task inherits its parent's, and its first poll checks that (the code in between may have entered
+//! another runtime), unless the thread was seen to work for that runtime before and is in no other
+//! task's poll. Not here: tokio's own metrics beyond the one count, which taskprof shows.
 
 mod info;
 
@@ -25,6 +27,7 @@ use crate::record::{Record, Traits};
 use crate::threads::Slot;
 use crate::{pool, text, threads};
 
+/// A runtime in the table.
 #[derive(Debug)]
 pub struct RuntimeEntry {
     handle: Handle,
@@ -32,10 +35,11 @@ pub struct RuntimeEntry {
     number: u64,
     /// [`RuntimeGuard`]s.
     guards: AtomicUsize,
-    /// The slot of the thread that has looked it up since the last sweep: a task may be about to be spawned. 0: none has; [`SEVERAL`]: who
-    /// knows.
+    /// The slot of the thread that has looked it up since the last sweep: a task may be about to be
+    /// spawned. 0: none has; [`SEVERAL`]: who knows.
     touched: AtomicU16,
-    /// Whether tokio counts tasks of `spawn_local` with the runtime's: yes for a `LocalRuntime`, no for a `LocalSet`.
+    /// Whether tokio counts tasks of `spawn_local` with the runtime's: yes for a `LocalRuntime`, no
+    /// for a `LocalSet`.
     locals_counted: AtomicBool,
 }
 
@@ -44,7 +48,7 @@ static RUNTIMES: Mutex<Vec<Option<Arc<RuntimeEntry>>>> = Mutex::new(Vec::new());
 /// Counts removals: a thread that remembers an index forgets it when this moves.
 static REMOVALS: AtomicU32 = AtomicU32::new(1);
 
-/// So many runtimes are entered without a look whether others are gone.
+/// At most this many runtimes are entered without a look whether others are gone.
 const FEW: usize = 4;
 /// Where there are many records, they are looked at for every so many of them a runtime.
 const RECORDS: usize = 1 << 14;
@@ -72,7 +76,8 @@ thread_local! {
     static LAST: Cell<Option<Id>> = const { Cell::new(None) };
 }
 
-/// The index of the runtime that a spawn function of tokio would use now; `inherited` is that of the task that spawns.
+/// The index of the runtime that a spawn function of tokio would use now; `inherited` is that of
+/// the task that spawns.
 ///
 /// # Panics
 ///
@@ -93,8 +98,9 @@ pub fn or_none(inherited: Option<u16>) -> u16 {
         .unwrap_or(NONE)
 }
 
-/// Before the first poll of a task: sees to it that its record names the runtime that polls it. `nested`: the thread is in the middle of
-/// another task's poll, and so perhaps in a runtime inside of the one that it works for.
+/// Before the first poll of a task: sees to it that its record names the runtime that polls it.
+/// `nested`: the thread is in the middle of another task's poll, and so perhaps in a runtime inside
+/// of the one that it works for.
 #[inline]
 pub(crate) fn check(record: &'static Record, slot: &Slot, nested: bool) {
     let removals = REMOVALS.load(Ordering::Acquire);
@@ -110,8 +116,9 @@ pub(crate) fn check(record: &'static Record, slot: &Slot, nested: bool) {
     }
 }
 
-/// Before the first poll of what nobody knows the runtime of: a task that was spawned by others, whose hook could only guess, or a future
-/// that somebody else drives, such as the root of `block_on`, which is made before the runtime is entered.
+/// Before the first poll of what nobody knows the runtime of: a task that was spawned by others,
+/// whose hook could only guess, or a future that somebody else drives, such as the root of
+/// `block_on`, which is made before the runtime is entered.
 #[cold]
 pub(crate) fn found(record: &'static Record) {
     if let Ok(handle) = Handle::try_current() {
@@ -185,8 +192,9 @@ fn insert(table: &mut Vec<Option<Arc<RuntimeEntry>>>, handle: &Handle, id: Id, b
     short
 }
 
-/// Before a runtime is entered: forgets those that are gone, whenever so many were entered since that was last done. So the file descriptors of
-/// dropped runtimes are closed before there are many, whatever sweeps there are in between.
+/// Before a runtime is entered: forgets those that are gone, whenever so many were entered since
+/// that was last done. So the file descriptors of dropped runtimes are closed before there are
+/// many, whatever sweeps there are in between.
 #[cold]
 fn make_room(by: u16) {
     if ENTERED.fetch_add(1, Ordering::Relaxed) < ROOM.load(Ordering::Relaxed) {
@@ -196,8 +204,9 @@ fn make_room(by: u16) {
     ENTERED.store(1, Ordering::Relaxed);
     let touched = forget_unused(Some(by));
     let entries = table().iter().flatten().count();
-    // A sweep looks at every runtime and every record, so that a runtime more costs no more than a number of them. Those that are only kept
-    // until the next sweep do not count: there would be more and more of them.
+    // A sweep looks at every runtime and every record, so that a runtime more costs no more than a
+    // number of them. Those that are only kept until the next sweep do not count: there would be
+    // more and more of them.
     let in_use = entries.saturating_sub(touched);
     let room = FEW.max(in_use).max(pool::exist() / RECORDS);
     ROOM.store(room, Ordering::Relaxed);
@@ -215,14 +224,16 @@ pub fn alive() -> usize {
     entries.iter().flatten().map(|entry| entry.alive()).sum()
 }
 
-/// Removes the runtimes that have neither a live task nor a guard, and were not looked up since the last sweep.
+/// Removes the runtimes that have neither a live task nor a guard, and were not looked up since the
+/// last sweep.
 pub fn sweep() {
     #[cfg(tokio_unstable)]
     crate::observed_tasks::sweep();
     forget_unused(None);
 }
 
-/// The same; `by` is the slot of a thread that has done with all runtimes that it has looked up. Returns how many were looked up by others.
+/// The same; `by` is the slot of a thread that has done with all runtimes that it has looked up.
+/// Returns how many were looked up by others.
 fn forget_unused(by: Option<u16>) -> usize {
     let by = by.filter(|by| *by != SEVERAL);
     let mut touched_by_others = 0;
@@ -269,8 +280,9 @@ fn forget_unused(by: Option<u16>) -> usize {
             REMOVALS.store(1, Ordering::Release);
         }
     }
-    // Outside the lock: dropping a handle may be the end of a runtime's driver, and of what the application gave its builder. Whose
-    // destructor panics does not hurt the thread that happens to be here.
+    // Outside the lock: dropping a handle may be the end of a runtime's driver, and of what the
+    // application gave its builder. Whose destructor panics does not hurt the thread that happens
+    // to be here.
     for entry in removed {
         let _ = catch_unwind(AssertUnwindSafe(|| drop(entry)));
     }
@@ -284,7 +296,7 @@ pub struct Tracked {
     tasks: usize,
     /// Tasks of `spawn_local`.
     local: usize,
-    /// Those that are being polled, futures that somebody else drives included.
+    /// Tasks that are being polled, and futures that somebody else drives.
     running: usize,
 }
 
@@ -351,7 +363,7 @@ impl Tally {
 
 /// The runtimes that are known right now.
 pub fn known() -> Vec<RuntimeInfo> {
-    // Who asks may be waiting for a runtime's file descriptors to be closed.
+    // The caller may be waiting for a runtime's file descriptors to be closed.
     sweep();
     Tally::take().runtimes()
 }
@@ -362,18 +374,20 @@ impl RuntimeEntry {
         self.handle.metrics().num_alive_tasks()
     }
 
-    /// Learns from one `spawn_local`, by the counts before and after it, whether tokio counts such tasks. Only a
-    /// `LocalRuntime` does, and stable tokio has no way to ask for one.
+    /// Learns from one `spawn_local`, by the counts before and after it, whether tokio counts such
+    /// tasks. Only a `LocalRuntime` does, and stable tokio has no way to ask for one.
     pub fn learn_local(&self, before: usize, after: usize) {
         let counted =
             after == before + 1 && self.handle.runtime_flavor() == RuntimeFlavor::CurrentThread;
         self.locals_counted.store(counted, Ordering::Relaxed);
     }
 
+    /// Tokio's id of the runtime.
     pub fn id(&self) -> Id {
         self.id
     }
 
+    /// The same as a number, as `Display` prints it.
     pub fn number(&self) -> u64 {
         self.number
     }
@@ -435,17 +449,21 @@ impl fmt::Debug for RuntimeGuard {
     }
 }
 
-/// Makes a runtime known before its first task with a record, so that dumps count its tasks from the start.
+/// Makes a runtime known before its first task with a record, so that dumps count its tasks from
+/// the start.
 ///
-/// A runtime is known by itself as long as one of the tasks that [`spawn`](crate::spawn) started on it is alive.
+/// A runtime is known by itself as long as one of the tasks that `taskscope::spawn` started on
+/// it is alive.
 ///
 /// # Limitations
 ///
-/// The guard holds a tokio `Handle`. Drop it before you expect the runtime's file descriptors to be closed.
+/// The guard holds a tokio `Handle`. Drop it before you expect the runtime's file descriptors to be
+/// closed.
 pub fn register_runtime(handle: &Handle) -> RuntimeGuard {
     loop {
         let index = find_or_insert(handle, handle.id());
-        // Just looked up, so the next sweep spares it; should two sweeps pass here, it is looked up again.
+        // Just looked up, so the next sweep spares it; should two sweeps pass here, it is looked up
+        // again.
         if let Some(entry) = get(index) {
             return RuntimeGuard::new(entry);
         }

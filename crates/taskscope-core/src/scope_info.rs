@@ -1,4 +1,5 @@
-//! What may be known of a scope by those who only read: its name, its labels, whether it has ended, why it was cancelled.
+//! A scope as readers see it: its name, its labels, whether it has ended,
+//! why it was cancelled.
 //!
 //! The scope itself is `taskscope`'s, which also compiles this file for programs without the core.
 
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::{Age, Plain};
 
-/// What a scope tells of itself.
+/// Facts that a scope tells of itself.
 pub trait ScopeFacts: Any + fmt::Debug + Send + Sync {
     /// The name it was opened with.
     fn name(&self) -> &Arc<str>;
@@ -65,7 +66,8 @@ pub trait ScopeFacts: Any + fmt::Debug + Send + Sync {
 
 /// A scope, as dumps and other readers show it. It does not keep the scope open.
 ///
-/// It tells what is known of the scope; a `ScopeRef`, which `ScopeRef::try_from` makes of it, can also act on it.
+/// It tells what is known of the scope; a `ScopeRef`, which `ScopeRef::try_from` makes of it, can
+/// also act on it.
 #[derive(Clone)]
 pub struct ScopeInfo(Arc<dyn ScopeFacts>);
 
@@ -76,7 +78,7 @@ impl ScopeInfo {
         ScopeInfo(scope)
     }
 
-    /// Who tells the facts.
+    /// The scope that tells the facts.
     #[must_use]
     pub fn facts(&self) -> &Arc<dyn ScopeFacts> {
         &self.0
@@ -112,15 +114,16 @@ impl ScopeInfo {
         self.0.ended()
     }
 
-    /// Why this scope, or the one above it that ended first, ended: [`CancelReason::ClientGone`] if the client of a request went away,
-    /// [`CancelReason::Ended`] otherwise. `None`: all are open. Whether tasks were asked to stop then is what [`ScopeInfo::cancelled`] says.
+    /// Why this scope, or the one above it that ended first, ended: [`CancelReason::ClientGone`] if
+    /// the client of a request went away, [`CancelReason::Ended`] otherwise. `None`: all are open.
+    /// Whether tasks were asked to stop then is what [`ScopeInfo::cancelled`] says.
     #[must_use]
     pub fn end_reason(&self) -> Option<CancelReason> {
         self.0.end_reason()
     }
 
-    /// Why, and how long ago, the token was cancelled. The time is missing if somebody cancelled the raw token directly.
-    /// [`ScopeInfo::cancellation`] tells more.
+    /// Why, and how long ago, the token was cancelled. The time is missing if somebody cancelled
+    /// the raw token directly. [`ScopeInfo::cancellation`] tells more.
     #[must_use]
     pub fn cancelled(&self) -> Option<(CancelReason, Option<Duration>)> {
         self.0.cancelled()
@@ -132,7 +135,8 @@ impl ScopeInfo {
         self.0.clone().cancellation()
     }
 
-    /// When the token will be cancelled, unless that happens before: the earliest deadline of this scope and those above.
+    /// When the token will be cancelled, unless that happens before: the earliest deadline of this
+    /// scope and those above.
     ///
     /// An instant of the clock of the runtime that it was set in, which tests can pause.
     #[must_use]
@@ -140,7 +144,8 @@ impl ScopeInfo {
         self.0.deadline()
     }
 
-    /// The time until [`ScopeInfo::deadline`], by the clock of the current runtime; zero if it has passed. `None`: there is no deadline.
+    /// The time until [`ScopeInfo::deadline`], by the clock of the current runtime; zero if it has
+    /// passed. `None`: there is no deadline.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
         self.0.remaining()
@@ -152,8 +157,8 @@ impl ScopeInfo {
         self.0.tasks()
     }
 
-    /// The id of the record of the request that opened this scope, as in `TaskDump::id`. `None` if the scope was
-    /// not opened by `ScopeLayer`.
+    /// The id of the record of the request that opened this scope, as in `TaskDump::id`. `None` if
+    /// the scope was not opened by `ScopeLayer`.
     #[must_use]
     pub fn request(&self) -> Option<u64> {
         self.0.request()
@@ -195,7 +200,8 @@ pub enum CancelReason {
     Explicit,
     /// The scope's deadline has passed.
     Deadline,
-    /// The scope ended, and its policy is [`AtEnd::Cancel`](crate::AtEnd::Cancel) or [`AtEnd::Abort`](crate::AtEnd::Abort).
+    /// The scope ended, and its policy is `AtEnd::Cancel` or
+    /// `AtEnd::Abort`.
     Ended,
     /// The client went away before its answer was complete.
     ClientGone,
@@ -243,7 +249,8 @@ pub struct Cancellation {
     pub root: CancelReason,
     /// The scope that the cancellation began at.
     pub scope: ScopeInfo,
-    /// How long ago it began. `None` if somebody cancelled the raw token, which leaves no time behind.
+    /// How long ago it began. `None` if somebody cancelled the raw token, which leaves no time
+    /// behind.
     pub ago: Option<Duration>,
 }
 

@@ -1,7 +1,8 @@
-//! The one door for the synchronisation that the record's protocols are made of, so that a model checker can take its place.
+//! The one door for the synchronisation that the record's protocols are made of, so that a model
+//! checker can take its place.
 //!
-//! With `--cfg taskscope_loom` (see `models`) these are loom's. Not here: other locks and counters, that are
-//! no part of a protocol; they are the standard library's everywhere.
+//! With `--cfg taskscope_loom` (see `models`) these are loom's. Not here: other locks and counters,
+//! that are no part of a protocol; they are the standard library's everywhere.
 
 #[cfg(taskscope_loom)]
 pub(crate) use loom::sync::{Mutex, MutexGuard};

@@ -68,9 +68,9 @@ pub enum NoTrace {
     Call,
     /// The task was spawned with tokio's own function: its wakers are not ours.
     Observed,
-    /// The wait was over before its stack could be taken. Only in [sampled](crate::sampling) time.
+    /// The wait was over before its stack could be taken. Only in sampled time.
     Ended,
-    /// There were more different stacks than are kept. Only in [sampled](crate::sampling) time.
+    /// There were more different stacks than are kept. Only in sampled time.
     NoRoom,
 }
 

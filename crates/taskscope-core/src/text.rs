@@ -1,10 +1,12 @@
 //! Text that others wrote: how much of a name is kept, and how it is shown.
 //!
-//! Names of tasks and scopes, labels, paths and symbols may hold any character. Two rules keep them from harming whoever
-//! reads a report: a name is cut when it is made ([`bounded`]), and a character that cannot be seen leaves only as an
-//! escape ([`Plain`], [`OneLine`], [`Guard`]). [`is_hidden`] is the one list of those characters.
+//! Names of tasks and scopes, labels, paths and symbols may hold any character. Two rules keep them
+//! from harming whoever reads a report: a name is cut when it is made ([`bounded`]), and a
+//! character that cannot be seen leaves only as an escape ([`Plain`], [`OneLine`], [`Guard`]).
+//! [`is_hidden`] is the one list of those characters.
 //!
-//! Not here: characters that only one format gives a meaning, such as `<` or `;` (that format's own writer).
+//! Not here: characters that only one format gives a meaning, such as `<` or `;` (that format's own
+//! writer).
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -19,15 +21,17 @@ pub const MAX_NAME: usize = 256;
 /// Characters that the path of a function or a type is shown with at most: 1,024.
 pub const MAX_PATH: usize = 1024;
 
-/// Whether a character must not leave as it is: it cannot be seen, it ends or reorders a line, or it talks to a terminal.
+/// Whether a character must not leave as it is: it cannot be seen, it ends or reorders a line, or
+/// it talks to a terminal.
 ///
 /// These are, by their Unicode properties:
 ///
 /// * control characters (`Cc`): C0 with line feed and tab, DEL, C1;
 /// * line and paragraph separators (`Zl`, `Zp`);
 /// * characters that change the direction of text (`Bidi_Control`);
-/// * characters that have no width (`Default_Ignorable_Code_Point`): zero-width spaces and joiners, the soft hyphen,
-///   fillers, variation selectors, tags; and the interlinear annotation characters;
+/// * characters that have no width (`Default_Ignorable_Code_Point`): zero-width spaces and joiners,
+///   the soft hyphen, fillers, variation selectors, tags; and the interlinear annotation
+///   characters;
 /// * noncharacters.
 ///
 /// Letters, marks, digits, symbols and emoji of all scripts are not among them.
@@ -58,10 +62,11 @@ pub const fn is_hidden(c: char) -> bool {
     }
 }
 
-/// Shows a name on one line: characters that [cannot be seen](is_hidden) are written as escapes, and `\` is doubled.
+/// Shows a name on one line: characters that [cannot be seen](is_hidden) are written as escapes,
+/// and `\` is doubled.
 ///
-/// So different names read differently, and a name can neither add a line to a report nor talk to a terminal. At most
-/// [`MAX_PATH`] characters are shown. [`read_plain`] reads the name back.
+/// So different names read differently, and a name can neither add a line to a report nor talk to a
+/// terminal. At most [`MAX_PATH`] characters are shown. [`read_plain`] reads the name back.
 ///
 /// # Examples
 ///
@@ -82,8 +87,8 @@ impl<T: AsRef<str>> fmt::Display for Plain<T> {
     }
 }
 
-/// Shows a sentence on one line: as [`Plain`], but `\` stays as it is and nothing is cut, because names in it have been
-/// treated already.
+/// Shows a sentence on one line: as [`Plain`], but `\` stays as it is and nothing is cut, because
+/// names in it have been treated already.
 #[derive(Debug, Clone, Copy)]
 pub struct OneLine<T>(pub T);
 
@@ -117,7 +122,8 @@ pub fn plain(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Reads back a name that [`Plain`] has shown, or [`Quoted`] between its quotes; `None` if it is not such a text.
+/// Reads back a name that [`Plain`] has shown, or [`Quoted`] between its quotes; `None` if it is
+/// not such a text.
 ///
 /// # Examples
 ///
@@ -186,8 +192,8 @@ fn write_escaped(
     out.write_str(rest)
 }
 
-/// Text in JSON that is complete: characters that [cannot be seen](is_hidden) become JSON's own escapes (`\u202e`), so
-/// that whoever parses it has the very same texts. ASCII stays, but DEL.
+/// Text in JSON that is complete: characters that [cannot be seen](is_hidden) become JSON's own
+/// escapes (`\u202e`), so that whoever parses it has the very same texts. ASCII stays, but DEL.
 ///
 /// # Examples
 ///
@@ -216,7 +222,8 @@ pub fn json(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Text of several lines: all that [cannot be seen](is_hidden) becomes an escape, but line feeds and tabs.
+/// Text of several lines: all that [cannot be seen](is_hidden) becomes an escape, but line feeds
+/// and tabs.
 #[must_use]
 pub fn lines(text: &str) -> Cow<'_, str> {
     let needs = |c: char| is_hidden(c) && !matches!(c, '\n' | '\t');
@@ -236,7 +243,8 @@ enum Form {
     Json,
 }
 
-/// A writer that lets nothing through that [cannot be seen](is_hidden): the last one before a file or a socket.
+/// A writer that lets nothing through that [cannot be seen](is_hidden): the last one before a file
+/// or a socket.
 ///
 /// Every piece that is written must be whole characters, as formatting and `serde_json` write them.
 #[derive(Debug)]
@@ -284,8 +292,8 @@ impl<W: io::Write> io::Write for Guard<W> {
     }
 }
 
-/// The text if it has at most so many characters, else its beginning and how many characters are missing:
-/// `… (1,234 more characters)`. The result, with that, has at most `most` characters.
+/// The text if it has at most so many characters, else its beginning and how many characters are
+/// missing: `… (1,234 more characters)`. The result, with that, has at most `most` characters.
 ///
 /// A text that was cut before says how many are missing of the whole.
 ///
@@ -322,7 +330,8 @@ fn cut(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The end of a text that has lost its beginning, as in paths, whose end tells most: `(1,234 more characters) …src/a.rs`.
+/// The end of a text that has lost its beginning, as in paths, whose end tells most:
+/// `(1,234 more characters) …src/a.rs`.
 #[must_use]
 pub fn bounded_end(text: &str, most: usize) -> Cow<'_, str> {
     if text.len() <= most {
@@ -356,7 +365,7 @@ fn remark(missing: usize) -> String {
     format!("… ({} more characters)", grouped(missing))
 }
 
-/// What is left of a text that was cut, and how many characters it says are missing.
+/// The rest of a text that was cut, and how many characters it says are missing.
 fn cut_before(text: &str) -> Option<(&str, usize)> {
     let (kept, missing) = text.strip_suffix(" more characters)")?.rsplit_once("… (")?;
     Some((kept, missing.replace(',', "").parse().ok()?))

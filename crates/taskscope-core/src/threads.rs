@@ -1,8 +1,8 @@
 //! The threads that poll tasks: what each is polling right now, and its name.
 //!
-//! A thread gets a slot when it polls its first task and gives it back when it ends. Slots are reused and never freed, so the upkeep
-//! thread may look at them at any time.
-//! Not here: stacks of threads; which scope a thread works for ([`crate::current`]).
+//! A thread gets a slot when it polls its first task and gives it back when it ends. Slots are
+//! reused and never freed, so the upkeep thread may look at them at any time. Not here: stacks of
+//! threads; which scope a thread works for ([`crate::current`]).
 
 use std::cell::Cell;
 use std::fmt;
@@ -27,9 +27,10 @@ pub struct Thread {
     pub os_id: u32,
 }
 
-/// What others may know of a thread.
+/// The state of a thread that others may read.
 ///
-/// Threads write to their slots in every poll: two slots must not share a cache line, nor a pair of lines that are fetched together.
+/// Threads write to their slots in every poll: two slots must not share a cache line, nor a pair of
+/// lines that are fetched together.
 #[repr(align(128))]
 pub struct Slot {
     /// Never 0.
@@ -40,12 +41,14 @@ pub struct Slot {
     polls: AtomicU64,
     /// The number of the poll in which the thread next has something to do besides.
     look_at: AtomicU64,
-    /// Of all polls, and of those that come late after the one before.
+    /// Draws for all polls, and for polls that come late after the one before.
     draws: Draws,
     late: LatePolls,
-    /// The index of the runtime that the thread looked up last, and below it how often runtimes had been removed then.
+    /// The index of the runtime that the thread looked up last, and below it how often runtimes had
+    /// been removed then.
     runtime: AtomicU64,
-    /// The same of the runtime that it was last seen to work for: code can look up others, to spawn there.
+    /// The same of the runtime that it was last seen to work for: code can look up others, to spawn
+    /// there.
     works_for: AtomicU64,
     /// Free records that the thread keeps for itself.
     free: FreeList,
@@ -115,13 +118,14 @@ impl Slot {
         self.index == u16::MAX
     }
 
+    /// Its place in the table. Never 0.
     #[inline]
     pub fn index(&self) -> u16 {
         self.index
     }
 
-    /// The thread polls this task now. `late`: the clock has moved since the task was last polled. The answer is what the poll stands for, if
-    /// sampling chooses it.
+    /// The thread polls this task now. `late`: the clock has moved since the task was last polled.
+    /// The answer is what the poll stands for, if sampling chooses it.
     #[inline]
     pub(crate) fn begin_poll(&self, record: &'static Record, late: bool) -> Option<SampleWeight> {
         self.task.set(Some(record));
@@ -159,12 +163,13 @@ fn known(runtime: u16, removals: u32) -> u64 {
     (u64::from(runtime) << 32) | u64::from(removals)
 }
 
-/// The slot of threads that are too far gone to have one of their own, and of those that come after 65,534 others.
+/// The slot of threads that are too far gone to have one of their own, and of those that come after
+/// 65,534 others.
 static ENDING: Slot = Slot::new(u16::MAX);
 
 struct Table {
     slots: Vec<&'static Slot>,
-    /// Who has the slot.
+    /// The thread that has the slot.
     threads: Vec<Option<Thread>>,
 }
 
@@ -283,7 +288,8 @@ impl Polling {
         self.record.try_hold()
     }
 
-    /// When the poll began, in raw ticks. `None`: it is over, or it is no poll but a call on the blocking pool.
+    /// When the poll began, in raw ticks. `None`: it is over, or it is no poll but a call on the
+    /// blocking pool.
     #[must_use]
     pub fn since(&self) -> Option<u64> {
         let polls = self.record.is_live()
@@ -315,7 +321,7 @@ pub fn polls() -> u64 {
     })
 }
 
-/// LatePolls polls begun on all threads while sampling is on. Only good to see how fast it moves.
+/// Late polls begun on all threads while sampling is on. Only good to see how fast it moves.
 pub fn late_polls() -> u64 {
     table()
         .slots

@@ -1,7 +1,8 @@
-//! What can be told of a task from its record alone, and the verdict that follows.
+//! The evidence on a task, from its record alone, and the verdict that follows.
 //!
-//! A dump shows it and a census counts it: both go by what is here, so they cannot contradict each other.
-//! Not here: what a verdict means and which is the strongest (`verdict.rs`), everything that only a dump shows (`dump/read.rs`).
+//! A dump shows it and a census counts it: both go by this file, so they cannot contradict each
+//! other. Not here: the meaning of a verdict and which is the strongest (`verdict.rs`), all that
+//! only a dump shows (`dump/read.rs`).
 
 use std::time::Duration;
 
@@ -10,12 +11,13 @@ use crate::record::{Extensions, Meta, Record, Traits};
 use crate::verdict::{self, Evidence, SPINNING_RATE, WATCH};
 use crate::{Verdict, clock, watchdog};
 
-/// The moments that times are told by, in raw ticks. So the ages in a dump can be compared, whatever was read first.
+/// The moments that ages are computed from, in raw ticks, so that the ages in a dump can be
+/// compared, whatever was read first.
 #[derive(Clone, Copy)]
 pub(crate) struct Moments {
-    /// When the dump began: nearly everything.
+    /// When the dump began: for nearly all times.
     pub(crate) began: u64,
-    /// Now: what is going on right now, which is a task that is being polled.
+    /// Now: for times of a task that is being polled.
     pub(crate) now: u64,
 }
 
@@ -29,7 +31,8 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Reads until nothing has moved meanwhile. After a few tries the task is plainly busy, and any reading is as good.
+    /// Reads until nothing has moved meanwhile. After a few tries the task is plainly busy, and any
+    /// reading is as good as another.
     pub(crate) fn steady(record: &Record) -> Reading {
         let once = || Reading {
             polls: record.polls(),
@@ -40,20 +43,21 @@ impl Reading {
         };
         let mut reading = once();
         for _ in 0..8 {
-            // After the rest: a poll that began meanwhile has set the thread before it took the wake away.
+            // Read after the rest: a poll that began meanwhile has set the thread before it cleared
+            // the wake.
             if record.thread() == reading.thread && record.polls() == reading.polls {
                 return reading;
             }
             reading = once();
         }
-        // Not steady: never take this one for a task without wakers.
+        // A reading that is not steady must never look like a task without wakers.
         Reading {
             wakers: reading.wakers.max(1),
             ..reading
         }
     }
 
-    /// The moment that the task's times are told by.
+    /// The moment that the task's ages are computed from.
     pub(crate) fn now(&self, moments: Moments) -> u64 {
         match self.thread {
             0 => moments.began,
@@ -61,14 +65,14 @@ impl Reading {
         }
     }
 
-    /// What the task was doing; of one that was being polled, without the thread. `seen`: for how long the watchdog has seen this very poll go on,
-    /// which may be more than what was known at that moment.
-    pub(crate) fn state(&self, moments: Moments, seen: Duration) -> State {
+    /// The state of the task; without the thread if it was being polled. A poll that is going on is
+    /// at least `at_least` old: the watchdog may have observed more than was known at that moment.
+    pub(crate) fn state(&self, moments: Moments, at_least: Duration) -> State {
         let now = self.now(moments);
         if self.thread != 0 {
             State::Running {
                 thread: None,
-                since: clock::between(self.since, now).max(seen),
+                since: clock::between(self.since, now).max(at_least),
             }
         } else if self.woken_at != 0 {
             State::Scheduled {
@@ -91,10 +95,10 @@ impl Reading {
         spinning: bool,
     ) -> Verdict {
         let traits = record.traits();
-        let looks = record.extensions().and_then(Extensions::token);
+        let token = record.extensions().and_then(Extensions::token);
         verdict::of(&Evidence {
             state,
-            // Nothing is known of the wakers of a task that others spawned.
+            // The wakers of an observed task are not known.
             wakers: if traits.has(Traits::OBSERVED) {
                 1
             } else {
@@ -102,7 +106,7 @@ impl Reading {
             },
             spinning,
             cancelled: meta.scope.as_ref().and_then(|scope| scope.cancelled_for()),
-            saw_cancelled: looks.is_some_and(|looks| looks.saw_cancelled),
+            saw_cancelled: token.is_some_and(|token| token.saw_cancelled),
             scope_ended,
             background: traits.has(Traits::BACKGROUND),
             threshold: watchdog::threshold(),
@@ -111,7 +115,8 @@ impl Reading {
     }
 }
 
-/// Whether the task was polled thousands of times a second while it was watched for so long, by nobody's doing but its own.
+/// Whether the task was polled thousands of times a second while it was watched for this long, and
+/// woken only by itself.
 pub(crate) fn spins(record: &Record, polls: u64, watched: Duration) -> bool {
     watched >= WATCH
         && record.only_wakes_itself()

@@ -1,7 +1,9 @@
-//! How many tasks of each spawn site are alive, over time: a site that only grows is the first suspect of a leak.
+//! Growth: how many tasks of each spawn site are alive over time. A site that only grows is the
+//! first suspect of a leak.
 //!
-//! Nothing is counted when a task is spawned. The watchdog's thread counts the records now and then, and keeps a small ring for each site.
-//! Sites are places in the source, so their number is bounded by the program.
+//! Nothing is counted when a task is spawned. The thread `taskscope-count` counts the records now
+//! and then, and stores the counts of each site in a small ring. Sites are places in the source, so
+//! their number is bounded by the program.
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -14,7 +16,7 @@ use crate::{pool, record::Traits};
 /// How often the tasks of each spawn site are counted: 10 s.
 pub const GROWTH_PERIOD: Duration = Duration::from_secs(10);
 
-/// Counts that are kept of each site: 60, so ten minutes.
+/// Counts that are stored for each site: 60, so ten minutes.
 pub const GROWTH_SAMPLES: usize = 60;
 
 /// Counts that it takes to call a site growing: 3.
@@ -26,27 +28,30 @@ pub const GROWTH_MIN_SAMPLES: usize = 3;
 pub struct SiteGrowth {
     /// Where they are spawned.
     pub site: &'static Location<'static>,
-    /// How long ago each count was, and how many were alive then; oldest first. Background tasks are left out.
+    /// How long ago each count was, and how many were alive then; oldest first. Background tasks
+    /// are left out.
     pub samples: Vec<(Duration, usize)>,
 }
 
 impl SiteGrowth {
-    /// How many were alive when they were last counted.
+    /// Tasks that were alive when they were last counted.
     #[must_use]
     pub fn alive(&self) -> usize {
         self.samples.last().map_or(0, |(_, alive)| *alive)
     }
 
-    /// How many more were alive then than at the first count that is kept.
+    /// Tasks that were alive then beyond those at the first stored count.
     #[must_use]
     pub fn grew_by(&self) -> usize {
         let first = self.samples.first().map_or(0, |(_, alive)| *alive);
         self.alive().saturating_sub(first)
     }
 
-    /// Whether their number has never gone down and has gone up, over at least [`GROWTH_MIN_SAMPLES`] counts.
+    /// Whether their number has never gone down and has gone up, over at least
+    /// [`GROWTH_MIN_SAMPLES`] counts.
     ///
-    /// A service that is warming up or under growing load looks like that, too; one that has been up for long should not.
+    /// A service that is warming up or under growing load looks like that, too; one that has been
+    /// up for long should not.
     #[must_use]
     pub fn only_grows(&self) -> bool {
         self.samples.len() >= GROWTH_MIN_SAMPLES
@@ -72,7 +77,7 @@ fn rings() -> MutexGuard<'static, Rings> {
     RINGS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether the next count is due. For the upkeep thread, which must not wait.
+/// Whether the next count is due. Does not wait: called on the watch thread.
 pub(crate) fn is_due() -> bool {
     let Ok(rings) = RINGS.try_lock() else {
         return false;
@@ -82,19 +87,20 @@ pub(crate) fn is_due() -> bool {
         .is_none_or(|at| at.elapsed() >= GROWTH_PERIOD)
 }
 
-/// For the thread of long jobs, which is woken when it is time.
-pub(crate) fn look() -> Option<Duration> {
+/// Counts if it is time. For the thread of long jobs, which is woken then.
+pub(crate) fn job() -> Option<Duration> {
     if is_due() {
         sample_growth();
     }
     None
 }
 
-/// Counts the tasks of each spawn site now, beside the counts that are made every [`GROWTH_PERIOD`] while tasks are polled.
+/// Counts the tasks of each spawn site now, beside the counts that are made every [`GROWTH_PERIOD`]
+/// while tasks are polled.
 ///
 /// # Overhead
 ///
-/// Looks at every record: about 10 ms for a million.
+/// Reads every record: about 10 ms for a million.
 pub fn sample_growth() {
     sample();
 }
@@ -122,7 +128,8 @@ fn sample() {
     });
 }
 
-/// The spawn sites, suspects first: those that [only grow](SiteGrowth::only_grows), by how much; then the others, by how many are alive.
+/// The spawn sites, suspects first: those that [only grow](SiteGrowth::only_grows), by how much;
+/// then the others, by how many are alive.
 ///
 /// # Examples
 ///

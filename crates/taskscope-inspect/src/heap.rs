@@ -1,7 +1,7 @@
-//! Memory that is held, by the task that allocated it: estimated from the samples of [`callstack::heap`].
+//! Memory held by each task: estimated from the samples of [`callstack::heap`].
 //!
-//! Which task that was is asked for in the allocator, by [`attribution::current`]; here the samples that
-//! are still held are added up. Not here: stacks, and what tasks hold that have ended (`taskprof`).
+//! The allocator asks [`attribution::current`] for the task of an allocation; here the samples that
+//! are still held are added up. Not here: stacks, and memory of tasks that have ended (`taskprof`).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use std::ops::AddAssign;
 
 use crate::attribution::{self, TaskKey};
 
-/// Memory that is held, as far as samples tell.
+/// Memory that is held, estimated from samples.
 ///
 /// # Examples
 ///
@@ -27,7 +27,7 @@ pub struct Held {
 }
 
 impl Held {
-    /// So many bytes in so many objects.
+    /// Memory of `bytes` in `objects` allocations.
     #[must_use]
     pub fn new(bytes: u64, objects: f64) -> Self {
         Held { bytes, objects }
@@ -87,18 +87,18 @@ impl fmt::Display for Held {
     }
 }
 
-/// Has every sample of the allocator know its task, from now on. Called again, it does nothing.
+/// Labels every sample of the allocator with its task, from now on. Called again, it does nothing.
 ///
 /// The first task with a record does it, and so does the endpoint of `taskprof`.
 pub fn attribute() {
     attribution::label_heap_samples();
 }
 
-/// What each task holds, by its id as [`TaskDump::id`](crate::TaskDump::id) has it; tasks of which no sample is held
-/// are left out.
+/// Memory that each task holds, by its id as in [`TaskDump::id`](crate::TaskDump::id); tasks
+/// without a sample that is held are left out.
 ///
-/// `None` if the program's allocator is no `callstack::heap::Sampler`. The memory of an `Arc` or a message belongs to the task
-/// that allocated it, wherever it is now.
+/// `None` if the program's allocator is no `callstack::heap::Sampler`. The memory of an `Arc` or a
+/// message belongs to the task that allocated it, wherever it is now.
 ///
 /// # Overhead
 ///

@@ -1,7 +1,8 @@
-//! What tools read of tokio tasks: dumps with async stacks, what tasks wait for, why they are still alive, counts, sampled time.
+//! The readers of Taskscope: dumps of tokio tasks with async stacks, what tasks wait for, why they
+//! are still alive, counts, sampled time.
 //!
-//! Use it through `taskscope`, which re-exports it. Not here: how tasks get records and how a capture works (`taskscope-core`);
-//! spawning, scopes and tokens (`taskscope`).
+//! Use it through `taskscope`, which re-exports it. Not here: how tasks get records and how a
+//! capture works (`taskscope-core`); spawning, scopes and tokens (`taskscope`).
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::expect_used, clippy::unwrap_used))]
 

@@ -1,22 +1,26 @@
-//! Why a task is still alive: the strongest statement that the evidence supports.
+//! Verdicts: why a task is still alive, by the strongest statement that the evidence supports.
+//!
+//! Not here: how the evidence is read (`evidence.rs`).
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::dump::State;
 
-/// A poll that takes longer than this, 100 ms, blocks its worker.
+/// A poll that takes longer than this blocks its worker: 100 ms.
 pub const BLOCKING_THRESHOLD: Duration = Duration::from_millis(100);
 
-/// How long a task may go on after its scope was cancelled, 1 s, before a verdict holds it against the task.
+/// How long a task may go on after its scope was cancelled before a verdict holds it against the
+/// task: 1 s.
 ///
-/// It has to be polled first, and to clean up. Time that it spent waiting for a worker does not count for `cancel ignored`.
+/// The task has to be polled first, and to clean up. Time that it spent waiting for a worker does
+/// not count for `cancel ignored`.
 pub const CANCEL_GRACE: Duration = Duration::from_secs(1);
 
-/// A task that is polled more often than this in a second, and woken by nobody but itself, is spinning: 1000.
+/// Polls per second above which a task that nobody but itself wakes is spinning: 1000.
 pub const SPINNING_RATE: f64 = 1000.0;
 
-/// A task is watched for so long at the least before it is called spinning.
+/// A task is watched for at least this long before it is called spinning.
 pub(crate) const WATCH: Duration = Duration::from_millis(10);
 
 /// Why a task is still alive.
@@ -26,13 +30,16 @@ pub enum Verdict {
     /// Idle, and no waker of it exists: nothing can ever wake it.
     Stuck,
     /// In one poll for longer than the watchdog's threshold, [`BLOCKING_THRESHOLD`] unless
-    /// [`Watchdog::threshold`](crate::Watchdog::threshold) was set. A task in `block_in_place` counts, too.
+    /// [`Watchdog::threshold`](crate::Watchdog::threshold) was set. A task in `block_in_place`
+    /// counts, too.
     Blocking,
     /// Polled thousands of times a second, and only ever woken by itself.
     Spinning,
-    /// Its scope was cancelled more than [`CANCEL_GRACE`] ago, and it has not looked at the scope's token since.
+    /// Its scope was cancelled more than [`CANCEL_GRACE`] ago, and it has not looked at the scope's
+    /// token since.
     CancelIgnored,
-    /// Its scope was cancelled more than [`CANCEL_GRACE`] ago, it has seen that, and is still there.
+    /// Its scope was cancelled more than [`CANCEL_GRACE`] ago, it has seen that, and is still
+    /// there.
     CancelSlow,
     /// Its scope has ended, without cancelling it.
     Outlived,
@@ -40,13 +47,14 @@ pub enum Verdict {
     Idle,
     /// None of the above: running, or about to.
     Active,
-    /// It has ended, and only because it was polled for its stack: it could have gone on all the time, and nothing had woken it. No live task has
-    /// this verdict; see [`lost_wakeups`](crate::lost_wakeups).
+    /// It has ended, and only because it was polled for its stack: it could have gone on all the
+    /// time, and nothing had woken it. No live task has this verdict; see
+    /// [`lost_wakeups`](crate::lost_wakeups).
     LostWakeup,
 }
 
 impl Verdict {
-    /// All that a live task can have, the strongest first.
+    /// All verdicts on live tasks, the strongest first.
     pub const ALL: [Verdict; 8] = [
         Verdict::Stuck,
         Verdict::Blocking,
@@ -74,8 +82,8 @@ impl Verdict {
         }
     }
 
-    /// The name as one word, with hyphens for spaces: the value of URL parameters, of labels of metrics and of classes in
-    /// a page.
+    /// The name as one word, with hyphens for spaces: the value of URL parameters, of labels of
+    /// metrics and of classes in a page.
     ///
     /// # Examples
     ///
@@ -113,7 +121,7 @@ impl Verdict {
         }
     }
 
-    /// What to do about it, in one line.
+    /// The advice on what to do about it, in one line.
     #[must_use]
     pub fn advice(self) -> &'static str {
         match self {
@@ -146,7 +154,8 @@ impl Verdict {
     }
 }
 
-/// Whether a task with this verdict looks like a leak. `scope_ended`: its scope or one above has ended.
+/// Whether a task with this verdict looks like a leak. `scope_ended`: its scope or one above has
+/// ended.
 pub(crate) fn is_suspect(verdict: Verdict, background: bool, scope_ended: bool) -> bool {
     let by_verdict = matches!(
         verdict,
@@ -161,26 +170,26 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What a verdict rests on.
+/// The facts that a verdict rests on.
 #[derive(Debug)]
 pub(crate) struct Evidence<'a> {
-    /// What the task is doing, and since when.
+    /// State of the task.
     pub(crate) state: &'a State,
-    /// Wakers of it that are out.
+    /// Wakers of the task that exist.
     pub(crate) wakers: u64,
-    /// Polled thousands of times a second, woken only by itself.
+    /// Whether it is polled thousands of times a second, and woken only by itself.
     pub(crate) spinning: bool,
-    /// How long its scope has been cancelled, at the least; `None` if it is not.
+    /// How long its scope has been cancelled at least; `None` if it is not.
     pub(crate) cancelled: Option<Duration>,
-    /// Whether it has looked at a token of its scope that was cancelled then.
+    /// Whether it has polled a token of its scope that was cancelled then.
     pub(crate) saw_cancelled: bool,
     /// Whether its scope or one above has ended.
     pub(crate) scope_ended: bool,
-    /// Declared long-lived.
+    /// Whether it was declared long-lived.
     pub(crate) background: bool,
     /// How long a poll may take.
     pub(crate) threshold: Duration,
-    /// It runs where blocking is meant to happen.
+    /// Whether it runs where blocking is allowed.
     pub(crate) may_block: bool,
 }
 
@@ -192,7 +201,7 @@ pub(crate) fn of(evidence: &Evidence<'_>) -> Verdict {
         }
         _ if evidence.spinning => Verdict::Spinning,
         _ if evidence.background => at_work(evidence.state),
-        state => disobedience(evidence).unwrap_or_else(|| {
+        state => judge_cancelled(evidence).unwrap_or_else(|| {
             if evidence.scope_ended {
                 Verdict::Outlived
             } else {
@@ -209,13 +218,14 @@ fn at_work(state: &State) -> Verdict {
     }
 }
 
-/// What a task has made of its cancellation. `None`: it was not cancelled, or has not had its time.
-fn disobedience(evidence: &Evidence<'_>) -> Option<Verdict> {
+/// The verdict on how a task has taken its cancellation. `None`: it was not cancelled, or its grace
+/// is not over.
+fn judge_cancelled(evidence: &Evidence<'_>) -> Option<Verdict> {
     let cancelled = evidence.cancelled?;
     if evidence.saw_cancelled {
         return (cancelled >= CANCEL_GRACE).then_some(Verdict::CancelSlow);
     }
-    // A task that waits for a worker cannot look.
+    // A task that waits for a worker cannot poll the token.
     let waits_for_worker = match evidence.state {
         State::Scheduled { since } => *since,
         State::Running { .. } | State::Idle { .. } => Duration::ZERO,
@@ -246,7 +256,7 @@ mod tests {
         }
     }
 
-    /// A task that everything can be said of.
+    /// A task to which every verdict but the state's applies.
     fn everything(state: &State) -> Evidence<'_> {
         Evidence {
             state,

@@ -1,5 +1,5 @@
-//! Tasks of tokio that tell who started them, for which request, where they wait, since when, and why
-//! they have not stopped.
+//! Tasks of tokio that tell who started them, for which request, where they wait, since when, and
+//! why they have not stopped.
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {

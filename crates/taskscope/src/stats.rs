@@ -31,7 +31,8 @@ pub struct Stats {
     pub runtimes: Vec<RuntimeInfo>,
 }
 
-/// Counts what this crate holds right now. No task is asked for anything; every record is looked at.
+/// Counts what this crate holds right now. No task is asked for anything; every record is looked
+/// at.
 #[must_use]
 pub fn stats() -> Stats {
     let (records, records_in_use) = pool::counts();

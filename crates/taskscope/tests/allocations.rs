@@ -1,5 +1,5 @@
-//! What the wrapper costs in memory: nothing beyond the record, which is used again, and a pointer
-//! in the future.
+//! The wrapper's cost in memory: the record, which is used again, and a pointer in the future;
+//! nothing else.
 //!
 //! Its own binary, because it counts the allocations of one thread with a global allocator.
 #![cfg(feature = "enable")]
@@ -83,7 +83,7 @@ const ROUNDED: usize = 128;
 
 const TASKS: usize = 100;
 
-/// What a spawn, the task's polls and its end cost, for many tasks.
+/// Allocations and bytes of many tasks: their spawns, polls and ends.
 fn cost<H: Future>(spawn: impl Fn(Yields) -> H) -> (usize, usize) {
     let runtime = current_thread();
     let mut handles = Vec::with_capacity(TASKS);
@@ -206,7 +206,7 @@ fn polls_wakes_and_clones_of_wakers_allocate_nothing() {
         drop(waker);
         Poll::<()>::Pending
     })));
-    // Of a waker that is no one's own, `Waker::noop`, a clone need not be known to be the same.
+    // Not `Waker::noop`: two clones of a waker without an owner need not be known to be the same.
     let waker = Waker::from(Arc::new(Ignores));
     let mut poll = || {
         let mut cx = Context::from_waker(&waker);
@@ -217,7 +217,7 @@ fn polls_wakes_and_clones_of_wakers_allocate_nothing() {
     assert_eq!(made(|| drop(Box::new(1_u8))), (1, 1));
 }
 
-/// What it costs to be woken by another task many times.
+/// Allocations and bytes of being woken by another task many times.
 fn cost_of_wakes<H>(
     spawn: impl Fn(Pin<Box<dyn Future<Output = ()> + Send>>) -> H,
 ) -> (usize, usize) {
@@ -251,7 +251,7 @@ fn growth<F: Future>(_: &F) -> usize {
 fn a_future_grows_by_a_pointer() {
     let pointer = Box::pin(ready(()));
     assert_eq!(growth(&pointer), size_of::<usize>());
-    // Of these, all but the pointer's own are for it to be aligned.
+    // A growth of more than 8 bytes is the pointer and its alignment.
     let kept = [0_u8; 333];
     let odd = async move {
         pending::<()>().await;

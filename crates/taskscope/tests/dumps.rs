@@ -1,4 +1,4 @@
-//! What a dump shows, what it leaves alone, and what it says of that which it could not see.
+//! Dumps show tasks, do not change what they do, and say what they could not see.
 #![cfg(feature = "enable")]
 
 mod support;
@@ -46,7 +46,7 @@ async fn pending_with_a_waker() {
     tokio::time::sleep(LONG).await;
 }
 
-/// So many tasks, each of which has been polled and waits.
+/// Spawns this many tasks; each of them has been polled and waits.
 fn waiting(runtime: &Runtime, count: usize) -> Vec<taskscope::JoinHandle<()>> {
     let _entered = runtime.enter();
     let tasks = (0..count)
@@ -478,7 +478,7 @@ fn a_stack_of_a_hundred_async_functions_is_complete_and_one_of_a_thousand_says_t
                 .count();
             assert_eq!(dump.tasks[0].branches_cut, cut);
             assert_eq!(dump.tasks[0].trace.as_ref().unwrap().is_cut(), cut == 1);
-            // What it waits for is at the leaf, and is there in any case.
+            // The wait is at the leaf, so these frames are there in any case.
             let innermost = frames.iter().take(3);
             let mut innermost = innermost.map(|frame| &*frame.function);
             assert!(

@@ -21,7 +21,7 @@ fn longer(histogram: &Histogram, than: Duration) -> u64 {
     longer.map(|(_, count)| count).sum::<u64>() + histogram.above
 }
 
-/// What has been added since then.
+/// The histograms without the counts that were there before.
 fn since(before: &Histograms) -> Histograms {
     let mut all = sampling::histograms();
     for (now, then) in [
@@ -55,7 +55,7 @@ fn every_wait_and_every_poll_of_a_few_tasks_is_counted_with_its_whole_length() {
     };
     runtime.block_on(async { taskscope::spawn(warm_up).await.unwrap() });
     let before = sampling::histograms();
-    // What the tasks themselves have measured.
+    // The lengths that the tasks themselves have measured.
     let waited = Arc::new(Mutex::new(Vec::new()));
     runtime.block_on(async {
         let mut tasks = Vec::new();

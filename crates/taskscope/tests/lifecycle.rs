@@ -199,8 +199,8 @@ fn a_task_is_stuck_when_its_last_waker_is_dropped_and_not_before() {
     drop(task);
 }
 
-/// What tokio's own dump cannot do: the counts are those before, after any number of dumps and
-/// runtimes.
+/// After any number of dumps and runtimes the counts are those before, which tokio's own dump
+/// cannot do.
 #[test]
 fn a_runtime_that_is_dropped_during_a_dump_neither_blocks_it_nor_leaves_records() {
     let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));

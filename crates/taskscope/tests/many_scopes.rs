@@ -16,7 +16,7 @@ fn resident() -> usize {
     pages.unwrap_or(0) * 4096
 }
 
-/// What `f` leaves behind when it is done again and again, in bytes.
+/// Resident memory, in bytes, that `f` leaves behind when it is done again and again.
 fn left_by(mut f: impl FnMut()) -> usize {
     f();
     let before = resident();

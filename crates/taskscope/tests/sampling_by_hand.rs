@@ -1,5 +1,5 @@
-//! What becomes of single waits and polls, of a future that is polled by hand. In a process of its
-//! own with few polls, so that every one is chosen.
+//! Single waits and polls of a future that is polled by hand, as sampling counts them. In a process
+//! of its own with few polls, so that every one is chosen.
 #![cfg(feature = "enable")]
 #![allow(missing_docs, reason = "tests")]
 
@@ -61,7 +61,7 @@ impl ByHand {
             leaf: leaf.clone(),
             future: Box::pin(builder.instrument(leaf)),
         };
-        // What comes later is chosen: now the thread knows that sampling is on.
+        // In this poll the thread learns that sampling is on; all later ones are chosen.
         by_hand.poll();
         by_hand
     }

@@ -1,4 +1,4 @@
-//! What a dump says in a program without symbols: this one, stripped, runs again and prints.
+//! A dump of a program without symbols: this one, stripped, runs again and prints.
 #![cfg(all(feature = "enable", target_os = "linux", target_arch = "x86_64"))]
 #![allow(
     missing_docs,
@@ -18,7 +18,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 /// Set in the copy that prints.
 const COPY: &str = "TASKSCOPE_TEST_STRIPPED";
 
-/// Of the tasks: the wait, and the functions of the stack.
+/// Prints the wait of each task, and the functions of its stack.
 async fn print() {
     let (_sender, mut receiver) = mpsc::channel::<u8>(1);
     let (_value, valued) = oneshot::channel::<u8>();
@@ -62,7 +62,7 @@ async fn print() {
     }
 }
 
-/// What the copy of this program prints, stripped with this option.
+/// Strips a copy of this program with this option, runs it, and returns its output.
 fn printed_by(option: &str) -> String {
     let test = std::thread::current().name().unwrap().to_owned();
     let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("copy-{test}"));

@@ -48,7 +48,7 @@ fn who_reports_first_and_to_nobody_silences_no_other_thread() {
     });
     assert_eq!(log.names(), ["heard", "fence"]);
     drop(listening);
-    // Whoever ended before there was a subscriber for all is reported to that one.
+    // A survivor that ended before there was a subscriber for all is reported to that one.
     runtime.block_on(async {
         let scope = Scope::new("request");
         lives(&scope, "early").await;

@@ -348,7 +348,7 @@ impl Drop for Probe<'_> {
     }
 }
 
-/// What happens in two polls of `run_until_cancelled`, cancelled before the given one; no answer:
+/// Polls `run_until_cancelled` twice, cancelled before the given poll, and gives its answer; none:
 /// pending after both.
 macro_rules! run_twice {
     ($token:expr, $run:ident, $cancel_before:expr, $ready_at:expr) => {{

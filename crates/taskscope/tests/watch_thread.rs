@@ -70,10 +70,6 @@ fn the_stack_of_a_blocked_worker_among_many_tasks_is_taken_in_time() {
     assert!(median < THRESHOLD + IN_TIME, "{delays:?}");
     let counted = census::take();
     assert!(counted.tasks() >= TASKS, "{counted:?}");
-    println!(
-        "stacks taken after {delays:?}; a count takes {:?}",
-        counted.took
-    );
     assert_eq!(own_threads(), ["taskscope-count", "taskscope-watch"]);
     runtime.shutdown_background();
 }

@@ -1,5 +1,5 @@
-//! What a blocked thread's system calls return is what they return without a watchdog, and where it
-//! blocks is still known.
+//! System calls of a blocked thread return the same with a watchdog as without, and where the
+//! thread blocks is still known.
 #![cfg(all(feature = "enable", target_os = "linux", target_env = "gnu"))]
 #![allow(missing_docs, reason = "tests")]
 
@@ -39,7 +39,7 @@ fn in_a_poll<R: Send + 'static>(
     });
     let (result, took) = told.recv().unwrap();
     assert!(took >= LENGTH - Duration::from_millis(10), "{took:?}");
-    // What was caught while the call lasted; it has lasted for longer than twice the threshold.
+    // Caught while the call lasted, which took longer than twice the threshold.
     let caught = loop {
         let dump = DumpOptions::new().stacks(Stacks::None).capture_blocking();
         let mut tasks = dump.tasks.into_iter();

@@ -1,4 +1,4 @@
-//! What a person does: go somewhere, click, type, press a key, scroll.
+//! A person's actions: going somewhere, clicking, typing, pressing a key, scrolling.
 
 use std::time::Duration;
 
@@ -53,7 +53,8 @@ impl Browser {
         });
     }
 
-    /// Waits for a dialog that asks for a text, types it and says yes. A dialog remains a complaint that must be forgiven.
+    /// Waits for a dialog that asks for a text, types it and says yes. The dialog remains a
+    /// complaint that must be forgiven.
     pub fn answer_dialog(&self, text: &str) {
         // Not by `ask`, which panics when there is one.
         let answered = |run: &dyn Fn() -> WebDriverResult<()>| {
@@ -70,7 +71,8 @@ impl Browser {
 
     /// Does something, and waits until another document is there and loaded.
     pub fn leaving(&self, what: &str, act: impl FnOnce()) {
-        // A mark on the window goes with the document; one in the document would be copied by nothing either, but could be restored.
+        // The mark is on the window and goes with the document; one in the document could be
+        // restored.
         self.script("window.taskscopeLeaving = true");
         act();
         self.wait_for(
@@ -127,7 +129,8 @@ impl Browser {
             .unwrap_or_else(|error| panic!("pressing Ctrl {key}: {error}"));
     }
 
-    /// Scrolls an element, or the document (`"html"`), to a share of its height: 0 is the top, 1 the end.
+    /// Scrolls an element, or the document (`"html"`), to a share of its height: 0 is the top, 1
+    /// the end.
     pub fn scroll(&self, css: &str, share: f64) {
         self.script_with(
             "const on = document.querySelector(arguments[0]);

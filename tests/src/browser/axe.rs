@@ -7,9 +7,11 @@ use super::Browser;
 const AXE: &str = include_str!("../../vendor/axe-core/axe.min.js");
 
 impl Browser {
-    /// What axe-core finds against WCAG 2.2 AA and good practice in the document that is open, one line for each rule that is broken.
+    /// Runs axe-core on the open document, against WCAG 2.2 AA and good practice; returns one line
+    /// for each broken rule.
     pub fn accessibility(&self) -> Vec<String> {
-        // In the page's own world, by the debugger, which a policy of the page does not forbid; nothing is fetched.
+        // Runs in the page's own world, by the debugger, which no policy of a page forbids; nothing
+        // is fetched.
         self.script(&format!("{AXE}; window.taskscopeAxe = null;"));
         self.script(
             "axe.run(document, { resultTypes: ['violations'], iframes: false, rules: { 'target-size': { enabled: true } } }).then(

@@ -32,7 +32,8 @@ impl Browser {
         self.screen(390, 844, 1, true);
     }
 
-    /// A screen of this size in CSS pixels, so many device pixels to one; a mobile one lays pages out as phones do.
+    /// Sets the size of the screen in CSS pixels, and how many device pixels are one of them. A
+    /// mobile screen lays pages out as phones do.
     pub fn screen(&self, width: u32, height: u32, scale: u32, mobile: bool) {
         self.devtools(
             "Emulation.setDeviceMetricsOverride",

@@ -1,7 +1,8 @@
 //! The processes: `chromedriver`, and the Chromium that it starts.
 //!
-//! A shell stands between the test and the driver. It holds the reading end of a pipe whose writing end only the test has: when the test is
-//! gone, however it went, the shell ends the driver, and the browser ends with that. Not here: the protocol (`mod.rs`).
+//! A shell stands between the test and the driver. It holds the reading end of a pipe whose writing
+//! end only the test has: when the test is gone, however it went, the shell ends the driver, and
+//! the browser ends with that. Not here: the protocol (`mod.rs`).
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
@@ -10,7 +11,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// `$1` is the folder, the rest the driver with its arguments. Its standard input ends with the test.
+/// The shell's script: `$1` is the folder, the rest the driver with its arguments. Its standard
+/// input ends with the test.
 const GUARD: &str = r#"
 folder=$1
 shift
@@ -85,14 +87,14 @@ impl Driver {
         self.folder.join("profile")
     }
 
-    /// Ends the driver and the browser, and removes what they have written. Does nothing the second time.
+    /// Ends the driver and the browser, and removes their files. Does nothing the second time.
     pub(super) fn stop(&mut self) {
         // Its standard input ends, and with it the guard.
         if self.guard.stdin.take().is_none() {
             return;
         }
         let _ = self.guard.wait();
-        // What has not ended with the driver; that there is nothing left is no error.
+        // Ends the processes that have not ended with the driver; it is no error if there are none.
         let _ = Command::new("kill")
             .args(["-KILL", "--", &format!("-{}", self.guard.id())])
             .stderr(Stdio::null())

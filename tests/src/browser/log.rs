@@ -1,6 +1,8 @@
-//! What pages said and asked for: the console, the network, dialogs; and what of it no page may do.
+//! The log of what pages said and asked for (console, network, dialogs), and which of it is a
+//! complaint.
 //!
-//! The driver hands out each entry once, so all are kept here. Not here: when somebody looks (`Drop` in `mod.rs`, and each test).
+//! The driver hands out each entry once, so all are kept here. Not here: when somebody looks
+//! (`Drop` in `mod.rs`, and each test).
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -32,7 +34,7 @@ pub struct Request {
     pub kind: String,
 }
 
-/// What no page may do.
+/// Something that no page may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Complaint {
     /// A warning or an error on the console.
@@ -95,7 +97,8 @@ impl Logs {
     }
 }
 
-/// Whether an address is another one than 127.0.0.1, by name or number; one that needs no network is not.
+/// Whether an address leads to another host, by name or number, than 127.0.0.1; one that needs no
+/// network does not.
 fn leaves_the_machine(url: &str) -> bool {
     let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
     if matches!(scheme, "data" | "blob" | "about") {
@@ -156,7 +159,7 @@ impl Browser {
         self.logs.borrow().requests.clone()
     }
 
-    /// What pages have done so far that none may do. A browser that is dropped with any fails the test.
+    /// All complaints about pages so far. A browser that is dropped with any fails the test.
     pub fn complaints(&self) -> Vec<Complaint> {
         self.listen();
         self.logs.borrow().complaints.clone()

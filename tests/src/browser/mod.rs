@@ -1,9 +1,11 @@
-//! A real browser for tests: Debian's Chromium, headless, through `chromedriver` and the W3C protocol.
+//! A real browser for tests: Debian's Chromium, headless, by `chromedriver` and the W3C protocol.
 //!
-//! Owns a browser of its own for each [`Browser`]: its processes and its profile folder end with it, also when the test panics or is killed.
-//! What a person does is in `act.rs`, what a person sees in `see.rs`, the device and its settings in `device.rs`, and what no page may do
-//! (complain on the console, ask another host, open a dialog) in `log.rs`, looked at when a `Browser` is dropped. Plain calls that block: the
-//! test's own runtime may be blocked or busy, and knows nothing of the one in here. Not here: what the pages should look like.
+//! Owns a browser of its own for each [`Browser`]: its processes and its profile folder end with
+//! it, also when the test panics or is killed. `act.rs` has what a person does, `see.rs` what a
+//! person sees, `device.rs` the device and its settings, and `log.rs` what no page may do (complain
+//! on the console, ask another host, open a dialog), looked at when a `Browser` is dropped. Plain
+//! calls that block: the test's own runtime may be blocked or busy, and knows nothing of the one in
+//! here. Not here: what the pages should look like.
 
 mod act;
 mod axe;
@@ -27,7 +29,8 @@ use self::driver::Driver;
 use self::log::Logs;
 pub use self::log::{Complaint, Message, Request};
 
-/// How long anything may take. A machine that is very busy needs seconds for what takes milliseconds otherwise.
+/// The longest that anything may take. A very busy machine needs seconds for what takes
+/// milliseconds otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two looks at the page.
@@ -37,8 +40,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 ///
 /// # Panics
 ///
-/// Every method panics, and says what it waited for, if that has not come within [`PATIENCE`]; at once if a page has opened a dialog.
-/// Dropping it panics if a page has complained: see [`Browser::complaints`].
+/// Every method panics, and says what it waited for, if that has not come within [`PATIENCE`]; at
+/// once if a page has opened a dialog. Dropping it panics if a page has complained: see
+/// [`Browser::complaints`].
 ///
 /// # Limitations
 ///
@@ -164,7 +168,8 @@ impl Browser {
         }
     }
 
-    /// Runs the body of a function in the page and waits until it returns something that is true in JavaScript; returns that.
+    /// Runs the body of a function in the page until it returns something that is true in
+    /// JavaScript, and returns that.
     pub fn wait_for(&self, what: &str, body: &str) -> Value {
         self.wait(what, || {
             // While a page is being replaced, nothing can be run in it.
@@ -175,7 +180,8 @@ impl Browser {
         })
     }
 
-    /// Runs the body of a function in the page, which a policy of the page does not forbid, and returns what it returns.
+    /// Runs the body of a function in the page and returns its result. No policy of the page
+    /// forbids it.
     pub fn script(&self, body: &str) -> Value {
         self.script_with(body, &[])
     }
@@ -203,7 +209,8 @@ impl Browser {
         self.ask(self.web.find(By::Css(css)))
     }
 
-    /// Where the browser keeps its profile and its temporary files: in the command lines of its processes, and gone with it.
+    /// The folder of the browser's profile and its temporary files. It is in the command lines of
+    /// the browser's processes, and is removed with the browser.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.driver.folder()

@@ -1,4 +1,4 @@
-//! What a person sees: texts, numbers of elements, pictures.
+//! The page as a person sees it: texts, numbers of elements, pictures.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::Browser;
 
 impl Browser {
-    /// The text of the first element that a selector matches, as it is shown. Waits for the element.
+    /// The text, as shown, of the first element that a selector matches. Waits for the element.
     pub fn text(&self, css: &str) -> String {
         self.until(&format!("the text of {css}"), || {
             let element = self.element(css)?;
@@ -64,7 +64,7 @@ impl Browser {
         value.as_str().map(str::to_owned)
     }
 
-    /// What the window shows as a PNG file.
+    /// Writes a picture of the window to a PNG file.
     pub fn screenshot(&self, file: &Path) {
         self.ask(self.web.screenshot(file))
             .unwrap_or_else(|error| panic!("{}: {error}", file.display()));

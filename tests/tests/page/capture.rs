@@ -39,7 +39,8 @@ fn taken(browser: &Browser, source: &str, seconds: u32) -> String {
     newest.to_string()
 }
 
-/// The first frame whose title has a text in it is marked, so that it can be clicked on; how wide it is shown.
+/// Marks the first frame whose title contains a text, so that it can be clicked on; returns its
+/// width as shown.
 fn mark(browser: &Browser, text: &str) -> f64 {
     browser
         .script_with(
@@ -172,7 +173,8 @@ fn two_captures_are_compared_in_red_and_blue() {
     let alone = browser.inside("iframe#graph", || browser.script(colours));
     assert_eq!(alone, serde_json::json!([false, false]));
     let open = {
-        // What is gone altogether is not in the picture: of the one there is less.
+        // The one function runs once instead of twice, so there is less of it; a function that is
+        // gone altogether would not be in the picture.
         let _busy = (Busy::with(weigh_the_parcels), Busy::with(lick_the_stamps));
         taken(&browser, "cpu", 1)
     };

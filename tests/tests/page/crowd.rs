@@ -105,7 +105,8 @@ fn a_hundred_thousand_tasks_are_scrolled_filtered_sorted_grouped_and_opened() {
         browser.address()
     );
 
-    // Filters, each alone. What a task waits for is not known of all while a look may not last longer: the choice says of how many it is.
+    // Filters, each alone. A look may not last long enough to know what every task waits for: the
+    // choice says of how many it is known.
     for (select, choice, many) in [
         ("verdict", "stuck", Some(7)),
         ("wait", "mpsc recv", None),
@@ -142,7 +143,7 @@ fn a_hundred_thousand_tasks_are_scrolled_filtered_sorted_grouped_and_opened() {
     browser.press(&taskscope_tests::browser::Key::Enter);
     wait_for_count(&browser, 7);
     assert_eq!(browser.count("table#tasks tr[data-id]"), 7);
-    // What matches nothing says so.
+    // A search that matches nothing says so.
     browser.type_into("form#filter input[name=q]", "nobody has this name");
     browser.press(&taskscope_tests::browser::Key::Enter);
     wait_for_count(&browser, 0);

@@ -4,7 +4,7 @@ use taskscope_tests::browser::{Browser, Key};
 
 use crate::stage::{Stage, VIEWS, wait_for_count};
 
-/// What has the focus, in words.
+/// The element that has the focus, in words.
 fn focused(browser: &Browser) -> String {
     let text = browser.script(
         "const on = document.activeElement;
@@ -13,7 +13,8 @@ fn focused(browser: &Browser) -> String {
     text.as_str().unwrap().to_owned()
 }
 
-/// Whether one sees where the focus is: an outline or a shadow, or another colour or border than without it.
+/// Whether one sees where the focus is: an outline or a shadow, or another colour or border than
+/// without it.
 const VISIBLE_FOCUS: &str = "const on = document.activeElement, box = on.getBoundingClientRect();
     const look = () => { const style = getComputedStyle(on);
         return [style.outlineStyle === 'none' || parseFloat(style.outlineWidth) === 0 ? '' : style.outlineColor + style.outlineWidth,

@@ -43,7 +43,7 @@ fn numbers_change_without_a_reload_and_nothing_is_asked_while_the_window_is_hidd
     // The control: while it is visible, it asks.
     let three = time_of_three(&browser);
     browser.hide();
-    // What was sent in the moment before is known by now or in a moment.
+    // A request that was sent just before is in the log by the end of this sleep.
     std::thread::sleep(Duration::from_millis(500));
     let before = browser.requests().len();
     stage.waiting(&orders, "courier", 3);

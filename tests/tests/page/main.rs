@@ -1,7 +1,8 @@
 //! The page of `taskprof::router`, in a real browser.
 //!
-//! All tests of this binary see the same process, and so the same tasks: they take turns (`stage.rs`). That no page complains on the
-//! console, asks another host or opens a dialog is part of every one of them (`taskscope_tests::browser`).
+//! All tests of this binary see the same process, and so the same tasks: they take turns
+//! (`stage.rs`). Every one of them also fails if a page complains on the console, asks another host
+//! or opens a dialog (`taskscope_tests::browser`).
 
 // Nothing here depends on that flag, and once is enough of what takes minutes.
 #![cfg(not(tokio_unstable))]

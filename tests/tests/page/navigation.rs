@@ -4,7 +4,7 @@ use taskscope_tests::browser::Browser;
 
 use crate::stage::{Stage, VIEWS};
 
-/// What is the same on every page.
+/// Checks the parts that are the same on every page.
 fn is_a_page(browser: &Browser, view: &str) {
     assert_eq!(browser.count("h1"), 1, "{view}");
     assert_eq!(browser.count("main#main"), 1, "{view}");

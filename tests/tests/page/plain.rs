@@ -26,7 +26,7 @@ fn without_script_every_view_opens_and_the_filter_works() {
     browser.leaving("the filtered tasks", || browser.click(SEND));
     wait_for_count(&browser, 2);
     assert_eq!(browser.count("table#tasks tr[data-id]"), 2);
-    // What was chosen stays chosen.
+    // The choice made before stays chosen.
     assert_eq!(
         browser.script("return document.querySelector('form#filter select[name=group]').value"),
         "none"

@@ -5,7 +5,8 @@ use taskscope_tests::browser::Browser;
 use crate::capture::graph_opens;
 use crate::stage::{Stage, VIEWS};
 
-/// Text whose contrast with what is behind it is too low (WCAG 2, 1.4.3), and how light the page is.
+/// Finds text with too little contrast to what is behind it (WCAG 2, 1.4.3), and how light the page
+/// is.
 const CONTRAST: &str = "
     const parse = text => { const of = text.match(/[\\d.]+/g).map(Number); return text.startsWith('color(srgb')
         ? [...of.slice(0, 3).map(one => one * 255), of[3] ?? 1] : [...of.slice(0, 3), of[3] ?? 1] };
@@ -72,7 +73,8 @@ fn text_can_be_read_in_light_and_in_dark() {
     });
 }
 
-/// The words around a flame graph whose contrast with what is behind them is too low, and how light that is.
+/// Finds words around a flame graph with too little contrast to what is behind them, and how light
+/// that is.
 const GRAPH: &str = "
     const light = text => { const [r, g, b] = text.match(/[\\d.]+/g).slice(0, 3).map(one => one / 255)
         .map(one => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b };

@@ -1,11 +1,11 @@
-//! A phone, and a slow line: nothing is wider than the screen, nothing too small for a finger, nothing heavy.
+//! A phone, and a slow line: nothing is wider than the screen, too small for a finger, or heavy.
 
 use taskscope::Scope;
 use taskscope_tests::browser::Browser;
 
 use crate::stage::{Stage, VIEWS};
 
-/// What a finger must hit by itself and is smaller than 24 by 24 (WCAG 2.2, 2.5.8). Links and
+/// Finds what a finger must hit by itself and is smaller than 24 by 24 (WCAG 2.2, 2.5.8). Links and
 /// choices in tables, which have room around them, are axe-core's.
 const TOO_SMALL: &str = "return [...document.querySelectorAll('nav a, button, select, input:not([type=hidden], [type=radio]), summary')]
     .filter(one => one.checkVisibility())
@@ -13,7 +13,8 @@ const TOO_SMALL: &str = "return [...document.querySelectorAll('nav a, button, se
     .filter(([, box]) => box.width < 24 || box.height < 24)
     .map(([one, box]) => one.outerHTML.slice(0, 120) + ' ' + box.width + 'x' + box.height)";
 
-/// What sticks out of the screen on the right and does not scroll in a box of its own, when the document is too wide.
+/// Finds what sticks out of the screen on the right and does not scroll in a box of its own, when
+/// the document is too wide.
 const STICKS_OUT: &str = "const wide = document.documentElement.scrollWidth;
     if (wide <= innerWidth) return [];
     const scrolls = one => { for (let up = one.parentElement; up && up !== document.body; up = up.parentElement)
@@ -92,7 +93,8 @@ fn no_view_weighs_more_than_200_kb_with_what_a_demo_has() {
     for (name, path) in VIEWS {
         browser.goto(&stage.page(path));
         browser.settle(std::time::Duration::from_millis(200));
-        // Before any compression; what the script has asked for afterwards (rows, live numbers) counts once.
+        // Before any compression; what the script has asked for since (rows, live numbers) counts
+        // once.
         let weight = browser.script(
             "const once = new Map();
              for (const one of [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')])

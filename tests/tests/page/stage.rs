@@ -24,7 +24,7 @@ pub(crate) struct Stage {
     runtime: Option<Runtime>,
     server: Option<taskprof::Server>,
     address: SocketAddr,
-    /// What somebody waits for who waits for ever.
+    /// Senders that are kept, so that their receivers wait for ever.
     kept: Mutex<Vec<mpsc::Sender<()>>>,
     _turn: MutexGuard<'static, ()>,
 }
@@ -74,12 +74,12 @@ impl Stage {
         format!("http://{}{PREFIX}{path}", self.address)
     }
 
-    /// What the server sends for a path below the prefix.
+    /// The server's answer for a path below the prefix.
     pub(crate) fn get(&self, path: &str) -> Answer {
         get(self.address, &format!("{PREFIX}{path}"))
     }
 
-    /// What the server sends for an address of its own.
+    /// The server's answer for a whole URL of its own.
     pub(crate) fn get_url(&self, url: &str) -> Answer {
         let origin = format!("http://{}", self.address);
         let path = url.strip_prefix(&origin);
@@ -124,7 +124,8 @@ impl Stage {
         }
     }
 
-    /// A shop in the middle of its day: something of everything that the page shows. The scopes that are open.
+    /// Spawns the tasks of a shop, some of each sort that the page shows; returns the scopes that
+    /// are open.
     pub(crate) fn a_shop(&self) -> Vec<Scope> {
         let orders = Scope::new("POST /orders")
             .label("method", "POST")
@@ -227,7 +228,8 @@ pub(crate) const VIEWS: [(&str, &str); 4] = [
     ("Profiles", "/page/profiles"),
 ];
 
-/// All numbers of a text, with or without separators of thousands: "12 of 100,000 tasks" is 12 and 100000.
+/// All numbers of a text, with or without separators of thousands: "12 of 100,000 tasks" is 12 and
+/// 100000.
 pub(crate) fn numbers(text: &str) -> Vec<u64> {
     let mut bare = String::new();
     let letters: Vec<char> = text.chars().collect();

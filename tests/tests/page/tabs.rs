@@ -1,4 +1,4 @@
-//! What each view shows is what is alive.
+//! Each view shows what is alive.
 
 use taskscope_tests::browser::Browser;
 
@@ -149,7 +149,7 @@ fn links_lead_somewhere() {
         );
         for link in links.as_array().unwrap() {
             let link = link.as_str().unwrap().to_owned();
-            // What takes seconds is for the tests of captures.
+            // Links to captures, which take seconds, are for the tests of captures.
             if !known.insert(link.clone()) || link.contains("seconds=") {
                 continue;
             }

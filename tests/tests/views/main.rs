@@ -1,4 +1,5 @@
-//! What the views of a dump say of tasks whose state is known exactly: text, JSON, profile and pages. All tests look at one program.
+//! Tasks whose state is known exactly, in the views of a dump: text, JSON, profile and pages. All
+//! tests look at one program.
 
 mod json;
 mod page;

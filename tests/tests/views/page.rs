@@ -23,7 +23,7 @@ fn text(html: &str) -> String {
         .replace("&amp;", "&")
 }
 
-/// What stands between the first `from` and the next `to`.
+/// The text between the first `from` and the next `to`.
 fn between<'a>(page: &'a str, from: &str, to: &str) -> &'a str {
     let start = page
         .find(from)
@@ -168,7 +168,8 @@ fn tasks_are_filtered_by_each_of_their_traits_and_by_all_together() {
         ("scope=POST", "0"),
         ("name=lost", "1"),
         ("suspects=1", "4"),
-        // A name, a label of the scope, a function on the stack, a wait reason, without regard to case.
+        // Names, labels of the scope, functions on the stack and wait reasons match without regard
+        // to case.
         ("q=LINE+0", "10"),
         ("q=peer", "3"),
         ("q=await_the_parcel", "13"),

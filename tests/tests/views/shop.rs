@@ -21,7 +21,7 @@ const LONG: Duration = Duration::from_secs(600);
 pub(crate) struct Shop {
     runtime: Runtime,
     pub(crate) server: taskprof::Server,
-    /// Of the task that is in a poll.
+    /// The system's id of the thread of the task that is in a poll.
     pub(crate) thread: u32,
     _open: Scope,
     _kept: Vec<Box<dyn std::any::Any + Send + Sync>>,

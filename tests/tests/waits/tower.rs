@@ -87,7 +87,7 @@ rows! {
         let mut balance: Balance<_, u8> = Balance::new(services);
         ((), async move { let _ = poll_fn(|cx| balance.poll_ready(cx)).await; })
     };
-    // What passes calls on does not name the wait.
+    // A service that passes calls on does not name the wait.
     a_call_of_a_service_in_a_box: "oneshot recv" = {
         let (tx, rx) = oneshot::channel::<u8>();
         let mut rx = Some(rx);

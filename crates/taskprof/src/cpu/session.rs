@@ -14,8 +14,8 @@
 //! its frequency is restarted when a subscriber requests a higher one, and keeps it for the others.
 //!
 //! The thread owns everything recorded; subscribers leave their requests in [`State`], which is
-//! locked for moments only. When the last one leaves, thread and sampler end. Not here: the
-//! thread itself (`session/sampling.rs`), what is recorded (`recording.rs`, `history.rs`), the profile
+//! locked for moments only. When the last one leaves, thread and sampler end. Not here: the thread
+//! itself (`session/sampling.rs`), what is recorded (`recording.rs`, `history.rs`), the profile
 //! that is made of it (`profile.rs`).
 
 mod sampling;

@@ -111,7 +111,7 @@ fn a_bad_query_is_400_and_the_sentence_names_the_parameter() {
         assert_eq!(answer.status, 400, "{query}");
         let formats: Vec<&str> = taskprof::write::FORMATS.iter().map(|f| f.name).collect();
         let sentence = sentence.replace("FORMATS", &formats.join(", "));
-        let known = "mode, hz, ago, route, scope, name, by, seconds, format, base";
+        let known = "mode, hz, ago, route, scope, name, by, runtime, seconds, format, base";
         let sentence = sentence.replace("KNOWN", known);
         assert_eq!(answer.sentence(), sentence, "{query}");
     }

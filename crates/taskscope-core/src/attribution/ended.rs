@@ -18,7 +18,8 @@ fn table() -> MutexGuard<'static, Ended> {
     ENDED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keeps the facts of a sampled task that is ending. Called once a task, on the thread that ends it.
+/// Keeps the facts of a sampled task that is ending. Called once a task, on the thread that ends
+/// it.
 pub(crate) fn keep(hold: &Hold) {
     let key = TaskKey(hold.get().sampled_key());
     let facts = Arc::new(of(hold, true));

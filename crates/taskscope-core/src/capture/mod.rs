@@ -11,12 +11,15 @@
 //!      ◀─ unparked when the last of all marks is gone, otherwise it looks again every millisecond
 //! ```
 //!
-//! Whoever has captured one task goes on with the next one that is wanted of its runtime ([`queue`]).
+//! Whoever has captured one task goes on with the next one that is wanted of its runtime
+//! ([`queue`]).
 //!
-//! The mark is set and taken away by swaps, and whoever takes it away counts it off ([`pending_captures`]), so [`OUTSTANDING`] is exact
-//! whatever ends the capture: the poll, a panic in it, the end of the task, or a dump that gave up.
+//! The mark is set and taken away by swaps, and whoever takes it away counts it off
+//! ([`pending_captures`]), so [`OUTSTANDING`] is exact whatever ends the capture: the poll, a panic
+//! in it, the end of the task, or a dump that gave up.
 //!
-//! Not here: which tasks are asked and how long a dump waits ([`crate::dump`]); how frames are unwound (callstack).
+//! Not here: which tasks are asked and how long a dump waits (`taskscope-inspect`); how frames are
+//! unwound (callstack).
 
 mod queue;
 
@@ -51,8 +54,9 @@ pub fn request(task: &Hold) {
     if asked.last {
         unpark();
     }
-    // A task in the middle of its first poll may not have taken a waker yet, and that poll has not seen the mark. Nobody would
-    // poll it again for a mark that stays: whoever asks finds it gone, and asks again.
+    // A task in the middle of its first poll may not have taken a waker yet, and that poll has not
+    // seen the mark. Nobody would poll it again for a mark that stays: whoever asks finds it gone,
+    // and asks again.
     if asked.marked && !record.nudge() {
         withdraw(record);
     }
@@ -103,7 +107,8 @@ fn waiting() -> MutexGuard<'static, Vec<Thread>> {
 pub struct Waiter(Thread);
 
 impl Waiter {
-    pub fn new() -> Waiter {
+    /// From now on, until it is dropped.
+    pub fn register() -> Waiter {
         let thread = std::thread::current();
         waiting().push(thread.clone());
         Waiter(thread)
@@ -137,7 +142,7 @@ struct Active {
 struct Local {
     active: Option<Active>,
     spare: Vec<usize>,
-    /// What was found last: mostly the next task waits at the same place.
+    /// The last stack that was found: mostly the next task waits at the same place.
     last: Weak<Stack>,
 }
 
@@ -165,7 +170,8 @@ thread_local! {
     };
 }
 
-/// A leaf future took the waker of `record`, on this thread, right now: this is where the task suspends.
+/// A leaf future took the waker of `record`, on this thread, right now: this is where the task
+/// suspends.
 pub(crate) fn on_waker_taken(record: &'static Record) {
     on_suspension(record, 1);
 }
@@ -175,7 +181,8 @@ pub(crate) fn on_waker_used(record: &'static Record) {
     on_suspension(record, 0);
 }
 
-/// The functions of this module and of the capturing waker that can be on the stack between a leaf and the unwinder, by address.
+/// The functions of this module and of the capturing waker that can be on the stack between a leaf
+/// and the unwinder, by address.
 pub fn own_functions() -> [usize; 5] {
     let [clone, wake] = crate::record::capturing_functions();
     let [taken, used] =
@@ -235,7 +242,7 @@ impl Session {
             let frames = std::mem::take(&mut local.spare);
             local.active.replace(Active {
                 record,
-                // Of a leaf that is not polled by `poll_above` nothing is on the stack.
+                // A leaf that is not polled by `poll_above` has nothing on the stack.
                 limit: 0,
                 frames,
                 branches: 0,
@@ -253,8 +260,8 @@ impl Session {
 }
 
 impl Session {
-    /// Begins again if more wakers were taken than are still out: then a leaf was left behind in this very poll,
-    /// and its branch is history.
+    /// Begins again if more wakers were taken than are still out: then a leaf was left behind in
+    /// this very poll, and its branch is history.
     fn restart_if_moved(&self) -> bool {
         let restart = LOCAL.try_with(|local| {
             let mut local = local.try_borrow_mut().ok()?;
@@ -292,7 +299,8 @@ impl Drop for Session {
     }
 }
 
-/// Branches in an order of their own: `select!` polls in random order, and equal traces must be equal.
+/// Branches in an order of their own: `select!` polls in random order, and equal traces must be
+/// equal.
 fn in_order(frames: &[usize]) -> Cow<'_, [usize]> {
     if !frames.contains(&0) {
         return frames.into();
@@ -302,8 +310,9 @@ fn in_order(frames: &[usize]) -> Cow<'_, [usize]> {
     branches.join(&0).into()
 }
 
-/// Polls a future once with the capturing waker (twice if it moved on meanwhile). The caller takes the mark away when the
-/// poll is over and the record says so, else a dump would see the task running. The frames above those of this module make the trace.
+/// Polls a future once with the capturing waker (twice if it moved on meanwhile). The caller takes
+/// the mark away when the poll is over and the record says so, else a dump would see the task
+/// running. The frames above those of this module make the trace.
 #[inline(never)]
 pub(crate) fn poll_capturing<F: Future>(
     mut future: Pin<&mut F>,
@@ -323,8 +332,9 @@ pub(crate) fn poll_capturing<F: Future>(
     polled
 }
 
-/// Polls the future in a frame of its own: what is above this one is not ours, and needs no name to be told apart. The future comes as a
-/// trait object, or its code could be compiled into this function.
+/// Polls the future in a frame of its own: what is above this one is not ours, and needs no name to
+/// be told apart. The future comes as a trait object, or its code could be compiled into this
+/// function.
 #[inline(never)]
 fn poll_above<T>(future: Pin<&mut dyn Future<Output = T>>, cx: &mut Context<'_>) -> Poll<T> {
     let anchor = 0_u8;

@@ -1,7 +1,8 @@
 //! Tasks that are to be captured when a thread of their runtime finds the time.
 //!
-//! A dump puts them in. A thread that has captured one takes the next one out, marks it and wakes it: from inside of the runtime that costs a
-//! push to the thread's own queue, from outside a lock and a system call.
+//! A dump puts them in. A thread that has captured one takes the next one out, marks it and wakes
+//! it: from inside of the runtime that costs a push to the thread's own queue, from outside a lock
+//! and a system call.
 //!
 //! Threads of runtimes never wait for the lock here: the dump makes good what they left undone.
 //! Not here: which tasks, and how many at a time (`dump::ask`).
@@ -11,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use crate::record::{Hold, Record, Traits};
 
-/// So many that need nothing more are passed over at a time.
+/// At most this many tasks that need nothing more are passed over at a time.
 const PASSED_OVER: usize = 16;
 
 struct Entry {
@@ -35,6 +36,7 @@ fn entries() -> MutexGuard<'static, Vec<Entry>> {
 pub struct CaptureQueue(u64);
 
 impl CaptureQueue {
+    /// An empty queue of tasks of the runtime with this index.
     pub fn new(runtime: u16) -> CaptureQueue {
         let queue = NUMBERS.fetch_add(1, Ordering::Relaxed);
         entries().push(Entry {
@@ -79,10 +81,12 @@ impl CaptureQueue {
         None
     }
 
+    /// Whether no task is left.
     pub fn is_empty(&self) -> bool {
         self.with(|records| records.is_empty())
     }
 
+    /// Forgets all tasks.
     pub fn clear(&self) {
         // Freed outside the lock.
         drop(self.with(std::mem::take));
@@ -112,7 +116,8 @@ pub(super) fn next_of(runtime: u16) {
             return;
         };
         drop(entries);
-        // The dump that put it in may have ended just now, and the record may be another task's: to capture that one does no harm.
+        // The dump that put it in may have ended just now, and the record may be another task's: to
+        // capture that one does no harm.
         let Some(hold) = record.try_hold() else {
             continue;
         };

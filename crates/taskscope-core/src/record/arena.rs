@@ -1,7 +1,8 @@
-//! The memory of records: segments of address space that are never unmapped, so that a `&'static Record` can always be read.
+//! The memory of records: segments of address space that are never unmapped, so that a
+//! `&'static Record` can always be read.
 //!
-//! Apart from the application's heap, because a record outlives the task that it was made for: one at the top of the heap would keep
-//! everything below it from going back to the system.
+//! Apart from the application's heap, because a record outlives the task that it was made for: one
+//! at the top of the heap would keep everything below it from going back to the system.
 //!
 //! ```text
 //!  2 MiB, aligned          1 MiB
@@ -9,10 +10,12 @@
 //!     Segment    records     what few tasks have (`Extensions`), at the same distance from each record
 //! ```
 //!
-//! The pages of a segment can be [discarded](Segment::discard): the system takes their memory, and they read as zeros. Zeros are a free
-//! record to everybody who may look at one without a reference: its counts are 0.
+//! The pages of a segment can be [discarded](Segment::discard): the system takes their memory, and
+//! they read as zeros. Zeros are a free record to everybody who may look at one without a
+//! reference: its counts are 0.
 //!
-//! Not here: which records are free ([`crate::pages`]); when memory is given back ([`crate::pool`]).
+//! Not here: which records are free ([`crate::pages`]); when memory is given back
+//! ([`crate::pool`]).
 
 use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::ptr::{self, NonNull};
@@ -21,11 +24,11 @@ use std::sync::OnceLock;
 use super::{Extensions, Record};
 use crate::pages::{MOST_PAGES, PageSet, Pages, each};
 
-/// Of records, and again of what is beside them.
+/// Bytes of records, and again of their extensions beside them.
 const HALF: usize = 1 << 20;
 const SEGMENT: usize = 2 * HALF;
 
-// What is beside a record has as much room, and so the same index.
+// The extensions of a record have as much room, and so the same index.
 const _: () = assert!(size_of::<Extensions>() <= size_of::<Record>());
 const _: () = assert!(align_of::<Extensions>() <= align_of::<Record>());
 const _: () = assert!(HALF.is_multiple_of(MOST_PAGES));
@@ -54,9 +57,10 @@ impl Segment {
         let page_shift = page_size.ilog2();
         let first = size_of::<Segment>().div_ceil(page_size);
         let segment = base.cast::<Segment>();
-        // Whoever has only a record finds its segment, and what is beside it, by address.
+        // A record's segment, and its extensions, are found by address.
         segment.as_ptr().expose_provenance();
-        // SAFETY: `base` is the beginning of `SEGMENT` zeroed bytes that are ours, aligned to as much, and nothing of it is ever freed.
+        // SAFETY: `base` is the beginning of `SEGMENT` zeroed bytes that are ours, aligned to as
+        // much, and nothing of it is ever freed.
         unsafe {
             segment.write(Segment {
                 number,
@@ -95,8 +99,9 @@ impl Segment {
     pub(crate) fn of(record: &'static Record) -> (&'static Segment, usize) {
         let address = ptr::from_ref(record).addr();
         let base = address & !(SEGMENT - 1);
-        // SAFETY: records are made in segments only, which are aligned, and whose provenance was exposed. A header is written once, before
-        // the first record of the segment is there, and never freed.
+        // SAFETY: records are made in segments only, which are aligned, and whose provenance was
+        // exposed. A header is written once, before the first record of the segment is there, and
+        // never freed.
         let segment = unsafe { &*ptr::with_exposed_provenance::<Segment>(base) };
         (segment, (address - base) >> segment.page_shift)
     }
@@ -106,14 +111,16 @@ impl Segment {
         self.page_size() / size_of::<Record>()
     }
 
-    /// The places of a page for records. Those of a page that has never been opened, or was discarded, read as zeros.
+    /// The places of a page for records. Those of a page that has never been opened, or was
+    /// discarded, read as zeros.
     pub(crate) fn records(&self, page: usize) -> &'static [Record] {
         assert!(page < HALF / self.page_size() && page * self.page_size() >= size_of::<Segment>());
         let base = ptr::from_ref(self).addr();
         let first = ptr::with_exposed_provenance::<Record>(base + page * self.page_size());
-        // SAFETY: within the half of the segment that is for records, apart from its header, and there for ever. All that anybody reads of
-        // a record without owning it or holding it are atomics, for which zeros are a value; the rest is written by
-        // `Record::renew` before somebody owns it.
+        // SAFETY: within the half of the segment that is for records, apart from its header, and
+        // there for ever. All that anybody reads of a record without owning it or holding it are
+        // atomics, for which zeros are a value; the rest is written by `Record::renew` before
+        // somebody owns it.
         unsafe { std::slice::from_raw_parts(first, self.records_in_page()) }
     }
 
@@ -128,7 +135,8 @@ impl Segment {
         self.records(page).get(in_page / size_of::<Record>())
     }
 
-    /// Gives the memory of these pages back to the system. Nobody refers to their records, which are closed.
+    /// Gives the memory of these pages back to the system. Nobody refers to their records, which
+    /// are closed.
     pub(crate) fn discard(&self, pages: PageSet) {
         if !self.mapped {
             return;
@@ -143,8 +151,9 @@ impl Segment {
             let length = (end - first) * self.page_size();
             for half in [base, base + HALF] {
                 let start = half + first * self.page_size();
-                // SAFETY: whole pages of a mapping of ours, without its header. Who reads them from now on reads zeros in place of records that
-                // nobody refers to, and nobody has a reference to what is beside such a record.
+                // SAFETY: whole pages of a mapping of ours, without its header. Who reads them from
+                // now on reads zeros in place of records that nobody refers to, and nobody has a
+                // reference to what is beside such a record.
                 unsafe { system::discard(ptr::with_exposed_provenance_mut(start), length) };
             }
         }
@@ -185,9 +194,9 @@ mod system {
     /// A segment of address space, aligned. `None`: the system gives none.
     pub(super) fn map() -> Option<NonNull<u8>> {
         let start = map_aligned()?;
-        // A page that is given back must not come back as a part of a huge one. A kernel without huge pages refuses, and does not need to
-        // be told.
-        // SAFETY: a mapping of ours, in which nothing is yet.
+        // A page that is given back must not come back as a part of a huge one. A kernel without
+        // huge pages refuses, and does not need to be told. SAFETY: a mapping of ours, in which
+        // nothing is yet.
         unsafe { libc::madvise(start.as_ptr().cast(), SEGMENT, libc::MADV_NOHUGEPAGE) };
         Some(start)
     }

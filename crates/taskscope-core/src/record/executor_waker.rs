@@ -1,16 +1,20 @@
-//! The executor's waker of a task, kept in the record, so that a wake of ours needs no lock and no allocation.
+//! The executor's waker of a task, kept in the record, so that a wake of ours needs no lock and no
+//! allocation.
 //!
-//! A poll only lends its waker. It is cloned when the first waker of ours is cloned in that poll, which a task that never suspends
-//! never does. From then on it stays until the record is recycled. One word says how it stands:
+//! A poll only lends its waker. It is cloned when the first waker of ours is cloned in that poll,
+//! which a task that never suspends never does. From then on it stays until the record is recycled.
+//! One word says how it stands:
 //!
 //! ```text
 //!  a pointer: lent ── first clone of a waker of ours ──▶ SETTING ──▶ SET ── last reference gone ──▶ null
 //! ```
 //!
-//! * The pointer is to the waker of the poll that is going on. It is followed only on behalf of somebody who borrows the waker
-//!   that this poll gave out: such a borrow ends before the poll does, and with it the loan.
-//! * `kept` is written in SETTING by the one thread that made the pointer into SETTING, and taken out by whoever owns the
-//!   record alone. In SET it is only read. Whoever has a waker of ours (not a borrow) has seen SET.
+//! * The pointer is to the waker of the poll that is going on. It is followed only on behalf of
+//!   somebody who borrows the waker that this poll gave out: such a borrow ends before the poll
+//!   does, and with it the loan.
+//! * `kept` is written in SETTING by the one thread that made the pointer into SETTING, and taken
+//!   out by whoever owns the record alone. In SET it is only read. Whoever has a waker of ours (not
+//!   a borrow) has seen SET.
 //!
 //! Not here: executors that change their waker between two polls ([`crate::replaced_wakers`]).
 
@@ -54,7 +58,8 @@ impl ExecutorWaker {
         self.kept.with_mut(|kept| unsafe { kept.write(None) });
     }
 
-    /// Lends the waker of a poll that begins. False: another one is kept, and the executor has changed its waker.
+    /// Lends the waker of a poll that begins. False: another one is kept, and the executor has
+    /// changed its waker.
     ///
     /// # Safety
     ///
@@ -77,7 +82,8 @@ impl ExecutorWaker {
     #[inline]
     pub(super) unsafe fn keep(&self) {
         if self.word.load(Ordering::Acquire) != SET {
-            // SAFETY: not SET, so no waker is out: the caller borrows one from a poll that is going on.
+            // SAFETY: not SET, so no waker is out: the caller borrows one from a poll that is going
+            // on.
             unsafe { self.keep_lent() };
         }
     }
@@ -93,7 +99,8 @@ impl ExecutorWaker {
             if word != SETTING {
                 return word;
             }
-            // Two threads can borrow the same waker; this lasts as long as the other's clone of the executor's waker.
+            // Two threads can borrow the same waker; this lasts as long as the other's clone of the
+            // executor's waker.
             hint::wait();
         }
     }
@@ -117,7 +124,8 @@ impl ExecutorWaker {
                 break word;
             }
         };
-        // An executor's waker may panic when it is cloned: then the loan goes on, and nobody waits for ever.
+        // An executor's waker may panic when it is cloned: then the loan goes on, and nobody waits
+        // for ever.
         let mut settle = Settle(&self.word, lent);
         // SAFETY: `lent` is the waker of the poll from which the caller borrows.
         let waker = unsafe { &*lent }.clone();
@@ -132,7 +140,8 @@ impl ExecutorWaker {
         if self.word.load(Ordering::Acquire) != SET {
             return None;
         }
-        // SAFETY: SET, so it is not written before the record is recycled, and nobody looks at a record without a reference.
+        // SAFETY: SET, so it is not written before the record is recycled, and nobody looks at a
+        // record without a reference.
         self.kept.with(|kept| unsafe { &*kept }.as_ref())
     }
 
@@ -145,7 +154,8 @@ impl ExecutorWaker {
     pub(super) unsafe fn wake(&self) {
         match self.kept() {
             Some(waker) => waker.wake_by_ref(),
-            // SAFETY: not SET, so no waker is out: the caller borrows one from a poll that is going on.
+            // SAFETY: not SET, so no waker is out: the caller borrows one from a poll that is going
+            // on.
             None => unsafe { self.wake_lent() },
         }
     }

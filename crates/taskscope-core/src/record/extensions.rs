@@ -1,7 +1,9 @@
-//! What few tasks have: a name, labels, a long poll, a capture that lacks something, uses of a cancellation token.
+//! Facts that few tasks have: a name, labels, a long poll, a capture that lacks something, uses of
+//! a cancellation token.
 //!
-//! A record gets its side table when it first needs one, in a place beside the record ([`super::arena`]), and keeps it for the tasks that come
-//! after: so even named tasks allocate nothing but their names. Its memory is given back together with that of the record.
+//! A record gets its side table when it first needs one, in a place beside the record
+//! ([`super::arena`]), and keeps it for the tasks that come after: so even named tasks allocate
+//! nothing but their names. Its memory is given back together with that of the record.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +12,7 @@ use callstack::Stack;
 
 use crate::Name;
 
-/// What the last capture lacks.
+/// Parts that the last capture lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Missing {
     /// Wakers taken in that poll whose stacks did not fit in the buffer.
@@ -46,6 +48,7 @@ pub struct ExtensionData {
     pub long_poll: Option<Box<LongPoll>>,
 }
 
+/// The extensions of a record.
 #[derive(Debug, Default)]
 pub struct Extensions {
     data: Mutex<ExtensionData>,
@@ -60,8 +63,11 @@ pub struct Extensions {
 /// A task's looks at the token of its scope. Raw ticks.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenLooks {
+    /// The first one.
     pub first: u64,
+    /// The last one.
     pub last: u64,
+    /// Whether it has seen that its scope is cancelled.
     pub saw_cancelled: bool,
 }
 
@@ -71,7 +77,8 @@ impl Extensions {
         self.data.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The task has looked at a token, and seen that its scope is cancelled or not. Only the thread that polls it calls this.
+    /// The task has looked at a token, and seen that its scope is cancelled or not. Only the thread
+    /// that polls it calls this.
     pub fn token_polled(&self, now: u64, saw_cancelled: bool) {
         if self.token_first.load(Ordering::Relaxed) == 0 {
             self.token_first.store(now, Ordering::Relaxed);

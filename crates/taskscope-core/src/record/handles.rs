@@ -1,4 +1,4 @@
-//! Who refers to a record: a holder, the task's own future, its `JoinHandle`.
+//! References to a record: a holder's, the task's own future, its `JoinHandle`.
 //!
 //! Not here: wakers, which refer to it, too (`waker.rs`); the counts (`state.rs`).
 
@@ -37,7 +37,7 @@ impl Hold {
         }
     }
 
-    /// What is known since birth.
+    /// The facts of birth.
     #[inline]
     pub fn meta(&self) -> &Meta {
         // SAFETY: this hold is a reference, so the cell is not written while `&self` lives.
@@ -59,6 +59,12 @@ impl Drop for Hold {
 pub struct TaskGuard(pub(super) &'static Record);
 
 impl TaskGuard {
+    /// The record, which is there for ever.
+    #[cfg(tokio_unstable)]
+    pub(crate) fn get(&self) -> &'static Record {
+        self.0
+    }
+
     #[cold]
     fn keep_facts(&self) {
         self.0.state.retain(Ref::Holder);
@@ -88,7 +94,8 @@ impl TaskGuard {
         unsafe { &*self.0.meta.get() }.as_ref()?.scope.as_ref()
     }
 
-    /// The future is about to be dropped: this thread is busy with the task until then, since a destructor can block, too.
+    /// The future is about to be dropped: this thread is busy with the task until then, since a
+    /// destructor can block, too.
     #[inline]
     pub fn depart(&self) {
         if self.0.thread() == 0 {
@@ -128,6 +135,7 @@ pub struct Attached {
 }
 
 impl Attached {
+    /// The handle of that task.
     #[inline]
     pub fn to(task: TaskRef) -> Attached {
         Attached { task, armed: true }
@@ -210,8 +218,8 @@ impl TaskRef {
         self.record.serial.load(Ordering::Relaxed) == self.serial
     }
 
-    /// Notes tokio's id of the task, which its first poll does, too. If the record has gone to another task in this very moment, that
-    /// task's first poll puts it right.
+    /// Notes tokio's id of the task, which its first poll does, too. If the record has gone to
+    /// another task in this very moment, that task's first poll puts it right.
     #[inline]
     pub fn set_id(self, id: u64) {
         if self.record.id() == 0 && self.is_current() {

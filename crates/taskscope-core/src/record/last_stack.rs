@@ -1,13 +1,15 @@
-//! The stack that a task's last capture found, in one word of its record. A free record has its link to the next one there.
+//! The stack that a task's last capture found, in one word of its record. A free record has its
+//! link to the next one there.
 //!
 //! ```text
 //!  null or a stack ◀── set, by the thread that polls the task ──▶ null or a stack
 //!                a stack ── read, by a dump ──▶ READING ──▶ the same stack
 //! ```
 //!
-//! * The word owns one reference to the stack. It changes hands by one compare-and-exchange, which fails while somebody reads:
-//!   so a stack is not dropped under its reader.
-//! * Readers wait for each other. Whoever polls the task waits for nobody: it gives up what it found, and the dump asks again.
+//! * The word owns one reference to the stack. It changes hands by one compare-and-exchange, which
+//!   fails while somebody reads: so a stack is not dropped under its reader.
+//! * Readers wait for each other. Whoever polls the task waits for nobody: it gives up what it
+//!   found, and the dump asks again.
 //!
 //! Not here: of which poll the stack is; captures that lack something ([`super::Extensions`]).
 
@@ -39,14 +41,15 @@ impl<T: Send + Sync> LastStack<T> {
         const { assert!(align_of::<T>() > READING) };
         let new = stack.map_or(ptr::null_mut(), |stack| Arc::into_raw(stack).cast_mut());
         let old = self.0.load(Ordering::Relaxed);
-        // Releases the new stack to its readers, acquires what the readers of the old one did with it.
+        // Releases the new stack to its readers, acquires what the readers of the old one did with
+        // it.
         let swapped = old.addr() & READING == 0
             && self
                 .0
                 .compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed)
                 .is_ok();
-        // SAFETY: whichever is not in the word now is owned by this call alone: `new` came from an `Arc` just now, `old` was given up
-        // by the word, and nobody reads it.
+        // SAFETY: whichever is not in the word now is owned by this call alone: `new` came from an
+        // `Arc` just now, `old` was given up by the word, and nobody reads it.
         unsafe { drop(owned(if swapped { old } else { new })) };
         swapped
     }
@@ -126,7 +129,8 @@ struct Reading<'a, T> {
 
 impl<T> Reading<'_, T> {
     fn stack(&self) -> ManuallyDrop<Arc<T>> {
-        // SAFETY: the word owns a reference and cannot give it up before `self` is dropped. This one is not dropped.
+        // SAFETY: the word owns a reference and cannot give it up before `self` is dropped. This
+        // one is not dropped.
         ManuallyDrop::new(unsafe { Arc::from_raw(self.stack.cast_const()) })
     }
 }

@@ -24,7 +24,8 @@ pub(super) const CHOSEN: u32 = 2;
 pub(super) const ITSELF: u8 = 1;
 pub(super) const OTHERS: u8 = 2;
 
-/// Bits of `hints`: sampling would like to know where the task waits; it ended in a poll that only a capture had asked for.
+/// Bits of `hints`: sampling would like to know where the task waits; it ended in a poll that only
+/// a capture had asked for.
 pub(super) const STACK_WELCOME: u8 = 1;
 pub(super) const ENDED_UNWOKEN: u8 = 2;
 
@@ -34,7 +35,7 @@ pub fn of_new_task(meta: Meta, traits: Traits, runtime: u16, tags: Option<Tags>)
     pool::take().publish(meta, traits, runtime, tags)
 }
 
-/// What is known of one task.
+/// The record of one task.
 pub struct Record {
     pub(super) state: State,
     /// Polls begun.
@@ -63,25 +64,26 @@ pub struct Record {
     /// Raw ticks when the `JoinHandle` was dropped with the task still alive; 0 if it was not.
     pub(super) detached_at: AtomicU64,
     pub(super) side: AtomicPtr<Extensions>,
-    /// What the last capture found. While this record is free, the next free one.
+    /// The stack of the last capture. While this record is free, the next free one.
     pub(super) last_stack: LastStack<Stack>,
     pub(super) meta: UnsafeCell<Option<Meta>>,
 }
 
-// SAFETY: `meta` follows the protocol above: it is written only by the thread that owns the record alone (the counts are 0 and it
-// was taken from the pool or just released), and its contents are Send and Sync themselves. The rest is Sync.
+// SAFETY: `meta` follows the protocol above: it is written only by the thread that owns the record
+// alone (the counts are 0 and it was taken from the pool or just released), and its contents are
+// Send and Sync themselves. The rest is Sync.
 unsafe impl Sync for Record {}
 
 impl Record {
-    /// Makes a free record out of memory that reads as zeros, or that was one. The next task has the serial number after this one. Only the
-    /// pool calls this, for a record that is in no list.
+    /// Makes a free record out of memory that reads as zeros, or that was one. The next task has
+    /// the serial number after this one. Only the pool calls this, for a record that is in no list.
     pub(crate) fn renew(&'static self, serial: u32) {
         debug_assert!(!self.state.is_in_use(), "a free record");
         self.serial.store(serial, Ordering::Relaxed);
-        // What is beside the record may be zeros.
+        // The extensions beside the record may be zeros.
         self.side.store(std::ptr::null_mut(), Ordering::Relaxed);
-        // SAFETY: the counts are 0 and the caller has the record for itself: nobody else reads or writes the cells. What was there, if
-        // anything, owns nothing: `recycle` has taken it out.
+        // SAFETY: the counts are 0 and the caller has the record for itself: nobody else reads or
+        // writes the cells. What was there, if anything, owns nothing: `recycle` has taken it out.
         unsafe {
             self.executor.renew();
             self.meta.get().write(None);
@@ -93,7 +95,8 @@ impl Record {
         self.serial.load(Ordering::Relaxed)
     }
 
-    /// Makes a record out of the pool the record of a new task, counts it in, and gives it its first holder.
+    /// Makes a record out of the pool the record of a new task, counts it in, and gives it its
+    /// first holder.
     #[inline]
     pub(super) fn publish(
         &'static self,
@@ -127,8 +130,8 @@ impl Record {
         if let Some(scope) = &meta.scope {
             scope.task_started();
         }
-        // SAFETY: the counts are 0 and the caller took the record from the pool: nobody else reads or writes `meta`. What was there
-        // owns nothing: `recycle` has taken the scope out.
+        // SAFETY: the counts are 0 and the caller took the record from the pool: nobody else reads
+        // or writes `meta`. What was there owns nothing: `recycle` has taken the scope out.
         unsafe { self.meta.get().write(Some(meta)) };
         self.state.publish();
         TaskGuard(self)
@@ -149,7 +152,8 @@ impl Record {
     /// Returns the record to the pool; the counts have just become 0 by the caller's doing.
     #[inline]
     pub(super) fn recycle(&'static self) {
-        // SAFETY: the last reference is gone and the record is not in the pool yet: nobody else can reach the cells.
+        // SAFETY: the last reference is gone and the record is not in the pool yet: nobody else can
+        // reach the cells.
         let (waker, scope, stack) = unsafe {
             let meta = (*self.meta.get()).as_mut();
             let scope = meta.and_then(|meta| meta.scope.take());
@@ -176,7 +180,8 @@ impl Record {
     /// The next record in a list of free ones. Only the pool uses it.
     #[inline]
     pub(crate) fn next(&self) -> Option<&'static Record> {
-        // SAFETY: of a free record it is null or what `set_next` was given, and records are never freed.
+        // SAFETY: of a free record it is null or what `set_next` was given, and records are never
+        // freed.
         unsafe { self.last_stack.link().cast::<Record>().as_ref() }
     }
 

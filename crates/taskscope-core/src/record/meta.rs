@@ -1,4 +1,4 @@
-//! What a task is declared to be when it is spawned.
+//! The facts of a task's birth, and how it was declared.
 
 use std::panic::Location;
 use std::sync::Arc;
@@ -6,11 +6,14 @@ use std::sync::Arc;
 use super::Label;
 use crate::{Name, Owner, ScopeInfo};
 
-/// What is known about a task from its birth and never changes.
+/// The facts of a task's birth, which never change.
 #[derive(Debug)]
 pub struct Meta {
+    /// Where it was spawned.
     pub site: &'static Location<'static>,
+    /// Tells the type of its future.
     pub future: fn() -> &'static str,
+    /// The owner.
     pub scope: Option<Arc<dyn Owner>>,
     /// Raw ticks.
     pub spawned_at: u64,
@@ -49,10 +52,12 @@ impl Traits {
     /// A sampler has met it: its facts are to be kept when it ends.
     pub(super) const SAMPLED: Traits = Traits(128);
 
+    /// These and more, if `on`.
     pub fn with(self, more: Traits, on: bool) -> Traits {
         if on { Traits(self.0 | more.0) } else { self }
     }
 
+    /// Whether it has all of these.
     pub fn has(self, all: Traits) -> bool {
         self.0 & all.0 == all.0
     }
@@ -66,6 +71,8 @@ impl Traits {
 /// A name and labels, as they go into a record's side table.
 #[derive(Debug, Clone, Default)]
 pub struct Tags {
+    /// The name.
     pub name: Option<Name>,
+    /// The labels, in the order in which they were set.
     pub labels: Vec<Label>,
 }

@@ -1,10 +1,13 @@
-//! Polls that a runtime's hooks report: a beginning and an end that are two calls, around a poll that is not ours to wrap.
+//! Polls that a runtime's hooks report: a beginning and an end that are two calls, around a poll
+//! that is not ours to wrap.
 //!
-//! What is open is kept in a small stack of the thread, with a hold on each record: tokio ends a task in the middle of its last poll, and the
-//! current task of a thread has to be held by somebody until it is no longer the current one.
+//! What is open is kept in a small stack of the thread, with a hold on each record: tokio ends a
+//! task in the middle of its last poll, and the current task of a thread has to be held by somebody
+//! until it is no longer the current one.
 //!
-//! Nothing here relies on tokio calling its hooks in pairs. A poll that is not the innermost one when it ends gives its place as current
-//! task to nobody, and its hold away for ever, since a poll inside of it may still mean to make it the current one again.
+//! Nothing here relies on tokio calling its hooks in pairs. A poll that is not the innermost one
+//! when it ends gives its place as current task to nobody, and its hold away for ever, since a poll
+//! inside of it may still mean to make it the current one again.
 //!
 //! The thread-local has no destructor, for the same reason as that of [`super::poll`].
 
@@ -18,7 +21,8 @@ use super::{Hold, Record};
 use crate::threads::{self, Slot};
 use crate::{clock, poll_sampler, runtime};
 
-/// Polls of hooked tasks inside each other, on one thread: a runtime inside of a task of another one. Those that are deeper are not counted.
+/// Polls of hooked tasks inside each other, on one thread: a runtime inside of a task of another
+/// one. Those that are deeper are not counted.
 const DEPTH: usize = 8;
 
 /// A poll that has begun and not ended.
@@ -127,7 +131,7 @@ impl Open {
         let record = self.hold.0;
         let now = clock::coarse();
         if self.special.is_sampled() {
-            // Of a task that has ended nobody asks how it waits.
+            // Nobody asks how a task waits that has ended.
             let suspended = !record.is_finished();
             record.end_sampled_poll(&self.begun, self.special, suspended, now);
         }

@@ -1,9 +1,11 @@
 //! One poll of a task, from its beginning to its end, and what this thread is polling.
 //!
-//! All in one place because it is what makes two things sound: the executor's waker is lent for exactly as long as the poll lasts, and the
-//! current task of a thread is held by the future that is being polled.
+//! All in one place because it is what makes two things sound: the executor's waker is lent for
+//! exactly as long as the poll lasts, and the current task of a thread is held by the future that
+//! is being polled.
 //!
-//! The thread-local has no destructor: what a thread is polling can be read at any moment, also from a signal handler or an allocator.
+//! The thread-local has no destructor: what a thread is polling can be read at any moment, also
+//! from a signal handler or an allocator.
 
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
@@ -43,13 +45,14 @@ pub fn current_id() -> Option<u64> {
 #[inline]
 pub fn with_current<R>(f: impl FnOnce(&Record, &Meta) -> R) -> Option<R> {
     let record = current()?;
-    // SAFETY: `Guard::begin` made it the current task of this thread, in a poll that has not ended. The future that is being polled
-    // holds the record, so the cell is not written. The same goes for `hooked`, which holds it itself.
+    // SAFETY: `Guard::begin` made it the current task of this thread, in a poll that has not ended.
+    // The future that is being polled holds the record, so the cell is not written. The same goes
+    // for `hooked`, which holds it itself.
     let meta = unsafe { &*record.meta.get() };
     meta.as_ref().map(|meta| f(record, meta))
 }
 
-/// What a task that is spawned now inherits from the one that this thread is polling.
+/// The inheritance of a task that is spawned now, from the one that this thread is polling.
 #[derive(Debug)]
 pub struct Inherited {
     /// 0 if no task of ours is being polled.
@@ -60,7 +63,7 @@ pub struct Inherited {
     pub scope: Option<Option<Arc<dyn Owner>>>,
 }
 
-/// What a task that is spawned now inherits.
+/// The inheritance of a task that is spawned now.
 #[inline]
 pub fn inherited() -> Inherited {
     LOCAL.with(|local| {
@@ -94,7 +97,8 @@ pub(crate) fn set_scoped(scoped: bool) -> bool {
 }
 
 impl TaskGuard {
-    /// Counts `poll` as one poll of the task, on this thread, with the executor's waker of `cx`. `poll` is told whether to capture.
+    /// Counts `poll` as one poll of the task, on this thread, with the executor's waker of `cx`.
+    /// `poll` is told whether to capture.
     #[inline]
     pub(crate) fn poll<T>(
         &self,
@@ -115,8 +119,9 @@ impl TaskGuard {
     }
 }
 
-/// The time that a task spends in one poll, on this thread. A task that is ready, or that panics, goes on running
-/// until its future has been dropped: it must not be taken for an idle one without wakers.
+/// The time that a task spends in one poll, on this thread. A task that is ready, or that panics,
+/// goes on running until its future has been dropped: it must not be taken for an idle one without
+/// wakers.
 struct Guard {
     record: &'static Record,
     begun: Begun,
@@ -134,7 +139,8 @@ impl Guard {
             first_poll(record);
         }
         let now = clock::coarse();
-        // SAFETY: `TaskGuard::poll` borrows both the guard and the waker for longer than this guard lives.
+        // SAFETY: `TaskGuard::poll` borrows both the guard and the waker for longer than this guard
+        // lives.
         let begun = unsafe { record.begin_poll(waker, slot.index(), now) };
         let late = poll_sampler::is_late(begun.was_since, now);
         let chosen = slot.begin_poll(record, late);
@@ -171,7 +177,8 @@ impl Drop for Guard {
 }
 
 impl Guard {
-    /// Ends the poll. `suspended`: the task goes on. Apart from `drop`, which the compiler does not like to compile in place.
+    /// Ends the poll. `suspended`: the task goes on. Apart from `drop`, which the compiler does not
+    /// like to compile in place.
     #[inline]
     fn end(self, suspended: bool) {
         ManuallyDrop::new(self).finish(suspended);
@@ -219,7 +226,8 @@ impl Guard {
     }
 }
 
-/// Before the first poll the spawner may not have told everything yet, or may have been wrong about the runtime.
+/// Before the first poll the spawner may not have told everything yet, or may have been wrong about
+/// the runtime.
 fn first_poll(record: &'static Record) {
     let traits = record.traits();
     // Always: what the spawner told may have been meant for the task that had this record before.

@@ -1,4 +1,4 @@
-//! What changes in a record while its task is polled and woken.
+//! Changes of a record while its task is polled and woken.
 //!
 //! Not here: what belongs to a poll besides (`poll.rs`); polls that are sampled (`sampled.rs`).
 
@@ -17,7 +17,8 @@ impl Record {
     ///
     /// # Safety
     ///
-    /// The caller polls the task of this record, holds the record, and ends the poll before `waker` does.
+    /// The caller polls the task of this record, holds the record, and ends the poll before `waker`
+    /// does.
     #[inline]
     pub(super) unsafe fn begin_poll(
         &'static self,
@@ -49,7 +50,8 @@ impl Record {
         begun
     }
 
-    /// Counts a poll that ended. A poll that nothing but a dump asked for does not begin a new wait.
+    /// Counts a poll that ended. A poll that nothing but a dump asked for does not begin a new
+    /// wait.
     #[inline]
     pub(super) fn end_poll(&self, begun: &Begun, now: u64) {
         let spent = now.saturating_sub(self.since.load(Ordering::Relaxed));
@@ -80,7 +82,8 @@ impl Record {
     pub(super) fn replace_waker(&'static self, waker: &Waker, same: bool) {
         let flags = self.flags.load(Ordering::Relaxed);
         if same {
-            // Back to the one that is kept. Whoever still reads the flag finds nothing in the table, and uses that one.
+            // Back to the one that is kept. Whoever still reads the flag finds nothing in the
+            // table, and uses that one.
             self.flags.store(flags & !REPLACED, Ordering::Relaxed);
             drop(replaced_wakers::remove(self));
         } else {
@@ -89,16 +92,19 @@ impl Record {
         }
     }
 
-    /// Whether a dump asks this poll for a capture. The answer to a `true` is [`capture::withdraw`].
+    /// Whether a dump asks this poll for a capture. The answer to a `true` is
+    /// `capture::withdraw`.
     #[inline]
     pub fn wants_capture(&self) -> bool {
         self.state.is_requested()
     }
 
-    /// Keeps what a capturing poll found, in the poll that is going on. Nothing is kept if a dump is reading what was there before: it asks again.
+    /// Keeps what a capturing poll found, in the poll that is going on. Nothing is kept if a dump
+    /// is reading what was there before: it asks again.
     pub(crate) fn set_captured(&'static self, stack: Option<Arc<Stack>>, missing: Missing) {
         let before = self.captured_in.load(Ordering::Relaxed);
-        // Until all is in place nothing counts as captured. The mark is still set, so nobody asks again meanwhile.
+        // Until all is in place nothing counts as captured. The mark is still set, so nobody asks
+        // again meanwhile.
         self.captured_in.store(0, Ordering::Release);
         if !self.last_stack.set(stack) {
             self.captured_in.store(before, Ordering::Release);
@@ -112,13 +118,15 @@ impl Record {
             .store(self.polls() as u32, Ordering::Release);
     }
 
-    /// Whether the poll that begins is to capture its stack because that is welcome. Once for each time that it was said.
+    /// Whether the poll that begins is to capture its stack because that is welcome. Once for each
+    /// time that it was said.
     pub(super) fn takes_welcome(&self) -> bool {
         self.hints.load(Ordering::Relaxed) & STACK_WELCOME != 0
             && self.hints.fetch_and(!STACK_WELCOME, Ordering::Relaxed) & STACK_WELCOME != 0
     }
 
-    /// The task is ready in a poll that only a capture has asked for. One that is driven may be polled by whoever drives it at any time.
+    /// The task is ready in a poll that only a capture has asked for. One that is driven may be
+    /// polled by whoever drives it at any time.
     pub(super) fn end_unwoken(&self) {
         if self.woken_at.load(Ordering::Relaxed) == 0 && !self.traits().has(Traits::DRIVEN) {
             self.hints.fetch_or(ENDED_UNWOKEN, Ordering::Release);
@@ -135,7 +143,8 @@ impl Record {
         self.state.withdraw()
     }
 
-    /// Wakes the task without marking it as woken: for captures. False: it has not taken a waker yet, and cannot be woken.
+    /// Wakes the task without marking it as woken: for captures. False: it has not taken a waker
+    /// yet, and cannot be woken.
     pub(crate) fn nudge(&'static self) -> bool {
         let replaced = self.flags.load(Ordering::Relaxed) & REPLACED != 0;
         if replaced && replaced_wakers::wake(self) {
@@ -173,8 +182,8 @@ impl Record {
         self.runtime.store(runtime, Ordering::Relaxed);
     }
 
-    /// Has the task's facts kept when it ends, and tells its key: the record, and which of its tasks.
-    /// Async-signal-safe. Only for the thread that is polling the task.
+    /// Has the task's facts kept when it ends, and tells its key: the record, and which of its
+    /// tasks. Async-signal-safe. Only for the thread that is polling the task.
     #[inline]
     pub(crate) fn mark_sampled(&'static self) -> [u64; 2] {
         if !self.traits().has(Traits::SAMPLED) {
@@ -189,7 +198,7 @@ impl Record {
     }
 }
 
-/// What a poll replaced in the record when it began.
+/// Values that a poll replaced in the record when it began.
 pub(super) struct Begun {
     pub(super) was_since: u64,
     pub(super) woken_at: u64,

@@ -1,6 +1,7 @@
 //! A waker that belongs to no task and tells from where it was cloned.
 //!
-//! Its data is never read, so it may be kept and dropped at any time, also after the thread that made it has ended.
+//! Its data is never read, so it may be kept and dropped at any time, also after the thread that
+//! made it has ended.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -16,7 +17,7 @@ static SILENT: RawWakerVTable = RawWakerVTable::new(clone_silent, nothing, nothi
 struct Probe {
     /// Inside the frame of `poll_above`; 0 while nothing is polled.
     limit: usize,
-    /// Of the first clone.
+    /// The frames of the first clone.
     frames: Vec<usize>,
 }
 
@@ -48,8 +49,8 @@ fn clone_silent(_: *const ()) -> RawWaker {
 
 fn nothing(_: *const ()) {}
 
-/// Polls a future once and returns the return addresses between it and the function that took its waker, leaf first, both included; empty
-/// if it took none.
+/// Polls a future once and returns the return addresses between it and the function that took its
+/// waker, leaf first, both included; empty if it took none.
 pub fn poll(future: Pin<&mut dyn Future<Output = ()>>) -> Vec<usize> {
     // SAFETY: the functions of the vtable do not use the data.
     let waker = unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &PROBING)) };

@@ -1,7 +1,8 @@
 //! Polls and waits that sampling has chosen: what it keeps in a record, and when it is told.
 //!
-//! A chosen poll is timed and captures its stack. If the task suspends, the wait that begins is chosen, too: a few bits of the record's flags say so until
-//! a poll ends it, or the task. Nothing of that is done in a poll that was not chosen.
+//! A chosen poll is timed and captures its stack. If the task suspends, the wait that begins is
+//! chosen, too: a few bits of the record's flags say so until a poll ends it, or the task. Nothing
+//! of that is done in a poll that was not chosen.
 //!
 //! Not here: which polls are chosen, and what becomes of the times ([`crate::poll_sampler`]).
 
@@ -21,7 +22,7 @@ use crate::{capture, clock};
 /// Keeps the other bits of the flags.
 const OTHERS: u8 = (1 << CHOSEN) - 1;
 
-/// What is special about a poll, in a byte: mostly nothing.
+/// Why this poll leaves the fast path; zero for nearly all.
 #[derive(Clone, Copy)]
 pub(super) struct PollFlags(u8);
 
@@ -30,7 +31,7 @@ impl PollFlags {
     const MARKED: u8 = 1 << 7;
     /// Sampling wants one.
     const CAPTURES: u8 = 1 << 6;
-    /// What it stands for, if it was chosen; else 0.
+    /// Its weight, if it is sampled; else 0.
     const CODE: u8 = PollFlags::CAPTURES - 1;
 
     #[inline]
@@ -72,15 +73,19 @@ impl PollFlags {
 /// A chosen wait that is still going on.
 #[derive(Debug)]
 pub struct Wait {
+    /// How many waits it stands for.
     pub weight: SampleWeight,
     /// Raw ticks: when it began, and when it was ended by a wake that no poll has answered yet.
     pub since: u64,
+    /// When it was ended by a wake that no poll has answered yet; raw ticks.
     pub woken_at: Option<u64>,
+    /// Where the task waits.
     pub stack: Result<Arc<Stack>, NoTrace>,
 }
 
 impl Record {
-    /// A poll that was chosen has begun. From now on until it ends, `since` is told by the precise clock.
+    /// A poll that was chosen has begun. From now on until it ends, `since` is told by the precise
+    /// clock.
     #[cold]
     #[inline(never)]
     pub(super) fn choose(
@@ -99,7 +104,8 @@ impl Record {
         special.chosen(weight, begun.was_woken() && capture::may(self))
     }
 
-    /// A poll that was chosen is about to end. `suspended`: the task goes on. `now` is the coarse clock's.
+    /// A poll that was chosen is about to end. `suspended`: the task goes on. `now` is the coarse
+    /// clock's.
     #[cold]
     #[inline(never)]
     pub(super) fn end_sampled_poll(
@@ -115,12 +121,13 @@ impl Record {
         };
         let (from, to) = (self.since.load(Ordering::Relaxed), clock::precise());
         poll_sampler::ran(self, meta, weight, from, to);
-        // What follows goes by the coarse clock again.
+        // From here on the coarse clock counts again.
         let busy = self.busy.load(Ordering::Relaxed) + to.saturating_sub(from);
         self.busy.store(busy, Ordering::Relaxed);
         self.since.store(now, Ordering::Relaxed);
         if self.woken_at.load(Ordering::Relaxed) != 0 {
-            // As in `end_poll`, which finds nothing left to count: it could not have run any sooner than now.
+            // As in `end_poll`, which finds nothing left to count: it could not have run any sooner
+            // than now.
             self.woken_at.store(now, Ordering::Relaxed);
         }
         // One that was woken in this very poll does not wait.
@@ -138,8 +145,9 @@ impl Record {
 
     /// The facts of birth, for the thread that polls the task.
     fn polled_meta(&'static self) -> Option<&'static Meta> {
-        // SAFETY: called from within a poll, or from the end of the future: the future holds the record, so the cell is not written. The
-        // reference does not leave the callers in this file.
+        // SAFETY: called from within a poll, or from the end of the future: the future holds the
+        // record, so the cell is not written. The reference does not leave the callers in this
+        // file.
         unsafe { &*self.meta.get() }.as_ref()
     }
 
@@ -173,7 +181,8 @@ impl Record {
         }
     }
 
-    /// The task ends in a poll, at the end of which a chosen wait still goes on: nothing but a dump had asked for that poll, and the task ended in it.
+    /// The task ends in a poll, at the end of which a chosen wait still goes on: nothing but a dump
+    /// had asked for that poll, and the task ended in it.
     #[inline]
     pub(super) fn end_sampled_wait_by_end(&'static self, begun: &Begun) {
         if self.flags.load(Ordering::Relaxed) >> CHOSEN != 0 {
@@ -216,7 +225,8 @@ impl Record {
 }
 
 impl Hold {
-    /// The chosen wait of the task that is going on, if there is one and the task does not move at this very moment.
+    /// The chosen wait of the task that is going on, if there is one and the task does not move at
+    /// this very moment.
     pub fn sampled_wait(&self) -> Option<Wait> {
         let record = self.record();
         let polls = record.polls();

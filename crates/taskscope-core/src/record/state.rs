@@ -1,15 +1,18 @@
-//! The word that decides whose record it is: counts of wakers and holders, the end of the task, and the mark for a capture.
+//! The word that decides whose record it is: counts of wakers and holders, the end of the task, and
+//! the mark for a capture.
 //!
 //! ```text
 //!  63         62        40..=61            0..=39
 //!  REQUESTED  FINISHED  holders            wakers
 //! ```
 //!
-//! Both counts zero: nobody refers to the record, and it is free or about to be. A holder can only be added to a count that is not
-//! zero, and not after the end. Whoever takes the last reference away owns the record alone, and is told so exactly once.
-//! Because the end and the mark share the word, either the end finds the mark, or the mark finds the end: no mark stays behind.
+//! Both counts zero: nobody refers to the record, and it is free or about to be. A holder can only
+//! be added to a count that is not zero, and not after the end. Whoever takes the last reference
+//! away owns the record alone, and is told so exactly once. Because the end and the mark share the
+//! word, either the end finds the mark, or the mark finds the end: no mark stays behind.
 //!
-//! Not here: what the counts protect ([`super::Record`]); how many marks are set in the process ([`crate::capture`]).
+//! Not here: what the counts protect ([`super::Record`]); how many marks are set in the process
+//! ([`crate::capture`]).
 
 use std::process::abort;
 use std::sync::atomic::Ordering;
@@ -23,7 +26,7 @@ const REQUESTED: u64 = 1 << 63;
 const WAKERS: u64 = HOLDER - 1;
 const COUNTS: u64 = FINISHED - 1;
 
-/// What a reference is.
+/// The kind of a reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ref {
     /// A waker that is out.
@@ -52,7 +55,7 @@ pub(crate) enum Request {
     Finished,
 }
 
-/// What the end of a task left to do.
+/// Work that the end of a task has left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct End {
     /// The task's was the last reference: the record is the caller's alone.
@@ -64,7 +67,7 @@ pub(super) struct End {
 pub(super) struct State(AtomicU64);
 
 impl State {
-    /// Of a free record. Outside of models it is memory that reads as zeros.
+    /// The state of a free record. Outside of models it is memory that reads as zeros.
     #[cfg(taskscope_loom)]
     pub(super) fn new() -> State {
         State(AtomicU64::new(0))
@@ -100,7 +103,8 @@ impl State {
     #[inline]
     pub(super) fn retain(&self, reference: Ref) {
         let before = self.0.fetch_add(reference.unit(), Ordering::Relaxed);
-        // As `Arc` does: a count that could overflow means that references are being forgotten in a loop.
+        // As `Arc` does: a count that could overflow means that references are being forgotten in a
+        // loop.
         if before & WAKERS > WAKERS / 2 || before & COUNTS > COUNTS / 2 {
             abort();
         }
@@ -109,7 +113,8 @@ impl State {
     /// Takes a reference away. True: it was the last, and the record is the caller's alone.
     #[inline]
     pub(super) fn release(&self, reference: Ref) -> bool {
-        // As in `Arc`: everything that was done under a reference happens before the end of the last.
+        // As in `Arc`: everything that was done under a reference happens before the end of the
+        // last.
         let before = self.0.fetch_sub(reference.unit(), Ordering::AcqRel);
         before & COUNTS == reference.unit()
     }

@@ -7,8 +7,8 @@ use super::Record;
 use super::state::Ref;
 use crate::capture;
 
-/// Which of the two vtables a waker has. `Waker::will_wake` is false between the two, so a leaf future that is
-/// polled with the other one must clone.
+/// Which of the two vtables a waker has. `Waker::will_wake` is false between the two, so a leaf
+/// future that is polled with the other one must clone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Identity {
     Plain,
@@ -20,8 +20,8 @@ static CAPTURING: RawWakerVTable =
     RawWakerVTable::new(clone_capturing, wake, wake_by_ref_capturing, drop_waker);
 
 impl Record {
-    /// The waker that the task is polled with, borrowed: it carries no reference of its own. The poller, who has lent
-    /// the executor's waker to the record, drops nothing.
+    /// The waker that the task is polled with, borrowed: it carries no reference of its own. The
+    /// poller, who has lent the executor's waker to the record, drops nothing.
     #[inline]
     pub(crate) fn with_waker<R>(
         &'static self,
@@ -33,7 +33,8 @@ impl Record {
             Identity::Capturing => &CAPTURING,
         };
         let data = std::ptr::from_ref(self).cast::<()>();
-        // SAFETY: the vtable's functions expect a `&'static Record` as data. The waker is never dropped.
+        // SAFETY: the vtable's functions expect a `&'static Record` as data. The waker is never
+        // dropped.
         let waker = unsafe { Waker::from_raw(RawWaker::new(data, vtable)) };
         f(&ManuallyDrop::new(waker))
     }
@@ -59,7 +60,8 @@ unsafe fn record(data: *const ()) -> &'static Record {
 }
 
 unsafe fn clone_plain(data: *const ()) -> RawWaker {
-    // SAFETY: called with our own data, by the vtable's contract; the caller has or borrows the waker.
+    // SAFETY: called with our own data, by the vtable's contract; the caller has or borrows the
+    // waker.
     unsafe {
         let record = record(data);
         record.executor.keep();
@@ -77,7 +79,8 @@ unsafe fn clone_capturing(data: *const ()) -> RawWaker {
 }
 
 unsafe fn wake(data: *const ()) {
-    // SAFETY: called with our own data; the waker is consumed, so its reference is released after its last use.
+    // SAFETY: called with our own data; the waker is consumed, so its reference is released after
+    // its last use.
     unsafe {
         wake_by_ref(data);
         drop_waker(data);
@@ -85,7 +88,8 @@ unsafe fn wake(data: *const ()) {
 }
 
 unsafe fn wake_by_ref(data: *const ()) {
-    // SAFETY: called with our own data; the caller has or borrows the waker, which outlives the call.
+    // SAFETY: called with our own data; the caller has or borrows the waker, which outlives the
+    // call.
     unsafe { record(data).wake() };
 }
 

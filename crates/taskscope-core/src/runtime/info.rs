@@ -21,15 +21,16 @@ pub struct RuntimeInfo {
     pub workers: usize,
     /// Live tasks that have a record.
     pub tracked: usize,
-    /// Live tasks of this runtime without a record: spawned with plain `tokio::spawn`, often by a library. They can be
-    /// counted and not looked into. A task that is ending at this moment may be counted here once more.
+    /// Live tasks of this runtime without a record: spawned with plain `tokio::spawn`, often by a
+    /// library. They can be counted and not looked into. A task that is ending at this moment may
+    /// be counted here once more.
     pub untracked: usize,
     pub(super) handle: Handle,
 }
 
 impl RuntimeInfo {
-    /// The runtime's handle, for example for its metrics. Keep it no longer than you need it: a handle keeps the
-    /// runtime's file descriptors open.
+    /// The runtime's handle, for example for its metrics. Keep it no longer than you need it: a
+    /// handle keeps the runtime's file descriptors open.
     pub fn handle(&self) -> &Handle {
         &self.handle
     }

@@ -1,4 +1,5 @@
-//! One count: a look at every record. Not here: when (`series.rs`), what runtimes say (`load.rs`).
+//! Classifies every task that has a record. Not here: when that is done (`history.rs`), how busy
+//! the runtimes are (`load.rs`).
 
 use super::Verdict;
 use super::spinning::{Spinning, Suspects};
@@ -9,16 +10,16 @@ use crate::runtime::Tally;
 use crate::verdict::is_suspect;
 use crate::{clock, pool};
 
-/// What a look at one record has told.
+/// The verdict on one task, and whether it looks like a leak.
 pub(super) struct Classified {
     pub(super) verdict: Verdict,
     pub(super) suspect: bool,
 }
 
-/// Looks at every task. Nothing is allocated for one, and no task is asked for anything.
+/// Calls `f` with every live task. Nothing is allocated for one, and no task is asked for anything.
 ///
-/// The answer is how many there are on each runtime, and who may be spinning.
-pub(super) fn each(
+/// Returns how many tasks there are on each runtime, and which may be spinning.
+pub(super) fn classify_all(
     spinning: &Spinning,
     mut f: impl FnMut(&Hold, &State, &Classified),
 ) -> (Tally, Suspects) {
@@ -33,11 +34,11 @@ pub(super) fn each(
         if record.is_finished() {
             continue;
         }
-        let seen = match reading.thread {
+        let observed = match reading.thread {
             0 => 0,
             _ => record.seen_in_poll(reading.polls),
         };
-        let state = reading.state(moments, clock::length(seen));
+        let state = reading.state(moments, clock::length(observed));
         if !matches!(state, State::Idle { .. }) {
             suspects.add(&hold, reading.polls);
         }

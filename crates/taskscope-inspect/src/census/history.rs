@@ -1,6 +1,7 @@
-//! The switch, the ten minutes that are kept, and what a census compares with.
+//! The series of censuses: its switch, the last ten minutes, and the baseline of the next one.
 //!
-//! Nobody counts under the lock: it is held to look whether a count is due, to put one away, and to copy those that are kept.
+//! Nothing is counted under the lock: it is held to check whether a count is due, to store one, and
+//! to copy the stored ones. Not here: how tasks are counted (`count.rs`).
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,40 +17,42 @@ use crate::dump::State;
 use crate::record::Hold;
 use crate::{RuntimeInfo, Verdict, maintenance};
 
-/// A census may take this part of the time.
+/// The time between two censuses is at least this many times the time that one took.
 const SHARE: u32 = 100;
 
-/// A census outside of the series compares with one that is at least so old: of a shorter time there is nothing to say.
+/// A census outside of the series compares with one that is at least this old: a shorter time says
+/// nothing.
 const LEAST: Duration = Duration::from_millis(500);
 
-/// What the next census compares with.
+/// The earlier readings that a census compares with.
 struct Baseline {
     suspects: Suspects,
     readings: Readings,
 }
 
-struct Kept {
+struct Entry {
     at: Instant,
     census: Census,
 }
 
 struct Series {
-    kept: VecDeque<Kept>,
-    /// Of the last census of the series, and of the one before.
+    entries: VecDeque<Entry>,
+    /// Baselines from the last census of the series and from the one before.
     baselines: [Option<Arc<Baseline>>; 2],
-    /// `None`: at once. Switching off and on again is no way around the pace.
+    /// When the next census is due; `None`: at once. Switching the series off and on again does not
+    /// bring it forward.
     due: Option<Instant>,
 }
 
 static ON: AtomicBool = AtomicBool::new(false);
 static SERIES: Mutex<Series> = Mutex::new(Series {
-    kept: VecDeque::new(),
+    entries: VecDeque::new(),
     baselines: [None, None],
     due: None,
 });
 
 fn series() -> MutexGuard<'static, Series> {
-    // Whole values are put in and taken out.
+    // Only whole values are put in and taken out.
     SERIES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -58,10 +61,10 @@ pub(super) fn start() -> bool {
     if ON.swap(true, Ordering::Relaxed) {
         return false;
     }
-    // What was read long ago says nothing of now.
+    // Readings from before the series was switched off say nothing of now.
     series.baselines = [None, None];
     drop(series);
-    // It sees to it that censuses are taken, also while there is no task.
+    // The watch thread has censuses taken, also while there is no task.
     maintenance::wake();
     true
 }
@@ -74,7 +77,7 @@ pub(super) fn is_on() -> bool {
     ON.load(Ordering::Relaxed)
 }
 
-/// Whether the next census is due. For the upkeep thread, which must not wait.
+/// Whether the next census is due. Does not wait: called on the watch thread.
 pub(crate) fn is_due() -> bool {
     if !is_on() {
         return false;
@@ -85,8 +88,9 @@ pub(crate) fn is_due() -> bool {
     series.due.is_none_or(|due| Instant::now() >= due)
 }
 
-/// Takes the next census of the series if it is due. On the one thread that does.
-pub(crate) fn look() -> Option<Duration> {
+/// Takes the next census of the series if it is due. For the thread of long jobs, the only one that
+/// calls it.
+pub(crate) fn job() -> Option<Duration> {
     if !is_due() {
         return None;
     }
@@ -100,16 +104,16 @@ pub(crate) fn look() -> Option<Duration> {
     let mut series = series();
     let older = series.baselines[0].replace(Arc::new(baseline));
     let oldest = std::mem::replace(&mut series.baselines[1], older);
-    let gone = (series.kept.len() == CENSUS_HISTORY_LEN).then(|| series.kept.pop_front());
+    let gone = (series.entries.len() == CENSUS_HISTORY_LEN).then(|| series.entries.pop_front());
     let rest = CENSUS_PERIOD.max(census.took.saturating_mul(SHARE));
     series.due = Some(Instant::now() + rest);
-    series.kept.push_back(Kept { at, census });
+    series.entries.push_back(Entry { at, census });
     drop(series);
     drop((oldest, gone, before));
     None
 }
 
-/// What a census beside the series compares with.
+/// The baseline of a census that is not part of the series.
 fn baseline() -> Option<Arc<Baseline>> {
     let series = series();
     let old_enough = |baseline: &&Arc<Baseline>| baseline.readings.age() >= LEAST;
@@ -127,17 +131,17 @@ pub(super) fn take_by_scope(names: &mut ScopeNames) -> Breakdown {
     let counted = count_all(baseline().as_deref(), |hold, state, classified| {
         counting.add(hold, state, classified);
     });
-    counting.told(counted.census, counted.infos)
+    counting.finish(counted.census, counted.infos)
 }
 
 pub(super) fn history() -> Vec<Census> {
     let series = series();
     let now = Instant::now();
-    let aged = |kept: &Kept| Census {
-        ago: now.saturating_duration_since(kept.at),
-        ..kept.census.clone()
+    let aged = |entry: &Entry| Census {
+        ago: now.saturating_duration_since(entry.at),
+        ..entry.census.clone()
     };
-    series.kept.iter().map(aged).collect()
+    series.entries.iter().map(aged).collect()
 }
 
 struct Counted {
@@ -152,7 +156,7 @@ fn count_all(before: Option<&Baseline>, mut f: impl FnMut(&Hold, &State, &Classi
     let spinning = before.map_or_else(Spinning::default, |before| before.suspects.spinning());
     let mut by_verdict = [0; Verdict::ALL.len()];
     let mut suspects = 0;
-    let (tally, may_spin) = count::each(&spinning, |hold, state, classified| {
+    let (tally, may_spin) = count::classify_all(&spinning, |hold, state, classified| {
         by_verdict[classified.verdict as usize] += 1;
         suspects += usize::from(classified.suspect);
         f(hold, state, classified);

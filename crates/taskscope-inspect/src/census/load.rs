@@ -1,6 +1,7 @@
-//! What tokio tells of a runtime's workers on stable Rust, and what follows from two looks at it.
+//! How busy the workers of a runtime are, by what tokio tells on stable Rust at two moments.
 //!
-//! Only numbers are kept from one look to the next: a `Handle` would keep the runtime's file descriptors open.
+//! Only numbers are stored from one reading to the next: a `Handle` would keep the runtime's file
+//! descriptors open. Not here: when it is read (`history.rs`).
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use crate::runtime::Tally;
 /// A worker's counters.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Counters {
-    /// It counts parks and unparks: odd while the worker is parked.
+    /// Number of parks and unparks: odd while the worker is parked.
     parks_and_unparks: u64,
     busy: Duration,
 }
@@ -31,17 +32,17 @@ impl Readings {
     }
 }
 
-/// What was read of all runtimes.
+/// The loads of all runtimes, and the readings for the next time.
 pub(super) struct Loads {
     pub(super) loads: Vec<RuntimeLoad>,
-    /// Runtimes that there was no room for.
+    /// Runtimes beyond [`CENSUS_RUNTIMES`].
     pub(super) left_out: usize,
-    /// The same runtimes, with their handles.
+    /// The same runtimes, in the same order, with their handles.
     pub(super) infos: Vec<RuntimeInfo>,
     pub(super) readings: Readings,
 }
 
-/// The runtimes as they are now, beside what was read before.
+/// Reads all runtimes and compares with what was read before.
 pub(super) fn read(tally: &Tally, before: Option<&Readings>) -> Loads {
     let mut each = tally.each();
     let at = Instant::now();
@@ -97,8 +98,9 @@ fn counters(info: &RuntimeInfo) -> Vec<Counters> {
     (0..metrics.num_workers()).map(worker).collect()
 }
 
-/// Whether a worker that tells nothing can be in a poll. A runtime of one thread also tells nothing while nobody drives it, and one
-/// that was shut down never tells anything again.
+/// Whether a worker whose counters stand still can be in a poll. The counters of a current-thread
+/// runtime also stand still while no thread drives it, and those of one that was shut down for
+/// ever.
 fn may_be_in_a_poll(info: &RuntimeInfo, running: usize) -> bool {
     match info.handle().runtime_flavor() {
         RuntimeFlavor::CurrentThread => running > 0,
@@ -106,7 +108,7 @@ fn may_be_in_a_poll(info: &RuntimeInfo, running: usize) -> bool {
     }
 }
 
-/// How busy a worker was, and whether it was in one poll all the time.
+/// The share of the time that a worker was busy, and whether it was in one poll all the time.
 fn judge(
     before: &Counters,
     now: &Counters,
@@ -116,7 +118,7 @@ fn judge(
     let is_parked = now.parks_and_unparks % 2 == 1;
     if before != now {
         let busy = now.busy.saturating_sub(before.busy).as_secs_f64();
-        // Of a long poll that has just ended, the part before is in it, too.
+        // A long poll that has just ended also counts with the part before the last reading.
         let share = busy / over.as_secs_f64().max(f64::MIN_POSITIVE);
         (Some(share.min(1.0)), false)
     } else if is_parked {

@@ -1,23 +1,28 @@
-//! How many tasks there are by verdict, now and in the last ten minutes.
+//! Censuses: how many tasks there are by verdict, now and in the last ten minutes.
 //!
-//! A dump shows every task, with its stack; a census only counts them, so it can be taken again and again. It goes by the same evidence as a dump
-//! and never disagrees with one: but no task is polled or woken for it, and nothing is kept of a single task.
+//! A dump shows every task with its stack; a census only counts them, so it can be taken again and
+//! again. It goes by the same evidence as a dump and never disagrees with one, but no task is
+//! polled or woken for it, and nothing is stored of a single task.
 //!
 //! # What it sees
 //!
-//! Everything but the stack. Whether a task is [`Spinning`](Verdict::Spinning) needs two looks at it: a census calls a task so that did not wait when the series
-//! was last taken, has been polled more than [`SPINNING_RATE`](crate::SPINNING_RATE) times a second since then, and was woken by nobody but itself since it was spawned or since
-//! the last dump with stacks. Of those that did not wait, 1024 are remembered. Others that spin are counted as [`Active`](Verdict::Active).
+//! Everything but stacks. [`Spinning`](Verdict::Spinning) takes two readings: a census calls a task
+//! so that was not waiting at the last census of the series, has been polled more than
+//! [`SPINNING_RATE`](crate::SPINNING_RATE) times a second since then, and was woken by nobody but
+//! itself since it was spawned or since the last dump with stacks. Of the tasks that did not wait,
+//! 1024 are remembered. Others that spin are counted as [`Active`](Verdict::Active).
 //!
 //! # Overhead
 //!
-//! 2 s after a census the next one is taken, or after a hundred times the time that it took: that is 1 % of one processor at the most. It is taken by the thread
-//! `taskscope-count`, and interrupts nobody.
+//! The next census is taken 2 s after the last one, or after a hundred times the time that it took:
+//! 1 % of one processor at the most. The thread `taskscope-count` takes it, and interrupts nobody.
 //!
-//! Measured on two cores that had other work, as medians: 55 to 130 ns a task without scopes, 210 to 380 ns with one scope for ten tasks, most of it for memory that is in no
-//! cache. That is 6 to 25 ms for 100,000 tasks, 90 to 380 ms for a million, whose censuses are 9 to 38 s apart.
+//! Measured on two cores that had other work, as medians: 55 to 130 ns a task without scopes, 210
+//! to 380 ns with one scope for ten tasks, most of it for memory that is in no cache. That is 6 to
+//! 25 ms for 100,000 tasks, 90 to 380 ms for a million, whose censuses are 9 to 38 s apart.
 //!
-//! Not here: which verdict follows from what (`evidence.rs`, `verdict.rs`); counts by spawn site ([`growth()`](crate::growth())).
+//! Not here: which verdict follows from what (`evidence.rs`, `verdict.rs`); counts by spawn site
+//! ([`growth()`](crate::growth())).
 
 mod count;
 mod history;
@@ -29,20 +34,21 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-pub(crate) use self::history::{is_due, look};
+pub(crate) use self::history::{is_due, job};
 pub use self::names::{Breakdown, Counts, ScopeNames};
 use crate::{Verdict, resources};
 
 /// The time between two censuses of the series, at the least: 2 s.
 pub const CENSUS_PERIOD: Duration = Duration::from_secs(2);
 
-/// Censuses that are kept: 300, so ten minutes.
+/// Censuses in the history: 300, so ten minutes.
 pub const CENSUS_HISTORY_LEN: usize = 300;
 
-/// Runtimes that a census tells of: 64. A program with more of them learns how many were left out.
+/// Runtimes in a census: 64. The others are counted in [`Census::runtimes_left_out`].
 pub const CENSUS_RUNTIMES: usize = 64;
 
-/// Switches the series on, for the whole process: from now on a census is taken every [`CENSUS_PERIOD`]. False if it is on already.
+/// Switches the series on, for the whole process: from now on a census is taken every
+/// [`CENSUS_PERIOD`]. Returns false if it is on already.
 ///
 /// # Examples
 ///
@@ -61,13 +67,14 @@ pub const CENSUS_RUNTIMES: usize = 64;
 ///
 /// # Overhead
 ///
-/// See the [module](self). The ten minutes are kept in about 100 kB, and 24 bytes more for each worker and census.
+/// See the [module](self). The history of ten minutes takes about 100 kB, and 24 bytes more for
+/// each worker and census.
 pub fn start() -> bool {
     crate::install();
     history::start()
 }
 
-/// Switches the series off. Those that are kept stay, and grow older. True if it was on.
+/// Switches the series off. The history stays, and grows older. Returns true if it was on.
 pub fn stop() -> bool {
     history::stop()
 }
@@ -78,19 +85,20 @@ pub fn is_on() -> bool {
     history::is_on()
 }
 
-/// A count now. It is not kept in the series.
+/// Counts all tasks now. The census is not added to the history.
 ///
-/// How busy workers were is told for the time since a census of the series, so it is not known while that is off.
+/// How busy workers were is measured since a census of the series, so it is not known while the
+/// series is off.
 ///
 /// # Overhead
 ///
-/// Looks at every record, on the calling thread: see [`Census::took`].
+/// Reads every record, on the calling thread: see [`Census::took`].
 #[must_use]
 pub fn take() -> Census {
     history::take()
 }
 
-/// A count now that also says whose tasks they are, by the names of their scopes. It is not kept in the series.
+/// Counts all tasks now, also by the names of their scopes. The census is not added to the history.
 ///
 /// # Overhead
 ///
@@ -100,13 +108,13 @@ pub fn take_by_scope(names: &mut ScopeNames) -> Breakdown {
     history::take_by_scope(names)
 }
 
-/// How many [tracked](crate::Tracked) values exist by their kind, in no particular order.
+/// Counts tracked values by their kind, in no particular order.
 #[must_use]
 pub fn resources() -> Vec<(&'static str, usize)> {
     resources::by_kind()
 }
 
-/// The series: the censuses that are kept, oldest first, [`CENSUS_HISTORY_LEN`] at the most.
+/// The history: the censuses of the series, oldest first, [`CENSUS_HISTORY_LEN`] at the most.
 #[must_use]
 pub fn history() -> Vec<Census> {
     history::history()
@@ -118,16 +126,17 @@ pub fn history() -> Vec<Census> {
 pub struct Census {
     /// When it was taken.
     pub taken_at: SystemTime,
-    /// How long ago that was when it was asked for, by a clock that nobody sets.
+    /// How long ago it was taken when it was asked for, by a clock that nobody sets.
     pub ago: Duration,
     /// How long it took.
     pub took: Duration,
     by_verdict: [usize; Verdict::ALL.len()],
     /// Tasks that [look like a leak](crate::TaskDump::is_leak_suspect).
     pub suspects: usize,
-    /// Tasks without a record, on all runtimes that are known.
+    /// Tasks without a record, on all known runtimes.
     pub untracked: usize,
-    /// The runtimes that have a task with a record, or that are [watched](crate::register_runtime); [`CENSUS_RUNTIMES`] at the most.
+    /// The runtimes that have a task with a record, or that are registered;
+    /// [`CENSUS_RUNTIMES`] at the most.
     pub runtimes: Vec<RuntimeLoad>,
     /// Runtimes beyond that.
     pub runtimes_left_out: usize,
@@ -164,7 +173,7 @@ impl fmt::Debug for Census {
     }
 }
 
-/// What a runtime had to do.
+/// The tasks of a runtime, and how busy its workers were.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RuntimeLoad {
@@ -176,30 +185,34 @@ pub struct RuntimeLoad {
     pub flavor: &'static str,
     /// Live tasks that have a record.
     pub tracked: usize,
-    /// Live tasks without one.
+    /// Live tasks without a record.
     pub untracked: usize,
-    /// Tasks in the global queue. Those in the workers' own queues are not in it.
+    /// Tasks in the global queue; tasks in the workers' own queues are not counted.
     pub global_queue: usize,
-    /// The time that [`WorkerLoad::busy`] and [`WorkerLoad::in_one_poll`] are about: since the census before in which the runtime was classified. Zero: there was none.
+    /// The time that [`WorkerLoad::busy`] and [`WorkerLoad::in_one_poll`] are about: since the
+    /// earlier census that the runtime was compared with. Zero: there was none.
     pub over: Duration,
     /// Its workers, in tokio's order.
     pub workers: Vec<WorkerLoad>,
 }
 
-/// What a worker thread had to do.
+/// How busy a worker thread was.
 ///
-/// By what tokio tells on stable Rust. A worker tells of itself when it parks, and between polls once in 61 (the builder's `event_interval`).
+/// By what tokio tells on stable Rust. A worker updates its counters when it parks, and between
+/// polls once in 61 (the builder's `event_interval`).
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct WorkerLoad {
     /// The share of the time that it was not parked, 0 to 1. `None`: not known.
     ///
-    /// Of a worker that tells nothing because it does not get to it, 1. A poll that is going on counts as soon as a whole [`RuntimeLoad::over`] has passed in it, or when it
-    /// has ended.
+    /// It is 1 if the worker updates nothing because it is in a poll. A poll that is going on
+    /// counts as soon as a whole [`RuntimeLoad::over`] has passed in it, or when it has ended.
     pub busy: Option<f64>,
-    /// In all that time it has neither parked nor told anything: it is in one poll, or in very few that take long.
+    /// Whether it has neither parked nor updated anything in all that time: it is in one poll, or
+    /// in very few that take long.
     ///
-    /// Of a `current_thread` runtime only where a task with a record is being polled: a runtime that nobody drives says nothing, too.
+    /// On a `current_thread` runtime, only if a task with a record is being polled: a runtime that
+    /// no thread drives updates nothing, either.
     pub in_one_poll: bool,
     /// How often it has parked since the runtime was built.
     pub parks: u64,

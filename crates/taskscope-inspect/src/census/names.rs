@@ -1,7 +1,8 @@
-//! A breakdown: tasks by the name of their scope, their state and their verdict.
+//! Breakdowns: tasks by the name of their scope, their state and their verdict.
 //!
-//! Names of scopes are bounded by the program's discipline only, and series in a store for metrics are dear: so a breakdown knows a number of names, those that came
-//! first, and counts all others together. Not here: which metrics there are (taskprof).
+//! Only the program's discipline bounds the names of scopes, and series in a store for metrics are
+//! dear: so a breakdown has a limited number of names, the first ones, and counts all others
+//! together. Not here: which metrics there are (taskprof).
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,7 +15,7 @@ use crate::record::Hold;
 use crate::{RuntimeInfo, Verdict};
 use taskscope_core::Owner;
 
-/// The names of scopes that tasks are counted by: those that came first, and no more than a number.
+/// The names of scopes that tasks are counted by: the first ones, up to a limit.
 ///
 /// A name keeps its place, so a series of counts goes on.
 ///
@@ -45,7 +46,7 @@ pub struct ScopeNames {
 }
 
 impl ScopeNames {
-    /// None yet, and so many at the most.
+    /// An empty list that takes at most this many names.
     #[must_use]
     pub fn new(most: usize) -> ScopeNames {
         ScopeNames {
@@ -55,13 +56,13 @@ impl ScopeNames {
         }
     }
 
-    /// Those that have a place, in the order in which they came.
+    /// The names that have a place, in the order in which they came.
     #[must_use]
     pub fn names(&self) -> &[Arc<str>] {
         &self.names
     }
 
-    /// The place of a name; `None`: there is no room for it.
+    /// The place of a name, which is given one if there is room; `None`: there is no room.
     fn place(&mut self, name: &str, shared: impl FnOnce() -> Arc<str>) -> Option<usize> {
         if let Some(place) = self.places.get(name) {
             return Some(*place);
@@ -103,7 +104,8 @@ impl Counts {
         states.map(|verdicts| verdicts[verdict as usize]).sum()
     }
 
-    /// Tasks in this state with this verdict; none in a state that is not one of [`Counts::STATES`].
+    /// Tasks in this state with this verdict; none in a state that is not one of
+    /// [`Counts::STATES`].
     #[must_use]
     pub fn in_state(&self, state: &str, verdict: Verdict) -> usize {
         let at = Counts::STATES.iter().position(|name| *name == state);
@@ -116,7 +118,7 @@ impl Counts {
         self.suspects
     }
 
-    /// All of them.
+    /// All tasks.
     #[must_use]
     pub fn tasks(&self) -> usize {
         self.by_state.iter().flatten().sum()
@@ -133,25 +135,26 @@ impl Counts {
     }
 }
 
-/// A census that also says whose tasks they are.
+/// A census with counts by scope.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Breakdown {
-    /// All of them together.
+    /// The census of all tasks.
     pub census: Census,
-    /// The same by state.
+    /// All tasks by state and verdict.
     pub all: Counts,
     /// Tasks of no scope.
     pub without_scope: Counts,
     /// Tasks of scopes whose names have no place.
     pub others: Counts,
-    /// The runtimes of [`Census::runtimes`], in the same order. Keep their handles no longer than you need them.
+    /// The runtimes of [`Census::runtimes`], in the same order. Do not keep their handles for
+    /// longer than needed.
     pub runtimes: Vec<RuntimeInfo>,
     pub(super) by_scope: Vec<(Arc<str>, Counts)>,
 }
 
 impl Breakdown {
-    /// Tasks by the name of their scope: every name that has a place, also if there is no task of it now.
+    /// Tasks by the name of their scope: every name that has a place, also one without a task now.
     ///
     /// A task counts for the innermost scope that it belongs to.
     pub fn scopes(&self) -> impl ExactSizeIterator<Item = (&str, &Counts)> {
@@ -209,7 +212,7 @@ impl<'n> Counting<'n> {
         counts.add(state, classified.verdict, classified.suspect);
     }
 
-    pub(super) fn told(mut self, census: Census, runtimes: Vec<RuntimeInfo>) -> Breakdown {
+    pub(super) fn finish(mut self, census: Census, runtimes: Vec<RuntimeInfo>) -> Breakdown {
         let names = self.names.names.iter().cloned();
         self.by_place.resize(names.len(), Counts::default());
         Breakdown {

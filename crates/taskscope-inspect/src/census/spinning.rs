@@ -1,13 +1,14 @@
-//! Which tasks spin: what two censuses in a row can tell of them together.
+//! Finds tasks that spin, from two censuses in a row.
 //!
-//! Only those that do not wait and were woken by nobody but themselves are remembered from one census to the next: mostly none.
+//! Only tasks that do not wait and were woken by nobody but themselves are remembered from one
+//! census to the next: mostly none.
 
 use std::time::{Duration, Instant};
 
 use crate::evidence;
 use crate::record::{Hold, Record, TaskRef};
 
-/// Tasks that are remembered. More of them spinning is no other message.
+/// Tasks that are remembered; more of them spinning would not change the message.
 const REMEMBERED: usize = 1024;
 
 /// Tasks that may spin, as of one moment, and their polls then.
@@ -31,7 +32,7 @@ impl Suspects {
         }
     }
 
-    /// Those that have been spinning ever since.
+    /// The tasks that have been spinning ever since.
     pub(super) fn spinning(&self) -> Spinning {
         let watched = self.at.elapsed();
         let spins = |(task, polls): &(TaskRef, u64)| spins(*task, *polls, watched);
@@ -48,7 +49,7 @@ fn spins(task: TaskRef, polls: u64, watched: Duration) -> Option<*const Record> 
     evidence::spins(record, since, watched).then_some(std::ptr::from_ref(record))
 }
 
-/// Records of tasks that spin. Only good for a moment: a record goes to another task.
+/// Records of tasks that spin. Valid for a moment only: a record may go to another task.
 #[derive(Default)]
 pub(super) struct Spinning(Vec<*const Record>);
 

@@ -1,30 +1,50 @@
-//! The work of a dump, on the thread that called.
+//! Taking a dump: on the calling thread, or on a thread of its own.
+//!
+//! Not here: which tasks it has and how they are captured (`held.rs`).
 
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::oneshot;
 
-use super::held::HeldTasks;
-use super::read::{self, Asked, Captures};
+use super::read::{self, Captures, ReadContext};
 use super::trace_cache::TraceCache;
-use super::{Dump, DumpOptions, Missed, Stacks, TaskDump, reader};
+use super::{Dump, DumpOptions, Missed, Stacks, TaskDump};
 use crate::evidence::Moments;
 use crate::record::Hold;
-use crate::verdict::WATCH;
-use crate::{Verdict, clock, lost_wakeups, pool};
+use crate::{clock, pool};
 use taskscope_core::scope_info::ScopeFacts;
 
-/// A wake comes so soon after what it is about, also on a machine under load.
-const WAKE_FOLLOWS: Duration = Duration::from_millis(50);
+impl DumpOptions {
+    /// Takes the dump without blocking the calling task. See [`dump`](super::dump).
+    ///
+    /// The work happens on a thread of its own. If the system has no thread left, tasks are not
+    /// asked for captures, and the dump says so by its `not_asked` count.
+    pub async fn capture(self) -> Dump {
+        collect_on_thread(self).await
+    }
 
-pub(super) fn collect(options: &DumpOptions) -> Dump {
-    let mut held = match HeldTasks::new(options.clone()) {
+    /// Takes the dump on the calling thread.
+    ///
+    /// # Limitations
+    ///
+    /// Called from a task of a current-thread runtime, the other tasks of that runtime cannot
+    /// answer, because this call is in their way. They are not asked and not waited for; those that
+    /// no earlier capture shows have [`NoTrace::NoAnswer`](crate::NoTrace::NoAnswer). The calling
+    /// task is running and has no stack. Use [`DumpOptions::capture`] there.
+    #[must_use]
+    pub fn capture_blocking(self) -> Dump {
+        collect(&self)
+    }
+}
+
+fn collect(options: &DumpOptions) -> Dump {
+    let mut held = match options.clone().hold() {
         Ok(held) => held,
         Err(why) => return without_tasks(why.tasks()),
     };
     let mut tasks: Vec<(usize, TaskDump)> = Vec::new();
-    // If it fails, there is room for some of them all the same.
+    // If this fails, there is still room for some of them.
     let _ = tasks.try_reserve_exact(held.len());
     let mut no_room = 0;
     let mut dump = held.capture(&mut |at, task| match tasks.try_reserve(1) {
@@ -40,7 +60,7 @@ pub(super) fn collect(options: &DumpOptions) -> Dump {
     dump
 }
 
-/// There is no memory for any of so many.
+/// The dump when there is no memory for any of its tasks: all of them are left out.
 fn without_tasks(tasks: usize) -> Dump {
     Dump {
         taken_at: SystemTime::now(),
@@ -53,15 +73,15 @@ fn without_tasks(tasks: usize) -> Dump {
     }
 }
 
-/// Takes the dump on a thread of its own.
-pub(super) async fn on_thread(asked: DumpOptions) -> Dump {
+/// Takes the dump on a new thread; without captures on this one if the system has no thread left.
+async fn collect_on_thread(options: DumpOptions) -> Dump {
     let (sender, receiver) = oneshot::channel();
-    let options = asked.clone();
+    let for_thread = options.clone();
     let started = thread::Builder::new()
         .name("taskscope-dump".into())
         .spawn(move || {
-            // A dump that nobody waits for any more is dropped here.
-            let _ = sender.send(collect(&options));
+            // If nobody waits any more, the dump is dropped here.
+            let _ = sender.send(collect(&for_thread));
         });
     if started.is_ok()
         && let Ok(dump) = receiver.await
@@ -70,62 +90,29 @@ pub(super) async fn on_thread(asked: DumpOptions) -> Dump {
     }
     collect(&DumpOptions {
         stacks: Stacks::Cached,
-        ..asked
+        ..options
     })
 }
 
-impl DumpOptions {
-    /// Whether tasks with this verdict are to be shown.
-    pub(super) fn wants_verdict(&self, verdict: Verdict) -> bool {
-        self.verdicts.is_empty() || self.verdicts.contains(&verdict)
-    }
-}
-
-/// Keeps those that have ended only because they were polled for their stacks.
-///
-/// `since`: when each last did anything before.
-pub(super) fn keep_lost_wakeups(holds: &[Hold], since: &[u64], began: u64) {
-    let ended = |hold: &&Hold| hold.record().ended_unwoken();
-    if !holds.iter().any(|hold| ended(&hold)) {
-        return;
-    }
-    // Whoever had just made a task ready is about to wake it.
-    thread::sleep(WAKE_FOLLOWS);
-    let moments = Moments { began, now: began };
-    let mut cache = TraceCache::default();
-    for (hold, since) in holds.iter().zip(since).filter(|(hold, _)| ended(hold)) {
-        lost_wakeups::add(read::ended_unwoken(hold, *since, moments, &mut cache));
-    }
-}
-
-/// If tasks are polled more often than the dump's own capture explains, looks at them for long enough to tell a task that spins.
-pub(super) fn watch(holds: &[Hold], polls: &[u64], started: Instant, deadline: Instant) {
-    let moves = |(hold, polls): (&Hold, &u64)| reader::moves(hold, *polls);
-    let until = deadline.min(started + WATCH);
-    let left = until.saturating_duration_since(Instant::now());
-    if !left.is_zero() && holds.iter().zip(polls).any(moves) {
-        thread::sleep(left);
-    }
-}
-
-/// The live tasks of those scopes, with what is known of them without asking.
+/// The live tasks of all scopes that `filter` accepts, read without asking any of them for a
+/// capture.
 #[must_use]
-pub fn of_scopes(wanted: &dyn Fn(&dyn ScopeFacts) -> bool) -> Vec<TaskDump> {
-    let is_wanted = |hold: &Hold| {
+pub fn of_scopes(filter: &dyn Fn(&dyn ScopeFacts) -> bool) -> Vec<TaskDump> {
+    let is_selected = |hold: &Hold| {
         hold.meta()
             .scope
             .as_deref()
-            .is_some_and(|scope| wanted(scope))
+            .is_some_and(|scope| filter(scope))
     };
-    let holds = pool::live().filter(is_wanted);
+    let holds = pool::live().filter(is_selected);
     let mut cache = TraceCache::default();
     let now = clock::precise_if_in_use();
     let moments = Moments { began: now, now };
-    let asked = Asked {
+    let context = ReadContext {
         captures: Captures::Cached,
-        ..Asked::NOTHING
+        ..ReadContext::RECORD_ONLY
     };
     holds
-        .filter_map(|hold| read::read(&hold, asked, moments, &mut cache))
+        .filter_map(|hold| read::read(&hold, context, moments, &mut cache))
         .collect()
 }

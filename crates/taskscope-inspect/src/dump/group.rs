@@ -1,4 +1,4 @@
-//! Tasks that are alike, together.
+//! Groups of tasks that are alike.
 
 use std::collections::HashMap;
 use std::panic::Location;
@@ -19,7 +19,8 @@ pub struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    /// Those of these tasks that are alike together, in the order of [`Dump::groups`](super::Dump::groups): for a part of a dump.
+    /// Groups these tasks, in the order of [`Dump::groups`](super::Dump::groups): for a part of a
+    /// dump.
     pub fn of(tasks: impl IntoIterator<Item = &'a TaskDump>) -> Vec<Group<'a>> {
         by_likeness(tasks)
     }
@@ -59,7 +60,7 @@ struct Likeness {
     verdict: Verdict,
     background: bool,
     site: &'static Location<'static>,
-    /// A stack tells what is waited for, too.
+    /// The stack also decides what is waited for.
     stack: Result<*const Stack, (NoTrace, WaitKind)>,
 }
 

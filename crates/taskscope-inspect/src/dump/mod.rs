@@ -1,20 +1,23 @@
-//! What is alive, who owns it, and where it waits: one look at all tasks.
+//! Dumps: which tasks are alive, who owns them, and where they wait.
 //!
-//! A dump never stops a runtime. It holds the records, asks idle tasks for a capture in small batches, waits for them on a thread of its own and
-//! at most until its deadline, and reads the records without a lock. Symbols are looked up on that thread, each
-//! address once in the life of the process. What could not be captured is counted and said.
-//! Not here: how one task is captured ([`crate::capture`]); text, HTML and profile formats beyond `Display` of a trace.
+//! A dump never stops a runtime. It holds the records, asks idle tasks for a capture in small
+//! batches, waits for them on a thread of its own until its deadline at the latest, and reads the
+//! records without a lock. Symbols are looked up on that thread, each address once in the life of
+//! the process. Captures that did not come are counted, with the reason. Not here: how one task is
+//! captured ([`crate::capture`]); text, HTML and profile formats beyond `Display` of a trace.
 
 mod collect;
 mod frame;
 mod group;
 mod held;
+mod lost_wakeups;
 mod no_memory;
 mod options;
 mod parents;
 mod read;
 mod reader;
 mod request;
+mod state;
 mod symbols;
 mod task;
 mod trace;
@@ -32,14 +35,16 @@ pub use self::held::HeldTasks;
 pub use self::no_memory::NoMemory;
 pub use self::options::{DEFAULT_DEADLINE, DEFAULT_STALL, DumpOptions, Stacks};
 pub use self::parents::Parents;
-pub use self::task::{LongPoll, State, TaskDump, ThreadInfo};
+pub use self::state::{State, ThreadInfo};
+pub use self::task::{LongPoll, TaskDump};
 pub use self::trace::{Branch, Trace};
 pub(crate) use self::trace_cache::TraceCache;
 pub use self::tree::SpawnTree;
 use crate::ResourceDump;
 use crate::runtime::RuntimeInfo;
 
-/// All live tasks that have a record, with their async stacks. The same as [`DumpOptions::capture`] of the defaults.
+/// Takes a dump of all live tasks that have a record, with their async stacks:
+/// [`DumpOptions::capture`] with the defaults.
 ///
 /// # Examples
 ///
@@ -65,32 +70,33 @@ use crate::runtime::RuntimeInfo;
 ///
 /// # Overhead
 ///
-/// Each idle task is polled once more, unless it has not been polled since its last capture; about 1 to 2 microseconds for each.
-/// One short-lived thread.
+/// Each idle task is polled once more, unless it has not been polled since its last capture; about
+/// 1 to 2 microseconds for each. One short-lived thread.
 ///
 /// # Limitations
 ///
-/// A trace ends where a future polls its children with wakers of its own: `FuturesUnordered`, `LocalSet`.
-/// A task that took no waker has no trace. In a build without debug information only functions that were not inlined have a name.
+/// A trace ends where a future polls its children with wakers of its own: `FuturesUnordered`,
+/// `LocalSet`. A task that took no waker has no trace. In a build without debug information only
+/// functions that were not inlined have a name.
 pub async fn dump() -> Dump {
     DumpOptions::new().capture().await
 }
 
-/// One look at all tasks.
+/// All tasks as of one moment.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Dump {
-    /// When it began. All times in it are as of then; those of a task that is being polled are as of its end.
+    /// When it began. Times are as of then; those of a task that is being polled are as of its end.
     pub taken_at: SystemTime,
     /// How long it took.
     pub took: Duration,
     /// Live tasks with a record, oldest first.
     pub tasks: Vec<TaskDump>,
-    /// [Tracked](crate::Tracked) resources that are held, oldest first.
+    /// Tracked resources that are held, oldest first.
     pub resources: Vec<ResourceDump>,
     /// Tasks beyond the [limit](DumpOptions::limit).
     pub left_out: usize,
-    /// The runtimes that these tasks belong to, and those being [watched](crate::register_runtime).
+    /// The runtimes that these tasks belong to, and those that are registered.
     pub runtimes: Vec<RuntimeInfo>,
     /// Stacks that are missing, by reason.
     pub missed: Missed,
@@ -102,7 +108,8 @@ pub struct Dump {
 pub struct Missed {
     /// Being polled at that moment: the thread and the running time are known instead.
     pub running: usize,
-    /// Asked for a capture, but nothing polled them in time: their runtime is blocked, or nobody drives it.
+    /// Asked for a capture, but nothing polled them in time: their runtime is blocked, or nobody
+    /// drives it.
     pub no_answer: usize,
     /// Polled, but they took no waker, so there was nothing to unwind from.
     pub no_waker: usize,
@@ -115,7 +122,7 @@ pub struct Missed {
 }
 
 impl Missed {
-    /// The sum.
+    /// All of them together.
     #[must_use]
     pub fn total(&self) -> usize {
         self.running
@@ -128,13 +135,15 @@ impl Missed {
 }
 
 impl Dump {
-    /// Tasks alike: same verdict, wait reason, spawn site, declaration and trace. The largest group first, then by spawn site.
+    /// Groups tasks with the same verdict, wait reason, spawn site, declaration and trace. The
+    /// largest group is first; groups of one size are in the order of their spawn sites.
     #[must_use]
     pub fn groups(&self) -> Vec<Group<'_>> {
         group::by_likeness(&self.tasks)
     }
 
-    /// The resources by the id of the task that used them last, as far as that is known: what each task holds.
+    /// The resources of each task by its id: those that it was the last to use, as far as that is
+    /// known.
     #[must_use]
     pub fn holdings(&self) -> HashMap<u64, Vec<&ResourceDump>> {
         let mut holdings: HashMap<u64, Vec<&ResourceDump>> = HashMap::new();

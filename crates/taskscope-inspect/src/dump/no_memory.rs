@@ -1,9 +1,9 @@
-//! That there is no memory for a look at so many tasks.
+//! The error of a dump for whose tasks there is no memory.
 
 use std::error::Error;
 use std::fmt;
 
-/// There is no memory for a look at so many tasks.
+/// There is no memory to hold the tasks of a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoMemory {
     tasks: usize,
@@ -14,7 +14,7 @@ impl NoMemory {
         NoMemory { tasks }
     }
 
-    /// How many there are.
+    /// Number of the tasks.
     #[must_use]
     pub fn tasks(&self) -> usize {
         self.tasks

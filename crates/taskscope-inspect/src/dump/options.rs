@@ -1,11 +1,11 @@
-//! What a dump looks at and how long it may take.
+//! Options of a dump: which tasks it shows and how long it may take. Not here: how it is taken
+//! (`collect.rs`, `held.rs`).
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use tokio::runtime::Id;
 
-use super::{Dump, HeldTasks, NoMemory, collect};
 use crate::text::{MAX_NAME, bounded};
 use crate::{ScopeInfo, Verdict};
 
@@ -28,7 +28,7 @@ pub enum Stacks {
     None,
 }
 
-/// A dump that is not the default one.
+/// Which tasks a dump shows, with which traces, and how long it may take.
 ///
 /// # Examples
 ///
@@ -62,7 +62,7 @@ impl Default for DumpOptions {
 }
 
 impl DumpOptions {
-    /// All tasks, fresh stacks, [`DEFAULT_DEADLINE`], [`DEFAULT_STALL`].
+    /// The defaults: all tasks, fresh stacks, [`DEFAULT_DEADLINE`], [`DEFAULT_STALL`].
     pub fn new() -> DumpOptions {
         DumpOptions {
             deadline: DEFAULT_DEADLINE,
@@ -78,15 +78,16 @@ impl DumpOptions {
         }
     }
 
-    /// Returns at this time with what it has. The default is [`DEFAULT_DEADLINE`]. Longer helps only when there are
-    /// many tasks on busy runtimes.
+    /// Limits the time of the dump, which then returns what it has. The default is
+    /// [`DEFAULT_DEADLINE`]. Longer helps only when there are many tasks on busy runtimes.
     pub fn deadline(mut self, deadline: Duration) -> DumpOptions {
         self.deadline = deadline;
         self
     }
 
-    /// Gives up on a runtime that has answered nothing for this long. The default is [`DEFAULT_STALL`]. Shorter answers sooner while a
-    /// service is blocked, and misses more stacks when the machine is overloaded.
+    /// Gives up on a runtime that has answered nothing for this long. The default is
+    /// [`DEFAULT_STALL`]. Shorter answers sooner while a service is blocked, and misses more stacks
+    /// when the machine is overloaded.
     pub fn stall(mut self, stall: Duration) -> DumpOptions {
         self.stall = stall;
         self
@@ -98,99 +99,63 @@ impl DumpOptions {
         self
     }
 
-    /// Only tasks of this scope and of those below it.
-    pub fn scope(mut self, scope: impl Into<ScopeInfo>) -> DumpOptions {
+    /// Selects tasks of this scope and of those below it.
+    pub fn scope<'a, S>(mut self, scope: &'a S) -> DumpOptions
+    where
+        ScopeInfo: From<&'a S>,
+    {
         self.scope = Some(scope.into());
         self
     }
 
-    /// Only tasks of scopes with this name, and of those below them.
+    /// Selects tasks of scopes with this name, and of those below them.
     pub fn scope_named(mut self, name: impl Into<String>) -> DumpOptions {
         self.scope_name = Some(cut(name.into()));
         self
     }
 
-    /// Only tasks with this name.
+    /// Selects tasks with this name.
     pub fn named(mut self, name: impl Into<String>) -> DumpOptions {
         self.name = Some(cut(name.into()));
         self
     }
 
-    /// Only tasks with this verdict. Called more than once, with any of them.
+    /// Selects tasks with this verdict; called more than once, with any of them.
     ///
-    /// Tasks with other verdicts are not captured. `spinning` can only be told in a dump with fresh stacks, and of all tasks that were
-    /// asked for; to look for it, combine it with [`Verdict::Active`], which such tasks seem to be at first.
+    /// Tasks with other verdicts are not captured. `spinning` can only be found in a dump with
+    /// fresh stacks, among the tasks that were captured; to find it, combine it with
+    /// [`Verdict::Active`], the verdict that such tasks have at first.
     pub fn verdict(mut self, verdict: Verdict) -> DumpOptions {
         self.verdicts.push(verdict);
         self
     }
 
-    /// Only tasks that were spawned at least so long ago.
+    /// Selects tasks that were spawned at least this long ago.
     pub fn min_age(mut self, age: Duration) -> DumpOptions {
         self.min_age = age;
         self
     }
 
-    /// At most so many tasks, the oldest. The rest is counted in [`Dump::left_out`], and not captured.
+    /// Shows at most this many tasks, the oldest. The others are counted in
+    /// [`Dump::left_out`](super::Dump::left_out), and not captured.
     pub fn limit(mut self, tasks: usize) -> DumpOptions {
         self.limit = tasks;
         self
     }
 
-    /// Only tasks of this runtime.
+    /// Selects tasks of this runtime.
     pub fn runtime(mut self, runtime: Id) -> DumpOptions {
         self.runtime = Some(runtime);
         self
     }
 
-    /// Takes the dump without blocking the calling task. See [`dump`](super::dump).
-    ///
-    /// The work happens on a thread of its own. If the system has no thread left, tasks are not asked for captures,
-    /// and the dump says so by its `not_asked` count.
-    pub async fn capture(self) -> Dump {
-        collect::on_thread(self).await
-    }
-
-    /// Takes the dump on the calling thread.
-    ///
-    /// # Limitations
-    ///
-    /// Called from a task of a current-thread runtime, the other tasks of that runtime cannot answer, because this call is in their way. They are not
-    /// asked and not waited for; those that no earlier capture shows have [`NoTrace::NoAnswer`](crate::NoTrace::NoAnswer). The calling task is running
-    /// and has no stack. Use [`DumpOptions::capture`] there.
-    #[must_use]
-    pub fn capture_blocking(self) -> Dump {
-        collect::collect(&self)
-    }
-
-    /// Holds the tasks that the dump is about, to be visited one after the other: for what is summed up, or written, of so many tasks that a [`Dump`] of
-    /// them would be too large.
-    ///
-    /// # Errors
-    ///
-    /// If there is no memory for 21 bytes a task.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use taskscope::DumpOptions;
-    ///
-    /// let mut held = DumpOptions::new().hold()?;
-    /// let mut detached = 0;
-    /// let dump = held.capture(&mut |_, task| detached += usize::from(task.detached.is_some()));
-    /// assert_eq!((detached, dump.untracked()), (0, 0));
-    /// # Ok::<(), taskscope::dump::NoMemory>(())
-    /// ```
-    ///
-    /// # Overhead
-    ///
-    /// Records of tasks that end meanwhile are not used again until this is dropped.
-    pub fn hold(self) -> Result<HeldTasks, NoMemory> {
-        HeldTasks::new(self)
+    /// Whether tasks with this verdict are selected.
+    pub(super) fn selects_verdict(&self, verdict: Verdict) -> bool {
+        self.verdicts.is_empty() || self.verdicts.contains(&verdict)
     }
 }
 
-/// As the name itself was cut when it was made.
+/// Cuts a name as the names of tasks and scopes are cut.
 fn cut(name: String) -> String {
     match bounded(&name, MAX_NAME) {
         Cow::Borrowed(_) => name,

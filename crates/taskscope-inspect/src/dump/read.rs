@@ -1,4 +1,5 @@
-//! From a task's record to what a dump shows of it.
+//! Reads the record of one task into a `TaskDump`. Not here: in which order records are read
+//! (`reader.rs`), the verdict (`evidence.rs`).
 
 use std::sync::Arc;
 use std::thread;
@@ -11,15 +12,15 @@ use crate::record::{Extensions, Hold, Record, Traits};
 use crate::{ScopeInfo, Verdict, capture, clock, threads};
 use taskscope_core::{NoTrace, TaskKind};
 
-/// A capture may be so many polls later than the reading of its task.
+/// Polls by which a capture may be later than the reading of its task.
 const LATER: u32 = 1024;
 
 /// Which captures count as this dump's.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Captures {
-    /// Those that were true when the dump began, and later ones.
+    /// Captures that were true when the dump began, and later ones.
     Fresh,
-    /// Any that is still true.
+    /// Every capture that is still true.
     Cached,
     /// None.
     No,
@@ -35,25 +36,26 @@ impl Captures {
     }
 }
 
-/// What a dump has to go by when it reads a record.
+/// How a dump reads a record, and what it knows from before.
 #[derive(Clone, Copy)]
-pub(super) struct Asked {
+pub(super) struct ReadContext {
     pub(super) captures: Captures,
     /// Polls of the task when the dump began.
     pub(super) polls: u64,
-    /// How long ago that was; `None`: the task was not watched.
+    /// How long ago the dump began; `None`: the task was not watched.
     pub(super) watched: Option<Duration>,
 }
 
-impl Asked {
-    /// What is known without asking, traces left aside.
-    pub(super) const NOTHING: Asked = Asked {
+impl ReadContext {
+    /// Reads the record alone, without traces.
+    pub(super) const RECORD_ONLY: ReadContext = ReadContext {
         captures: Captures::No,
         polls: 0,
         watched: None,
     };
 
-    /// Whether the task was polled thousands of times a second since the dump began, by nobody's doing but its own.
+    /// Whether the task was polled thousands of times a second since the dump began, and woken only
+    /// by itself.
     fn spins(&self, record: &Record, polls: u64) -> bool {
         self.watched.is_some_and(|watched| {
             evidence::spins(record, polls.saturating_sub(self.polls), watched)
@@ -61,50 +63,55 @@ impl Asked {
     }
 }
 
-/// The task of a record, unless it has ended meanwhile.
+/// Reads the task of a record, unless it has ended meanwhile.
 pub(super) fn read(
     hold: &Hold,
-    asked: Asked,
+    context: ReadContext,
     moments: Moments,
     cache: &mut TraceCache,
 ) -> Option<TaskDump> {
     if hold.record().is_finished() {
         return None;
     }
-    let task = describe(hold, asked, moments, cache);
+    let task = describe(hold, context, moments, cache);
     (!hold.record().is_finished()).then_some(task)
 }
 
-/// A task that has ended in the poll that a capture asked for, as it was before that.
+/// Reads a task that has ended in the extra poll of a capture, as it was before that poll.
 pub(super) fn ended_unwoken(
     hold: &Hold,
     since: u64,
     moments: Moments,
     cache: &mut TraceCache,
 ) -> TaskDump {
-    let task = describe(hold, Asked::NOTHING, moments, cache);
+    let task = describe(hold, ReadContext::RECORD_ONLY, moments, cache);
     let stack = hold.record().captured(Clone::clone).0;
     TaskDump {
         verdict: Verdict::LostWakeup,
         state: State::Idle {
             since: clock::between(since, moments.began),
         },
-        // Where it waited in an earlier poll, if anybody has looked.
+        // The stack of an earlier poll, if one was captured.
         trace: stack.map_or(Err(NoTrace::NotAsked), |stack| Ok(cache.of_task(&stack))),
         ..task
     }
 }
 
-fn describe(hold: &Hold, asked: Asked, moments: Moments, cache: &mut TraceCache) -> TaskDump {
+fn describe(
+    hold: &Hold,
+    context: ReadContext,
+    moments: Moments,
+    cache: &mut TraceCache,
+) -> TaskDump {
     let (record, meta) = (hold.record(), hold.meta());
     let reading = Reading::steady(record);
     let now = reading.now(moments);
     let long_poll = record.long_poll();
-    let seen = long_poll
+    let observed = long_poll
         .as_ref()
         .filter(|poll| poll.polls == reading.polls)
         .map_or(Duration::ZERO, |poll| clock::length(poll.lasted));
-    let mut state = reading.state(moments, seen);
+    let mut state = reading.state(moments, observed);
     if let State::Running { thread, .. } = &mut state {
         *thread = threads::get(reading.thread).map(|thread| {
             Box::new(ThreadInfo {
@@ -113,13 +120,13 @@ fn describe(hold: &Hold, asked: Asked, moments: Moments, cache: &mut TraceCache)
             })
         });
     }
-    let (trace, [branches_dropped, branches_cut]) = trace(record, &reading, asked, &state, cache);
+    let (trace, [branches_dropped, branches_cut]) = trace(record, &reading, context, &state, cache);
     let traits = record.traits();
     let background = traits.has(Traits::BACKGROUND);
     let scope = meta.scope_info();
     let scope_ended = scope.as_ref().and_then(ScopeInfo::ended);
-    let looks = record.extensions().and_then(Extensions::token);
-    let spinning = asked.spins(record, reading.polls);
+    let token = record.extensions().and_then(Extensions::token);
+    let spinning = context.spins(record, reading.polls);
     let verdict = reading.verdict(record, meta, &state, scope_ended.is_some(), spinning);
     let long_poll = long_poll.map(|poll| {
         Box::new(LongPoll {
@@ -131,8 +138,8 @@ fn describe(hold: &Hold, asked: Asked, moments: Moments, cache: &mut TraceCache)
     });
     let (name, labels) = match record.extensions() {
         Some(extensions) => {
-            let kept = extensions.data();
-            (kept.name.clone(), kept.labels.clone())
+            let data = extensions.data();
+            (data.name.clone(), data.labels.clone())
         }
         None => (None, Vec::new()),
     };
@@ -148,9 +155,9 @@ fn describe(hold: &Hold, asked: Asked, moments: Moments, cache: &mut TraceCache)
             .and_then(ScopeInfo::cancellation)
             .map(Box::new),
         scope_ended,
-        token_polled: looks.map(|looks| {
+        token_polled: token.map(|token| {
             let ago = |at| clock::between(at, now);
-            (ago(looks.first), ago(looks.last))
+            (ago(token.first), ago(token.last))
         }),
         scope,
         site: meta.site,
@@ -173,12 +180,12 @@ fn describe(hold: &Hold, asked: Asked, moments: Moments, cache: &mut TraceCache)
 fn trace(
     record: &Record,
     reading: &Reading,
-    asked: Asked,
+    context: ReadContext,
     state: &State,
     cache: &mut TraceCache,
 ) -> (Result<Arc<Trace>, NoTrace>, [u32; 2]) {
     let traits = record.traits();
-    let none = match (asked.captures, state) {
+    let none = match (context.captures, state) {
         _ if traits.has(Traits::BLOCKING) => NoTrace::Call,
         _ if traits.has(Traits::OBSERVED) => NoTrace::Observed,
         _ if traits.has(Traits::NO_CAPTURE) => NoTrace::NotAllowed,
@@ -187,28 +194,32 @@ fn trace(
         (Captures::Fresh, State::Running { .. }) => NoTrace::Running,
         (Captures::Fresh, _) => NoTrace::NoAnswer,
     };
-    let counts = |ago: u64| match asked.captures {
+    let counts = |ago: u64| match context.captures {
         Captures::No => false,
         Captures::Cached => ago == 0,
-        // What another dump has captured since the reading is fresh, too: counted from a later poll, it is less than nothing ago.
+        // A capture that another dump took since the reading is fresh, too: counted from a later
+        // poll, its age is below zero and wraps.
         Captures::Fresh => {
-            ago <= reading.polls.saturating_sub(asked.polls) || ago > u64::from(u32::MAX - LATER)
+            ago <= reading.polls.saturating_sub(context.polls) || ago > u64::from(u32::MAX - LATER)
         }
     };
-    // Another dump may have the task captured at this moment, and then there is no capture until the new one is in place.
+    // Another dump may be capturing the task now. Then there is no capture until the new one is in
+    // place.
     let may_be_replaced = || {
-        matches!(asked.captures, Captures::Fresh)
+        matches!(context.captures, Captures::Fresh)
             && capture::may(record)
             && (reading.thread != 0 || record.thread() != 0 || record.polls() != reading.polls)
-            // The mark goes when the capture is in place. It is taken off a task whose poll blocks: that one is not waited for.
+            // The mark is cleared when the capture is in place. It is withdrawn from a task whose
+            // poll blocks, which is not waited for.
             && (record.wants_capture() || record.captured_ago(reading.polls).is_some())
     };
-    // Again if another dump's capture came in between. After a few tries the task is plainly busy.
+    // Tries again if another dump's capture came in between. After a few tries the task is plainly
+    // busy.
     for tried in 0..8 {
         let ago = match record.captured_ago(reading.polls) {
             Some(ago) if counts(ago) => ago,
             None if may_be_replaced() => {
-                // The thread that puts it in place may have lost its processor.
+                // The thread that is capturing may have lost its processor.
                 if tried > 3 && record.thread() != 0 {
                     thread::sleep(Duration::from_millis(1));
                 } else {
@@ -219,7 +230,7 @@ fn trace(
             _ => break,
         };
         let (stack, missing) =
-            record.captured(|stack| cache.at_hand(stack).ok_or_else(|| stack.clone()));
+            record.captured(|stack| cache.cached(stack).ok_or_else(|| stack.clone()));
         if record.captured_ago(reading.polls) != Some(ago) {
             continue;
         }

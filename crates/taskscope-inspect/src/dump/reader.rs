@@ -1,42 +1,59 @@
-//! Reading all tasks of a dump, one after the other: partly while captures of others are still under way.
+//! Reads all tasks of a dump, one after the other: partly while captures of others are still under
+//! way.
 //!
-//! Each task is given away as soon as it has been read. Not here: how one task is read (`read.rs`); which are asked for captures (`request.rs`).
+//! Each task is passed on as soon as it has been read. Not here: how one task is read (`read.rs`);
+//! which are asked for captures (`request.rs`).
 
+use std::thread;
 use std::time::{Duration, Instant};
 
-use super::read::{self, Asked, Captures};
+use super::read::{self, Captures, ReadContext};
 use super::trace_cache::TraceCache;
 use super::{Missed, Stacks, State, TaskDump};
 use crate::clock;
 use crate::evidence::Moments;
 use crate::record::Hold;
+use crate::verdict::WATCH;
 use taskscope_core::NoTrace;
 
-/// Tasks that are read at a time while captures are under way, so that those who capture do not run out of work.
+/// Tasks that are read at a time while captures are under way: few, so that the threads that
+/// capture do not run out of work.
 const AHEAD: usize = 4096;
 
-/// Polls of a task in a dump that the dump's own captures explain.
+/// Polls of a task that the dump's own captures explain.
 const EXPLAINED: u64 = 3;
 
 /// Whether a task is polled more often than the dump's own captures explain.
-pub(super) fn moves(hold: &Hold, polls_before: u64) -> bool {
+fn moves(hold: &Hold, polls_before: u64) -> bool {
     hold.record().polls() > polls_before + EXPLAINED
+}
+
+/// Waits until the tasks have been watched for long enough to tell one that spins.
+///
+/// Does nothing if no task was polled more often than the dump's own captures explain.
+pub(super) fn watch_moving(holds: &[Hold], polls: &[u64], started: Instant, deadline: Instant) {
+    let is_moving = |(hold, polls): (&Hold, &u64)| moves(hold, *polls);
+    let until = deadline.min(started + WATCH);
+    let left = until.saturating_duration_since(Instant::now());
+    if !left.is_zero() && holds.iter().zip(polls).any(is_moving) {
+        thread::sleep(left);
+    }
 }
 
 pub(super) struct Reader<'a> {
     holds: &'a [Hold],
-    /// Their polls when the dump began.
+    /// Polls of each when the dump began.
     polls: &'a [u64],
     captures: Captures,
     started: Instant,
-    /// The same in raw ticks.
+    /// `started` in raw ticks.
     began: u64,
     cache: TraceCache,
-    /// Is told each task, and its place among all.
+    /// Called with each task and its place among all.
     visit: &'a mut dyn FnMut(usize, TaskDump),
-    /// The first that has not been read.
+    /// Place of the first task that has not been read.
     next: usize,
-    /// Those that have to be looked at again.
+    /// Places of the tasks that have to be read again.
     moving: Vec<usize>,
     missed: Missed,
 }
@@ -80,29 +97,29 @@ impl<'a> Reader<'a> {
             if moves && self.moving.try_reserve(1).is_ok() {
                 self.moving.push(at);
             } else {
-                self.tell(at, task);
+                self.emit(at, task);
             }
         }
     }
 
-    /// Reads the rest, and again what was moving.
-    pub(super) fn finish(mut self, now: u64, wanted: impl Fn(&TaskDump) -> bool) -> Missed {
+    /// Reads the rest, and once more the tasks that were moving.
+    pub(super) fn finish(mut self, now: u64, selects: impl Fn(&TaskDump) -> bool) -> Missed {
         let watched = self.watched();
-        // One that has ended meanwhile is no live task any more.
+        // A task that has ended meanwhile is left out.
         for at in std::mem::take(&mut self.moving) {
             if let Some(task) = self.read(at, now, watched) {
-                self.tell(at, task);
+                self.emit(at, task);
             }
         }
         for at in self.next..self.holds.len() {
-            if let Some(task) = self.read(at, now, watched).filter(&wanted) {
-                self.tell(at, task);
+            if let Some(task) = self.read(at, now, watched).filter(&selects) {
+                self.emit(at, task);
             }
         }
         self.missed
     }
 
-    fn tell(&mut self, at: usize, task: TaskDump) {
+    fn emit(&mut self, at: usize, task: TaskDump) {
         self.missed.count(&task);
         (self.visit)(at, task);
     }
@@ -112,7 +129,7 @@ impl<'a> Reader<'a> {
     }
 
     fn read(&mut self, at: usize, now: u64, watched: Option<Duration>) -> Option<TaskDump> {
-        let asked = Asked {
+        let context = ReadContext {
             captures: self.captures,
             polls: self.polls[at],
             watched,
@@ -121,7 +138,7 @@ impl<'a> Reader<'a> {
             began: self.began,
             now,
         };
-        read::read(&self.holds[at], asked, moments, &mut self.cache)
+        read::read(&self.holds[at], context, moments, &mut self.cache)
     }
 }
 
@@ -135,10 +152,9 @@ impl Missed {
             Err(NoTrace::NotAsked) => self.not_asked += 1,
             Err(NoTrace::NotAllowed) => self.not_allowed += 1,
             Err(NoTrace::Observed) => self.observed += 1,
-            // There is none to be had.
+            // A call on the blocking pool has no trace.
             Err(NoTrace::Call) => {}
-            // Not in a dump.
-            // `Ended` and `NoRoom` are for sums of time.
+            // `Ended` and `NoRoom` occur in sampling, not in a dump.
             Err(_) => {}
         }
     }

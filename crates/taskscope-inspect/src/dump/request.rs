@@ -1,10 +1,11 @@
-//! Asking tasks for captures, and waiting for the answers, on the thread of a dump.
+//! Asks tasks for captures and waits for the answers, on the thread of a dump.
 //!
-//! Of each runtime, [`WINDOW`] tasks are marked at a time. The rest waits in a [`CaptureQueue`], from which the threads of the runtime take
-//! the next one whenever they have captured one: so a runtime that has something else to do sets the pace, and none of its
-//! threads is woken for each task.
+//! [`WINDOW`] tasks of each runtime are marked at a time. The rest waits in a [`CaptureQueue`],
+//! from which the threads of the runtime take the next one whenever they have captured one: so a
+//! runtime that has something else to do sets the pace, and none of its threads is woken for each
+//! task.
 //!
-//! Not here: what a capture is ([`crate::capture`]); what becomes of it (`read.rs`).
+//! Not here: how a task is captured ([`crate::capture`]); how a capture is read (`read.rs`).
 
 use std::collections::{HashMap, TryReserveError};
 use std::thread;
@@ -16,17 +17,18 @@ use crate::capture::{self, CaptureQueue, Waiter};
 use crate::record::{self, Hold, Record};
 use crate::{clock, runtime, threads};
 
-/// Tasks of one runtime that are marked at a time: enough to keep its workers busy for a tenth of a millisecond, few enough that
-/// other tasks of the runtime do not notice.
+/// Tasks of one runtime that are marked at a time: enough to keep its workers busy for a tenth of a
+/// millisecond, few enough that other tasks of the runtime do not notice.
 const WINDOW: usize = 256;
 
-/// Tasks of one runtime that are looked after at a time.
+/// Tasks of one runtime that are asked for a capture and waited for at a time.
 const BLOCK: usize = 8192;
 
-/// How often a dump looks who has answered, unless the last of all marks is gone before.
-const LOOK_AGAIN: Duration = Duration::from_millis(1);
+/// How often a dump checks which tasks have answered, unless the last mark is cleared before.
+const CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
-/// The tasks that cannot be polled before the calling thread goes on: those that it is polling itself, and all of a runtime that has no other thread.
+/// Tasks that cannot be polled before the calling thread goes on: those that it is polling itself,
+/// and all of a runtime that has no other thread.
 struct InTheWay {
     thread: u16,
     runtime: Option<u16>,
@@ -38,7 +40,8 @@ impl InTheWay {
         let runtime = Handle::try_current()
             .ok()
             .filter(|runtime| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread);
-        // Having entered a runtime is not the same as driving it: this thread has polled its tasks, and nobody else does meanwhile.
+        // Having entered a runtime is not the same as driving it. This thread has polled its tasks,
+        // and no other does meanwhile.
         let driven = runtime.and_then(|entered| {
             let index = match record::with_current(|task, _| task.runtime()) {
                 Some(index) => index,
@@ -47,7 +50,7 @@ impl InTheWay {
             (runtime::get(index)?.id() == entered.id()).then_some(index)
         });
         InTheWay {
-            // The slot that many threads share says nothing of this one.
+            // A slot that threads share does not identify this one.
             thread: if slot.is_shared() { 0 } else { slot.index() },
             runtime: driven,
         }
@@ -59,26 +62,27 @@ impl InTheWay {
     }
 }
 
-/// How a task that was asked stands.
+/// State of a task's request for a capture.
 enum Standing {
-    /// Nothing more will come of it, or nothing more is needed.
+    /// Answered, or no answer is to be expected.
     Done,
     /// Its next poll makes a capture.
     Marked,
-    /// Not marked yet. Or no longer: a dump that gave up takes marks away, also those that others wait for.
+    /// Not marked yet, or no longer: a dump that gives up removes marks, also those that other
+    /// dumps wait for.
     Unmarked,
 }
 
-/// A task that is asked for a capture.
-struct AskedTask<'a> {
-    /// Its place among all that the dump is about.
+/// A task that has been asked for a capture.
+struct PendingTask<'a> {
+    /// Its place among all tasks of the dump.
     at: usize,
     hold: &'a Hold,
-    /// Its polls before it was asked.
+    /// Its polls when it was asked.
     polls: u64,
 }
 
-impl AskedTask<'_> {
+impl PendingTask<'_> {
     fn standing(&self, stall: Duration) -> Standing {
         let record = self.hold.record();
         if in_long_poll(record, stall) || record.is_beyond_waking() {
@@ -89,7 +93,8 @@ impl AskedTask<'_> {
             return Standing::Marked;
         }
         let now = record.polls();
-        // With the last poll: another dump may have had it captured before this one came to ask.
+        // Captured in the last poll, or since it was asked: another dump may have had it captured
+        // before.
         let captured = record
             .captured_ago(now)
             .is_some_and(|ago| ago == 0 || ago < now.saturating_sub(self.polls));
@@ -100,36 +105,36 @@ impl AskedTask<'_> {
     }
 }
 
-/// What is kept for each task that a dump is about: 5 bytes.
+/// The table of a dump's requests: 5 bytes for each task.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     /// Whether its capture is still to come.
     awaited: Vec<bool>,
-    /// The next task of the same runtime that is to be asked, [`END`] for the last.
+    /// The next task of the same runtime that is to be asked; [`END`] for the last.
     next: Vec<u32>,
 }
 
-/// After the last task of a runtime.
+/// Stands for the end of a runtime's tasks.
 const END: u32 = u32::MAX;
 
 impl Lines {
-    /// Room for so many tasks.
+    /// Reserves room for this many tasks.
     ///
     /// # Errors
     ///
-    /// If there is no memory for them.
+    /// If there is no memory for that.
     pub(super) fn reserve(&mut self, tasks: usize) -> Result<(), TryReserveError> {
         self.awaited.try_reserve_exact(tasks)?;
         self.next.try_reserve_exact(tasks)
     }
 }
 
-/// The tasks of one runtime on their way to a capture.
+/// The requests to the tasks of one runtime.
 struct Queue<'a> {
     holds: &'a [Hold],
-    /// The first that has not been asked.
+    /// Place of the first task that has not been asked.
     todo: u32,
-    asked: Vec<AskedTask<'a>>,
+    pending: Vec<PendingTask<'a>>,
     waiting: CaptureQueue,
     answered_at: Instant,
 }
@@ -139,17 +144,18 @@ impl<'a> Queue<'a> {
         Queue {
             holds,
             todo: END,
-            asked: Vec::new(),
+            pending: Vec::new(),
             waiting: CaptureQueue::new(runtime),
             answered_at: now,
         }
     }
 
-    /// Sees who has answered, asks more, gives up on a runtime that answers nothing. False: all done.
+    /// Checks which tasks have answered, asks more of them, gives up on a runtime that answers
+    /// nothing. Returns false when all are done.
     fn advance(&mut self, now: Instant, stall: Duration, lines: &mut Lines) -> bool {
-        let (before, mut marked) = (self.asked.len(), 0);
+        let (before, mut marked) = (self.pending.len(), 0);
         let (waiting, starved) = (&self.waiting, self.waiting.is_empty());
-        self.asked.retain(|task| match task.standing(stall) {
+        self.pending.retain(|task| match task.standing(stall) {
             Standing::Done => {
                 lines.awaited[task.at] = false;
                 false
@@ -165,13 +171,13 @@ impl<'a> Queue<'a> {
                 true
             }
         });
-        if self.asked.len() < before {
+        if self.pending.len() < before {
             self.answered_at = now;
         } else if before > 0 && now.duration_since(self.answered_at) > stall {
             self.give_up();
         }
-        if self.asked.len() <= BLOCK / 2 && self.todo != END {
-            if self.asked.is_empty() {
+        if self.pending.len() <= BLOCK / 2 && self.todo != END {
+            if self.pending.is_empty() {
                 self.answered_at = now;
             }
             self.take_in(&lines.next);
@@ -187,29 +193,29 @@ impl<'a> Queue<'a> {
                 marked += 1;
             }
         }
-        !self.asked.is_empty()
+        !self.pending.is_empty()
     }
 
     fn take_in(&mut self, next: &[u32]) {
-        let from = self.asked.len();
-        while self.todo != END && self.asked.len() < BLOCK {
+        let from = self.pending.len();
+        while self.todo != END && self.pending.len() < BLOCK {
             let at = self.todo as usize;
             let hold = &self.holds[at];
-            self.asked.push(AskedTask {
+            self.pending.push(PendingTask {
                 at,
                 hold,
                 polls: hold.record().polls(),
             });
             self.todo = next[at];
         }
-        let tasks = self.asked[from..].iter().map(|task| task.hold);
+        let tasks = self.pending[from..].iter().map(|task| task.hold);
         self.waiting.push_all(tasks);
     }
 
     fn give_up(&mut self) {
         self.todo = END;
         self.waiting.clear();
-        for task in self.asked.drain(..) {
+        for task in self.pending.drain(..) {
             capture::withdraw(task.hold.record());
         }
     }
@@ -221,19 +227,21 @@ impl Drop for Queue<'_> {
     }
 }
 
-/// Whether the task has been in one poll for so long that its runtime would be given up for it.
+/// Whether the task has been in one poll for so long that the dump would give up on its runtime
+/// because of it.
 fn in_long_poll(record: &Record, stall: Duration) -> bool {
     record.thread() != 0 && clock::between(record.since(), clock::precise()) >= stall
 }
 
-/// Captures every task whose last capture is no longer true, except those in a long poll and those that cannot answer before the caller goes on. `look` is called again and again, and told which
-/// tasks are still awaited.
+/// Captures every task whose last capture is no longer true, except those in a long poll and those
+/// that cannot answer before the caller goes on. Calls `on_progress` again and again, with the
+/// tasks that are still awaited.
 pub(super) fn for_captures(
     holds: &[Hold],
     lines: &mut Lines,
     deadline: Instant,
     stall: Duration,
-    mut look: impl FnMut(&[bool]),
+    mut on_progress: impl FnMut(&[bool]),
 ) {
     let start = Instant::now();
     let mut queues: HashMap<u16, Queue<'_>> = HashMap::new();
@@ -246,9 +254,9 @@ pub(super) fn for_captures(
     );
     lines.next.clear();
     lines.next.resize(holds.len(), END);
-    // From the last to the first, so that each line begins with its oldest task.
+    // Backwards, so that each line begins with its oldest task.
     for (at, hold) in holds.iter().enumerate().rev() {
-        // So many records do not fit into any memory.
+        // More records than a `u32` counts do not fit into any memory.
         let (true, Ok(place)) = (lines.awaited[at], u32::try_from(at)) else {
             continue;
         };
@@ -261,7 +269,7 @@ pub(super) fn for_captures(
     if queues.is_empty() {
         return;
     }
-    let _waiter = Waiter::new();
+    let _waiter = Waiter::register();
     loop {
         let now = Instant::now();
         if now >= deadline {
@@ -274,12 +282,12 @@ pub(super) fn for_captures(
         if !busy {
             return;
         }
-        look(&lines.awaited);
-        thread::park_timeout(LOOK_AGAIN);
+        on_progress(&lines.awaited);
+        thread::park_timeout(CHECK_INTERVAL);
     }
 }
 
-/// Whether a task has to be polled for its capture to be true, and can be.
+/// Whether a task has to be polled so that its capture is true, and can be polled.
 fn needs(hold: &Hold, stall: Duration) -> bool {
     let record = hold.record();
     // A task without its first poll has nothing to show: tokio is about to poll it anyway.

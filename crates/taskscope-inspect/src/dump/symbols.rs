@@ -1,7 +1,9 @@
-//! From a return address to functions with the best names that the build's debug information allows.
+//! Turns return addresses into functions, with the best names that the build's debug information
+//! allows.
 //!
-//! An address without any symbol is `module+0xoffset`, which `addr2line -e module` understands, unless it is in one of tokio's functions that we
-//! know without a symbol. Not here: how names are found (callstack), which functions are known ([`known_functions`]).
+//! An address without any symbol becomes `module+0xoffset`, which `addr2line -e module`
+//! understands, unless it is in one of tokio's functions that are known without a symbol. Not here:
+//! how names are found (callstack), which functions are known ([`known_functions`]).
 
 use callstack::Symbol;
 
@@ -63,7 +65,7 @@ impl Frame {
         }
     }
 
-    /// The path that decides what kind of function it is: of the type, for a trait's function.
+    /// The path by which the function is classified: of the type, for a trait's function.
     pub(crate) fn path(&self) -> &str {
         self.function
             .trim_start_matches(['<', '&'])

@@ -4,7 +4,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Trace;
+use super::{State, Trace};
 use crate::verdict::{Verdict, is_suspect};
 use crate::wait::{WaitKind, WaitReason};
 use crate::{Cancellation, Name, ScopeInfo};
@@ -14,27 +14,30 @@ use taskscope_core::{NoTrace, TaskKind};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TaskDump {
-    /// Tokio's id of the task, as `tokio::task::id()` prints it. Of a [driven](TaskKind::Driven) future, an id of its own, above 2^52.
+    /// Tokio's id of the task, as `tokio::task::id()` prints it. A [driven](TaskKind::Driven)
+    /// future has an id of its own, above 2^52.
     pub id: u64,
-    /// How it came to be.
+    /// How the task came to be: spawned, observed, driven or on the blocking pool.
     pub kind: TaskKind,
     /// The name it was spawned with.
     pub name: Option<Name>,
-    /// The labels it was spawned with; those of its scope are with the scope.
+    /// The labels it was spawned with; labels of its scope are in `scope`.
     pub labels: Vec<(Arc<str>, Arc<str>)>,
-    /// What it was doing, and for how long.
+    /// Whether it was idle, scheduled or running, and for how long.
     pub state: State,
     /// Why it is still alive.
     pub verdict: Verdict,
-    /// Declared long-lived: never a leak.
+    /// Whether it was declared long-lived, and so is never a leak.
     pub background: bool,
     /// The scope it belongs to.
     pub scope: Option<ScopeInfo>,
     /// How long ago that scope, or one above it, had ended.
     pub scope_ended: Option<Duration>,
-    /// Why that scope's token had been cancelled, where that began, and how long ago.
+    /// Why the token of that scope had been cancelled, where the cancellation began, and how long
+    /// ago.
     pub scope_cancelled: Option<Box<Cancellation>>,
-    /// How long ago it looked at a token of its scope for the first and for the last time. `None`: never.
+    /// How long ago it polled a token of its scope for the first and for the last time. `None`:
+    /// never.
     pub token_polled: Option<(Duration, Duration)>,
     /// Where it was spawned.
     pub site: &'static Location<'static>,
@@ -42,7 +45,7 @@ pub struct TaskDump {
     pub future: &'static str,
     /// The number of its runtime.
     pub runtime: u64,
-    /// The id of the task that spawned it, if that had a record.
+    /// Id of the task that spawned it, if that had a record.
     pub parent: Option<u64>,
     /// Time since it was spawned.
     pub age: Duration,
@@ -50,18 +53,19 @@ pub struct TaskDump {
     pub busy: Duration,
     /// Polls so far, captures included.
     pub polls: u64,
-    /// Wakers of the task that are kept somewhere. None, in an idle task: nothing can wake it. Those of an
+    /// Wakers of the task that exist. An idle task without any can never be woken. The wakers of an
     /// [observed](TaskKind::Observed) task are not known, and 0 is no evidence.
     pub wakers: u64,
     /// Time since its `JoinHandle` was dropped.
     pub detached: Option<Duration>,
-    /// Where it is suspended, or why that is not known.
+    /// The stack on which it is suspended, or why that is not known.
     pub trace: Result<Arc<Trace>, NoTrace>,
-    /// The last poll that took longer than the watchdog's threshold, if it caught one.
+    /// The last poll that took longer than the watchdog's threshold, if the watchdog caught one.
     pub long_poll: Option<Box<LongPoll>>,
     /// Branches of the trace that did not fit into its buffer.
     pub branches_dropped: u32,
-    /// Branches that lack frames at their root: deeper than [`callstack::MAX_FRAMES`], or through code without unwind tables.
+    /// Branches that lack frames at their root: deeper than [`callstack::MAX_FRAMES`], or through
+    /// code without unwind tables.
     pub branches_cut: u32,
 }
 
@@ -71,71 +75,17 @@ pub struct TaskDump {
 pub struct LongPoll {
     /// How long ago its stack was taken.
     pub ago: Duration,
-    /// How long it took, as far as it was seen: to some 10 ms.
+    /// How long it took when it was last observed: to some 10 ms.
     pub lasted: Duration,
     /// Whether it is over.
     pub over: bool,
-    /// The functions that the thread was in, innermost first, up to the task's own; one branch. Or why they are not known.
+    /// The functions that the thread was in, innermost first, up to the task's own, as one branch;
+    /// or why they are not known.
     pub trace: Result<Arc<Trace>, Arc<str>>,
 }
 
-/// What a task was doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum State {
-    /// In a poll.
-    Running {
-        /// The thread; `None` if it is ending, or comes after 65,534 others.
-        thread: Option<Box<ThreadInfo>>,
-        /// Time since the poll began.
-        since: Duration,
-    },
-    /// Woken, or new, and not polled yet.
-    Scheduled {
-        /// Time since the wake.
-        since: Duration,
-    },
-    /// Suspended.
-    Idle {
-        /// Time since its last poll ended, captures left aside.
-        since: Duration,
-    },
-}
-
-impl State {
-    /// `running`, `scheduled` or `idle`.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            State::Running { .. } => "running",
-            State::Scheduled { .. } => "scheduled",
-            State::Idle { .. } => "idle",
-        }
-    }
-
-    /// How long it has been so.
-    #[must_use]
-    pub fn since(&self) -> Duration {
-        match self {
-            State::Running { since, .. } | State::Scheduled { since } | State::Idle { since } => {
-                *since
-            }
-        }
-    }
-}
-
-/// A thread that polls tasks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ThreadInfo {
-    /// Its name.
-    pub name: Arc<str>,
-    /// The kernel's id, as `top -H` shows it; 0 where there is no `/proc`.
-    pub os_id: u32,
-}
-
 impl TaskDump {
-    /// What it waits for, by the leaf of its trace; for a `select!` or `join!`, one of each kind.
+    /// The wait reason by the leaf of its trace; for a `select!` or `join!`, one of each kind.
     #[must_use]
     pub fn wait_reason(&self) -> WaitReason {
         match &self.trace {
@@ -144,7 +94,7 @@ impl TaskDump {
         }
     }
 
-    /// What can be said of its wait without a trace.
+    /// The wait kind of a task without a trace.
     pub(super) fn wait_without_trace(&self, why: NoTrace) -> WaitKind {
         match (why, &self.state) {
             (_, State::Running { .. }) => WaitKind::Running,
@@ -154,7 +104,7 @@ impl TaskDump {
         }
     }
 
-    /// What it is doing, in words: `waiting for sleep`, `running`, `about to run`.
+    /// Its activity in words: `waiting for sleep`, `running`, `about to run`.
     #[must_use]
     pub fn activity(&self) -> String {
         match (
@@ -168,7 +118,8 @@ impl TaskDump {
         }
     }
 
-    /// The scope of the request that spawned this task: that its [`parent`](Self::parent) is a request and no task.
+    /// The scope of the request that spawned this task, if its [`parent`](Self::parent) is a
+    /// request and no task.
     ///
     /// `None` if a task spawned it, or if it belongs to no scope of that request.
     #[must_use]
@@ -178,8 +129,8 @@ impl TaskDump {
         scopes.find(|scope| scope.request() == Some(parent))
     }
 
-    /// Whether this task looks like a leak: not declared background, and its scope has ended, or it goes on although that was cancelled,
-    /// or it can never be woken.
+    /// Whether this task looks like a leak: not declared background, and its scope has ended, or it
+    /// goes on although that was cancelled, or it can never be woken.
     #[must_use]
     pub fn is_leak_suspect(&self) -> bool {
         is_suspect(self.verdict, self.background, self.scope_ended.is_some())

@@ -1,4 +1,5 @@
-//! Where one task is suspended, in words. Not here: how they are made from return addresses (`trim.rs`).
+//! The trace of a suspended task, and how it is printed. Not here: how it is made from return
+//! addresses (`trim.rs`).
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use crate::wait::WaitReason;
 
 use callstack::MAX_FRAMES;
 
-/// Where a task is suspended: its async functions, innermost first. Several branches if it waits in a `select!` or a `join!`.
+/// Where a task is suspended: its async functions, innermost first. Several branches if it waits in
+/// a `select!` or a `join!`.
 #[derive(Debug)]
 pub struct Trace {
     pub(super) stack: Arc<Stack>,
@@ -21,10 +23,11 @@ pub struct Trace {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Branch {
-    /// Innermost first, inlined functions included. The first is the library function that was awaited. What is below it, glue of
-    /// the standard library and this crate's own functions are left out.
+    /// Innermost first, inlined functions included. The first is the library function that was
+    /// awaited. What is below it, glue of the standard library and this crate's own functions are
+    /// left out.
     pub frames: Vec<Frame>,
-    /// What the leaf waits for.
+    /// The wait reason, by the leaf.
     pub wait: WaitReason,
 }
 
@@ -41,37 +44,24 @@ impl Trace {
         &self.stack
     }
 
-    /// Whether a branch lacks its root, because it is as deep as a capture goes: 1,024 frames, counted from the leaf.
+    /// Whether a branch lacks its root, because it is as deep as a capture goes: 1,024 frames,
+    /// counted from the leaf.
     #[must_use]
     pub fn is_cut(&self) -> bool {
         let mut branches = self.stack.frames().split(|&ip| ip == 0);
         branches.any(|frames| frames.len() >= MAX_FRAMES)
     }
 
-    /// What the branches wait for, each kind once.
+    /// The wait reason of all branches, each kind once.
     #[must_use]
     pub fn wait_reason(&self) -> WaitReason {
         WaitReason::any(self.branches.iter().map(|branch| &branch.wait))
     }
 }
 
-/// A dependency's file without the directory that cargo unpacked it in, and the standard library's without its build's.
-pub(super) fn short(file: &str) -> &str {
-    let dependency = file
-        .split_once("/registry/src/")
-        .and_then(|(_, rest)| rest.split_once('/'))
-        .map(|(_, rest)| rest);
-    dependency
-        .or_else(|| {
-            file.strip_prefix("/rustc/")?
-                .split_once('/')
-                .map(|(_, rest)| rest)
-        })
-        .unwrap_or(file)
-}
-
 impl fmt::Display for Branch {
-    /// Two lines a frame: the function, then where it is. First, whether there is more that cannot be seen.
+    /// Two lines a frame: the function, then its file and line. A line before them says if the
+    /// trace ends at wakers of its own.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.wait.kinds.iter().any(|kind| kind.ends_trace()) {
             writeln!(

@@ -1,4 +1,4 @@
-//! What a dump has looked up already. Not here: how a trace is made (`trim.rs`).
+//! The traces that a dump has made already. Not here: how a trace is made (`trim.rs`).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,30 +8,31 @@ use callstack::Stack;
 use super::Trace;
 use crate::runtime;
 
-/// So many traces are remembered at a time.
+/// At most this many traces are remembered.
 const MAX_TRACES: usize = 8192;
 
-/// TraceCache by stack: thousands of tasks share a few.
+/// Traces by stack: thousands of tasks share a few.
 #[derive(Default)]
 pub(crate) struct TraceCache {
     tasks: HashMap<*const Stack, Arc<Trace>>,
     threads: HashMap<*const Stack, Arc<Trace>>,
-    /// The last of `tasks` that was asked for: the next task mostly has the same.
+    /// The trace that was asked for last: the next task mostly has the same.
     last: Option<Arc<Trace>>,
     /// Index and number of the last runtime.
     runtime: Option<(u16, u64)>,
 }
 
 impl TraceCache {
-    /// The trace of a stack, if it is at hand. Takes no time: for a stack that others wait for.
-    pub(super) fn at_hand(&self, stack: &Arc<Stack>) -> Option<Arc<Trace>> {
+    /// The trace of a stack, if it is in the cache. Takes no time, so it may be called while others
+    /// wait for the stack.
+    pub(super) fn cached(&self, stack: &Arc<Stack>) -> Option<Arc<Trace>> {
         match &self.last {
             Some(last) if Arc::ptr_eq(&last.stack, stack) => Some(last.clone()),
             _ => self.tasks.get(&Arc::as_ptr(stack)).cloned(),
         }
     }
 
-    /// The trace of a stack. The first of its kind has to be put into words.
+    /// The trace of a stack; made if it is not in the cache.
     pub(crate) fn of_task(&mut self, stack: &Arc<Stack>) -> Arc<Trace> {
         if self.tasks.len() >= MAX_TRACES {
             self.tasks.clear();

@@ -1,4 +1,4 @@
-//! Which task spawned which, among those of one dump.
+//! The spawn tree: which task spawned which, among those of one dump.
 //!
 //! Nothing here recurses: a chain of tasks can be as long as there are tasks.
 
@@ -6,22 +6,22 @@ use std::collections::HashMap;
 
 use super::{Dump, TaskDump};
 
-/// Which task spawned which, among those of one dump: see [`Dump::tree`].
+/// The spawn tree of a dump: see [`Dump::tree`].
 #[derive(Debug, Clone)]
 pub struct SpawnTree<'a> {
     tasks: &'a [TaskDump],
-    /// By id: where the task is in `tasks`.
+    /// Places in `tasks`, by id.
     places: HashMap<u64, usize>,
-    /// By the id of the parent, also of one that is not in the dump: where its children are, in order.
+    /// Places of the children, in order, by the id of the parent, which may not be in the dump.
     children: HashMap<u64, Vec<usize>>,
     roots: Vec<usize>,
 }
 
 impl Dump {
-    /// Which task spawned which.
+    /// Returns the tree of which task spawned which.
     ///
-    /// A parent that is not in the dump, because it has ended or the dump was not about it, is known by its id: its children are
-    /// [roots](SpawnTree::roots), whose [`TaskDump::parent`] still says who it was.
+    /// A parent that has ended or is otherwise not in the dump is known by its id only: its
+    /// children are [roots](SpawnTree::roots), and their [`TaskDump::parent`] has that id.
     ///
     /// # Examples
     ///
@@ -94,7 +94,7 @@ impl<'a> SpawnTree<'a> {
     /// The tasks that it descends from, its parent first, up to the first that is not in the dump.
     pub fn ancestors(&self, task: &TaskDump) -> impl Iterator<Item = &'a TaskDump> + '_ {
         let mut next = task.parent;
-        // No task spawns its own ancestor; that no reader hangs shall not depend on it.
+        // No task spawns its own ancestor; but no reader may hang if an id says so.
         std::iter::from_fn(move || {
             let task = self.task(next?)?;
             next = task.parent;
@@ -103,7 +103,8 @@ impl<'a> SpawnTree<'a> {
         .take(self.tasks.len())
     }
 
-    /// All tasks with their depth, each followed by what it spawned: the order in which a tree is printed.
+    /// All tasks with their depth, each followed by what it spawned: the order in which a tree is
+    /// printed.
     pub fn walk(&self) -> impl Iterator<Item = (usize, &'a TaskDump)> + '_ {
         let mut rest: Vec<_> = self.roots.iter().rev().map(|at| (0, *at)).collect();
         std::iter::from_fn(move || {

@@ -1,4 +1,5 @@
-//! From return addresses to the part of a stack that belongs to a task.
+//! Cuts a stack down to the part that belongs to a task. Not here: names of functions
+//! (`symbols.rs`).
 
 use std::sync::{Arc, LazyLock};
 
@@ -11,7 +12,7 @@ use crate::wait::{self, WaitKind, WaitReason};
 impl Trace {
     pub(super) fn new(stack: Arc<Stack>) -> Trace {
         let mut branches: Vec<Branch> = stack.branches().map(Branch::new).collect();
-        // By what is read, so that the order is that of every run and build.
+        // Sorted by the words, so that the order is the same in every run and build.
         branches.sort_by_cached_key(|branch| {
             let WaitReason {
                 kinds, functions, ..
@@ -21,7 +22,7 @@ impl Trace {
         Trace { stack, branches }
     }
 
-    /// The native stack of a thread that is polling a task, down to the task.
+    /// The native stack of a thread that is polling a task, from the leaf down to the task.
     pub(super) fn of_thread(stack: Arc<Stack>) -> Trace {
         let addresses: Vec<usize> = stack.branches().next().unwrap_or_default().to_vec();
         let all = Frame::all(&addresses);
@@ -40,7 +41,7 @@ impl Trace {
 impl Branch {
     fn new(addresses: &[usize]) -> Branch {
         let all = Frame::all(above_own(addresses));
-        // Where the functions of ours cannot be told by address, their names do.
+        // Where our functions cannot be found by address, they are found by name.
         let task = callstack::trim(&all, is_waker, is_root);
         let (wait, named_by) = wait::classify(task);
         let mut frames: Vec<_> = task[named_by..]
@@ -55,10 +56,10 @@ impl Branch {
     }
 }
 
-/// What is left when our own functions between the leaf and the unwinder are cut off: by their addresses, since a stripped program has no
-/// names. Those at the root are not captured.
+/// Cuts off our own functions between the leaf and the unwinder: by their addresses, since a
+/// stripped program has no names. Those at the root are not captured.
 fn above_own(addresses: &[usize]) -> &[usize] {
-    /// No more of ours can be there.
+    /// Frames from the leaf among which our functions can be.
     const DEPTH: usize = 8;
     static OWN: LazyLock<[usize; 5]> = LazyLock::new(own_functions);
     let is_own = |address: &usize| {
@@ -77,7 +78,7 @@ fn is_root(frame: &Frame) -> bool {
         .contains("taskscope_core::capture::poll_capturing")
 }
 
-/// Where a poll of a task begins.
+/// Whether a poll of a task begins in this function.
 fn is_poll(frame: &Frame) -> bool {
     [
         "taskscope_core::instrument::",
@@ -94,7 +95,7 @@ fn starts_with_any(frame: &Frame, prefixes: &[&str]) -> bool {
         .any(|prefix| frame.path().starts_with(prefix))
 }
 
-/// Between the leaf future and the unwinder.
+/// Whether the function is between the leaf future and the unwinder.
 fn is_waker(frame: &Frame) -> bool {
     !is_root(frame)
         && starts_with_any(
@@ -110,7 +111,7 @@ fn is_waker(frame: &Frame) -> bool {
         )
 }
 
-/// Functions that every future goes through and that tell nothing.
+/// Whether every future goes through this function, so that it says nothing.
 fn is_glue(frame: &Frame) -> bool {
     // A name without a path is the compiler's, such as `__rust_try`.
     (frame.has_symbol && !frame.function.contains("::"))

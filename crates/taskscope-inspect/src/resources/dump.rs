@@ -1,4 +1,4 @@
-//! A tracked resource as a dump saw it, and how that reads.
+//! A tracked resource in a dump, and how it is printed. Not here: how it is registered (`mod.rs`).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use crate::{Age, Name, Plain, Quoted, ScopeInfo};
 
-/// A tracked resource as a dump saw it.
+/// A tracked resource in a dump.
 ///
-/// `Display` says it in one line: `pg connection held for 4.5s, acquired at src/db.rs:12:9 by task 17 "audit" for "POST /orders"`.
+/// `Display` prints one line: `pg connection held for 4.5s, acquired at src/db.rs:12:9 by task 17
+/// "audit" for "POST /orders"`.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ResourceDump {
-    /// What it is, in the words of who tracks it.
+    /// The kind of resource, in the words of the code that tracks it.
     pub kind: &'static str,
     /// Where it was acquired.
     pub site: &'static Location<'static>,
@@ -23,9 +24,10 @@ pub struct ResourceDump {
     pub scope: Option<ScopeInfo>,
     /// How long ago that scope, or one above it, had ended.
     pub scope_ended: Option<Duration>,
-    /// The task that acquired it. `None`: no task did, but a plain thread or the future of `block_on`.
+    /// The task that acquired it. `None`: a plain thread or the future of `block_on` did.
     pub acquired_by: Option<Holder>,
-    /// The task that has used it last, which is who acquired it if nobody has since. `None`: used outside of any task.
+    /// The task that has used it last, which is the one that acquired it if none has since. `None`:
+    /// used outside of any task.
     pub last_used_by: Option<Holder>,
     /// Time since that use, to about a millisecond.
     pub unused_for: Duration,
@@ -41,19 +43,20 @@ pub struct Holder {
     pub name: Option<Name>,
     /// Where it was spawned, if that is known.
     pub spawned: Option<&'static Location<'static>>,
-    /// Whether it is still there.
+    /// Whether the task is still alive.
     pub state: HolderState,
 }
 
-/// Whether the task that acquired or used a resource is still there.
+/// Whether a task that acquired or used a resource is still alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HolderState {
     /// It is alive.
     Alive,
-    /// It has ended. The resource is held by something else: another task, a structure, a future that nobody polls.
+    /// It has ended. The resource is held by something else: another task, a structure, a future
+    /// that nobody polls.
     Gone,
-    /// It has no record, so nobody knows.
+    /// It has no record, so this is not known.
     Untracked,
 }
 
@@ -74,7 +77,8 @@ impl ResourceDump {
         self.scope_ended.is_some()
     }
 
-    /// How many there are of each kind, in words and in alphabetical order: `1 pg connection`, `3 upload permit`.
+    /// Counts resources by kind, in words and in alphabetical order: `1 pg connection`, `3 upload
+    /// permit`.
     pub fn kinds<'a>(resources: impl IntoIterator<Item = &'a ResourceDump>) -> Vec<String> {
         let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
         for resource in resources {

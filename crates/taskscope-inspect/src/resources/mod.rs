@@ -1,13 +1,15 @@
-//! What is known of tracked resources, and how a dump reads it.
+//! Tracked resources: their registry, and how a dump reads it.
 //!
-//! Each resource has one small entry of its own, which its holder writes without a lock. The registry only points at the entries.
+//! Each resource has one small entry of its own, which its holder writes without a lock. The
+//! registry only points at the entries.
 //!
-//! Not here: the wrapper ([`crate::Tracked`]).
+//! Not here: the wrapper (`taskscope::Tracked`).
 
 mod dump;
 mod registry;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +25,7 @@ use taskscope_core::Owner;
 /// Two stores of the time of a use are at least this far apart, in raw ticks: below a millisecond.
 const COARSE: u64 = 1 << 20;
 
-/// What is known of one resource.
+/// The registry's entry for one resource.
 struct Entry {
     kind: &'static str,
     site: &'static Location<'static>,
@@ -32,7 +34,7 @@ struct Entry {
     scope: Option<Arc<dyn Owner>>,
     runtime: Option<Id>,
     acquirer: User,
-    /// The acquirer's, if it has a record: it may have ended when a dump asks.
+    /// Name of the acquirer, if it has a record: it may have ended when a dump asks.
     name: Option<Name>,
     spawned: Option<&'static Location<'static>>,
     /// A [`User`].
@@ -41,7 +43,7 @@ struct Entry {
     used_at: AtomicU64,
 }
 
-/// The task that does something: its id, and a bit that says whether it has a record. 0: no task.
+/// A task by its id, with a bit that says whether it has a record. 0: no task.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct User(u64);
 
@@ -70,7 +72,14 @@ pub struct Registered {
     _place: Place,
 }
 
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Registered").field(&self.kind()).finish()
+    }
+}
+
 impl Registered {
+    /// Registers a resource of this kind, acquired by the running code.
     #[track_caller]
     pub fn new(kind: &'static str) -> Registered {
         let now = clock::coarse();
@@ -104,11 +113,13 @@ impl Registered {
         }
     }
 
+    /// The kind that it was registered with.
     pub fn kind(&self) -> &'static str {
         self.entry.kind
     }
 
-    /// The running code is using the resource. Relaxed: two facts for humans, and each is true by itself.
+    /// The running code is using the resource. Relaxed: two facts for humans, and each is true by
+    /// itself.
     #[inline]
     pub fn used(&self) {
         let (user, now) = (User::current(), clock::coarse());
@@ -122,10 +133,11 @@ impl Registered {
     }
 }
 
-/// Tasks that a dump has to look for, by id: `None` until found alive.
+/// Tasks that a dump has to look up, by id: `None` until found alive.
 type Living = HashMap<u64, Option<(Option<Name>, &'static Location<'static>)>>;
 
-/// The resources that are held, oldest first; those of one scope and one runtime, if asked for. `now`: raw ticks.
+/// The resources that are held, oldest first; of one scope and one runtime, if given. `now` is in
+/// raw ticks.
 pub(crate) fn collect(
     scope: Option<&ScopeInfo>,
     runtime: Option<Id>,
@@ -133,11 +145,11 @@ pub(crate) fn collect(
 ) -> Vec<ResourceDump> {
     let mut entries = registry::entries();
     entries.retain(|entry| {
-        scope.is_none_or(|wanted| {
+        scope.is_none_or(|selected| {
             entry
                 .scope
                 .as_ref()
-                .is_some_and(|scope| wanted.facts().contains(&**scope))
+                .is_some_and(|scope| selected.facts().contains(&**scope))
         }) && runtime.is_none_or(|runtime| entry.runtime == Some(runtime))
     });
     if entries.is_empty() {
@@ -160,7 +172,8 @@ pub(crate) fn by_kind() -> Vec<(&'static str, usize)> {
     kinds.into_iter().collect()
 }
 
-/// Which of the tasks that are named in the entries are alive. One walk over the records, and only if there are resources.
+/// Finds out which tasks of the entries are alive. Walks over the records once, and only if there
+/// are resources.
 fn living(entries: &[Arc<Entry>]) -> Living {
     let users = entries
         .iter()

@@ -1,7 +1,7 @@
-//! Slots for pointers to entries, in shards.
+//! The registry of tracked resources: slots for pointers to entries, in shards.
 //!
-//! A shard's lock is held for a push or a take, and while a dump copies a batch of pointers; never while something is formatted, read
-//! or dropped.
+//! A shard's lock is held for a push or a take, and while a dump copies a batch of pointers; never
+//! while something is formatted, read or dropped.
 
 use std::cell::Cell;
 use std::mem;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Entry;
 
-/// More than most machines have threads that acquire at the same moment.
+/// Number of shards: more than the threads of most machines that acquire at the same moment.
 const SHARDS: usize = 32;
 
 /// Entries that a dump copies while it holds a shard's lock.
@@ -19,13 +19,14 @@ const BATCH: usize = 256;
 /// Slots that a shard without resources keeps.
 const FEW: usize = 64;
 
-/// Slots of one shard. Its memory is that of the busiest moment, eight bytes a slot, until no resource of the shard is left.
+/// Slots of one shard. Its memory is that of the busiest moment, eight bytes a slot, until no
+/// resource of the shard is left.
 struct Slots {
     entries: Vec<Option<Arc<Entry>>>,
     free: Vec<usize>,
 }
 
-/// On a cache line of its own, or neighbours would share what they do not share.
+/// A shard, on a cache line of its own, so that neighbours do not share one.
 #[repr(align(64))]
 struct Shard(Mutex<Slots>);
 
@@ -81,7 +82,7 @@ impl Drop for Place {
         let empty = slots.free.len() == slots.entries.len() && slots.free.len() > FEW;
         let old = empty.then(|| (mem::take(&mut slots.entries), mem::take(&mut slots.free)));
         drop(slots);
-        // Outside of the lock: with it goes, perhaps, the last reference to a scope.
+        // Dropped without the lock: this may be the last reference to a scope.
         drop((entry, old));
     }
 }

@@ -1,8 +1,10 @@
-//! How long stretches of time were: counts by length, of those that were chosen, each for all that it stands for.
+//! Histograms of the lengths of chosen stretches, each counted for all that it stands for.
 //!
-//! Unlike the totals, a length counts as a whole, also beyond [`LONG_STRETCH`](super::LONG_STRETCH): whether a stretch is chosen does not depend on how long it gets.
-//! Several tables, so that threads that poll do not meet; and they never wait: one that finds all tables taken counts what it had as lost.
-//! Not here: which stretches are told (`charge.rs`).
+//! Unlike in the totals, a length counts as a whole, also beyond
+//! [`LONG_STRETCH`](super::LONG_STRETCH): whether a stretch is chosen does not depend on how long
+//! it gets. There are several tables, so that threads that poll do not meet; and they never wait:
+//! one that finds all tables taken counts its stretch as lost. Not here: which stretches are
+//! recorded (`record.rs`).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
@@ -14,7 +16,7 @@ use crate::threads;
 const TABLES: usize = 16;
 const ACTIVITIES: usize = 3;
 
-/// Of one activity, with a last bucket for what is longer than all bounds.
+/// Counts of one activity, with a last bucket for lengths beyond all bounds.
 #[derive(Clone, Copy)]
 struct Counts {
     buckets: [u64; BOUNDS.len() + 1],
@@ -44,15 +46,15 @@ pub(super) fn add(activity: Activity, length: Duration, weight: SampleWeight) {
         table[activity as usize].add(length, weight.count());
         return;
     }
-    lost();
+    record_lost();
 }
 
-/// A chosen stretch is not counted.
-pub(super) fn lost() {
+/// Counts a chosen stretch as lost.
+pub(super) fn record_lost() {
     LOST.fetch_add(1, Ordering::Relaxed);
 }
 
-pub(super) fn lost_so_far() -> u64 {
+pub(super) fn lost() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
@@ -71,8 +73,8 @@ impl Counts {
         self.sum = self.sum.saturating_add(other.sum);
     }
 
-    /// With buckets for these bounds: the last of all there are.
-    fn told(&self, bounds: &[Duration]) -> Histogram {
+    /// The histogram with these bounds, which are the last ones of [`BOUNDS`].
+    fn histogram(&self, bounds: &[Duration]) -> Histogram {
         let skipped = BOUNDS.len() - bounds.len();
         let below: u64 = self.buckets[..skipped].iter().sum();
         let counts = self.buckets[skipped..BOUNDS.len()].iter().copied();
@@ -90,11 +92,11 @@ impl Counts {
 }
 
 fn lock(table: &'static Mutex<Table>) -> MutexGuard<'static, Table> {
-    // A stretch that was half-way counted is a sum that is wrong by one.
+    // A panic half-way leaves a sum that is wrong by one stretch.
     table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub(super) fn all() -> Histograms {
+pub(super) fn snapshot() -> Histograms {
     let mut all = EMPTY;
     for table in &COUNTS {
         let table = *lock(table);
@@ -102,7 +104,7 @@ pub(super) fn all() -> Histograms {
             sum.add_all(more);
         }
     }
-    let of = |activity, bounds| all[activity as usize].told(bounds);
+    let of = |activity, bounds| all[activity as usize].histogram(bounds);
     Histograms {
         waiting: of(Activity::Waiting, COARSE_BOUNDS),
         scheduled: of(Activity::Scheduled, COARSE_BOUNDS),
@@ -118,7 +120,7 @@ mod tests {
 
     const MS: Duration = Duration::from_millis(1);
 
-    /// One at a time: each looks at all tables, or takes them.
+    /// One test at a time: each reads all tables, or takes them.
     static TURN: Mutex<()> = Mutex::new(());
 
     fn turn() -> MutexGuard<'static, ()> {
@@ -141,18 +143,21 @@ mod tests {
         ] {
             counts.add(length, times);
         }
-        let told = counts.told(&BOUNDS);
-        assert_eq!(told.buckets[0].1, 3);
-        assert_eq!(told.buckets[1].1, 4);
-        let of_100_ms = told.buckets.iter().find(|(bound, _)| *bound == 100 * MS);
+        let histogram = counts.histogram(&BOUNDS);
+        assert_eq!(histogram.buckets[0].1, 3);
+        assert_eq!(histogram.buckets[1].1, 4);
+        let of_100_ms = histogram
+            .buckets
+            .iter()
+            .find(|(bound, _)| *bound == 100 * MS);
         assert_eq!(of_100_ms.unwrap().1, 8);
-        assert_eq!((told.above, told.count()), (16, 31));
+        assert_eq!((histogram.above, histogram.count()), (16, 31));
         let sum = 2 * BOUNDS[0] + 4 * (BOUNDS[0] + Duration::from_nanos(1)) + 800 * MS;
-        assert_eq!(told.sum, sum + Duration::from_secs(16 * 601));
-        // What is too short for a clock of a millisecond is in the first bucket that is not.
-        let coarse = counts.told(COARSE_BOUNDS);
+        assert_eq!(histogram.sum, sum + Duration::from_secs(16 * 601));
+        // Lengths too short for a clock of a millisecond are in the first coarse bucket.
+        let coarse = counts.histogram(COARSE_BOUNDS);
         assert_eq!(coarse.buckets[0], (COARSE_BOUNDS[0], 7));
-        assert_eq!((coarse.count(), coarse.sum), (31, told.sum));
+        assert_eq!((coarse.count(), coarse.sum), (31, histogram.sum));
     }
 
     #[test]
@@ -165,7 +170,7 @@ mod tests {
     #[test]
     fn no_number_gets_smaller_while_others_count_and_nothing_is_missing_in_the_end() {
         let _turn = turn();
-        let (before, lost) = (all(), lost_so_far());
+        let (before, lost_before) = (snapshot(), lost());
         const THREADS: u64 = 4;
         const TIMES: u64 = 20_000;
         thread::scope(|threads| {
@@ -180,18 +185,18 @@ mod tests {
                     })
                 })
                 .collect();
-            let mut last = all().running;
+            let mut last = snapshot().running;
             while counting.iter().any(|thread| !thread.is_finished()) {
-                let now = all().running;
+                let now = snapshot().running;
                 assert!(now.sum >= last.sum && now.above >= last.above);
                 let mut buckets = now.buckets.iter().zip(&last.buckets);
                 assert!(buckets.all(|((_, now), (_, last))| now >= last));
                 last = now;
             }
         });
-        if lost_so_far() == lost {
+        if lost() == lost_before {
             let each: u64 = (0..TIMES).map(|time| 1 << (time % 20)).sum();
-            let counted = all().running.count() - before.running.count();
+            let counted = snapshot().running.count() - before.running.count();
             assert_eq!(counted, THREADS * each);
         }
     }
@@ -199,12 +204,12 @@ mod tests {
     #[test]
     fn who_finds_all_tables_taken_does_not_wait_and_says_so() {
         let _turn = turn();
-        let before = lost_so_far();
+        let before = lost();
         let mut taken: Vec<_> = COUNTS.iter().map(lock).collect();
         add(Activity::Waiting, MS, once());
-        assert_eq!(lost_so_far(), before + 1);
+        assert_eq!(lost(), before + 1);
         taken.pop();
         add(Activity::Waiting, MS, once());
-        assert_eq!(lost_so_far(), before + 1);
+        assert_eq!(lost(), before + 1);
     }
 }

@@ -1,35 +1,49 @@
-//! One look at all tasks: whoever has been at the same thing for longer than [`LONG_STRETCH`] is charged with the time since the last look.
+//! The scan of all tasks for long stretches: a task that has been at the same thing for longer than
+//! [`LONG_STRETCH`] is charged with the time since the last scan.
 //!
-//! The moments of looks are random ([`super::run`]), so a stretch of time is charged with its length beyond [`LONG_STRETCH`], on average exactly.
-//! Not here: stretches that are shorter (`charge.rs`).
+//! The moments of scans are random ([`super::run`]), so a stretch of time is charged with its
+//! length beyond [`LONG_STRETCH`], on average exactly. Not here: shorter stretches (`record.rs`).
 
 use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use callstack::Stack;
 
 use super::totals::{Key, Rows, Sum};
-use super::{Activity, LONG_STRETCH, record, run, totals};
+use super::{Activity, LONG_STRETCH, record, totals};
 use crate::record::Hold;
 use crate::{NoTrace, capture, clock, pool};
 
-/// Tasks that are polled for their stacks in one look. The others are charged without.
+/// Tasks that are polled for their stacks in one scan. The others are charged without a stack.
 const CAPTURES: usize = 256;
-/// How long they may take to answer.
+/// How long these may take to answer.
 const PATIENCE: Duration = Duration::from_millis(10);
-const LOOK_AGAIN: Duration = Duration::from_millis(1);
+const CHECK_INTERVAL: Duration = Duration::from_millis(1);
 
-/// A task that has been waiting for long, and nobody knows where.
+static POLLS: AtomicBool = AtomicBool::new(false);
+
+/// Sets whether tasks may be polled for the stacks of their long waits.
+pub(super) fn poll_long_waits(poll: bool) {
+    POLLS.store(poll, Ordering::Relaxed);
+}
+
+fn polls_long_waits() -> bool {
+    POLLS.load(Ordering::Relaxed)
+}
+
+/// A task that has been waiting for long, without a known stack.
 struct Unknown {
     hold: Hold,
     since: u64,
 }
 
-/// Looks at all tasks. `passed` is the time since the last look. The answer is how long this one took, without waiting for others.
-pub(super) fn sweep(passed: Duration) -> Duration {
+/// Scans all tasks. `passed` is the time since the last scan. Returns how long this one took,
+/// without the time of waiting for answers.
+pub(super) fn scan(passed: Duration) -> Duration {
     let begun = Instant::now();
     let mut waited = Duration::ZERO;
     let passed = Sum {
@@ -45,7 +59,7 @@ pub(super) fn sweep(passed: Duration) -> Duration {
         let polls = record.polls();
         let (thread, since, woken_at) = (record.thread(), record.since(), record.woken_at());
         if record.polls() != polls {
-            // It is not long at anything.
+            // A task that moves is not long at anything.
             continue;
         }
         let activity = if thread != 0 {
@@ -74,9 +88,9 @@ pub(super) fn sweep(passed: Duration) -> Duration {
         } else if let Some(wait) = hold.sampled_wait() {
             wait.stack
         } else if record.wants_capture() {
-            // It was asked before, by us or by a dump, and its next poll will tell.
+            // It was asked before, by a scan or a dump, and its next poll will answer.
             Err(NoTrace::NoAnswer)
-        } else if !run::polls_long_waits() {
+        } else if !polls_long_waits() {
             record.welcome_stack();
             let known = record.captured_ago(polls).is_some();
             let stack = known.then(|| record.captured(Clone::clone).0).flatten();
@@ -111,21 +125,22 @@ fn key(hold: &Hold, activity: Activity, stack: Result<Arc<Stack>, NoTrace>) -> K
     record::key(hold.record(), hold.meta(), activity, stack)
 }
 
-/// Has them polled for their stacks, and waits for that: so long.
+/// Asks these tasks for captures and waits for the answers. Returns how long it waited.
 ///
-/// Who has not answered by then stays marked: its next poll captures, whenever it comes, so that no wait is asked twice, and tasks of a
-/// runtime that is blocked do not take up the places of others.
+/// A task that has not answered by then stays marked: its next poll captures, whenever it comes, so
+/// that no wait is asked twice, and tasks of a runtime that is blocked do not take up the places of
+/// others.
 fn ask(unknown: &[Unknown]) -> Duration {
     callstack::refresh();
     for task in unknown {
-        // Another executor's waker runs other people's code. One that panics must not end the look.
+        // Another executor's waker runs other people's code. A panic in it must not end the scan.
         let asked = catch_unwind(AssertUnwindSafe(|| capture::request(&task.hold)));
         // Its destructor could panic again.
         asked.unwrap_or_else(forget);
     }
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
-        thread::park_timeout(LOOK_AGAIN);
+        thread::park_timeout(CHECK_INTERVAL);
         if !unknown
             .iter()
             .any(|task| task.hold.record().wants_capture())
@@ -136,7 +151,7 @@ fn ask(unknown: &[Unknown]) -> Duration {
     begun.elapsed()
 }
 
-/// The stack of the wait that began then.
+/// The stack of the wait that began at `since`.
 fn answer(hold: &Hold, since: u64) -> Result<Arc<Stack>, NoTrace> {
     let record = hold.record();
     let polls = record.polls();

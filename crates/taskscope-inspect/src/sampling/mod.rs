@@ -1,36 +1,47 @@
-//! Where the time of all tasks goes: waiting, waiting for a thread, running. Summed up since sampling was switched on, by async stack,
-//! spawn site and scope.
+//! Sampling: where the time of all tasks goes, waiting, waiting for a thread or running. Times are
+//! summed up since sampling was switched on, by async stack, spawn site and scope.
 //!
-//! This is what Go's block, mutex and scheduler latency profiles show, for tasks. A dump shows what *is*; this shows what *was*, also of tasks
-//! that have ended.
+//! Go's block, mutex and scheduler latency profiles show the same for goroutines. A dump shows what
+//! *is*; sampling shows what *was*, also of tasks that have ended.
 //!
 //! # How it measures
 //!
-//! Every stretch of time that a task spends waiting, scheduled or running is cut in two at [`LONG_STRETCH`]:
+//! Every stretch of time that a task spends waiting, scheduled or running is cut in two at
+//! [`LONG_STRETCH`]:
 //!
-//! * **Up to [`LONG_STRETCH`]**: one poll in 2^n is chosen at random, n such that about [`POLLS_PER_SECOND`] are chosen in the process. It is timed, and it
-//!   captures its async stack, in place: no poll of the task is added, but its future is polled twice in it if a leaf was left behind meanwhile,
-//!   as in a dump ([`Builder::no_capture`](crate::Builder::no_capture) keeps a task from that). The delay before it, its length, and the wait after it count 2^n times each.
-//!   Polls that come late (a millisecond or more after the task's last one) have an n of their own: the few tasks that really wait must not be lost among
-//!   millions of polls of those that do not.
-//! * **Beyond [`LONG_STRETCH`]**: a thread looks at all tasks about every [`LONG_STRETCH`], at random moments. Whoever has been at the same thing for longer than [`LONG_STRETCH`] is
-//!   charged with the time since the last look. If its stack is not known, its last known one stands for it ([`Row::earlier`]), or its spawn site alone;
-//!   its next poll then captures the stack, whenever that comes. No task is polled for it, unless [`poll_long_waits`] says so.
+//! * **Up to [`LONG_STRETCH`]**: one poll in 2^n is chosen at random, n such that about
+//!   [`POLLS_PER_SECOND`] are chosen in the process. It is timed, and it captures its async stack,
+//!   in place: no poll of the task is added, but its future is polled twice in it if a leaf was
+//!   left behind meanwhile, as in a dump (`Builder::no_capture` keeps a task from that). The delay
+//!   before it, its length, and the wait after it count 2^n times each. Polls that come late (a
+//!   millisecond or more after the task's last one) have an n of their own: the few tasks that
+//!   really wait must not be lost among millions of polls of those that do not.
+//! * **Beyond [`LONG_STRETCH`]**: a thread scans all tasks about every [`LONG_STRETCH`], at random
+//!   moments. A task that has been at the same thing for longer than [`LONG_STRETCH`] is charged
+//!   with the time since the last scan. If its stack is not known, its last known one stands for it
+//!   ([`Row::earlier`]), or its spawn site alone; its next poll then captures the stack, whenever
+//!   that comes. No task is polled for it, unless [`poll_long_waits`] says so.
 //!
-//! Both are unbiased: a stretch of time is chosen, or looked at, independently of how long it is. Stretches that are still going on are included up to now.
+//! Both are unbiased: whether a stretch is chosen, or met by a scan, does not depend on how long it
+//! is. Stretches that are still going on are included up to now.
 //!
 //! # Accuracy
 //!
-//! That of any sampling: what was met N times is right to about 1/√N. With few polls (below [`POLLS_PER_SECOND`]) every one of them is chosen.
-//! Waits and delays are told by a clock with a resolution of a millisecond. That makes a single one wrong by up to that much, and a sum of many right.
+//! As accurate as any sampling: a time that was met N times is right to about 1/√N. With few polls
+//! (below [`POLLS_PER_SECOND`]) every one of them is chosen. Waits and delays are measured by a
+//! clock with a resolution of a millisecond. That makes a single one wrong by up to that much, and
+//! a sum of many right.
 //!
 //! # Overhead
 //!
-//! For a poll that is not chosen: two comparisons, which are there when sampling is off, too. For one that is: one to two microseconds, [`POLLS_PER_SECOND`]
-//! times a second. The thread that looks takes about 10 ns for each task, and looks more rarely when there are many, so that it takes 1 % of one processor at the most.
-//! One row for each distinct stack, spawn site and scope is kept for ever, up to [`MAX_ROWS`].
+//! A poll that is not chosen pays two comparisons, which are there when sampling is off, too. One
+//! that is chosen pays one to two microseconds, [`POLLS_PER_SECOND`] times a second. The thread
+//! that scans takes about 10 ns for each task, and scans more rarely when there are many, so that
+//! it takes 1 % of one processor at the most. One row for each distinct stack, spawn site and scope
+//! is kept for ever, up to [`MAX_ROWS`].
 //!
-//! Not here: how a stack is captured (`capture/`), how a chosen wait is remembered (`record/chosen.rs`), any profile format.
+//! Not here: how a stack is captured (`capture/`), how a chosen wait is remembered
+//! (`record/sampled.rs`), any profile format.
 
 #![allow(
     clippy::mutable_key_type,
@@ -48,18 +59,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use self::record::TABLES;
-pub(crate) use self::run::look;
+pub(crate) use self::run::job;
 pub use crate::poll_sampler::Activity;
 use crate::poll_sampler::SampleWeight;
 use crate::{NoTrace, Trace};
 
-/// What takes longer is looked at by a thread, one by one: 100 ms.
+/// Longer stretches are charged by a thread that scans all tasks: 100 ms.
 pub const LONG_STRETCH: Duration = Duration::from_millis(100);
 
-/// About how many polls are chosen in a second, in the whole process, of each of two kinds: 1,000.
+/// Polls that are chosen in a second, about, in the whole process, of each of two kinds: 1,000.
 pub const POLLS_PER_SECOND: u32 = 1000;
 
-/// Rows that are kept: 16,384. Time that would need another one goes to a row without a stack and a scope, one for each spawn site.
+/// Rows of sums: 16,384 at the most. Time that would need another one goes to a row without a stack
+/// and a scope, one for each spawn site.
 pub const MAX_ROWS: usize = 16 * 1024;
 
 /// Upper bounds of the buckets that polls are counted in: 10 µs to 10 minutes.
@@ -90,10 +102,12 @@ pub const BOUNDS: [Duration; 24] = [
     Duration::from_secs(600),
 ];
 
-/// Those that waits and delays are counted in, which are told by a clock with a resolution of a millisecond: 2 ms and above.
+/// Bounds of the buckets for waits and delays, which are measured by a clock with a resolution of a
+/// millisecond: 2 ms and above.
 pub const COARSE_BOUNDS: &[Duration] = BOUNDS.split_at(7).1;
 
-/// Switches sampling on, for all tasks of the process. False if it is on already, or if the system has no thread for it.
+/// Switches sampling on, for all tasks of the process. Returns false if it is on already, or if the
+/// system has no thread for it.
 ///
 /// # Examples
 ///
@@ -115,7 +129,8 @@ pub const COARSE_BOUNDS: &[Duration] = BOUNDS.split_at(7).1;
 ///
 /// # Overhead
 ///
-/// See the [module](self). The thread `taskscope-count` wakes ten times a second for it while tasks are polled, and more and more rarely while none is: once a second after half a minute.
+/// See the [module](self). The thread `taskscope-count` wakes ten times a second for it while tasks
+/// are polled, and more and more rarely while none is: once a second after half a minute.
 ///
 /// No task is polled that would not be polled otherwise: see [`poll_long_waits`].
 pub fn start() -> bool {
@@ -123,15 +138,18 @@ pub fn start() -> bool {
     run::start()
 }
 
-/// Whether a task that waits for longer than [`LONG_STRETCH`] in a place that is not known is polled once more, as by a dump. The default is no.
+/// Sets whether a task that waits for longer than [`LONG_STRETCH`] in a place that is not known is
+/// polled once more, as by a dump. The default is no.
 ///
-/// With it, every long wait is charged to its own stack. But a poll that nothing has asked for can change what a program does: a task whose wake-up was lost
-/// would go on after 100 ms, instead of hanging as it does without sampling. [`Builder::no_capture`](crate::Builder::no_capture) keeps single tasks from it.
+/// With it, every long wait is charged to its own stack. But a poll that nothing has asked for can
+/// change what a program does: a task whose wake-up was lost would go on after 100 ms, instead of
+/// hanging as it does without sampling. `Builder::no_capture` keeps single tasks from it.
 pub fn poll_long_waits(poll: bool) {
-    run::poll_long_waits(poll);
+    long_waits::poll_long_waits(poll);
 }
 
-/// Switches sampling off. What was summed up stays; waits that began before count as they end. True if it was on.
+/// Switches sampling off. Sums stay; waits that began before count as they end. Returns true if it
+/// was on.
 pub fn stop() -> bool {
     run::stop()
 }
@@ -148,16 +166,18 @@ pub fn sampled() -> Duration {
     run::sampled()
 }
 
-/// What was summed up since sampling was first switched on, stretches that are going on included.
+/// Reports the sums since sampling was first switched on, stretches that are going on included.
 ///
-/// Numbers never get smaller from one report to the next. Blocks for as long as it takes to look at all tasks, and to look up the names of
-/// functions that have none yet: tens of milliseconds the first time. Call it off the runtime.
+/// Numbers never get smaller from one report to the next. Blocks for as long as it takes to read
+/// all tasks, and to look up the names of functions that have none yet: tens of milliseconds the
+/// first time. Call it off the runtime.
 #[must_use]
 pub fn report() -> Report {
     run::report()
 }
 
-/// How long stretches of time were that have ended, since sampling was first switched on. Cheap: nothing is looked up, and no task is looked at.
+/// Histograms of the lengths of stretches that have ended, since sampling was first switched on.
+/// Cheap: no name is looked up, and no task is read.
 ///
 /// Numbers never get smaller from one call to the next.
 ///
@@ -184,15 +204,17 @@ pub fn histograms() -> Histograms {
     run::histograms()
 }
 
-/// What could not be kept, since the process began. Cheap.
+/// Samples that were dropped since the process began. Cheap.
 #[must_use]
 pub fn dropped() -> Dropped {
     run::dropped()
 }
 
-/// Stretches of time by length, each counted as a whole when it ended: estimates, like all that is sampled.
+/// Stretches of time by length, each counted as a whole when it ended: estimates, like all that is
+/// sampled.
 ///
-/// What began before sampling was switched on is not in it, nor is the first poll of a thread.
+/// Stretches that began before sampling was switched on are left out, and so is the first poll of a
+/// thread.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Histograms {
@@ -204,20 +226,21 @@ pub struct Histograms {
     pub running: Histogram,
 }
 
-/// How often something took how long.
+/// A histogram: how often something took how long.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Histogram {
-    /// Upper bounds, ascending, each with how many took up to it, and longer than the bound before. A length that is equal to a bound counts there.
+    /// Upper bounds, ascending, each with the number of stretches that took up to it, and longer
+    /// than the bound before. A length that is equal to a bound counts there.
     pub buckets: Vec<(Duration, u64)>,
-    /// How many took longer than all bounds.
+    /// Stretches that took longer than all bounds.
     pub above: u64,
     /// For how long in all.
     pub sum: Duration,
 }
 
 impl Histogram {
-    /// How many there were.
+    /// Number of all stretches.
     #[must_use]
     pub fn count(&self) -> u64 {
         let counts = self.buckets.iter().map(|(_, count)| *count);
@@ -225,15 +248,16 @@ impl Histogram {
     }
 }
 
-/// What could not be kept of the polls and waits that were chosen. Each stood for as many as others do.
+/// Chosen polls and waits that were dropped, each standing for as many as others do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Dropped {
-    /// Those that no row has: [`Report::lost`].
+    /// Stretches that are in no row: [`Report::lost`].
     pub rows: u64,
-    /// Those that no histogram has.
+    /// Stretches that are in no histogram.
     pub histograms: u64,
-    /// Those that went to a row without a stack and a scope, because [`MAX_ROWS`] were there.
+    /// Stretches that went to a row without a stack and a scope, because there were [`MAX_ROWS`]
+    /// rows.
     pub without_room: u64,
 }
 
@@ -241,9 +265,10 @@ pub struct Dropped {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Row {
-    /// What time was spent on.
+    /// The activity that the time was spent on.
     pub activity: Activity,
-    /// Where the tasks waited, or why that is not known. Always [`NoTrace::Running`] for time that was not spent waiting.
+    /// Where the tasks waited, or why that is not known. Always [`NoTrace::Running`] for time that
+    /// was not spent waiting.
     pub trace: Result<Arc<Trace>, NoTrace>,
     /// Where the tasks were spawned.
     pub site: &'static Location<'static>,
@@ -251,17 +276,17 @@ pub struct Row {
     pub future: &'static str,
     /// The name of their scope.
     pub scope: Option<Arc<str>>,
-    /// Declared long-lived.
+    /// Whether they were declared long-lived.
     pub background: bool,
-    /// `trace` is where the tasks waited in an earlier poll: where they wait this time is not known.
+    /// Whether `trace` is of an earlier poll of the tasks: where they wait this time is not known.
     pub earlier: bool,
-    /// How often: an estimate, like the time. At least 1.
+    /// Number of stretches: an estimate, like the time. At least 1.
     pub count: u64,
     /// For how long in all.
     pub time: Duration,
 }
 
-/// What was summed up.
+/// The sums of all activities and places.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Report {
@@ -269,8 +294,10 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// For how long sampling has been on, in all.
     pub sampled: Duration,
-    /// Of so many polls one is chosen at the moment: of those that come late, and of the others. 0 if sampling is off.
+    /// One in this many polls is chosen at the moment: of late polls, and of the others. 0 if
+    /// sampling is off.
     pub sampling_rate: [u64; 2],
-    /// Polls that were chosen in vain, because a dump or another thread was in the way. Each stands for as many as others do.
+    /// Chosen polls that were lost, because a dump or another thread was in the way. Each stands
+    /// for as many as others do.
     pub lost: u64,
 }

@@ -1,6 +1,7 @@
-//! What chosen polls and waits are charged with, on the threads that poll: the part of each that is not [long](super::LONG_STRETCH). Their whole lengths go to the histograms.
+//! Records chosen polls and waits, on the threads that poll. Totals get the part of each that is
+//! not [long](super::LONG_STRETCH), histograms the whole length.
 //!
-//! Not here: what is long (`long_waits.rs`).
+//! Not here: long stretches (`long_waits.rs`), which polls are chosen (the core).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,7 +15,7 @@ use crate::clock;
 use crate::poll_sampler::{Sink, Stretch};
 use crate::record::{Meta, Record, Traits};
 
-/// Where the core's chosen stretches go: the tables of sums and the histograms.
+/// The sink of the core's chosen stretches: the tables of totals and the histograms.
 pub(crate) struct Tables;
 
 pub(crate) static TABLES: Tables = Tables;
@@ -41,7 +42,7 @@ impl Sink for Tables {
 
     fn lost_wait(&self) {
         self.lost();
-        histograms::lost();
+        histograms::record_lost();
     }
 }
 
@@ -62,7 +63,7 @@ pub(super) fn key(
     }
 }
 
-/// How often, and for how long: all that it stands for.
+/// The count and the time of all that a chosen stretch stands for.
 pub(super) fn sum(weight: SampleWeight, from: u64, to: u64) -> Sum {
     let count = weight.count();
     let time = clock::between(from, to).min(LONG_STRETCH);
@@ -83,17 +84,17 @@ mod tests {
         let from = clock::precise();
         let after = |interval| from + clock::ticks(interval);
         let weight = |n: u8| SampleWeight::of_code(n + 1).unwrap();
-        let told = |n, interval| {
+        let counted = |n, interval| {
             let sum = sum(weight(n), from, after(interval));
             assert_eq!(sum.count, 1 << n);
             Duration::from_nanos(sum.time)
         };
         let ten = Duration::from_millis(10);
         for (n, times) in [(0, 1), (5, 32)] {
-            let (told, expected) = (told(n, ten), ten * times);
-            assert!(told.abs_diff(expected) < expected / 100, "{told:?}");
+            let (counted, expected) = (counted(n, ten), ten * times);
+            assert!(counted.abs_diff(expected) < expected / 100, "{counted:?}");
         }
-        assert_eq!(told(3, 7 * LONG_STRETCH), 8 * LONG_STRETCH);
+        assert_eq!(counted(3, 7 * LONG_STRETCH), 8 * LONG_STRETCH);
         // Readings of two cores may be out of order.
         assert_eq!(sum(weight(5), after(ten), from).time, 0);
     }

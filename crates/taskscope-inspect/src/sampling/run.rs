@@ -1,6 +1,8 @@
-//! The switch, the thread that looks and sets the poll_sampler, and the report.
+//! The switch of sampling, the job that scans all tasks and adjusts the rate, and the report.
+//!
+//! Not here: how stretches are charged (`long_waits.rs`, `record.rs`).
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,23 +13,22 @@ use super::{
 use crate::dump::TraceCache;
 use crate::{clock, long_jobs, poll_sampler, pool, threads};
 
-/// How often the pace is set.
+/// How often the rate is adjusted.
 const ADJUST: Duration = Duration::from_millis(500);
 /// Every poll is chosen until it is known how many there are, or a thread has chosen too many.
 const FIRST: u8 = 0;
-/// A look may take this part of the time.
+/// The time between two scans is at least this many times the time that one took.
 const SHARE: u32 = 100;
-/// Between two looks while nobody polls, at the most.
+/// Time between two scans while no thread polls, at the most.
 const QUIET: Duration = Duration::from_secs(1);
-/// And at the most this part of the time since when nobody does. What ends before the next look is charged up to the last one only:
-/// rests that grow faster than the time that is measured would lose a part of it.
+/// It is also at the most this part of the time since when no thread polls. A stretch that ends
+/// before the next scan is charged up to the last one only: gaps that grow faster than the time
+/// that is measured would lose a part of it.
 const PART_OF_QUIET: u32 = 32;
-
-static POLLS: AtomicBool = AtomicBool::new(false);
 
 struct Switch {
     on_since: Option<Instant>,
-    /// For how long it was on before.
+    /// How long it was on before that.
     before: Duration,
 }
 
@@ -57,15 +58,6 @@ pub(super) fn start() -> bool {
     false
 }
 
-pub(super) fn poll_long_waits(poll: bool) {
-    POLLS.store(poll, Ordering::Relaxed);
-}
-
-/// Whether tasks may be polled for the stacks of their long waits.
-pub(super) fn polls_long_waits() -> bool {
-    POLLS.load(Ordering::Relaxed)
-}
-
 pub(super) fn stop() -> bool {
     let mut switch = switch();
     let Some(since) = switch.on_since.take() else {
@@ -86,61 +78,62 @@ pub(super) fn sampled() -> Duration {
     switch.before + since.unwrap_or_default()
 }
 
-/// What is remembered from one look to the next.
-struct Looks {
-    looked_at: Instant,
+/// State from one scan to the next.
+struct Scans {
+    scanned_at: Instant,
     next: Instant,
     last_took: Duration,
-    /// Since when nobody polls.
+    /// Since when no thread polls.
     quiet_since: Option<Instant>,
     adjusted_at: Instant,
-    /// Late polls and all, then.
+    /// Numbers of late polls and of all, at that time.
     polls: [u64; 2],
 }
 
 /// `None`: sampling is off.
-static LOOKS: Mutex<Option<Looks>> = Mutex::new(None);
+static SCANS: Mutex<Option<Scans>> = Mutex::new(None);
 
-fn looks() -> MutexGuard<'static, Option<Looks>> {
-    LOOKS.lock().unwrap_or_else(PoisonError::into_inner)
+fn scans() -> MutexGuard<'static, Option<Scans>> {
+    SCANS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// For the thread of long jobs: looks at all tasks and adjusts the rate if it is time, and says when it is next.
-pub(crate) fn look() -> Option<Duration> {
+/// Scans all tasks and adjusts the rate if it is time. Returns the time until the next scan. For
+/// the thread of long jobs.
+pub(crate) fn job() -> Option<Duration> {
     if !is_on() {
-        *looks() = None;
+        *scans() = None;
         return None;
     }
     let now = Instant::now();
-    let mut looks = looks();
-    let looks = looks.get_or_insert_with(|| Looks {
-        looked_at: now,
+    let mut scans = scans();
+    let scans = scans.get_or_insert_with(|| Scans {
+        scanned_at: now,
         next: after(now, LONG_STRETCH),
         last_took: Duration::ZERO,
         quiet_since: None,
         adjusted_at: now,
         polls: counts(),
     });
-    if looks.next <= now {
-        looks.look(now);
+    if scans.next <= now {
+        scans.scan(now);
     }
-    Some(looks.next.saturating_duration_since(Instant::now()))
+    Some(scans.next.saturating_duration_since(Instant::now()))
 }
 
-/// At a random moment, on average that much later.
+/// A random moment, on average `rest` later.
 fn after(now: Instant, rest: Duration) -> Instant {
     now + rest.mul_f64(0.5 + fastrand::f64())
 }
 
-impl Looks {
-    fn look(&mut self, now: Instant) {
-        let took = long_waits::sweep(now.duration_since(self.looked_at));
-        self.looked_at = now;
+impl Scans {
+    fn scan(&mut self, now: Instant) {
+        let took = long_waits::scan(now.duration_since(self.scanned_at));
+        self.scanned_at = now;
         self.quiet_since = clock::is_asleep().then(|| self.quiet_since.unwrap_or(now));
         let quiet = self
             .quiet_since
             .map_or(Duration::ZERO, |since| now.duration_since(since));
-        // One look that takes long was held up by others; many tasks make each of them take long.
+        // One scan that took long was held up by others; with many tasks each of them does.
         let rest = rest_after(took.min(self.last_took), quiet);
         self.last_took = took;
         self.next = after(Instant::now(), rest);
@@ -153,14 +146,15 @@ impl Looks {
     }
 }
 
-/// Before the next look, on average: looks take so long, and for so long nobody has polled.
+/// The average time before the next scan, if one takes this long and no thread has polled for this
+/// time.
 fn rest_after(took: Duration, quiet: Duration) -> Duration {
     LONG_STRETCH
         .max(took * SHARE)
         .max(QUIET.min(quiet / PART_OF_QUIET))
 }
 
-/// Late polls, and all.
+/// Numbers of late polls, and of all.
 fn counts() -> [u64; 2] {
     [threads::late_polls(), threads::polls()]
 }
@@ -178,39 +172,40 @@ fn adjust(before: [u64; 2], now: [u64; 2], time: Duration) {
     }
 }
 
-/// What was told last.
-fn before() -> MutexGuard<'static, Option<totals::Rows>> {
-    static BEFORE: Mutex<Option<totals::Rows>> = Mutex::new(None);
+/// The rows of the last report.
+fn last_report() -> MutexGuard<'static, Option<totals::Rows>> {
+    static LAST: Mutex<Option<totals::Rows>> = Mutex::new(None);
     // Only ever replaced as a whole.
-    BEFORE.lock().unwrap_or_else(PoisonError::into_inner)
+    LAST.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A wait that ended between the two looks of [`report`] is in neither; it must not be missed where it was seen before.
-fn no_less_than_before(mut rows: totals::Rows) -> totals::Rows {
-    let mut before = before();
-    for (key, told) in before.take().into_iter().flatten() {
+/// Makes no row smaller than in the last report. A wait that ended between the two readings of
+/// [`report`] is in neither of them.
+fn no_less_than_reported(mut rows: totals::Rows) -> totals::Rows {
+    let mut before = last_report();
+    for (key, reported) in before.take().into_iter().flatten() {
         let sum = rows.entry(key).or_default();
-        sum.count = sum.count.max(told.count);
-        sum.time = sum.time.max(told.time);
+        sum.count = sum.count.max(reported.count);
+        sum.time = sum.time.max(reported.time);
     }
     *before = Some(rows.clone());
     rows
 }
 
 pub(super) fn histograms() -> Histograms {
-    super::histograms::all()
+    super::histograms::snapshot()
 }
 
 pub(super) fn dropped() -> Dropped {
     Dropped {
         rows: totals::LOST.load(Ordering::Relaxed),
-        histograms: super::histograms::lost_so_far(),
+        histograms: super::histograms::lost(),
         without_room: totals::WITHOUT_ROOM.load(Ordering::Relaxed),
     }
 }
 
 pub(super) fn report() -> Report {
-    let told = before().as_ref().map_or(0, totals::Rows::len);
+    let reported = last_report().as_ref().map_or(0, totals::Rows::len);
     let mut rows = totals::snapshot();
     for hold in pool::live() {
         let Some(wait) = hold.sampled_wait() else {
@@ -219,9 +214,9 @@ pub(super) fn report() -> Report {
         let until = wait.woken_at.unwrap_or_else(clock::precise);
         let sum = record::sum(wait.weight, wait.since, until);
         let key = record::key(hold.record(), hold.meta(), Activity::Waiting, wait.stack);
-        totals::add_to(&mut rows, told, key, sum);
+        totals::add_to(&mut rows, reported, key, sum);
     }
-    let rows = no_less_than_before(rows);
+    let rows = no_less_than_reported(rows);
     let mut cache = TraceCache::default();
     let rows = rows.into_iter().map(|(key, sum)| Row {
         activity: key.activity,
@@ -247,11 +242,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn looks_are_as_frequent_as_the_time_they_take_and_the_time_they_measure_allow() {
+    fn scans_are_as_frequent_as_the_time_they_take_and_the_time_they_measure_allow() {
         let (short, second) = (Duration::from_micros(10), Duration::from_secs(1));
         assert_eq!(rest_after(short, Duration::ZERO), LONG_STRETCH);
         assert_eq!(rest_after(20 * second / 1000, Duration::ZERO), 2 * second);
-        // Of a task that sleeps alone, a few percent are missed at the most, from the first second to the last.
+        // For a task that sleeps alone, a few percent are missed at the most, from the first second
+        // to the last.
         for quiet in [1, 2, 3].map(|seconds| seconds * second) {
             assert_eq!(rest_after(short, quiet), LONG_STRETCH);
         }

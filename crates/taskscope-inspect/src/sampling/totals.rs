@@ -1,7 +1,8 @@
 //! The totals: rows by activity, stack, spawn site and scope.
 //!
-//! Several tables, so that threads that poll do not meet; and they never wait: one that finds all tables taken counts what it had as lost.
-//! Not here: what is summed up.
+//! There are several tables, so that threads that poll do not meet; and they never wait: one that
+//! finds all tables taken counts its stretch as lost. Not here: which stretches are added
+//! (`record.rs`, `long_waits.rs`).
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
@@ -16,13 +17,13 @@ use crate::{NoTrace, threads};
 
 const TABLES: usize = 16;
 
-/// What makes two rows the same.
+/// The key of a row: two stretches with equal keys are summed up together.
 #[derive(Clone)]
 pub(super) struct Key {
     pub(super) activity: Activity,
     pub(super) stack: Result<Arc<Stack>, NoTrace>,
     pub(super) site: &'static Location<'static>,
-    /// Of the tasks of one spawn site any will do.
+    /// Tasks of one spawn site share a type, mostly: any of theirs will do.
     pub(super) future: fn() -> &'static str,
     pub(super) scope: Option<Arc<str>>,
     pub(super) background: bool,
@@ -51,7 +52,7 @@ impl Key {
         )
     }
 
-    /// The row of its spawn site for what there is no room for.
+    /// The key of the row of its spawn site that takes time for which there is no row.
     fn without_room(&self) -> Key {
         Key {
             stack: self
@@ -79,7 +80,7 @@ impl Hash for Key {
     }
 }
 
-/// How often, and for how many nanoseconds.
+/// The number of stretches, and their time in nanoseconds.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sum {
     pub(super) count: u64,
@@ -99,7 +100,8 @@ static SUMS: [Mutex<Option<Rows>>; TABLES] = [const { Mutex::new(None) }; TABLES
 /// Rows with a place of their own, in all tables.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 pub(super) static LOST: AtomicU64 = AtomicU64::new(0);
-/// What went to a row of its spawn site because there was no room for its own.
+/// Stretches that went to a row of their spawn site because there was no room for a row of their
+/// own.
 pub(super) static WITHOUT_ROOM: AtomicU64 = AtomicU64::new(0);
 
 /// Adds to a row, on a thread that must not wait.
@@ -112,7 +114,7 @@ pub(super) fn add(key: Key, more: Sum) {
             Err(TryLockError::WouldBlock) => continue,
         };
         let left_over = put(rows, key, more);
-        // With the lock given back: this may be the last reference to a stack.
+        // Dropped without the lock: this may be the last reference to a stack.
         drop(left_over);
         return;
     }
@@ -127,7 +129,7 @@ pub(super) fn add_all(more: Rows) {
     }
 }
 
-/// The key is given back where the row is there already.
+/// Adds to a row. Returns the key if the row was there already.
 fn put(mut rows: MutexGuard<'_, Option<Rows>>, key: Key, more: Sum) -> Option<Key> {
     let rows = rows.get_or_insert_default();
     if let Some(sum) = rows.get_mut(&key) {
@@ -145,7 +147,8 @@ fn put(mut rows: MutexGuard<'_, Option<Rows>>, key: Key, more: Sum) -> Option<Ke
     None
 }
 
-/// Adds to rows that are told, and not kept; `others` are told besides. What would be one row too many goes where it will go when it is kept.
+/// Adds to the rows of a report, not to the tables. `others` rows were in the last report. If there
+/// would be one row too many, the time goes where it will go when it is recorded.
 pub(super) fn add_to(rows: &mut Rows, others: usize, key: Key, more: Sum) {
     let has_room = rows.len().max(others) < MAX_ROWS || rows.contains_key(&key);
     let key = if has_room { key } else { key.without_room() };
@@ -165,7 +168,7 @@ pub(super) fn snapshot() -> Rows {
 }
 
 fn lock(table: &'static Mutex<Option<Rows>>) -> MutexGuard<'static, Option<Rows>> {
-    // A row that was half-way added to is a number that is wrong by one.
+    // A panic half-way leaves a number that is wrong by one stretch.
     table.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -175,7 +178,7 @@ mod tests {
 
     const SUM: Sum = Sum { count: 1, time: 10 };
 
-    /// One at a time: each counts all rows, or takes all tables.
+    /// One test at a time: each counts all rows, or takes all tables.
     static TURN: Mutex<()> = Mutex::new(());
 
     fn turn() -> MutexGuard<'static, ()> {
@@ -202,14 +205,14 @@ mod tests {
         taken.pop();
         add(key(), SUM);
         assert_eq!(LOST.load(Ordering::Relaxed), before + 1);
-        let kept = SUMS[TABLES - 1]
+        let removed = SUMS[TABLES - 1]
             .lock()
             .unwrap()
             .as_mut()
             .unwrap()
             .remove(&key());
         COUNT.fetch_sub(1, Ordering::Relaxed);
-        assert_eq!(kept.map(|sum| (sum.count, sum.time)), Some((1, 10)));
+        assert_eq!(removed.map(|sum| (sum.count, sum.time)), Some((1, 10)));
     }
 
     #[test]
@@ -232,7 +235,7 @@ mod tests {
         add_to(&mut rows, 0, key(0), SUM);
         assert_eq!(rows[&key(0)].count, 2);
         assert_eq!(rows[&key(0).without_room()].count, 100);
-        // So many were told before.
+        // The last report had that many rows.
         let mut rows = Rows::new();
         add_to(&mut rows, MAX_ROWS, key(0), SUM);
         assert!(rows.contains_key(&key(0).without_room()));

@@ -1,31 +1,33 @@
-//! From the frames of a branch to the wait, by the rows of [`super::table`].
+//! Classifies a branch: from its frames to the wait reason, by the rows of [`super::table`].
 //!
 //! # The rule
 //!
-//! The frames are read from the leaf outwards, as long as they are those of libraries: what a user's own
-//! function waits for is told by what it calls, not by who calls it. A row that matches a frame names the wait if
+//! The frames are read from the leaf outwards, as long as they are those of libraries: what a
+//! user's own function waits for is told by what it calls, not by who calls it. A row that matches
+//! a frame names the wait if
 //!
 //! * nothing has named it so far, or
 //! * the name so far is one of those that the row is made of, or is its own.
 //!
-//! So the outermost function of a chain has the word that its author would use: a channel's `send` acquires a semaphore
-//! inside, and is "mpsc send". And what only carries somebody else's future (`timeout`, `OnceCell::get_or_init`,
-//! `run_until_cancelled`, `copy`) cannot take its name away. If several rows match one frame, the one with the
-//! longest path is tried first.
+//! So the outermost function of a chain has the word that its author would use: a channel's `send`
+//! acquires a semaphore inside, and is "mpsc send". And what only carries somebody else's future
+//! (`timeout`, `OnceCell::get_or_init`, `run_until_cancelled`, `copy`) cannot take its name away.
+//! If several rows match one frame, the one with the longest path is tried first.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::path::Path;
-use super::table::{KEEPERS, LIBRARIES, Row, TOKIO_KEEPER, rows};
+use super::table::{LIBRARIES, Row, TOKIO_WAKER_CELL, WAKER_CELLS, rows};
 use super::{WaitKind, WaitReason, is_vague};
 use crate::dump::Frame;
 
-/// What the frames, leaf first, wait for. Also tells the frame that named it; those before are the library's own affair.
+/// Classifies frames, leaf first. Also returns the index of the frame that named the wait; those
+/// before it are the library's internals.
 pub(crate) fn classify(frames: &[Frame]) -> (WaitReason, usize) {
     let mut named: Option<(WaitKind, usize)> = None;
-    // The first function that is no library's.
+    // Index of the first function that is no library's.
     let mut end = frames.len();
     for (at, frame) in frames.iter().enumerate() {
         let path = path(frame);
@@ -38,7 +40,7 @@ pub(crate) fn classify(frames: &[Frame]) -> (WaitReason, usize) {
             .find(|row| so_far.is_none_or(|kind| kind == row.kind || row.made_of.contains(&kind)));
         named = row.map(|row| (row.kind, at)).or(named);
     }
-    match named.or_else(|| by_keeper(frames, end)) {
+    match named.or_else(|| by_waker_cell(frames, end)) {
         Some((kind, at)) => {
             let reason = WaitReason {
                 needs_debug_info: is_vague(kind) && lacks_inlined(frames, at, end),
@@ -50,7 +52,8 @@ pub(crate) fn classify(frames: &[Frame]) -> (WaitReason, usize) {
     }
 }
 
-/// Whether a function may have been inlined, unseen, between the one that named the wait and the first that is no library's.
+/// Whether a function may have been inlined, unseen, between the one that named the wait and the
+/// first that is no library's.
 fn lacks_inlined(frames: &[Frame], named: usize, end: usize) -> bool {
     let last = frames.len().min(end + 1);
     let until = frames.get(named..last).unwrap_or_default();
@@ -59,24 +62,25 @@ fn lacks_inlined(frames: &[Frame], named: usize, end: usize) -> bool {
         .any(|frame| frame.file.is_none() && !is_glue(frame))
 }
 
-/// The receiver of an mpsc channel, where nothing but tokio's place for one waker is below the user's function: generic as it is, the
-/// receiver was compiled into that function. Only timers and a `LocalSet` have such a place besides, and functions of their own.
-fn by_keeper(frames: &[Frame], end: usize) -> Option<(WaitKind, usize)> {
-    let is_keeper = |frame: &Frame| path(frame).is_in(TOKIO_KEEPER);
-    let at = frames[..end].iter().rposition(is_keeper)?;
+/// The receiver of an mpsc channel, where nothing but tokio's place for one waker is below the
+/// user's function: generic as it is, the receiver was compiled into that function. Only timers and
+/// a `LocalSet` have such a place besides, and functions of their own.
+fn by_waker_cell(frames: &[Frame], end: usize) -> Option<(WaitKind, usize)> {
+    let is_waker_cell = |frame: &Frame| path(frame).is_in(TOKIO_WAKER_CELL);
+    let at = frames[..end].iter().rposition(is_waker_cell)?;
     let nothing_else = frames[..end]
         .iter()
-        .all(|frame| is_keeper(frame) || is_glue(frame) || path(frame).is_std());
+        .all(|frame| is_waker_cell(frame) || is_glue(frame) || path(frame).is_std());
     let lacks_inlined = frames.get(end).is_some_and(|frame| frame.file.is_none());
     (nothing_else && lacks_inlined).then_some((WaitKind::MpscRecv, at))
 }
 
-/// Nobody knows it: the function that took the waker has to do.
+/// A wait that no row names: the function that took the waker stands for it.
 fn other(frames: &[Frame]) -> (WaitReason, usize) {
     let leaf = frames.iter().position(|frame| {
         let path = path(frame);
-        let is_kept = KEEPERS.iter().any(|keeper| path.is_in(keeper));
-        !is_glue(frame) && !path.is_std() && !is_kept
+        let is_cell = WAKER_CELLS.iter().any(|cell| path.is_in(cell));
+        !is_glue(frame) && !path.is_std() && !is_cell
     });
     let at = leaf.unwrap_or(0);
     let frame = frames.get(at);
@@ -100,7 +104,7 @@ fn is_library(krate: &str) -> bool {
     LIBRARIES.contains(&krate)
 }
 
-/// A name without a path is the compiler's, such as `__rust_try`.
+/// Whether the function is the compiler's, such as `__rust_try`: a name without a path.
 fn is_glue(frame: &Frame) -> bool {
     frame.has_symbol && !frame.function.contains("::")
 }
@@ -128,7 +132,7 @@ fn rows_at(path: &str) -> impl Iterator<Item = &'static Row> {
         .copied()
 }
 
-/// What is left of a method's path in a build with nothing but line tables: the type is missing.
+/// Shortens a method's path as a build with nothing but line tables does: the type is missing.
 fn short(path: &str) -> Option<String> {
     let is_type = |part: &&str| part.starts_with(|c: char| c.is_uppercase());
     let parts: Vec<&str> = path.split("::").collect();
@@ -143,7 +147,7 @@ fn short(path: &str) -> Option<String> {
 mod tests {
     use std::collections::HashSet;
 
-    use super::super::table::{KEEPERS, LIBRARIES, rows};
+    use super::super::table::{LIBRARIES, WAKER_CELLS, rows};
     use super::classify;
     use crate::dump::Frame;
 
@@ -175,7 +179,7 @@ mod tests {
             wait(&[acquire, reserve, send, "shop::main"]),
             ("mpsc send".to_owned(), 2)
         );
-        // Its own word is left to what only passes polls on.
+        // A wrapper that only passes polls on leaves the name alone.
         let timeout = &format!("<tokio::time::timeout::Timeout<T> as {POLL}");
         assert_eq!(
             wait(&[acquire, reserve, timeout, send]),
@@ -183,7 +187,7 @@ mod tests {
         );
     }
 
-    /// What a test with the real types cannot reach: a kernel without pidfd.
+    /// Covers rows that a test with the real types cannot reach: a kernel without pidfd.
     #[test]
     fn rows_that_are_not_met_here() {
         let recv = "tokio::signal::unix::Signal::poll_recv";
@@ -195,7 +199,7 @@ mod tests {
         );
     }
 
-    /// As [`Frame`] puts them together.
+    /// Names as [`Frame`] makes them of a file and a short name.
     #[test]
     fn methods_without_their_types_are_known_too() {
         for (names, expected) in [
@@ -297,7 +301,7 @@ mod tests {
 
     #[test]
     fn an_unknown_leaf_is_named_by_what_keeps_no_waker_for_others() {
-        for keeper in [
+        for cell in [
             "<&core::task::wake::Waker as tokio::sync::task::atomic_waker::WakerRef>::into_waker",
             "atomic_waker::AtomicWaker::register",
             "core::option::Option<T>::insert",
@@ -305,11 +309,11 @@ mod tests {
         ] {
             assert_eq!(
                 wait(&[
-                    keeper,
+                    cell,
                     "<shop::Leaf<T> as core::future::future::Future>::poll"
                 ]),
                 ("other: shop::Leaf::poll".to_owned(), 1),
-                "{keeper}"
+                "{cell}"
             );
         }
         assert_eq!(wait(&["shop+0x10"]).0, "other: shop+0x10 (needs debug = 1)");
@@ -321,7 +325,7 @@ mod tests {
         let acquire =
             "<tokio::sync::batch_semaphore::Acquire as core::future::future::Future>::poll";
         let recv = "<tokio::sync::oneshot::Receiver<T> as core::future::future::Future>::poll";
-        let keeper = super::super::known_functions::KEEPER;
+        let cell = super::super::known_functions::WAKER_CELL;
         let elapsed = "tokio::runtime::time::entry::TimerEntry::poll_elapsed";
         for (names, with, without) in [
             // A lock, for all that is known.
@@ -333,10 +337,10 @@ mod tests {
             // Made of nothing and made into nothing.
             (&[recv, "shop::main"], "oneshot recv", "oneshot recv"),
             // Only where something can have been compiled into the user's function.
-            (&[keeper, "shop::main"], "other: shop::main", "mpsc recv"),
+            (&[cell, "shop::main"], "other: shop::main", "mpsc recv"),
             (
                 &[
-                    keeper,
+                    cell,
                     elapsed,
                     "<tokio::time::sleep::Sleep as core::future::future::Future>::poll",
                 ],
@@ -352,10 +356,10 @@ mod tests {
             assert_eq!(wait(names).0, with);
             assert_eq!(of_build(names, None).0, without);
         }
-        assert_eq!(of_build(&[keeper, "shop+0x10"], None).0, "mpsc recv");
+        assert_eq!(of_build(&[cell, "shop+0x10"], None).0, "mpsc recv");
         assert_eq!(
-            of_build(&[keeper, keeper], None).0,
-            format!("other: {keeper} (needs debug = 1)")
+            of_build(&[cell, cell], None).0,
+            format!("other: {cell} (needs debug = 1)")
         );
     }
 
@@ -380,6 +384,6 @@ mod tests {
                 assert!(!row.made_of.contains(&row.kind), "{path}");
             }
         }
-        assert!(KEEPERS.iter().all(|keeper| keeper.contains("atomic_waker")));
+        assert!(WAKER_CELLS.iter().all(|cell| cell.contains("atomic_waker")));
     }
 }

@@ -1,14 +1,15 @@
-//! The words for what a task waits for.
+//! Wait kinds: the words for what a task waits for.
 //!
-//! They are part of the interface: labels in profiles, fields in JSON, what people search their logs for. A kind of tokio has
-//! plain words; one of another crate begins with the crate's name. Not here: which function means which kind
-//! ([`super::table`]).
+//! The words are part of the interface: labels in profiles, fields in JSON, what people search
+//! their logs for. A kind of tokio has plain words; one of another crate begins with the crate's
+//! name. Not here: which function means which kind ([`super::table`]).
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $text:literal,)*) => {
         /// The kind of thing that a task waits for.
         ///
-        /// The order is that of branches in a trace: what is awaited for its value first, timers and cancellation after it.
+        /// The order is that of branches in a trace: what is awaited for its value first, timers
+        /// and cancellation after it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum WaitKind {
@@ -19,7 +20,8 @@ macro_rules! kinds {
             /// Every kind, in order.
             pub const ALL: &[WaitKind] = &[$(WaitKind::$variant,)*];
 
-            /// A few lower-case words, the same in every output and in every version: a label of low cardinality.
+            /// A few lower-case words, the same in every output and in every version: a label of
+            /// low cardinality.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self {
@@ -79,8 +81,9 @@ kinds! {
     Connect = "connect",
     /// The address of a host.
     Dns = "dns lookup",
-    /// Something to read, or the end, from a socket, a pipe, a child process or another file descriptor. Which of them, the
-    /// trace may tell: in a release build the functions that differ are merged into one or leave no frame.
+    /// Something to read, or the end, from a socket, a pipe, a child process or another file
+    /// descriptor. Which of them, the trace may tell: in a release build the functions that differ
+    /// are merged into one or leave no frame.
     IoReadable = "io readable",
     /// Room in a socket, a pipe or another file descriptor: the peer does not read.
     IoWritable = "io writable",
@@ -96,8 +99,8 @@ kinds! {
     Stdin = "stdin",
     /// Standard output or standard error, which the blocking pool writes.
     Stdout = "stdout or stderr",
-    /// A call on the blocking pool. One that was spawned with `tokio::task::spawn_blocking` is a [`WaitKind::Join`], for
-    /// its handle does not tell.
+    /// A call on the blocking pool. One that was spawned with `tokio::task::spawn_blocking` is a
+    /// [`WaitKind::Join`], for its handle does not tell.
     BlockingPool = "blocking pool",
     /// A signal from the operating system.
     Signal = "signal",
@@ -114,8 +117,8 @@ kinds! {
     FuturesOneshotClosed = "futures oneshot closed",
     /// A mutex of the `futures` crate.
     FuturesMutex = "futures mutex lock",
-    /// A set of futures that have wakers of their own: the trace ends here. `buffered`, `join_all` of many, `select_all` of
-    /// streams and others are made of it.
+    /// A set of futures that have wakers of their own: the trace ends here. `buffered`, `join_all`
+    /// of many, `select_all` of streams and others are made of it.
     FuturesUnordered = "futures unordered",
     /// A `Shared` future, which is polled with a waker of its own: the trace ends here.
     SharedFuture = "shared future",
@@ -209,9 +212,9 @@ kinds! {
     DelayQueue = "delay queue",
     /// The cancellation of a token.
     Cancelled = "token cancelled",
-    /// Its next turn: it yielded.
+    /// Its next turn, after it yielded.
     Yield = "yield",
-    /// Its next turn: it has been busy for so long that tokio made it yield.
+    /// Its next turn, after it was busy for so long that tokio made it yield.
     Budget = "budget used up",
 
     /// Nothing: no waker of the task exists.
@@ -227,7 +230,7 @@ kinds! {
 }
 
 impl WaitKind {
-    /// Whether what is awaited polls its futures with wakers of its own, so that the trace ends at it.
+    /// Whether it polls its futures with wakers of its own, so that the trace ends at it.
     #[must_use]
     pub fn ends_trace(self) -> bool {
         matches!(

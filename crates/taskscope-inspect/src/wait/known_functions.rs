@@ -1,11 +1,13 @@
-//! Functions of tokio that take wakers, known by address: for programs without symbols.
+//! Tokio's functions that take wakers, known by address: for programs without symbols.
 //!
-//! They are found by polling: a future of each kind is polled once, and its waker tells from which functions it was cloned. What
-//! tokio has compiled once, as a semaphore's `poll`, is the same code for everybody who waits for a permit. Generic functions
-//! are compiled anew for each type, so nobody else is ever met in those that are found here; they do no harm. A name from here
-//! is as good as one from a symbol table: true, and silent about what was inlined.
+//! They are found by polling: a future of each kind is polled once, and its waker records from
+//! which functions it was cloned. Functions that tokio has compiled once, such as a semaphore's
+//! `poll`, are the same code for everybody who waits for a permit. Generic functions are compiled
+//! anew for each type, so the ones found here are never met elsewhere; they do no harm. A name from
+//! here is as good as one from a symbol table: true, and silent about inlined functions.
 //!
-//! Nothing is polled before a program shows an address without a symbol. Not here: what a function means ([`super::table`]).
+//! Nothing is polled before a program shows an address without a symbol. Not here: the meaning of a
+//! function ([`super::table`]).
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -20,19 +22,21 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 
 use crate::record::probe;
 
-/// What keeps the waker of a receiver, a timer or a `LocalSet`, and cannot be told from it.
-pub(super) const KEEPER: &str = "tokio::sync::task::atomic_waker::AtomicWaker::register_by_ref";
+/// The function that stores the waker of a receiver, a timer or a `LocalSet`, which are not told
+/// apart by it.
+pub(super) const WAKER_CELL: &str = "tokio::sync::task::atomic_waker::AtomicWaker::register_by_ref";
 
 const CLONE: &str = "<core::task::wake::Waker as core::clone::Clone>::clone";
 const TIMER: &str = "tokio::time::sleep::Sleep::poll";
 
-/// Start of a function to its name. `None`: it is on the way to several kinds, so that it tells nothing.
+/// Names by the address at which a function starts. `None`: it is on the way to several kinds, so
+/// it tells nothing.
 type Names = HashMap<usize, Option<&'static str>>;
 
-/// The name of the function that a return address leads into, if it is one of those.
+/// The name of the function that a return address leads into, if it is one of these.
 pub(crate) fn name_at(address: usize) -> Option<&'static str> {
     static NAMES: LazyLock<Names> = LazyLock::new(|| {
-        // Without a runtime there is no answer; that is no reason to spoil a dump.
+        // Without a runtime no name is found; that is no reason to spoil a dump.
         catch_unwind(AssertUnwindSafe(find)).unwrap_or_default()
     });
     let start = callstack::function_start(address)?;
@@ -42,11 +46,11 @@ pub(crate) fn name_at(address: usize) -> Option<&'static str> {
 fn find() -> Names {
     let mut names = Names::new();
     let (_sender, mut receiver) = mpsc::unbounded_channel::<()>();
-    // All that is compiled once below this one is the keeper's.
+    // Every function compiled once below this one belongs to the waker's cell.
     let receive = pin!(async move {
         receiver.recv().await;
     });
-    learn(&mut names, KEEPER, receive);
+    learn(&mut names, WAKER_CELL, receive);
 
     let semaphore = Semaphore::new(0);
     learn(
@@ -66,7 +70,8 @@ fn find() -> Names {
     names
 }
 
-/// What can only be polled on a runtime: one without threads and, for the timer, without file descriptors.
+/// Learns the kinds that can only be polled on a runtime: one without threads and, for the timer,
+/// without file descriptors.
 fn with_runtime(names: &mut Names) {
     let Ok(runtime) = Builder::new_current_thread().enable_time().build() else {
         return;
@@ -81,7 +86,7 @@ fn with_runtime(names: &mut Names) {
                 drop(task.await);
             }),
         );
-        // The last: by now it is known what is really the keeper's.
+        // The last one: by now the functions of the waker's cell are known.
         learn(
             names,
             TIMER,
@@ -92,8 +97,9 @@ fn with_runtime(names: &mut Names) {
     runtime.shutdown_background();
 }
 
-/// Remembers the functions between this future and its leaf's clone of the waker. Those that are on the way to others as well tell nothing;
-/// but a timer has a keeper. Polled twice, for a leaf may have another way where it has a waker already, as it has in a capture.
+/// Remembers the functions between this future and its leaf's clone of the waker. A function on the
+/// way to several kinds tells nothing, but a timer may use the waker's cell. The future is polled
+/// twice, since a leaf that has a waker already, as in a capture, may take another way.
 fn learn(names: &mut Names, name: &'static str, mut future: Pin<&mut dyn Future<Output = ()>>) {
     for _ in 0..2 {
         remember(names, name, &probe::poll(future.as_mut()));
@@ -109,10 +115,11 @@ fn remember(names: &mut Names, name: &'static str, frames: &[usize]) {
             Entry::Vacant(free) => {
                 free.insert(Some(name));
             }
-            Entry::Occupied(known) if *known.get() == Some(KEEPER) && name == TIMER => {}
+            Entry::Occupied(known) if *known.get() == Some(WAKER_CELL) && name == TIMER => {}
             Entry::Occupied(mut known) => {
                 if *known.get() != Some(name) {
-                    // What every leaf calls to clone is the standard library's, if it was not compiled into the leaf.
+                    // The function that every leaf calls to clone is the standard library's, if it
+                    // was not compiled into the leaf.
                     known.insert((at == 0).then_some(CLONE));
                 }
             }
@@ -123,9 +130,9 @@ fn remember(names: &mut Names, name: &'static str, frames: &[usize]) {
 #[cfg(test)]
 mod tests {
     use super::super::path::Path;
-    use super::{KEEPER, find};
+    use super::{WAKER_CELL, find};
 
-    /// What symbols say of the addresses that were found without them.
+    /// Compares with symbols the names that were found without them.
     #[test]
     fn functions_that_are_found_have_the_names_that_symbols_give_them() {
         let names = find();
@@ -137,7 +144,7 @@ mod tests {
             );
             return;
         }
-        assert!(names.values().any(|name| *name == Some(KEEPER)));
+        assert!(names.values().any(|name| *name == Some(WAKER_CELL)));
         for module in [
             "tokio::sync::task::atomic_waker",
             "tokio::sync::batch_semaphore",

@@ -1,7 +1,8 @@
-//! What a suspended task waits for, told by the library function that took its waker.
+//! Wait reasons: what a suspended task waits for, by the library function that took its waker.
 //!
-//! The words are in [`kind`], the functions in [`table`], the rule that picks one of them in [`classify`]. Not here:
-//! how a trace is taken and trimmed ([`crate::dump`]); any knowledge of the user's own functions.
+//! The words are in [`kind`], the functions in [`table`], the rule that picks one of them in
+//! [`classify`]. Not here: how a trace is taken and trimmed ([`crate::dump`]); any knowledge of the
+//! user's own functions.
 
 mod classify;
 mod kind;
@@ -16,19 +17,22 @@ pub(crate) use self::classify::classify;
 pub use self::kind::WaitKind;
 use crate::text::Plain;
 
-/// What is said of a wait that only debug information can tell.
+/// Appended to a wait reason that only debug information can tell precisely.
 const NEEDS_DEBUG_INFO: &str = " (needs debug = 1)";
 
-/// What a task waits for.
+/// The reason why a task waits: kinds of things that it waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WaitReason {
-    /// The kinds, each once, in the order of [`WaitKind`]; one, unless the task waits in a `select!` or a `join!`.
+    /// Kinds, each once, in the order of [`WaitKind`]; one, unless the task waits in a `select!` or
+    /// a `join!`.
     pub kinds: Vec<WaitKind>,
-    /// For [`WaitKind::Other`], the functions that took a waker, without generic arguments, each once, in alphabetical order.
+    /// For [`WaitKind::Other`], the functions that took a waker, without generic arguments, each
+    /// once, in alphabetical order.
     pub functions: Vec<Arc<str>>,
-    /// Whether the program lacks the debug information that would tell better: `debug = 1` in its profile would. Functions that were compiled
-    /// into others have no symbol of their own, and it is those that have the word for what they wait for.
+    /// Whether the program lacks the debug information that would tell better: `debug = 1` in its
+    /// profile would. Functions that were compiled into others have no symbol of their own, and it
+    /// is those that have the word for what they wait for.
     pub needs_debug_info: bool,
 }
 
@@ -62,8 +66,9 @@ impl WaitReason {
     }
 }
 
-/// Kinds that other functions are made of, which are mostly compiled into their callers: without debug information a lock may be called a
-/// semaphore, and nothing tells whose a function is that takes a waker by itself.
+/// Whether other functions are made of this kind and mostly compiled into their callers. Without
+/// debug information a lock may be called a semaphore, and nothing tells whose a function is that
+/// takes a waker by itself.
 fn is_vague(kind: WaitKind) -> bool {
     matches!(
         kind,

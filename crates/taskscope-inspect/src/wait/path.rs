@@ -1,17 +1,18 @@
-//! What the name of a function says of where its code is: `<my::Reader<tokio::Sleep> as Future>::poll` is
-//! `my::Reader::poll`, in the crate `my`.
+//! The path of a function, by its name: where its code is. `<my::Reader<tokio::Sleep> as
+//! Future>::poll` is `my::Reader::poll`, in the crate `my`.
 //!
-//! It reads the names of both mangling schemes, and those that [`Frame`](crate::Frame) makes of a file and a short name.
-//! Generic arguments never count: they name other people's types. Not here: which crates and functions mean something.
+//! It reads the names of both mangling schemes, and those that [`Frame`](crate::Frame) makes of a
+//! file and a short name. Generic arguments never count: they name other people's types. Not here:
+//! which crates and functions mean something.
 
-/// `module::Type::function`, without generic arguments and closures. Of a trait's function, the path of the type; that of
-/// the trait, if the type is the standard library's or nobody's (`&mut T`), or the trait is not one of a library: then the
-/// code is next to the trait.
+/// A path `module::Type::function`, without generic arguments and closures. For a trait's function
+/// it is the path of the type; or that of the trait, if the type is the standard library's or
+/// nobody's (`&mut T`), or the trait is not a library's: then the code is next to the trait.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Path(String);
 
 impl Path {
-    /// `is_library` knows the crates that know none of the user's traits.
+    /// Parses a name. `is_library` says which crates know none of the user's traits.
     pub(super) fn of(name: &str, is_library: impl Fn(&str) -> bool) -> Path {
         Path(parse(name, &is_library).join("::"))
     }
@@ -20,7 +21,7 @@ impl Path {
         &self.0
     }
 
-    /// The crate that the code is in, as far as the name tells.
+    /// The crate of the code, as far as the name tells.
     pub(super) fn krate(&self) -> &str {
         self.0.split("::").next().unwrap_or("")
     }
@@ -62,7 +63,8 @@ fn parse<'a>(name: &'a str, is_library: &impl Fn(&str) -> bool) -> Vec<&'a str> 
     path
 }
 
-/// The parts of a path. Without what is in brackets of any kind: arguments, `<impl Trait for Type>`, `{{closure}}`.
+/// The parts of a path, without anything in brackets: arguments, `<impl Trait for Type>`,
+/// `{{closure}}`.
 fn segments(path: &str) -> Vec<&str> {
     let mut segments = Vec::new();
     let mut rest = Some(path);
@@ -80,7 +82,7 @@ fn segments(path: &str) -> Vec<&str> {
     segments
 }
 
-/// How deep in brackets each byte is, after it.
+/// The depth in brackets after each byte.
 fn depths(text: &str) -> impl Iterator<Item = (usize, i32)> {
     let mut depth = 0;
     let mut previous = 0;
@@ -97,7 +99,7 @@ fn depths(text: &str) -> impl Iterator<Item = (usize, i32)> {
     })
 }
 
-/// What is before and after the bracket that closes the one before the text.
+/// Splits at the bracket that closes the one before the text.
 fn split_closing(text: &str) -> Option<(&str, &str)> {
     let (at, _) = depths(text).find(|(_, depth)| *depth < 0)?;
     Some((&text[..at], &text[at + 1..]))
@@ -151,7 +153,7 @@ mod tests {
                 "shop::run::<tokio::time::sleep::Sleep>::{closure#0}",
                 "shop::run",
             ),
-            // Put together from a file and a short name.
+            // Made of a file and a short name.
             (
                 "tokio::sync::mpsc::chan::{closure#0}<u8, tokio::sync::mpsc::bounded::Semaphore>",
                 "tokio::sync::mpsc::chan",

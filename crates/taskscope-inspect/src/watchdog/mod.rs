@@ -1,7 +1,7 @@
-//! Tasks that stay in one poll for too long, caught in the act.
+//! The watchdog: catches tasks that stay in one poll for too long.
 //!
-//! Here is what it can be told to do. Not here: how it does that (`dog.rs`), how another thread's stack is taken (callstack), what a dump makes
-//! of it ([`crate::dump`]).
+//! Here is its configuration. Not here: how it works (`thread.rs`), how another thread's stack is
+//! taken (callstack), how a dump shows it ([`crate::dump`]).
 
 mod thread;
 
@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use callstack::thread::ClaimError;
 
-pub(crate) use self::thread::{catch_late, look, threshold};
+pub(crate) use self::thread::{catch_late, check, threshold};
 use crate::verdict::BLOCKING_THRESHOLD;
 
-/// What the watchdog does about polls that take too long. It is there by itself; this changes its ways.
+/// Configuration of the watchdog, which runs by itself and takes stacks of polls that take too
+/// long.
 ///
-/// A task that is in one poll for longer than the threshold keeps its worker from everything else. Dumps call it `blocking`, and show the
-/// native stack of its thread, taken while it was blocked: [`TaskDump::long_poll`](crate::TaskDump::long_poll).
+/// A task that is in one poll for longer than the threshold keeps its worker from everything else.
+/// Dumps call it `blocking`, and show the native stack of its thread, taken while it was blocked:
+/// [`TaskDump::long_poll`](crate::TaskDump::long_poll).
 ///
 /// # Examples
 ///
@@ -29,16 +31,18 @@ use crate::verdict::BLOCKING_THRESHOLD;
 ///
 /// # Overhead
 ///
-/// None for tasks. Once for each long poll, the stack of its thread is taken: from outside if the thread is in a system call, else by a signal that
-/// interrupts it for some microseconds.
+/// None for tasks. The stack of a thread is taken once for each long poll: from outside if the
+/// thread is in a system call, else by a signal that interrupts it for some microseconds.
 ///
 /// # Limitations
 ///
-/// What the calls of a blocked thread return does not change: `poll`, `sleep`, a read from a socket with a timeout and others end early if a signal
-/// arrives, so a thread that is in any system call is not interrupted ([`callstack::thread`] says what remains). Where its stack cannot be read from
-/// outside, the dump names the call instead.
+/// A blocked thread's calls return what they would return without the watchdog: `poll`, `sleep`, a
+/// read from a socket with a timeout and others end early if a signal arrives, so a thread that is
+/// in any system call is not interrupted ([`callstack::thread`] says what remains). Where its stack
+/// cannot be read from outside, the dump names the call instead.
 ///
-/// Stacks need 64-bit Linux on x86 or ARM. A task in `block_in_place` counts as blocking, too; one on the blocking pool does not.
+/// Stacks need 64-bit Linux on x86 or ARM. A task in `block_in_place` counts as blocking, too; one
+/// on the blocking pool does not.
 #[derive(Debug, Clone)]
 #[must_use = "nothing changes until `install` is called"]
 pub struct Watchdog {
@@ -54,7 +58,7 @@ impl Default for Watchdog {
 }
 
 impl Watchdog {
-    /// As it is by itself: [`BLOCKING_THRESHOLD`], with stacks, by a realtime signal that nobody uses.
+    /// The default: [`BLOCKING_THRESHOLD`], with stacks, by a realtime signal that nobody uses.
     pub fn new() -> Watchdog {
         Watchdog {
             threshold: BLOCKING_THRESHOLD,
@@ -63,14 +67,15 @@ impl Watchdog {
         }
     }
 
-    /// How long a poll may take. The default is [`BLOCKING_THRESHOLD`]. It is noticed some 10 ms later, so less than that makes no sense.
+    /// Sets how long a poll may take. The default is [`BLOCKING_THRESHOLD`]. A longer poll is
+    /// noticed some 10 ms later, so a threshold below that makes no sense.
     pub fn threshold(mut self, threshold: Duration) -> Watchdog {
         self.threshold = threshold;
         self
     }
 
-    /// The threshold that is in force in this process: [`BLOCKING_THRESHOLD`] until a watchdog with another one is
-    /// [installed](Watchdog::install).
+    /// The threshold that is in force in this process: [`BLOCKING_THRESHOLD`] until a watchdog with
+    /// another one is [installed](Watchdog::install).
     ///
     /// # Examples
     ///
@@ -82,31 +87,33 @@ impl Watchdog {
         thread::threshold()
     }
 
-    /// Whether the stack of a blocked thread is taken, for which one that is running gets a signal. The default is yes.
+    /// Sets whether the stack of a blocked thread is taken, for which a thread that is running gets
+    /// a signal. The default is yes.
     pub fn stacks(mut self, stacks: bool) -> Watchdog {
         self.stacks = stacks;
         self
     }
 
-    /// The signal to use: a realtime signal, `SIGUSR1` or `SIGUSR2`, that the application does not use. The default is the highest
-    /// realtime signal that is free when it is first needed.
+    /// Sets the signal: a realtime signal, `SIGUSR1` or `SIGUSR2`, that the application does not
+    /// use. The default is the highest realtime signal that is free when it is first needed.
     pub fn signal(mut self, number: i32) -> Watchdog {
         self.signal = Some(number);
         self
     }
 
-    /// Has it so from now on, in the whole process.
+    /// Applies the configuration to the whole process, from now on.
     ///
     /// # Errors
     ///
-    /// If stacks are wanted and the signal cannot be had: it says why. Then nothing has changed.
+    /// If stacks are switched on and the signal cannot be had: it says why. Then nothing has
+    /// changed.
     pub fn install(self) -> Result<(), WatchdogError> {
         crate::install();
-        thread::install(&self).map_err(WatchdogError)
+        thread::apply(&self).map_err(WatchdogError)
     }
 }
 
-/// Why the watchdog cannot be as it was asked to be.
+/// Why the watchdog's configuration could not be applied.
 #[derive(Debug)]
 pub struct WatchdogError(ClaimError);
 

@@ -1,10 +1,11 @@
-//! How stacks of blocked threads are taken, on the watch thread of the core.
+//! The watchdog's work on the watch thread of the core: takes stacks of blocked threads.
 //!
-//! It notices a poll that takes too long, and takes the native stack of the thread while it is blocked, once for each such poll, and
-//! keeps it with the task. So a dump that comes later still shows what blocked. A thread that is in a system call is not
-//! interrupted: the call could return early.
+//! It notices a poll that takes too long, takes the native stack of the thread while it is blocked,
+//! once for each such poll, and stores it with the task. So a dump that comes later still shows
+//! what blocked. A thread that is in a system call is not interrupted: the call could return early.
 //!
-//! The watch thread does nothing that takes long, so that it comes in time. Not here: counts ([`crate::long_jobs`]).
+//! The watch thread does nothing that takes long, so that it is prompt. Not here: counts
+//! ([`crate::long_jobs`]).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -29,19 +30,19 @@ static THRESHOLD: AtomicU64 = AtomicU64::new(BLOCKING_THRESHOLD.as_nanos() as u6
 static STACKS: AtomicBool = AtomicBool::new(true);
 static SIGNAL: OnceLock<Result<Signal, ClaimError>> = OnceLock::new();
 
-/// Has it as it was asked to be.
-pub(super) fn install(asked: &Watchdog) -> Result<(), ClaimError> {
-    if asked.stacks {
-        let claimed = match asked.signal {
+/// Applies the configuration to the whole process, also to polls that are going on.
+pub(super) fn apply(config: &Watchdog) -> Result<(), ClaimError> {
+    if config.stacks {
+        let claimed = match config.signal {
             Some(number) => Signal::claim_number(number)?,
             None => Signal::claim()?,
         };
-        // If it was claimed before, it was the same: a process has one at most.
+        // If it was claimed before, it was the same one: a process has one at most.
         let _ = SIGNAL.set(Ok(claimed));
     }
-    let threshold = u64::try_from(asked.threshold.as_nanos()).unwrap_or(u64::MAX);
+    let threshold = u64::try_from(config.threshold.as_nanos()).unwrap_or(u64::MAX);
     THRESHOLD.store(threshold, Ordering::Relaxed);
-    STACKS.store(asked.stacks, Ordering::Relaxed);
+    STACKS.store(config.stacks, Ordering::Relaxed);
     Ok(())
 }
 
@@ -57,8 +58,9 @@ fn is_late(record: &Record, now: u64) -> bool {
         && clock::between(record.since(), now) >= threshold()
 }
 
-/// For the watch thread: takes the stacks of threads that are in a poll for too long. Cheap if none is.
-pub(crate) fn look() {
+/// Takes the stacks of threads that are in a poll for too long. Cheap if none is. For the watch
+/// thread.
+pub(crate) fn check() {
     let now = clock::precise();
     let threshold = threshold();
     let is_late = |since: u64| clock::between(since, now) >= threshold;
@@ -68,7 +70,8 @@ pub(crate) fn look() {
     }
 }
 
-/// Takes the stacks of all threads that are in a poll that takes too long by then, and have not been taken in this poll.
+/// Takes the stacks of all threads whose poll takes too long as of `by`, unless this poll's stack
+/// was taken already.
 pub(crate) fn catch_late(by: u64, deadline: Instant) {
     for polling in threads::polling() {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -89,7 +92,7 @@ pub(crate) fn catch_late(by: u64, deadline: Instant) {
             continue;
         }
         let stack = take_stack(polling.os_id, left.min(ANSWER));
-        // The clock has waited meanwhile.
+        // The watch thread advances the clock, and it may have been here meanwhile.
         clock::advance();
         let same = record.polls() == polls && record.thread() == polling.index;
         record.set_long_poll(LongPoll {
@@ -120,7 +123,7 @@ fn take_stack(os_id: u32, timeout: Duration) -> Result<Arc<Stack>, Arc<str>> {
         Ok(blocked) if blocked.completeness == Completeness::Complete => {
             return Ok(Stack::intern(&frames));
         }
-        // The signal may show more, if the call allows it; else this is all that there is.
+        // The signal may show more, if the call allows it; else there is nothing more.
         _ => frames.clear(),
     }
     let signal = SIGNAL

@@ -1,4 +1,5 @@
-//! What can be done with a waker.
+//! Futures that keep, drop, forget and exchange their wakers, and use them on other threads and in
+//! destructors.
 
 use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn};
@@ -294,7 +295,7 @@ fn tasks_that_hold_each_others_wakers_run_to_their_ends() {
                 if rounds % 7 == 0 {
                     cx.waker().wake_by_ref();
                 }
-                // Whoever comes second, or alone, must not wait for the other.
+                // The task that comes second, or is alone, must not wait for the other.
                 cx.waker().clone().wake();
                 Poll::Pending
             }))

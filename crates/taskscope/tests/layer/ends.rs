@@ -316,8 +316,8 @@ async fn a_status_without_a_body_is_complete_without_it() {
     }
 }
 
-/// Whoever catches the panic may keep the broken future for a while, and drop it as if the client
-/// had gone.
+/// A broken future may be kept for a while after its panic was caught, and be dropped as if the
+/// client had gone.
 #[tokio::test]
 async fn a_panic_is_the_services_own_end() {
     use futures::FutureExt as _;

@@ -19,7 +19,7 @@ use super::support::{listen, read_until, send, send_with};
 
 const HEADERS: [DeadlineHeader; 2] = [DeadlineHeader::Grpc, DeadlineHeader::Request];
 
-/// What goes out when a client behind the layer is called inside of `scope`.
+/// The headers that are sent when a client behind the layer is called inside of `scope`.
 async fn sent(header: DeadlineHeader, headers: HeaderMap, scope: Option<&Scope>) -> HeaderMap {
     let client = tower::service_fn(|request: Request<()>| {
         std::future::ready(Ok::<_, ()>(request.headers().clone()))

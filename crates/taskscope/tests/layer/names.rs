@@ -1,4 +1,4 @@
-//! What a scope is called, and its labels.
+//! The names and labels that the layer gives to scopes.
 
 use axum::Router;
 use axum::routing::{any, get};

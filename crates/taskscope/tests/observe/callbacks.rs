@@ -114,7 +114,7 @@ fn panicking(mut builder: Builder, hook: &str, with_us: bool) -> Runtime {
     builder.build().unwrap()
 }
 
-/// What comes of one task with such a runtime.
+/// Spawns one task on such a runtime and returns its outcome, as text.
 fn outcome(runtime: &Runtime) -> String {
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async { tokio::spawn(async { 7 }).await.ok() })

@@ -48,7 +48,7 @@ fn a_blocking_call_can_spawn_a_task() {
         });
         let tasks = tasks_of(runtime.handle());
         assert_eq!(tasks[0].parent, None);
-        // Of a call with a record, its scope and itself.
+        // The task that a call with a record spawned has the call as its parent, and its scope.
         assert!(tasks[1].parent.is_some() && tasks[1].scope.is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! What a dump shows of such tasks.
+//! Tasks spawned with tokio's own functions, as a dump shows them.
 
 use std::future::pending;
 use std::sync::mpsc;

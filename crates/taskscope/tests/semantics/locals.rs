@@ -1,4 +1,4 @@
-//! What a task finds around it: task-locals, thread-locals, its id, its runtime; in a poll and in a
+//! Task-locals, thread-locals, the id and the runtime, as a task finds them in a poll and in a
 //! destructor.
 
 use std::cell::Cell;

@@ -1,5 +1,5 @@
-//! What tokio documents of its tasks holds for tasks with a record: one table of small programs,
-//! run with both spawns.
+//! Tasks with a record do what tokio documents of its tasks: one table of small programs, run with
+//! both spawns.
 #![cfg(feature = "enable")]
 #![expect(clippy::waker_clone_wake, reason = "a wake by value is what is tested")]
 

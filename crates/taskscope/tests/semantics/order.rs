@@ -1,4 +1,4 @@
-//! Who runs when, where tokio says so; and the paused clock.
+//! The order in which tasks run, where tokio documents it; and the paused clock.
 
 use std::sync::Arc;
 use std::time::Duration;

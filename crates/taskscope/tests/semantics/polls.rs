@@ -124,7 +124,7 @@ fn a_ping_pong_takes_as_many_polls() {
     });
 }
 
-/// What a leaf future relies on if it is not to register anew in every poll.
+/// A leaf future that does not register anew in every poll relies on this.
 #[test]
 fn the_waker_is_the_same_in_every_poll() {
     undisturbed(

@@ -41,17 +41,17 @@ pub(crate) const EVERYWHERE: &[Setting] = &[
     Setting::LocalSet,
 ];
 
-/// Those in which one task runs at a time, and none while the row does.
+/// The settings in which one task runs at a time, and none while the row does.
 pub(crate) const ALONE: &[Setting] = &[
     Setting::CurrentThread,
     Setting::OneWorker,
     Setting::LocalSet,
 ];
 
-/// Those with a runtime that a row can drop.
+/// The settings with a runtime that a row can drop.
 pub(crate) const RUNTIMES: &[Setting] = &[Setting::CurrentThread, Setting::TwoWorkers];
 
-/// Who spawns.
+/// The crate that a row spawns with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Spawner {
     Tokio,
@@ -60,7 +60,7 @@ enum Spawner {
     TaskscopeDumped,
 }
 
-/// What a row works with.
+/// Spawns tasks for a row, and notes what they say.
 #[derive(Debug, Clone)]
 pub(crate) struct Lab {
     spawner: Spawner,

@@ -1,4 +1,4 @@
-//! What hyper spawns: the requests of an HTTP/2 server, and the connections of a client.
+//! Tasks that hyper spawns: the requests of an HTTP/2 server, and the connections of a client.
 
 use std::convert::Infallible;
 use std::future::pending;

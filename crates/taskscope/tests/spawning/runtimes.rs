@@ -42,7 +42,7 @@ fn a_task_spawned_where_another_runtime_was_entered_is_shown_on_that_one() {
     assert_eq!(runtime, here.handle().id().to_string());
 }
 
-/// What a worker looks up last need not be what it works for.
+/// A worker may have last looked up a runtime that is not its own.
 #[test]
 fn also_on_a_worker_that_has_just_spawned_something_on_the_first_runtime() {
     let (here, there) = (one_worker(), one_worker());

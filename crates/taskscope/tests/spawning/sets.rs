@@ -291,7 +291,7 @@ fn sets_and_handles_promise_what_tokios_do() {
     of_all::<taskscope::JoinSet<Cell<()>>>();
     of_all::<tokio::task::JoinHandle<Cell<()>>>();
     of_all::<taskscope::JoinHandle<Cell<()>>>();
-    // Of a set it depends on the mutex that tokio was built with.
+    // Not checked for sets: there it depends on the mutex that tokio was built with.
     after_panics::<tokio::task::JoinHandle<Rc<()>>>();
     after_panics::<taskscope::JoinHandle<Rc<()>>>();
 }
@@ -307,7 +307,7 @@ lacks! {
     taskscope::JoinHandle<Rc<()>>: Sync;
 }
 
-/// What a handle of tokio's can do, under the same names.
+/// Our handle has the methods of tokio's, under the same names.
 #[test]
 fn a_handle_can_do_what_tokios_can() {
     let runtime = current_thread();

@@ -1,4 +1,4 @@
-//! Who spawned whom.
+//! The tree of tasks by who spawned them.
 
 use std::future::{Future, pending};
 use std::pin::Pin;

@@ -140,7 +140,7 @@ const WAYS: &[Way] = &[
     ),
 ];
 
-/// What has no handle to let go of.
+/// The way whose task has no handle to let go of.
 const DRIVEN: Way = ("instrument", TaskKind::Driven, |builder, _| {
     let line = line!() + 1;
     let future = builder.instrument(pending::<()>());
@@ -171,7 +171,7 @@ fn spawned_at(line: u32) -> Option<TaskDump> {
         .max_by_key(|task| task.id)
 }
 
-/// What differs from one task to the next: name, number of labels, scope, parent.
+/// The facts in which tasks differ: name, number of labels, scope, parent.
 fn facts(task: &TaskDump) -> (Option<&str>, usize, Option<&str>, Option<u64>) {
     let scope = task.scope.as_ref().map(|scope| scope.name());
     (task.name.as_deref(), task.labels.len(), scope, task.parent)

@@ -1,4 +1,4 @@
-//! What the tasks do: each kind is bad for a diagnostic in a way of its own.
+//! The kinds of tasks: each is hard for a diagnostic in a way of its own.
 
 use std::future::{Future, pending, poll_fn};
 use std::panic::panic_any;
@@ -21,7 +21,7 @@ pub(crate) const MOST_WAKERS: usize = 2000;
 
 type Loan = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What the tasks of all runtimes share.
+/// The state that the tasks of all runtimes share.
 #[derive(Default)]
 pub(crate) struct Town {
     pub(crate) ledger: Arc<Ledger>,

@@ -13,7 +13,7 @@ use tokio::task::JoinError;
 #[derive(Debug)]
 pub(crate) struct Deliberate;
 
-/// What became of one future.
+/// The states of a future, from here to `PANICKED_IN_DROP`.
 const ALIVE: u8 = 0;
 const READY: u8 = 1;
 const PANICKED: u8 = 2;
@@ -34,7 +34,7 @@ pub(crate) struct Ledger {
     outputs_dropped: AtomicU64,
     joined: AtomicU64,
     detached: AtomicU64,
-    /// What must never happen, such as a poll after the end.
+    /// Events that must never happen, such as a poll after the end.
     wrong: Mutex<Vec<String>>,
 }
 

@@ -90,7 +90,7 @@ rows! {
         tokio::task::yield_now().await;
         (filler, async move { cell.get_or_init(|| async { 1 }).await; })
     };
-    // What it waits for is what its own function waits for.
+    // The wait is that of the function that makes the value.
     filling_an_async_once_cell: "async-channel recv" = {
         let (tx, rx) = async_channel::bounded::<u8>(1);
         let cell = Arc::new(async_lock::OnceCell::<u8>::new());

@@ -90,7 +90,7 @@ rows! {
         let (txs, rxs): (Vec<_>, Vec<_>) = (0..2).map(|_| oneshot::channel::<u8>()).unzip();
         (txs, async move { let _ = futures::future::select_all(rxs).await; })
     };
-    // What gives the future its surroundings does not name the wait.
+    // A wrapper that gives the future its surroundings does not name the wait.
     a_future_in_a_scope_with_a_local_and_without_a_budget: "oneshot recv" = {
         let (tx, rx) = oneshot::channel::<u8>();
         (tx, async move {

@@ -85,7 +85,7 @@ rows! {
         let (remote, handle) = std::future::pending::<u8>().remote_handle();
         (remote, async move { handle.await; })
     };
-    // What passes items on does not name the wait.
+    // An adapter that passes items on does not name the wait.
     reading_through_adapters: "futures mpsc recv" = {
         let (tx, rx) = mpsc::channel::<u8>(1);
         (tx, async move {

@@ -138,7 +138,7 @@ rows! {
         write.write_all(&[0]).await.unwrap();
         (read, async move { let _ = write.write_vectored(&[IoSlice::new(&[0])]).await; })
     };
-    // What only passes bytes on does not name the wait.
+    // A future that only passes bytes on does not name the wait.
     reading_a_line: "duplex read" = {
         let (one, other) = io::duplex(1);
         (other, async move { let _ = BufReader::new(one).lines().next_line().await; })

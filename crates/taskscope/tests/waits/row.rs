@@ -66,7 +66,7 @@ where
     text
 }
 
-/// What each branch waits for.
+/// The waits of all branches, as text.
 pub(crate) fn branches(trace: &Trace) -> String {
     let waits: Vec<_> = trace
         .branches()

@@ -156,7 +156,7 @@ rows! {
         tokio::task::yield_now().await;
         (filler, async move { cell.get_or_init(|| async { 1 }).await; })
     };
-    // What it waits for is what its own function waits for.
+    // The wait is that of the function that makes the value.
     filling_a_once_cell: "oneshot recv" = {
         let (tx, rx) = oneshot::channel::<u8>();
         let cell = Arc::new(OnceCell::<Result<u8, _>>::new());

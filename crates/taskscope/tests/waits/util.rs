@@ -92,7 +92,7 @@ rows! {
     joining_a_task_that_is_aborted_on_drop: "join" = ((), async {
         let _ = AbortOnDropHandle::new(tokio::spawn(std::future::pending::<()>())).await;
     });
-    // What passes items or bytes on does not name the wait.
+    // A codec or adapter that passes items or bytes on does not name the wait.
     reading_a_frame: "duplex read" = {
         let (one, other) = duplex(1);
         (other, async move { FramedRead::new(one, LinesCodec::new()).next().await; })

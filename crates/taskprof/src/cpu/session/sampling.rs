@@ -1,4 +1,5 @@
-//! The running sampler on its thread: collects, gives samples to subscribers, lets them join and leave.
+//! The running sampler on its thread: collects, gives samples to subscribers, lets them join and
+//! leave.
 //!
 //! Not here: how a subscriber joins and waits, when there is a thread (`session.rs`).
 

@@ -1,4 +1,5 @@
-//! An executor's waker of which every clone is watched: loom sees a use that does not happen before the drop.
+//! An executor's waker of which every clone is watched: loom sees a use that does not happen before
+//! the drop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -6,7 +7,7 @@ use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use crate::sync::cell::UnsafeCell;
 
-/// What happened to the wakers. Not loom's: nothing may depend on it.
+/// Counts of what happened to the wakers. Not loom's: nothing may depend on it.
 #[derive(Default)]
 pub(super) struct Seen {
     pub(super) clones: AtomicUsize,

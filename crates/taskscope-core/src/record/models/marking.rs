@@ -8,7 +8,7 @@ use crate::models::check;
 use crate::pending_captures;
 use crate::sync::atomic::AtomicUsize;
 
-/// What `capture::request` does. True: no mark was left by it.
+/// Does what `capture::request` does. True: no mark was left by it.
 fn request(count: &AtomicUsize, record: &'static Record) -> u32 {
     let Some(hold) = record.try_hold() else {
         return 0;
@@ -16,12 +16,12 @@ fn request(count: &AtomicUsize, record: &'static Record) -> u32 {
     u32::from(pending_captures::set(count, || hold.0.state.request()).last)
 }
 
-/// What `capture::withdraw` does, with a hold.
+/// Does what `capture::withdraw` does, with a hold.
 fn withdraw(count: &AtomicUsize, record: &'static Record) -> u32 {
     u32::from(record.state.withdraw() && pending_captures::count_off(count))
 }
 
-/// What the drop of a `TaskGuard` does.
+/// Does what the drop of a `TaskGuard` does.
 fn finish(count: &AtomicUsize, record: &'static Record) -> u32 {
     u32::from(record.finish().requested && pending_captures::count_off(count))
 }

@@ -1,4 +1,5 @@
-//! A record with nothing in it but what its protocols are about. It follows the real one step by step.
+//! A record with nothing in it but what its protocols are about. It follows the real one step by
+//! step.
 
 mod arena;
 mod executor;
@@ -70,7 +71,8 @@ impl Record {
         self.serial.load(Ordering::Relaxed)
     }
 
-    /// What others may read of a record whose memory the system has taken. Its counts were zero before.
+    /// Zeros everything that others may read of a record whose memory the system has taken. Its
+    /// counts were zero before.
     fn zero(&self) {
         assert!(!self.state.is_in_use());
         self.serial.store(0, Ordering::Relaxed);

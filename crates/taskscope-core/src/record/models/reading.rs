@@ -133,7 +133,8 @@ fn the_end_of_a_chosen_wait_gets_the_stack_or_goes_on_and_drops_nothing_under_a_
             let seen = last.read(|stack| stack.look());
             assert!(matches!(seen, Some(1 | 2)), "{seen:?}");
         });
-        // The poller: the wait that ends keeps the stack for itself, and the next capture takes its place.
+        // The poller: the wait that ends keeps the stack for itself, and the next capture takes its
+        // place.
         let got = last.try_get().ok().map(|stack| stack.unwrap());
         let second = set(last, 2);
         if let Some(stack) = &got {

@@ -8,7 +8,7 @@ use super::{Hold, Record};
 use crate::models::check;
 use crate::{pool, threads};
 
-/// What `TaskRef::hold` does.
+/// Does what `TaskRef::hold` does.
 fn hold(record: &'static Record, serial: u32) -> Option<Hold> {
     let current = || record.serial.load(Ordering::Relaxed) == serial;
     let hold = current().then(|| record.try_hold())??;

@@ -1,4 +1,5 @@
-//! A stack that is watched: loom sees a look that does not happen after the making and before the drop.
+//! A stack that is watched: loom sees a look that does not happen after the making and before the
+//! drop.
 
 use std::sync::{Arc, Weak};
 
@@ -11,7 +12,7 @@ struct Token {
 // SAFETY: checked by loom.
 unsafe impl Sync for Token {}
 
-/// What a capture found. Aligned like the real one: no address has the bit of a reader.
+/// A stack that a capture found. Aligned like the real one: no address has the bit of a reader.
 #[repr(align(8))]
 pub(super) struct Stack {
     number: u32,
@@ -35,14 +36,16 @@ impl Drop for Stack {
     }
 }
 
-/// Looks after a stack that was given away. It keeps the memory, so that a look after the drop is seen and not undefined.
+/// Looks after a stack that was given away. It keeps the memory, so that a look after the drop is
+/// seen and not undefined.
 pub(super) struct Watch {
     token: &'static Token,
     _memory: Weak<Stack>,
 }
 
 impl Watch {
-    /// Whether the stack has been dropped. Everything that was done with it must have happened before.
+    /// Whether the stack has been dropped. Everything that was done with it must have happened
+    /// before.
     pub(super) fn is_dropped(&self) -> bool {
         // SAFETY: checked by loom.
         self.token.alive.with(|alive| unsafe { !*alive })

@@ -12,12 +12,13 @@ use super::executor::{self, Seen};
 use crate::models::check;
 use crate::record::waker::Identity;
 
-/// A waker of ours that two threads borrow from one poll. The poll does not end before they have been joined.
+/// A waker of ours that two threads borrow from one poll. The poll does not end before they have
+/// been joined.
 #[derive(Clone, Copy)]
 struct Borrowed(&'static Waker);
 
-/// Polls once: `other` on another thread and `own` on this one have the poll's waker. Then the executor's waker ends, and with
-/// the task and the wakers that they took the record.
+/// Polls once: `other` on another thread and `own` on this one have the poll's waker. Then the
+/// executor's waker ends, and with the task and the wakers that they took the record.
 fn poll(
     seen: &Arc<Seen>,
     own: fn(&Waker) -> Option<Waker>,
@@ -108,7 +109,7 @@ fn a_dump_that_wakes_finds_the_waker_whole_or_none() {
         let record = Record::leaked();
         record.publish(7);
         let dump = thread::spawn(move || {
-            // What `Record::nudge` does.
+            // As `Record::nudge` does.
             if let Some(hold) = record.try_hold()
                 && let Some(waker) = hold.0.inner.kept()
             {

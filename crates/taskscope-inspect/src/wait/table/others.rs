@@ -3,7 +3,7 @@
 use super::super::WaitKind::{self, *};
 use super::{Row, table};
 
-/// What bytes come from.
+/// Kinds that bytes are read from.
 const READABLE: &[WaitKind] = &[IoReadable, DuplexRead];
 
 table! {
@@ -54,7 +54,8 @@ table! {
     FlumeRecv []: "flume::async::RecvFut", "flume::async::RecvStream";
     FlumeSend []: "flume::async::SendFut", "flume::async::SendSink";
 
-    // tower, tower-http; not the response of a buffer, whose own oneshot cannot be told from that of a service
+    // tower, tower-http; not the response of a buffer, whose own oneshot cannot be told from that
+    // of a service
     TowerBuffer [MpscSend]: "tower::buffer::service::Buffer";
     TowerBufferWorker [MpscRecv]: "tower::buffer::worker::Worker::poll_next_msg";
     TowerConcurrencyLimit [Semaphore]: "tower::limit::concurrency::service";

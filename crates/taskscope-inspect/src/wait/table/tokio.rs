@@ -41,8 +41,9 @@ table! {
         "tokio::task::coop::poll_budget_available",
         "tokio::task::coop::consume_budget";
 
-    // Readiness: which way it goes is known at the bottom, or only to the function that was called. Which kind of socket it
-    // is cannot be told in a release build: the functions are merged, or have become jumps that leave no frame.
+    // Readiness: which way it goes is known at the bottom, or only to the function that was called.
+    // Which kind of socket it is cannot be told in a release build: the functions are merged, or
+    // have become jumps that leave no frame.
     Io []: "tokio::runtime::io";
     IoReadable [Io]:
         "tokio::runtime::io::registration::Registration::poll_read_ready",
