@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 async fn main() {
     let acknowledged = Arc::new(Notify::new());
 
-    // What a layer such as `ScopeLayer` does for each request.
+    // A layer such as `ScopeLayer` does this for each request.
     let request = Scope::new("POST /orders").label("request_id", "7f3a");
     request
         .run(async {

@@ -1,5 +1,5 @@
-//! Who started each tokio task, for which request, where it waits, since when, and why it has not
-//! stopped.
+//! Tasks of tokio that tell who started them, for which request, where they wait, since when, and
+//! why they have not stopped.
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
@@ -80,7 +80,7 @@ mod sync;
 pub mod token;
 mod tracked;
 
-// What one writes against.
+// The write side.
 pub use self::backend::{CancelReason, Instrumented, Name, RuntimeGuard, register_runtime};
 pub use self::join::JoinHandle;
 pub use self::join_set::JoinSet;
@@ -100,7 +100,7 @@ pub use self::spawn::{
 pub use self::token::Token;
 pub use self::tracked::{Tracked, track};
 
-// What reads tasks: the names that everybody types, and the modules with the rest.
+// The readers: the names that everybody types, and the modules with the rest.
 #[cfg(feature = "enable")]
 pub use self::readers::{dump, growth, text, verdict, watchdog};
 #[cfg(feature = "enable")]

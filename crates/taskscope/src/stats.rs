@@ -1,4 +1,4 @@
-//! What this crate itself holds, for tests and for people who want to know what it costs.
+//! Counts of what this crate itself holds, for tests and for people who want to know what it costs.
 
 use taskscope_core::record::Record;
 use taskscope_core::{RuntimeInfo, pool, runtime};
@@ -6,7 +6,7 @@ use taskscope_inspect::resources;
 
 use crate::scope;
 
-/// What this crate holds right now.
+/// Counts of what this crate holds right now.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Stats {
@@ -31,7 +31,8 @@ pub struct Stats {
     pub runtimes: Vec<RuntimeInfo>,
 }
 
-/// What this crate holds right now. No task is asked for anything; every record is looked at.
+/// Counts what this crate holds right now. No task is asked for anything; every record is looked
+/// at.
 #[must_use]
 pub fn stats() -> Stats {
     let (records, records_in_use) = pool::counts();

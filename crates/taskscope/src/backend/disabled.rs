@@ -264,8 +264,7 @@ macro_rules! launch {
 }
 pub(crate) use launch;
 
-// ---- the interface, with nothing behind it
-// --------------------------------------------------------------------------
+// ---- the interface, with nothing behind it ----
 
 pin_project! {
     /// A future without a record, exactly as large as the given one: see

@@ -28,7 +28,7 @@ pub enum DeadlineHeader {
     Request,
 }
 
-/// What a message says about its deadline.
+/// The deadline that a message states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Stated {
     /// The shortest time that could be read.

@@ -134,7 +134,7 @@ pub struct ScopeLayer {
     stats: Arc<Counters>,
 }
 
-/// What a [`ScopeLayer`] was told.
+/// The settings of a [`ScopeLayer`].
 #[derive(Clone)]
 struct Config {
     at_end: AtEnd,
@@ -145,7 +145,7 @@ struct Config {
     deadline_headers: Vec<DeadlineHeader>,
     max_timeout: Option<Duration>,
     default_timeout: Option<Duration>,
-    /// What the record of each request begins with.
+    /// The declarations that the record of each request begins with.
     record: Builder,
 }
 
@@ -281,7 +281,7 @@ impl ScopeLayer {
         self
     }
 
-    /// What this layer, its clones and their services have met so far.
+    /// Counts of what this layer, its clones and their services have met so far.
     #[must_use]
     pub fn stats(&self) -> LayerStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -301,7 +301,8 @@ impl<S> Layer<S> for ScopeLayer {
     }
 }
 
-/// What a [`ScopeLayer`] had to ignore or to change. All zero: every client said what it may.
+/// Counts of what a [`ScopeLayer`] had to ignore or to change. All zero: every client kept to the
+/// rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct LayerStats {

@@ -1,4 +1,4 @@
-//! What a request's head says: the scope's name, its labels and its deadline.
+//! Reads a request's head: the scope's name, its labels and its deadline.
 //!
 //! Everything here is the client's word. It becomes a label or a time within bounds, and never a
 //! name or a panic.

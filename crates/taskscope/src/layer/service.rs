@@ -76,7 +76,7 @@ where
     }
 }
 
-/// What the request has to say about its response.
+/// The facts of a request that its response depends on.
 struct Answer {
     head: bool,
     connect: bool,
@@ -133,7 +133,7 @@ where
         let answer = {
             let _inside = Inside::new(this.guard);
             let Some(future) = this.future.as_mut().as_pin_mut() else {
-                // What every future may do, and the inner one would have done.
+                // Every future may do that, and the inner one would have done it.
                 panic!("`ScopeFuture` polled after it was ready");
             };
             let answer = ready!(future.poll(cx));

@@ -82,7 +82,7 @@ impl AlarmThread {
         let next = next.map(|time| Instant::now() + time.min(LONGEST));
         let mut state = self.state();
         loop {
-            // What was asked for while the thread was busy has not been looked at.
+            // Requests that came while the thread was busy have not been looked at.
             let due = [next, state.asked].into_iter().flatten().min();
             let now = Instant::now();
             let wake = due.unwrap_or(now + LINGER);

@@ -1,9 +1,9 @@
-//! What the end of a scope means for the tasks that are still alive.
+//! The policies for tasks that are alive when their scope ends.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// What happens to the tasks that are alive when their scope ends.
+/// Decides what happens to the tasks that are alive when their scope ends.
 ///
 /// Under every policy the tasks that are still alive
 /// [`SURVIVOR_REPORT_DELAY`](crate::scope::SURVIVOR_REPORT_DELAY) later are reported, each once.

@@ -66,7 +66,7 @@ impl Scope {
 pub struct Survivors {
     scope: Box<str>,
     count: usize,
-    /// What they hold together, if that is sampled.
+    /// The memory that they hold together, if that is sampled.
     #[cfg(feature = "enable")]
     held: Held,
     #[cfg(feature = "enable")]
@@ -118,7 +118,7 @@ impl Survivors {
         self.held
     }
 
-    /// What is known about them.
+    /// Everything that is known about them.
     #[cfg(feature = "enable")]
     #[must_use]
     pub fn dump(&self) -> &Dump {

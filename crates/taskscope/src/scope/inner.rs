@@ -33,7 +33,7 @@ pub use self::info_disabled::{Cancellation, ScopeInfo};
 #[cfg(feature = "enable")]
 pub use self::info_enabled::{Cancellation, ScopeInfo};
 
-/// What a scope keeps of its own cancellation.
+/// The first cancellation of a scope.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cause {
     reason: CancelReason,
@@ -66,7 +66,7 @@ pub(crate) struct ScopeInner {
     client_gone: AtomicBool,
     /// When the tasks are aborted.
     abort: Deadline,
-    /// Those here and below.
+    /// The tasks of this scope and of those below.
     tasks: Tasks,
     /// Calls of `finish` that wait for the tasks.
     finishing: AtomicUsize,
@@ -190,8 +190,7 @@ impl ScopeInner {
         }
     }
 
-    // ---- cancellation
-    // -----------------------------------------------------------------------------------------------
+    // ---- cancellation ----
 
     pub(crate) fn cancel(&self, reason: CancelReason) {
         if !self.token.is_cancelled() {
@@ -205,8 +204,8 @@ impl ScopeInner {
         self.deadline.release();
     }
 
-    /// What cancelled this scope: the scope that it began at, which is this one or above, and what
-    /// that keeps of it.
+    /// The cause of the cancellation: the scope that it began at, which is this one or above, and
+    /// what that keeps of it.
     pub(super) fn cause(&self) -> Option<(&ScopeInner, Cause)> {
         let is_cancelled = self.token.is_cancelled();
         if !is_cancelled && self.cause.get().is_none() {
@@ -241,8 +240,7 @@ impl ScopeInner {
         Some((reason, cause.exact.then(|| ago(cause.at))))
     }
 
-    // ---- deadline
-    // ---------------------------------------------------------------------------------------------------
+    // ---- deadline ----
 
     /// The earliest deadline of this scope and those above.
     pub(crate) fn deadline(&self) -> Option<Instant> {
@@ -273,8 +271,7 @@ impl ScopeInner {
         Some(deadline.saturating_duration_since(timer::now()))
     }
 
-    // ---- tasks
-    // ------------------------------------------------------------------------------------------------------
+    // ---- tasks ----
 
     pub(crate) fn task_started(&self) {
         for scope in self.chain() {

@@ -1,4 +1,4 @@
-//! Who owns a task: a tree of scopes, each with a name, labels and a cancellation token.
+//! Owners of tasks: a tree of scopes, each with a name, labels and a cancellation token.
 //!
 //! [`Scope`] is the owner's guard: the scope ends when the last clone of it is dropped. Tasks and
 //! [`ScopeRef`]s only refer to a scope and do not keep it open, else a leaked task would keep its

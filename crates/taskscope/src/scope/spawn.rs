@@ -1,4 +1,4 @@
-//! What a scope gives to those who work for it: tasks, and the token that tells them to stop.
+//! Spawning into a scope, and the token that tells its tasks to stop.
 
 use std::future::Future;
 

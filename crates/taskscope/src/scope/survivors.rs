@@ -2,9 +2,11 @@
 //! reports it.
 //!
 //! A scope that ends with live tasks is put in a queue with the `tracing` dispatcher of that
-//! moment. The thread of long jobs reads it when [`SURVIVOR_REPORT_DELAY`] is over: most tasks have
-//! just been about to end. It polls nobody's task for it. Not here: the wait for tasks
-//! ([`super::finish`]), what a survivor is called ([`crate::Verdict`]).
+//! moment. The thread of long jobs inspects it after [`SURVIVOR_REPORT_DELAY`]: most tasks have
+//! just been about to end. It polls nobody's task for it.
+//!
+//! Not here: the wait for tasks ([`super::finish`]), how a survivor is called
+//! ([`crate::Verdict`]).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -45,7 +47,7 @@ const REST: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// With so many in the queue, a look is taken for those whose tasks have ended meanwhile.
+/// With so many in the queue, those whose tasks have ended meanwhile are removed.
 const CROWDED: usize = MAX_PENDING_REPORTS / 2;
 
 struct Ended {

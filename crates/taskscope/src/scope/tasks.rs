@@ -27,7 +27,7 @@ pub(super) struct Tasks {
     known: Mutex<Option<Box<Known>>>,
 }
 
-/// What is kept of single tasks.
+/// Facts of single tasks.
 #[derive(Default)]
 struct Known {
     /// By the address of the record, which is nobody else's as long as the task lives.

@@ -130,7 +130,7 @@ impl ScopeInner {
         }
     }
 
-    /// Of this scope and those above, the one that ended first, and when, in raw ticks.
+    /// The scope that ended first, of this one and those above, and when, in raw ticks.
     fn first_ended(&self) -> Option<(&ScopeInner, u64)> {
         self.chain()
             .map(|scope| (scope, scope.ended_at.load(Ordering::Acquire)))

@@ -1,4 +1,4 @@
-//! What those who only read may know of a scope without the feature `enable`: the same, from the
+//! Facts of a scope for those who only read, without the feature `enable`: the same, from the
 //! scope itself.
 
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What those who only read may know of a scope, such as dumps: its answers to `taskscope-core`'s
+//! Facts of a scope for those who only read, such as dumps: its answers to `taskscope-core`'s
 //! questions.
 
 use std::any::Any;

@@ -34,7 +34,7 @@ use crate::sync::lock;
 /// are blocked.
 const LATE: Duration = Duration::from_millis(100);
 
-/// What to do with the scope when the time has come.
+/// The call of a scope when the time has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Call {
     /// Its deadline has passed.
@@ -184,7 +184,7 @@ impl Timer {
             return;
         }
         loop {
-            // What is told below is a scope's token: its wakers are other people's code.
+            // The calls below cancel a scope's token: its wakers are other people's code.
             let _ = catch_unwind(AssertUnwindSafe(|| self.answer()));
             let left = self.unanswered.fetch_sub(answered, Ordering::AcqRel) - answered;
             if left == 0 {
