@@ -63,6 +63,8 @@ pub mod scope_info;
 #[cfg(not(taskscope_loom))]
 pub mod spawn_mark;
 #[cfg(not(taskscope_loom))]
+pub mod sweep;
+#[cfg(not(taskscope_loom))]
 mod task_kind;
 #[cfg(not(taskscope_loom))]
 pub mod text;

@@ -4,13 +4,16 @@
 //! It starts with the first task that has a record, and sleeps while no such task is being polled.
 //! It never waits for a lock that is held while user code runs, and a panic in one of its chores
 //! does not stop the clock. Not here: what the chores are.
+//!
+//! Circle: `clock.rs` and this thread are the two sides of one protocol: whoever reads a clock that
+//! is asleep wakes the thread, and the thread moves the clock and puts it to sleep.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use crate::{attribution, clock, pool, runtime, threads};
+use crate::{attribution, clock, pool, sweep, threads};
 
 /// The name of the thread, as `top -H` shows it.
 pub(crate) const NAME: &str = "taskscope-watch";
@@ -91,7 +94,7 @@ fn run() {
         if !tick.is_multiple_of(LOOK) {
             continue;
         }
-        run_job(runtime::sweep);
+        run_job(sweep::tables);
         if tick.is_multiple_of(TRIM) {
             run_job(pool::trim);
         }
@@ -114,7 +117,7 @@ fn idle() {
     clock::fall_asleep();
     while clock::is_asleep() {
         thread::park_timeout(LONGEST_IDLE);
-        run_job(runtime::sweep);
+        run_job(sweep::tables);
         run_job(pool::trim);
         each_job(|job| job.while_quiet);
         if threads::any_polls() {

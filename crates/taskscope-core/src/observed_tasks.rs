@@ -246,7 +246,7 @@ fn publish(meta: &TaskMeta<'_>, id: u64) -> TaskGuard {
 }
 
 /// Clears tables of entries that are nobody's.
-pub fn sweep() {
+pub(crate) fn sweep() {
     let tables: Vec<Arc<Tasks>> = {
         let mut tables = lock(&TABLES);
         tables.retain(|table| table.strong_count() > 0);

@@ -11,6 +11,12 @@
 //!
 //! Not here: the memory itself (`record/arena.rs`); which records of a page are free
 //! ([`crate::pages`]).
+//!
+//! Circle: `models/mod.rs`, as the real record does, returns a record here when its last reference
+//! goes, and only a record can tell what the pool asks: whether it is free, and what is next to it.
+//!
+//! Circle: `threads.rs` has the slot in which a thread keeps its free records, and gives them back
+//! here when the thread ends.
 
 use std::sync::PoisonError;
 

@@ -226,9 +226,7 @@ pub fn alive() -> usize {
 
 /// Removes the runtimes that have neither a live task nor a guard, and were not looked up since the
 /// last sweep.
-pub fn sweep() {
-    #[cfg(tokio_unstable)]
-    crate::observed_tasks::sweep();
+pub(crate) fn sweep() {
     forget_unused(None);
 }
 
@@ -359,13 +357,6 @@ impl Tally {
             })
             .collect()
     }
-}
-
-/// The runtimes that are known right now.
-pub fn known() -> Vec<RuntimeInfo> {
-    // The caller may be waiting for a runtime's file descriptors to be closed.
-    sweep();
-    Tally::take().runtimes()
 }
 
 impl RuntimeEntry {

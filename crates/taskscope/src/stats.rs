@@ -1,7 +1,7 @@
 //! Counts of what this crate itself holds, for tests and for people who want to know what it costs.
 
 use taskscope_core::record::Record;
-use taskscope_core::{RuntimeInfo, pool, runtime};
+use taskscope_core::{RuntimeInfo, pool, sweep};
 use taskscope_inspect::resources;
 
 use crate::scope;
@@ -45,6 +45,6 @@ pub fn stats() -> Stats {
         records_in_use,
         record_bytes: records * size_of::<Record>(),
         resources: resources::count(),
-        runtimes: runtime::known(),
+        runtimes: sweep::known_runtimes(),
     }
 }

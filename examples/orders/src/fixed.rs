@@ -14,7 +14,8 @@ use taskscope::Scope;
 use taskscope::Token;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::order::{Created, NewOrder, Order, OrderId};
+use crate::order::{Created, NewOrder, Order};
+use crate::order_id::OrderId;
 use crate::problem::Problem;
 use crate::shop::{PriceGuard, Shop};
 

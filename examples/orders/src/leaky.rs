@@ -21,7 +21,8 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::sync::oneshot;
 
-use crate::order::{Created, NewOrder, Order, OrderId};
+use crate::order::{Created, NewOrder, Order};
+use crate::order_id::OrderId;
 use crate::problem::Problem;
 use crate::shop::{PriceGuard, Shop};
 

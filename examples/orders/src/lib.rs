@@ -15,6 +15,7 @@ mod leaky;
 mod fixed;
 mod health;
 mod order;
+mod order_id;
 mod pricing;
 mod problem;
 mod shop;

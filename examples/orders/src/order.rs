@@ -7,12 +7,11 @@ use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
+use crate::order_id::OrderId;
 use crate::problem::Problem;
 
 /// More lines than this are a mistake, or an attack.
 const MAX_LINES: usize = 100;
-
-pub(crate) type OrderId = u64;
 
 /// An order as a customer sends it.
 #[derive(Debug, Deserialize)]

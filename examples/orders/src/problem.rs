@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use crate::order::OrderId;
+use crate::order_id::OrderId;
 
 #[derive(Debug)]
 pub(crate) struct Problem {

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Mode;
-use crate::order::{Content, NewOrder, Order, OrderId};
+use crate::order::{Content, NewOrder, Order};
+use crate::order_id::OrderId;
 use crate::pricing::price_order;
 use crate::problem::Problem;
 use crate::signing::{sign_order, verify_order};

@@ -6,7 +6,7 @@ use std::process::abort;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::life::ENDING;
+use super::flags::ENDING;
 use super::state::Ref;
 use super::{Meta, Record, Traits};
 use crate::{Owner, attribution, capture, clock, pool, threads};

@@ -41,9 +41,13 @@
 mod arena;
 #[cfg(not(taskscope_loom))]
 mod cell;
+#[cfg(not(taskscope_loom))]
+mod current;
 mod executor_waker;
 #[cfg(not(taskscope_loom))]
 mod extensions;
+#[cfg(not(taskscope_loom))]
+mod flags;
 #[cfg(not(taskscope_loom))]
 mod handles;
 mod last_stack;
@@ -77,16 +81,16 @@ pub(crate) use self::state::Request;
 pub(crate) use self::{
     arena::Segment,
     cell::AtomicRecordPtr,
+    current::{current, scoped, set_scoped},
     handles::hold_sampled,
-    poll::{current, scoped, set_scoped},
     waker::{Identity, capturing_functions},
 };
 #[cfg(not(taskscope_loom))]
 pub use self::{
+    current::{Inherited, current_id, inherited, with_current},
     extensions::{Extensions, Label, LongPoll, Missing, TokenLooks},
     handles::{Attached, Hold, TaskGuard, TaskRef},
     life::{Record, of_new_task},
     meta::{Meta, Tags, Traits},
-    poll::{Inherited, current_id, inherited, with_current},
     sampled::Wait,
 };

@@ -14,7 +14,7 @@
 use std::cell::Cell;
 use std::mem::{ManuallyDrop, forget};
 
-use super::poll::LOCAL;
+use super::current::LOCAL;
 use super::polling::Begun;
 use super::sampled::PollFlags;
 use super::{Hold, Record};

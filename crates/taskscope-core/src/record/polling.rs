@@ -8,7 +8,7 @@ use std::task::Waker;
 
 use callstack::Stack;
 
-use super::life::{CHOSEN, ENDED_UNWOKEN, ITSELF, OTHERS, REPLACED, STACK_WELCOME};
+use super::flags::{CHOSEN, ENDED_UNWOKEN, ITSELF, OTHERS, REPLACED, STACK_WELCOME};
 use super::{Missing, Record, Request, Traits, current};
 use crate::{clock, replaced_wakers};
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use callstack::Stack;
 
-use super::life::{ENDED_UNWOKEN, ENDING, ITSELF, REPLACED, STACK_WELCOME};
+use super::flags::{ENDED_UNWOKEN, ENDING, ITSELF, REPLACED, STACK_WELCOME};
 use super::{Extensions, LongPoll, Missing, Record, Traits, arena};
 use crate::Name;
 

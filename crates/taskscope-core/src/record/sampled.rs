@@ -11,8 +11,8 @@ use std::sync::atomic::Ordering;
 
 use callstack::Stack;
 
+use super::flags::CHOSEN;
 use super::last_stack::Busy;
-use super::life::CHOSEN;
 use super::polling::Begun;
 use super::{Hold, Meta, Record, Traits};
 use crate::NoTrace;

@@ -1,4 +1,7 @@
 //! The two vtables: the wakers that a task is polled with.
+//!
+//! Circle: `capture/mod.rs` polls a task with the capturing waker, and that waker tells it at once
+//! when a leaf takes or uses it, since the stack is to be unwound from there.
 
 use std::mem::ManuallyDrop;
 use std::task::{RawWaker, RawWakerVTable, Waker};
