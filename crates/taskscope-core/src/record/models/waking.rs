@@ -111,7 +111,7 @@ fn a_dump_that_wakes_finds_the_waker_whole_or_none() {
         let dump = thread::spawn(move || {
             // As `Record::nudge` does.
             if let Some(hold) = record.try_hold()
-                && let Some(waker) = hold.0.inner.kept()
+                && let Some(waker) = hold.0.executor.kept()
             {
                 waker.wake_by_ref();
             }
