@@ -29,14 +29,10 @@ async fn the_current_scope_is_that_of_run_and_of_tasks_that_the_scope_spawned() 
         (own.as_deref(), within.as_deref()),
         (Some("scope"), Some("inner"))
     );
-    let call = Builder::new()
-        .scope(&scope.to_ref())
-        .spawn_blocking(current);
+    let call = Builder::new().scope(scope.to_ref()).spawn_blocking(current);
     assert_eq!(call.await.unwrap().as_deref(), Some("scope"));
     // The documented difference: without `enable`, plain spawns inherit nothing.
-    let plain = scope
-        .run(async { taskscope::spawn(async { current() }) })
-        .await;
+    let plain = scope.run(async { taskscope::spawn(async { current() }).await });
     let inherited = cfg!(feature = "enable").then_some("scope");
     assert_eq!(plain.await.unwrap().as_deref(), inherited);
     assert_eq!(current(), None);

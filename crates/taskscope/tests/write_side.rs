@@ -3,6 +3,11 @@
 //!
 //! Not here: what it does (`control.rs`, and the other tests), names for readers, which are there
 //! with `enable` alone.
+#![expect(
+    clippy::let_underscore_future,
+    clippy::type_complexity,
+    reason = "it is a list of signatures"
+)]
 
 use std::borrow::Cow;
 use std::future::{pending, ready};
@@ -165,7 +170,10 @@ async fn scopes() {
     let _: Option<(CancelReason, Option<Duration>)> = info.cancelled();
     let _: (Option<tokio::time::Instant>, Option<Duration>) = (info.deadline(), info.remaining());
     let _: (usize, Option<u64>) = (info.tasks(), info.request());
-    assert!(info == seen && seen == info && info == ScopeInfo::from(&seen));
+    assert_eq!(info, seen);
+    assert_eq!(seen, info);
+    let same: ScopeInfo = (&seen).into();
+    assert_eq!(same, info);
     assert_eq!(ScopeRef::try_from(&info).ok(), Some(seen.clone()));
     let callback = scope.run(async { taskscope::in_current_scope(async |one: u8| one) });
     let carry: InCurrentScope<_> = callback.await(1);

@@ -176,7 +176,8 @@ fn install_readers() {
 pub(crate) struct Launch {
     task: TaskRef,
     count: Option<LocalCount>,
-    ours: Option<Ours>,
+    /// Until tokio has taken the task.
+    _ours: Option<Ours>,
 }
 
 impl Launch {
@@ -185,7 +186,7 @@ impl Launch {
         Launch {
             task: guard.task_ref(),
             count: None,
-            ours: Some(ours()),
+            _ours: Some(ours()),
         }
     }
 
@@ -195,7 +196,7 @@ impl Launch {
         Launch {
             task: guard.task_ref(),
             count: Some(LocalCount::before(guard.record())),
-            ours: Some(ours()),
+            _ours: Some(ours()),
         }
     }
 
@@ -205,14 +206,13 @@ impl Launch {
         Launch {
             task: guard.task_ref(),
             count: None,
-            ours: None,
+            _ours: None,
         }
     }
 
     /// Tokio has taken the task.
     #[inline]
     pub(crate) fn done<H: Spawned>(self, handle: H) -> (H, TaskRef) {
-        drop(self.ours);
         if let Some(count) = self.count {
             count.after();
         }

@@ -169,8 +169,7 @@ impl TryFrom<&ScopeInfo> for ScopeRef {
 
 impl PartialEq<ScopeInfo> for ScopeRef {
     fn eq(&self, other: &ScopeInfo) -> bool {
-        let other: *const dyn taskscope_core::scope_info::ScopeFacts = Arc::as_ptr(other.facts());
-        std::ptr::addr_eq(other, Arc::as_ptr(&self.inner))
+        self.inner.is_shown_by(other)
     }
 }
 

@@ -22,6 +22,11 @@ impl ScopeInner {
         Some(info.0.clone())
     }
 
+    /// Whether a reader was shown this very scope.
+    pub(crate) fn is_shown_by(&self, info: &ScopeInfo) -> bool {
+        std::ptr::eq(self, Arc::as_ptr(&info.0))
+    }
+
     /// Why it was cancelled, where that began, and how long ago.
     pub(crate) fn cancellation(&self) -> Option<Cancellation> {
         let (reason, ago) = self.cancelled()?;

@@ -32,6 +32,11 @@ impl ScopeInner {
         scope.downcast().ok()
     }
 
+    /// Whether a reader was shown this very scope.
+    pub(crate) fn is_shown_by(&self, info: &ScopeInfo) -> bool {
+        std::ptr::addr_eq(self, Arc::as_ptr(info.facts()))
+    }
+
     /// Why it was cancelled, where that began, and how long ago.
     pub(crate) fn cancellation(&self) -> Option<Cancellation> {
         let (reason, ago) = self.cancelled()?;
