@@ -18,7 +18,9 @@ folder=$1
 shift
 "$@" &
 driver=$!
-cat >/dev/null
+# The driver alone has the writing end of the pipe now, which ends with it.
+exec >/dev/null
+cat
 kill "$driver" 2>/dev/null
 wait "$driver" 2>/dev/null
 sleep 0.2
@@ -34,8 +36,15 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    /// Starts it, and waits until it listens.
+    /// Starts it, and waits until it listens. Tries again if it ends: two that start at the same time
+    /// can choose the same port.
     pub(super) fn start() -> Self {
+        (0..5).find_map(|_| Driver::try_start()).expect(
+            "chromedriver starts; it comes with the package chromium-driver: run scripts/setup",
+        )
+    }
+
+    fn try_start() -> Option<Self> {
         static STARTED: AtomicU64 = AtomicU64::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let folder =
@@ -68,11 +77,7 @@ impl Driver {
             port: port.unwrap_or_default(),
         };
         // After the value is made, so that it cleans up.
-        assert_ne!(
-            driver.port, 0,
-            "chromedriver does not start; it comes with the package chromium-driver: run scripts/setup"
-        );
-        driver
+        (driver.port != 0).then_some(driver)
     }
 
     pub(super) fn address(&self) -> String {

@@ -90,16 +90,17 @@ fn start() -> Service {
     // A cancellation that began above the task's own scope.
     let connection = Scope::new("connection");
     let order = connection.child("order").label("id", "7");
-    drop(runtime.block_on(order.run(async {
-        taskscope::Builder::new()
+    runtime.block_on(order.run(async {
+        let courier = taskscope::Builder::new()
             .name("courier")
             .label("parcel", "3")
             .spawn(async {
                 let van = taskscope::track("van", ());
                 pending::<()>().await;
                 drop(van);
-            })
-    })));
+            });
+        drop(courier);
+    }));
     connection.cancel(CancelReason::Shutdown);
 
     let (entered, (never, blocked)) = (Arc::new(Barrier::new(2)), mpsc::channel::<()>());

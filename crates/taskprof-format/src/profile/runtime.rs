@@ -112,7 +112,7 @@ impl RuntimeFrames {
                 }
                 Part::Entry { is_named: true } => {}
                 Part::Entry { is_named: false } if nameless < NAMELESS && first.is_none() => {
-                    nameless += 1
+                    nameless += 1;
                 }
                 Part::Entry { .. } | Part::None => break,
             }
