@@ -36,8 +36,8 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    /// Starts it, and waits until it listens. Tries again if it ends: two that start at the same time
-    /// can choose the same port.
+    /// Starts it, and waits until it listens. Tries again if it ends: two that start at the same
+    /// time can choose the same port.
     pub(super) fn start() -> Self {
         (0..5).find_map(|_| Driver::try_start()).expect(
             "chromedriver starts; it comes with the package chromium-driver: run scripts/setup",

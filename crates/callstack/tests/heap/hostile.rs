@@ -34,7 +34,7 @@ fn panics_by_the_thousand_leave_nothing() {
     for number in numbers {
         assert!(held(number).bytes() < 4096, "{:?}", held(number));
     }
-    // Of either: what waits to be read has room for some thousand allocations.
+    // Events of either thread: the queue has room for some thousand allocations.
     let mut read = 0;
     heap::drain(&mut |event| {
         read += usize::from(numbers.iter().any(|&number| event.label == [number, 7]));
