@@ -32,7 +32,7 @@ use crate::unwind::{self, UnwinderKind};
 /// first one on a thread allocates about 32 KiB and asks for the bounds of its stack (on the main
 /// thread libc reads `/proc/self/maps` for that); a thread with so many different stacks that its
 /// cache is crowded allocates more, up to 256 KiB in all. Otherwise a capture takes no lock, and
-/// allocates only if `out` lacks room for [`MAX_FRAMES`] more.
+/// allocates only if `out` lacks room for [`MAX_FRAMES`](crate::MAX_FRAMES) more.
 ///
 /// # Limitations
 ///

@@ -9,7 +9,7 @@
 //! whether a short poll sees the clock move is a matter of chance in proportion to its length, as
 //! in any sampling profiler.
 //!
-//! While nobody polls, the thread sleeps and [`NOW`] says so; the next reader reads the counter
+//! While nobody polls, the thread sleeps and `NOW` says so; the next reader reads the counter
 //! itself and wakes the thread. The first use in a process calibrates the counter, which takes
 //! about 0.6 ms and never more than 200 ms. Not here: wall-clock time, and tokio's pausable test
 //! clock, which a diagnostic must neither read nor move.

@@ -1,6 +1,6 @@
 //! Which scope this thread is working for.
 //!
-//! Not here: which task it is polling ([`crate::record::current`]).
+//! Not here: which task it is polling (`crate::record::current`).
 
 use std::cell::RefCell;
 use std::sync::Arc;

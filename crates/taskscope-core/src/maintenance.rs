@@ -34,7 +34,7 @@ const LONGEST_IDLE: Duration = Duration::from_secs(1);
 /// thread of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Job {
-    /// Done every [`WATCH`] ticks of the clock while tasks are polled.
+    /// Done every `WATCH` ticks of the clock while tasks are polled.
     pub while_polled: fn(),
     /// Done about once a second while nobody polls.
     pub while_quiet: Option<fn()>,

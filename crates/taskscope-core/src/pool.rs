@@ -1,16 +1,16 @@
 //! Where records come from and go: the lists of the threads, and the pages that all threads share.
 //!
 //! A record is taken from and put back to a list of the calling thread, so spawning takes no lock
-//! except once in [`BATCH`] tasks. The pages double as the registry: a dump walks them and holds
+//! except once in `BATCH` tasks. The pages double as the registry: a dump walks them and holds
 //! every record that is in use. Nothing has to be inserted or removed, and no lock is held while a
 //! dump looks.
 //!
 //! Memory: one record for every task that is alive, plus those whose wakers somebody still keeps.
-//! It is used again, lowest page first, so that high ones become empty; and [`trim`] gives back
+//! It is used again, lowest page first, so that high ones become empty; and `trim` gives back
 //! what no task needed for a while. What stays, and why: `docs/decisions/records-in-chunks.md`.
 //!
 //! Not here: the memory itself (`record/arena.rs`); which records of a page are free
-//! ([`crate::pages`]).
+//! (`crate::pages`).
 //!
 //! Circle: `models/mod.rs`, as the real record does, returns a record here when its last reference
 //! goes, and only a record can tell what the pool asks: whether it is free, and what is next to it.

@@ -2,9 +2,9 @@
 //!
 //! A record has the index of its runtime in the table here. An entry holds a tokio `Handle`, which
 //! keeps the runtime's file descriptors open, so it must not stay longer than the program's own use
-//! of the runtime: [`sweep`] removes entries without a live task and without a guard, a moment
+//! of the runtime: `sweep` removes entries without a live task and without a guard, a moment
 //! after the last has gone. A program that makes runtimes faster than that sweeps itself, whenever
-//! it has made some ([`make_room`]). Nothing is counted per spawn: who wants to know counts the
+//! it has made some (`make_room`). Nothing is counted per spawn: who wants to know counts the
 //! records.
 //!
 //! Which runtime a new task is on costs as much to ask as everything else that a spawn does. So a

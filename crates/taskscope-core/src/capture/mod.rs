@@ -12,10 +12,10 @@
 //! ```
 //!
 //! Whoever has captured one task goes on with the next one that is wanted of its runtime
-//! ([`queue`]).
+//! (`queue`).
 //!
 //! The mark is set and taken away by swaps, and whoever takes it away counts it off
-//! ([`pending_captures`]), so [`OUTSTANDING`] is exact whatever ends the capture: the poll, a panic
+//! (`pending_captures`), so `OUTSTANDING` is exact whatever ends the capture: the poll, a panic
 //! in it, the end of the task, or a dump that gave up.
 //!
 //! Not here: which tasks are asked and how long a dump waits (`taskscope-inspect`); how frames are

@@ -2,8 +2,8 @@
 //!
 //! # The life of a record
 //!
-//! Records live in address space that is never unmapped ([`arena`]), so a `&'static Record` is
-//! always valid memory; what changes is whose record it is. The state word ([`state`]) decides
+//! Records live in address space that is never unmapped (`arena`), so a `&'static Record` is
+//! always valid memory; what changes is whose record it is. The state word (`state`) decides
 //! that:
 //!
 //! ```text
@@ -20,12 +20,12 @@
 //!   count that is not zero. The thread that is polling the task may read it, too: the future that
 //!   is being polled holds.
 //! * The memory of free records may be given back to the system, whereupon it reads as zeros: that
-//!   is a free record, too. Its serial number goes on where it was ([`Record::renew`]), so that no
+//!   is a free record, too. Its serial number goes on where it was (`Record::renew`), so that no
 //!   two tasks ever have the same record and number.
 //! * The executor's waker is lent for a poll and kept from the first clone of ours on
-//!   ([`executor_waker`]). Whoever has one of our wakers has a reference, and the kept waker cannot
+//!   (`executor_waker`). Whoever has one of our wakers has a reference, and the kept waker cannot
 //!   go away under it: a wake needs no lock. An executor that changes its waker between two polls
-//!   is supported through a side table ([`crate::replaced_wakers`]).
+//!   is supported through a side table (`crate::replaced_wakers`).
 //!
 //! # Orderings
 //!

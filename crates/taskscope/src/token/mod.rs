@@ -2,7 +2,7 @@
 //!
 //! Whether a task that does not stop has ignored its cancellation or is slow to obey it are
 //! different bugs. So every look at a token is noted with the task that this thread is polling
-//! ([`crate::current::token_polled`]). Not here: reasons and deadlines of a cancellation; they are
+//! (`crate::current::token_polled`). Not here: reasons and deadlines of a cancellation; they are
 //! the scope's.
 
 mod guard;
