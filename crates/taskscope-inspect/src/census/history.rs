@@ -105,7 +105,10 @@ pub(crate) fn job() -> Option<Duration> {
     let older = series.baselines[0].replace(Arc::new(baseline));
     let oldest = std::mem::replace(&mut series.baselines[1], older);
     let gone = (series.entries.len() == CENSUS_HISTORY_LEN).then(|| series.entries.pop_front());
-    let rest = CENSUS_PERIOD.max(census.took.saturating_mul(SHARE));
+    // The shorter of two: one that the machine has held up says nothing of the next.
+    let last = series.entries.back().map(|entry| entry.census.took);
+    let took = last.map_or(census.took, |last| last.min(census.took));
+    let rest = CENSUS_PERIOD.max(took.saturating_mul(SHARE));
     series.due = Some(Instant::now() + rest);
     series.entries.push_back(Entry { at, census });
     drop(series);
