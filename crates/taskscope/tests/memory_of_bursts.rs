@@ -235,9 +235,14 @@ fn main() {
     testkit::harness::run(TESTS, |test| {
         let (measure, kind) = test.split_once("_after_").expect("one of the list");
         if measure == "resident" {
-            let ((bare, _), (ours, _)) = (run(kind, "bare"), run(kind, "ours"));
-            println!("{test}: {} KiB, bare {} KiB", ours >> 10, bare >> 10);
-            assert!(ours <= bare + BOUND, "too much stays");
+            // How much of its heap glibc gives back depends on which thread freed what last, which
+            // differs by megabytes from run to run. Memory that we do not give back stays in all.
+            let is_given_back = (0..3).any(|_| {
+                let ((bare, _), (ours, _)) = (run(kind, "bare"), run(kind, "ours"));
+                println!("{test}: {} KiB, bare {} KiB", ours >> 10, bare >> 10);
+                ours <= bare + BOUND
+            });
+            assert!(is_given_back, "too much stays");
         } else {
             let (_, stays) = run(kind, "ours");
             println!("{test}: {} KiB", stays >> 10);

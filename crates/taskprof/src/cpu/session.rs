@@ -197,7 +197,8 @@ impl Session {
 
     fn join(self: &Arc<Self>, hz: i32, sink: Sink) -> Result<u64, Error> {
         let mut state = self.lock();
-        if state.subscribers >= MAX_SUBSCRIBERS {
+        // A subscriber that has left makes room before the thread takes it out.
+        if state.subscribers.saturating_sub(state.left.len()) >= MAX_SUBSCRIBERS {
             return Err(Error::busy(
                 "too many CPU captures are running in this process; ask again when one has ended",
             ));
@@ -233,7 +234,7 @@ impl Session {
     }
 }
 
-/// An subscriber that is waiting. Dropping it says that nobody wants the answer any more.
+/// A subscriber that is waiting. Dropping it says that nobody wants the answer any more.
 struct Place<'a> {
     session: &'a Session,
     number: u64,
