@@ -33,8 +33,7 @@ fn await_threads(wanted: &[&str]) {
 
 #[test]
 fn the_thread_of_a_console_ends_with_its_server_and_without_a_console_there_is_none() {
-    // Linux keeps 15 bytes of a name.
-    let with_console = ["taskprof-consol", "taskprof-http"];
+    let with_console = ["taskprof-grpc", "taskprof-http"];
     let server = taskprof::serve("127.0.0.1:0").unwrap();
     await_threads(&["taskprof-http"]);
     server.shutdown();
