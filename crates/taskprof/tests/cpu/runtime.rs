@@ -95,10 +95,15 @@ fn a_future_of_tokios_that_was_spawned_alone_stays_in_sight() {
         }
     };
     let task = runtime.spawn(tokio::task::unconstrained(ticks));
-    let profile = block_on(Cpu::new().hz(999).seconds(1).capture()).unwrap();
+    let polls = |line: &str| line.starts_with("runtime;") && line.contains("tokio::time::sleep");
+    // It uses little of a processor, and less on a machine with other work: few samples a second.
+    let mut folded = String::new();
+    let is_in_sight = (0..20).any(|_| {
+        let profile = block_on(Cpu::new().hz(999).seconds(1).capture()).unwrap();
+        folded = write::folded(&profile, None).unwrap();
+        folded.lines().any(polls)
+    });
     task.abort();
     burn(Duration::from_millis(1));
-    let folded = write::folded(&profile, None).unwrap();
-    let polls = |line: &str| line.starts_with("runtime;") && line.contains("tokio::time::sleep");
-    assert!(folded.lines().any(polls), "{folded}");
+    assert!(is_in_sight, "{folded}");
 }
