@@ -45,7 +45,7 @@ pub(crate) fn seen() {
         println!("not to be seen with timers on the kernel's tick");
         return;
     }
-    // What a thread used since its last sample is in no sample: less than a period, 10 ms, for each
+    // CPU time since a thread's last sample is in no sample: less than a period, 10 ms, for each
     // of at most ten threads.
     let missing = profile.comments.iter().find_map(|comment| {
         let seconds = comment.strip_suffix(" s of CPU time are not in the profile")?;
