@@ -34,7 +34,7 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// Those of `start_thread`, and if there can be no runtime.
+    /// Fails as `start_thread` does, and if there can be no runtime.
     pub fn start(
         console: Console,
         start_thread: impl FnOnce(&str, Box<dyn FnOnce() + Send>) -> io::Result<JoinHandle<()>>,

@@ -75,7 +75,8 @@ fn forget_the_most() {
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
 }
 
-/// Waits until less than this is resident, at most ten seconds. Returns what is.
+/// Waits until less than this is resident, at most ten seconds. Returns what is. Nobody tells when
+/// the kernel has taken pages back, so it reads the number again and again.
 fn gives_back(bound: usize) -> usize {
     let begun = Instant::now();
     loop {

@@ -31,6 +31,7 @@ fn stack_taken_after(runtime: &tokio::runtime::Runtime) -> Duration {
             begun.elapsed() < Duration::from_secs(30),
             "no stack is taken"
         );
+        // A stack that the watch thread has taken tells nobody: it is read again and again.
         thread::sleep(Duration::from_millis(5));
         let dump = DumpOptions::new().named("blocked").stacks(Stacks::None);
         let dump = dump.capture_blocking();

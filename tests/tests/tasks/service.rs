@@ -138,6 +138,7 @@ fn until_settled() {
             && of("blocked").is_some_and(|task| task.long_poll.is_some())
     };
     while !is_settled() {
+        // A dump is a look at one moment: it is taken again and again.
         std::thread::sleep(Duration::from_millis(5));
     }
 }

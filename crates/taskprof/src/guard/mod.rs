@@ -53,7 +53,7 @@ const CHALLENGES: [HeaderValue; 2] = [
 /// # app("6f1ed002ab5595859014ebf0951522d9").unwrap();
 /// ```
 ///
-/// What else decides who may come in goes the same way: any `tower` layer around
+/// Other rules of access are added in the same way: any `tower` layer around
 /// `taskprof::router()`.
 ///
 /// ```

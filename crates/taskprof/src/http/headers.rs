@@ -9,7 +9,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 
 /// Inline style and script only, nothing from any host, not even this one, and no frame around it.
-/// What needs more has a policy of its own.
+/// A page that needs more has a policy of its own.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );

@@ -1,5 +1,5 @@
 // Keeps numbers fresh, loads rows that come into view, and shows the progress of a capture.
-// The pages work without it. It sends requests only to the server that the page came from, and none while the page is hidden.
+// The pages work without it. Requests go only to the page's own server, and none while it is hidden.
 'use strict';
 
 // Fetches a page as a document. Throws an error whose message is a sentence.
@@ -65,7 +65,7 @@ function keepFresh(main) {
   plan(refresh());
 }
 
-// Replaces one part by its fresh form. A part with selected text stays as it is, and a focused link keeps the focus.
+// Replaces one part by its fresh form, unless text in it is selected. Keeps the focus on its link.
 function replacePart(old, fresh) {
   if (!fresh || old.innerHTML === fresh.innerHTML) return;
   const selection = getSelection();
